@@ -1,0 +1,3 @@
+"""Naiad: a light inference server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Models that ONNX Runtime runs: plain tensors, packed text encoders, padded text encoders."""

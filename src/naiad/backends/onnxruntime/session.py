@@ -1,0 +1,49 @@
+"""The one place that imports onnxruntime and makes sessions.
+
+Sessions here are made for a server: no spinning threads, no telemetry, warnings of the runtime kept quiet.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from naiad.core.errors import LoadFailed
+
+
+@cache
+def runtime() -> ModuleType:
+    """Import onnxruntime on first use and switch its telemetry off."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    onnxruntime.set_default_logger_severity(3)  # 3: errors; what concerns a user is raised as an exception anyway
+    return onnxruntime
+
+
+def available_cores() -> int:
+    """Cores that this process may use (containers and taskset limit them)."""
+    return len(os.sched_getaffinity(0))
+
+
+def open_session(model: Path, *, threads: int = 1, entries: dict[str, str] | None = None) -> Any:
+    """Open an InferenceSession on the CPU.
+
+    threads: how many one run may use, the caller's included; 0 = all available cores. A session with one thread may be
+    run by several Python threads at a time: each run stays on its caller, and all share the one copy of the weights.
+    entries: session config entries by their ONNX Runtime names. Raises LoadFailed naming the file.
+    """
+    onnxruntime = runtime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or available_cores()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 — onnxruntime's exceptions have no common base
+        raise LoadFailed(f"{model}: ONNX Runtime cannot load this file: {error}", path=str(model)) from error

@@ -1,0 +1,114 @@
+"""The seams between the floors, as protocols; implementations do not inherit from them.
+
+Read these first, then the smallest implementation of each: `backends/identity.py`, `repository/local.py`,
+`tasks/embedding.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.errors import NaiadError
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import ModelConfig, TensorConfig
+
+Item = TypeVar("Item")
+"""What an instance takes: InferRequest for tensor models, TokenSequence for text encoders."""
+
+Result = TypeVar("Result")
+"""What it gives for each item: InferResponse, or EncoderResult."""
+
+
+@dataclass(slots=True)
+class Batch(Generic[Item]):
+    """Items that run together, and the stamps that the instance leaves for the statistics."""
+
+    items: Sequence[Item]
+    input_ready_s: float = 0.0
+    """By the instance: inputs are gathered, the model is about to run."""
+    output_ready_s: float = 0.0
+    """By the instance: the model has run, outputs are about to be split."""
+
+
+class Instance(Protocol[Item, Result]):
+    """One loaded copy of a model."""
+
+    def execute(self, batch: Batch[Item]) -> Sequence[Result | NaiadError]:
+        """Run a batch; one result for each item, in order; called by one thread at a time.
+
+        An error that concerns one item is returned in its place; an exception fails the whole batch.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the instance holds; called once, after the last execute."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What a backend needs to load one instance of one version."""
+
+    config: ModelConfig
+    version: str
+    model_dir: Path
+    """Folder of the model (config.pbtxt, labels)."""
+    version_dir: Path
+    """Folder of the version (model.onnx …)."""
+    instance_name: str
+    """`<group>_<i>`, as in Triton's logs."""
+    threads: int = 1
+    """Threads that one run may use; 0 = all cores."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """`--backend-config` for this backend."""
+
+
+class Backend(Protocol):
+    """A runtime."""
+
+    name: str
+    """As in config.pbtxt's `backend`."""
+
+    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Fill in what the config document leaves open (inputs, outputs, batching) from the model file.
+
+        Never overrides what is there. Raises LoadFailed where file and document cannot agree.
+        """
+        ...
+
+    def load(self, request: LoadRequest) -> Instance[InferRequest, InferResponse]:
+        """Load one instance. Raises LoadFailed; blocks, so it is called off the event loop."""
+        ...
+
+
+@dataclass(slots=True)
+class Preparation:
+    """What a task made of a request: the sequences to run, and what it must remember until they have run."""
+
+    sequences: list[TokenSequence]
+    state: Any = None
+    truncated: int = 0
+    """How many texts were cut to the model's maximum length."""
+
+
+class Task(Protocol):
+    """What a Hugging Face model is for: strings and numbers in, strings and numbers out."""
+
+    name: str
+    """The Hub's pipeline tag: feature-extraction, text-classification …"""
+    inputs: tuple[TensorConfig, ...]
+    outputs: tuple[TensorConfig, ...]
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Tokenise. Raises InvalidRequest. Thread-safe; may be called on the event loop or off it."""
+        ...
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Decode; results are in the order of `preparation.sequences`. Thread-safe."""
+        ...

@@ -1,0 +1,70 @@
+"""Nouns of text encoders: what a task gives to an encoder, what comes back, and what an encoder says of itself.
+
+An encoder is an instance whose batch items are token sequences. The tasks on floor 2 and the runtimes on floor 1 meet
+here and nowhere else: neither knows whether the graph behind it is packed or padded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from naiad.core.tensor import Array
+
+
+@dataclass(slots=True)
+class TokenSequence:
+    """One row of tokens to run through an encoder; padding-free."""
+
+    input_ids: Array
+    """(tokens,) int64, special tokens included; at least one token."""
+    outputs: tuple[str, ...]
+    """Names of the encoder's outputs wanted for this sequence."""
+    type_ids: Array | None = None
+    """(tokens,) int64, or None for all zero."""
+    rows: Array | None = None
+    """(rows,) int64 token positions; outputs with granularity "row" are computed at these only (fill-mask)."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens there are; what length-aware batching counts."""
+        return len(self.input_ids)
+
+
+EncoderResult = dict[str, Array]
+"""By output name. "sequence": (width,) float32; "token": (tokens, width) float32; "row": (rows, width) float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOutput:
+    """One output that an encoder can compute."""
+
+    name: str
+    """`embedding`, `last_hidden_state` or `logits`."""
+    granularity: str
+    """"sequence", "token" or "row"."""
+    width: int
+    """Size of the last axis: hidden size, number of labels, vocabulary."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """What an encoder says of itself; written beside a converted graph as `encoder.json`."""
+
+    architecture: str
+    """`model_type` of config.json: bert, roberta, mpnet …"""
+    head: str
+    """embedding, sequence-classification, token-classification, question-answering, masked-lm."""
+    outputs: tuple[EncoderOutput, ...]
+    max_tokens: int
+    """Longest sequence the position table allows."""
+    pad_token_id: int = 0
+    uses_type_ids: bool = False
+    """Whether type ids other than zero mean something to the graph."""
+    position_offset: int = 0
+    """Position of the first token (RoBERTa and its kin begin at padding_idx + 1)."""
+    layout: str = "packed"
+    """"packed" (our builder: sequences concatenated without padding) or "padded" (batch × longest)."""
+    pooling: str = "none"
+    """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
+    normalize: bool = False
+    """With `pooling`: divide by the Euclidean norm."""

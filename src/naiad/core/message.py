@@ -1,0 +1,71 @@
+"""The two nouns that every door makes and every model answers: a request and a response.
+
+They know nothing of HTTP, gRPC or JSON. Time stamps travel on the request, so that statistics need no second clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from naiad.core.errors import NaiadError
+from naiad.core.tensor import Tensor
+
+Parameter = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedOutput:
+    """One output that the caller listed."""
+
+    name: str
+    binary: bool = False
+    """HTTP: answer as bytes behind the JSON, not inside it."""
+    class_count: int = 0
+    """Classification extension: give the top n as `value:index[:label]` strings; 0 = the tensor itself."""
+
+
+@dataclass(slots=True)
+class InferRequest:
+    """One inference request, on its way from a door to a model."""
+
+    model_name: str
+    model_version: str = ""
+    """Empty: the version that the traffic rules pick."""
+    id: str = ""
+    inputs: dict[str, Tensor] = field(default_factory=dict)
+    """By tensor name, in the order in which the caller sent them."""
+    outputs: tuple[RequestedOutput, ...] = ()
+    """Empty: all outputs."""
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    """The caller's own; those the protocol knows (priority, timeout …) are fields instead."""
+    priority: int = 0
+    """1 = highest; 0 = the model's default level."""
+    timeout_us: int = 0
+    """Wanted by the caller; counts only as far as the model's queue policy allows; 0 = none."""
+    is_cancelled: bool = False
+    """Set through `engine.cancel`, read by the scheduler."""
+    arrived_s: float = 0.0
+    """Monotonic seconds; by the door, when the last byte was there."""
+    queued_s: float = 0.0
+    """By the scheduler, when the request (or the first of its sequences) entered the queue."""
+    started_s: float = 0.0
+    """By the scheduler, when an instance took it up."""
+
+
+@dataclass(slots=True)
+class InferResponse:
+    """One answer; decoupled models give several to one request."""
+
+    model_name: str
+    model_version: str
+    outputs: list[Tensor]
+    id: str = ""
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+
+
+Answer = InferResponse | NaiadError
+"""What a request ends in."""
+
+Respond = Callable[[Answer, bool], None]
+"""Called with each answer and whether it is the last; called on the event loop's thread, and never after the last."""

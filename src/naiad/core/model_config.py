@@ -1,0 +1,93 @@
+"""What a model says of itself, in Triton's terms: the typed part that the server acts on.
+
+`naiad.modelconfig` makes these from config.pbtxt, JSON, YAML or from the model file. `document` keeps every field, also
+those without effect here, because clients read them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class TensorConfig:
+    """One declared input or output."""
+
+    name: str
+    datatype: str
+    """Name of a row of `naiad.core.datatypes.TABLE`."""
+    dims: tuple[int, ...]
+    """Without the batch dimension; -1 = any."""
+    reshape: tuple[int, ...] | None = None
+    """Shape given to / taken from the model instead of `dims`; None = the same."""
+    optional: bool = False
+    is_ragged: bool = False
+    """`allow_ragged_batch`: requests of different shapes may share a batch."""
+    label_filename: str = ""
+    """Outputs: one label a line, for the classification extension; relative to the model folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """What a full or slow queue does with a request."""
+
+    delays_on_timeout: bool = False
+    """DELAY (run after the others) instead of REJECT."""
+    default_timeout_s: float = 0.0
+    """0 = no limit."""
+    allows_timeout_override: bool = False
+    max_queue_size: int = 0
+    """Requests; 0 = no limit of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicBatching:
+    """Joining waiting requests; `dynamic_batching` of config.pbtxt."""
+
+    preferred_batch_sizes: tuple[int, ...] = ()
+    max_queue_delay_s: float = 0.0
+    preserves_ordering: bool = False
+    priority_levels: int = 0
+    default_priority_level: int = 0
+    default_queue_policy: QueuePolicy = QueuePolicy()
+    priority_queue_policies: Mapping[int, QueuePolicy] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceGroup:
+    """How many loaded copies, and where."""
+
+    name: str
+    kind: str
+    """KIND_CPU, KIND_GPU, KIND_MODEL (KIND_AUTO is resolved at load)."""
+    count: int = 1
+    is_passive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The typed view of one model's configuration, after validation and auto-complete."""
+
+    name: str
+    platform: str = ""
+    backend: str = ""
+    max_batch_size: int = 0
+    """Rows; 0 = tensors have no batch dimension."""
+    inputs: tuple[TensorConfig, ...] = ()
+    outputs: tuple[TensorConfig, ...] = ()
+    dynamic_batching: DynamicBatching | None = None
+    instance_groups: tuple[InstanceGroup, ...] = ()
+    default_model_filename: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """`parameters { key value { string_value } }`."""
+    is_decoupled: bool = False
+    uses_response_cache: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The whole configuration as JSON values, as `GET …/config` answers it."""
+
+    @property
+    def instance_count(self) -> int:
+        """Loaded copies that take requests, over all groups; at least one."""
+        return max(1, sum(group.count for group in self.instance_groups if not group.is_passive))
