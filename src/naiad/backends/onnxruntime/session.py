@@ -6,6 +6,7 @@ Sessions here are made for a server: no spinning threads, no telemetry, warnings
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from naiad.core.errors import LoadFailed
 @cache
 def runtime() -> ModuleType:
     """Import onnxruntime on first use and switch its telemetry off."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; later calls leave its store and thread behind
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
@@ -29,12 +31,19 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def open_session(model: Path, *, threads: int = 1, entries: dict[str, str] | None = None) -> Any:
+def open_session(
+    model: Path,
+    *,
+    threads: int = 1,
+    entries: dict[str, str] | None = None,
+    configure: Callable[[Any], None] | None = None,
+) -> Any:
     """Open an InferenceSession on the CPU.
 
     threads: how many one run may use, the caller's included; 0 = all available cores. A session with one thread may be
     run by several Python threads at a time: each run stays on its caller, and all share the one copy of the weights.
-    entries: session config entries by their ONNX Runtime names. Raises LoadFailed naming the file.
+    entries: session config entries by their ONNX Runtime names. configure: called with the SessionOptions before the
+    session is made, for what config.pbtxt may ask of them. Raises LoadFailed naming the file.
     """
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
@@ -43,7 +52,9 @@ def open_session(model: Path, *, threads: int = 1, entries: dict[str, str] | Non
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
+    if configure is not None:
+        configure(options)
     try:
         return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 — onnxruntime's exceptions have no common base
+    except Exception as error:  # onnxruntime's exceptions have no common base
         raise LoadFailed(f"{model}: ONNX Runtime cannot load this file: {error}", path=str(model)) from error
