@@ -1,0 +1,1 @@
+"""Floor 0: nouns, errors and contracts; imports nothing of ours."""

@@ -19,7 +19,7 @@ from naiad.core.model_config import ModelConfig, TensorConfig
 Item = TypeVar("Item")
 """What an instance takes: InferRequest for tensor models, TokenSequence for text encoders."""
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", covariant=True)
 """What it gives for each item: InferResponse, or EncoderResult."""
 
 

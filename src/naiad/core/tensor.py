@@ -30,7 +30,8 @@ class Tensor:
     @property
     def shape(self) -> tuple[int, ...]:
         """The tensor's shape, batch dimension included."""
-        return self.data.shape
+        shape: tuple[int, ...] = self.data.shape
+        return shape
 
     @classmethod
     def of(cls, name: str, data: Array) -> Tensor:
