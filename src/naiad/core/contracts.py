@@ -19,7 +19,7 @@ from naiad.core.model_config import ModelConfig, TensorConfig
 Item = TypeVar("Item")
 """What an instance takes: InferRequest for tensor models, TokenSequence for text encoders."""
 
-Result = TypeVar("Result", covariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 """What it gives for each item: InferResponse, or EncoderResult."""
 
 
@@ -34,10 +34,10 @@ class Batch(Generic[Item]):
     """By the instance: the model has run, outputs are about to be split."""
 
 
-class Instance(Protocol[Item, Result]):
+class Instance(Protocol[Item, Result_co]):
     """One loaded copy of a model."""
 
-    def execute(self, batch: Batch[Item]) -> Sequence[Result | NaiadError]:
+    def execute(self, batch: Batch[Item]) -> Sequence[Result_co | NaiadError]:
         """Run a batch; one result for each item, in order; called by one thread at a time.
 
         An error that concerns one item is returned in its place; an exception fails the whole batch.

@@ -1,0 +1,1 @@
+"""Floor 1: metrics, statistics and logs."""

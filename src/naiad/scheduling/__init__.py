@@ -1,0 +1,1 @@
+"""Floor 1: waiting items, batches, instances, answers."""

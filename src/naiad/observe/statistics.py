@@ -1,0 +1,131 @@
+"""What happened to the requests of one model version: the numbers behind /stats and /metrics.
+
+Names and meanings are Triton's statistics extension: `inference_count` counts rows, `execution_count` model runs,
+`success` requests. All times are seconds inside; nanoseconds exist only in the JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from naiad.observe.histogram import Histogram
+
+LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
+
+
+@dataclass(slots=True)
+class Duration:
+    """How often something happened and how long it took together."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+    def add(self, seconds: float, times: int = 1) -> None:
+        """Count one more, or `times` of them that took `seconds` each."""
+        self.count += times
+        self.seconds += seconds * times
+
+    def as_json(self) -> dict[str, int]:
+        """Return the statistics extension's form."""
+        return {"count": self.count, "ns": round(self.seconds * 1e9)}
+
+
+@dataclass(slots=True)
+class Stages:
+    """Seconds that one request spent in each stage."""
+
+    total: float
+    queue: float
+    compute_input: float
+    compute_infer: float
+    compute_output: float
+
+
+@dataclass(slots=True)
+class BatchStatistics:
+    """Runs of one batch size."""
+
+    compute_input: Duration = field(default_factory=Duration)
+    compute_infer: Duration = field(default_factory=Duration)
+    compute_output: Duration = field(default_factory=Duration)
+
+
+class ModelStatistics:
+    """Counters of one model version. Written on the event loop's thread only."""
+
+    def __init__(self, model: str, version: str) -> None:
+        self.model = model
+        self.version = version
+        self.last_inference_ms = 0
+        """Milliseconds since the epoch; 0 = never."""
+        self.inference_count = 0
+        self.execution_count = 0
+        self.pending = 0
+        """Requests that wait for an instance right now."""
+        self.success = Duration()
+        self.fail = Duration()
+        self.queue = Duration()
+        self.compute_input = Duration()
+        self.compute_infer = Duration()
+        self.compute_output = Duration()
+        self.cache_hit = Duration()
+        self.cache_miss = Duration()
+        self.batches: dict[int, BatchStatistics] = {}
+        self.failures = dict.fromkeys(FAILURE_REASONS, 0)
+        self.load_s = 0.0
+        self.histograms = {stage: Histogram(LATENCY_BOUNDS_S) for stage in ("request", "queue", "compute_infer")}
+
+    def record_success(self, stages: Stages, rows: int) -> None:
+        """Count one answered request of `rows` batch elements."""
+        self.inference_count += rows
+        self.success.add(stages.total)
+        self.queue.add(stages.queue)
+        self.compute_input.add(stages.compute_input)
+        self.compute_infer.add(stages.compute_infer)
+        self.compute_output.add(stages.compute_output)
+        histograms = self.histograms
+        histograms["request"].observe(stages.total)
+        histograms["queue"].observe(stages.queue)
+        histograms["compute_infer"].observe(stages.compute_infer)
+
+    def record_run(self, rows: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
+        """Count one execution of the model on `rows` batch elements."""
+        self.execution_count += 1
+        self.last_inference_ms = int(time.time() * 1000)
+        batch = self.batches.get(rows)
+        if batch is None:
+            batch = self.batches[rows] = BatchStatistics()
+        batch.compute_input.add(compute_input)
+        batch.compute_infer.add(compute_infer)
+        batch.compute_output.add(compute_output)
+
+    def record_failure(self, reason: str, total_s: float) -> None:
+        """Count one failed request; reason is one of FAILURE_REASONS."""
+        self.fail.add(total_s)
+        self.failures[reason] += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """One entry of `model_stats`."""
+        stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
+        return {
+            "name": self.model,
+            "version": self.version,
+            "last_inference": self.last_inference_ms,
+            "inference_count": self.inference_count,
+            "execution_count": self.execution_count,
+            "inference_stats": {stage: getattr(self, stage).as_json() for stage in (*stages, "cache_miss")},
+            "response_stats": {},
+            "batch_stats": [
+                {
+                    "batch_size": rows,
+                    "compute_input": batch.compute_input.as_json(),
+                    "compute_infer": batch.compute_infer.as_json(),
+                    "compute_output": batch.compute_output.as_json(),
+                }
+                for rows, batch in sorted(self.batches.items())
+            ],
+            "memory_usage": [],
+        }

@@ -1,0 +1,98 @@
+"""The crossing between the event loop and an instance's thread; there is no other (style rule 37).
+
+A runner owns one instance. It runs a batch in a thread of its own, or inline on the loop while that has been measured to
+be cheaper than the hand-over and back. Whoever starts a batch gets `finished` called once, on the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Instance
+from naiad.core.errors import ModelFailed, NaiadError
+from naiad.scheduling.queue import BatchRun
+
+Finished = Callable[["Runner", BatchRun, Sequence[Any]], None]
+
+INLINE_BELOW_S = 150e-6
+"""A hand-over to a thread and back costs 60-120 µs with a busy loop; a run that is shorter is better done in place."""
+INLINE_AFTER_RUNS = 8
+"""Consecutive short runs before a model is trusted to run inline; the first runs of a session are slow anyway."""
+
+_log = logging.getLogger("naiad.scheduling")
+
+
+class Runner:
+    """One instance and the thread it runs in; the thread starts with the first batch that needs it."""
+
+    def __init__(self, instance: Instance[Any, Any], name: str, *, may_inline: bool, clock: Clock = monotonic) -> None:
+        """may_inline: the instance neither blocks nor runs foreign Python; short runs may then stay on the loop."""
+        self._instance = instance
+        self._name = name
+        self._may_inline = may_inline
+        self._clock = clock
+        self._short_runs = 0
+        self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, BatchRun, Finished] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self.is_idle = True
+
+    @property
+    def runs_inline(self) -> bool:
+        """Whether the next batch will run on the event loop."""
+        return self._may_inline and self._short_runs >= INLINE_AFTER_RUNS
+
+    def start(self, run: BatchRun, finished: Finished) -> None:
+        """Run a batch; called on the loop's thread. Inline runs call `finished` before this returns."""
+        self.is_idle = False
+        if self.runs_inline:
+            self._finish(run, finished, self._execute(run))
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        self._work.put((asyncio.get_running_loop(), run, finished))
+
+    def close(self) -> None:
+        """End the thread, then release the instance; blocks until the batch in hand is done."""
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join()
+        self._instance.close()
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            loop, run, finished = work
+            results = self._execute(run)
+            loop.call_soon_threadsafe(self._finish, run, finished, results)
+            del work, run, results  # or the last batch's tensors would live until the next one
+
+    def _finish(self, run: BatchRun, finished: Finished, results: Sequence[Any]) -> None:
+        took_s = run.finished_s - run.started_s
+        self._short_runs = self._short_runs + 1 if took_s < INLINE_BELOW_S else 0
+        self.is_idle = True
+        finished(self, run, results)
+
+    def _execute(self, run: BatchRun) -> Sequence[Any]:
+        """One result per item, whatever happens."""
+        run.started_s = self._clock()
+        try:
+            results = self._instance.execute(run)
+            if len(results) != len(run.items):
+                results = [_wrong_count(len(run.items), len(results))] * len(run.items)
+        except NaiadError as error:
+            results = [error] * len(run.items)
+        except Exception as error:  # noqa: BLE001 — a model may raise anything; the batch is answered, the server lives
+            _log.exception("instance %s failed", self._name)
+            results = [ModelFailed(f"{type(error).__name__}: {error}")] * len(run.items)
+        run.finished_s = self._clock()
+        return results
+
+
+def _wrong_count(expected: int, got: int) -> ModelFailed:
+    return ModelFailed(f"the model gave {got} results for {expected} requests")

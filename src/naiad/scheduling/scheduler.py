@@ -1,0 +1,197 @@
+"""Waiting jobs on one side, instances on the other: asks the policy, starts batches, hands results back.
+
+One owner: everything here runs on the event loop's thread. The queue knows the order, the policy what to join, the
+runner how to cross into a thread; this file only brings them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import Cancelled, DeadlineExceeded, NotReady
+from naiad.scheduling.decision import Policy, WaitUntil
+from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.runner import Runner
+
+WINDOW = 64
+"""How many waiting jobs a policy gets to see."""
+
+
+class Scheduler:
+    """Schedules the jobs of one model version."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        policy: Policy,
+        queue: JobQueue | None = None,
+        *,
+        wide: Runner | None = None,
+        preserves_ordering: bool = False,
+        on_run: Callable[[BatchRun], None] | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        """Bring the parts together; nothing starts before the first job.
+
+        wide: a runner that uses all cores, for a job that comes alone while nothing runs. preserves_ordering: answers
+        leave in the order in which jobs came. on_run: told of every batch after it has run, before its jobs are.
+        """
+        self._runners = list(runners)
+        self._wide = wide
+        self._policy = policy
+        self._queue = queue or JobQueue()
+        self._on_run = on_run
+        self._clock = clock
+        self._order: deque[Job] | None = deque() if preserves_ordering else None
+        self._early: dict[Job, Any] = {}
+        self._running = 0
+        self._is_turn_planned = False
+        self._is_turning = False
+        self._wake_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._idle_waiters: list[asyncio.Future[None]] = []
+        self._is_stopping = False
+
+    @property
+    def pending(self) -> int:
+        """Jobs that wait for an instance."""
+        return self._queue.length
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing waits and nothing runs."""
+        return not self._queue.length and not self._running
+
+    def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
+        """Queue a job; `job.done` is called once, later. Raises Overloaded, or NotReady while stopping."""
+        if self._is_stopping:
+            raise NotReady("Server is stopping, scheduler for model has stopped accepting new inference requests")
+        self._queue.add(job, self._clock(), priority, timeout_us)
+        if self._order is not None:
+            self._order.append(job)
+        self._plan_turn()
+
+    def cancel(self, job: Job) -> bool:
+        """Take a waiting job out and answer it with Cancelled; False when it already runs or is done."""
+        if not self._queue.remove(job):
+            return False
+        self._deliver(job, Cancelled("the request was cancelled"))
+        self._tell_waiters()
+        return True
+
+    def turn(self) -> None:
+        """Start whatever can start now. Called by itself after submit; tests with a manual clock call it."""
+        self._is_turn_planned = False
+        self._is_turning = True
+        self._wake_s = None
+        try:
+            self._expire()
+            while self._queue.length:
+                runner = self._next_runner()
+                if runner is None or not self._start(runner):
+                    break
+        finally:
+            self._is_turning = False
+        self._set_timer()
+        self._tell_waiters()
+
+    async def drain(self) -> None:
+        """Take no more jobs; return when nothing waits and nothing runs."""
+        self._is_stopping = True
+        if not self.is_quiet:
+            waiter = asyncio.get_running_loop().create_future()
+            self._idle_waiters.append(waiter)
+            await waiter
+
+    def close(self) -> None:
+        """Answer what still waits with NotReady and release the instances; blocks until running batches are done."""
+        self._is_stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for job in self._queue.front(self._queue.length):
+            self._queue.remove(job)
+            self._deliver(job, NotReady("the model is being unloaded"))
+        for runner in self._runners if self._wide is None else [*self._runners, self._wide]:
+            runner.close()
+
+    def _plan_turn(self) -> None:
+        # One turn for all jobs that arrive in this turn of the loop: that is what lets them share a batch.
+        if not self._is_turn_planned and not self._is_turning:
+            self._is_turn_planned = True
+            asyncio.get_running_loop().call_soon(self.turn)
+
+    def _next_runner(self) -> Runner | None:
+        if self._wide is not None and self._queue.length == 1 and not self._running:
+            return self._wide
+        for runner in self._runners:
+            if runner.is_idle:
+                return runner
+        return None
+
+    def _start(self, runner: Runner) -> bool:
+        """Start one batch on a runner; False when the policy wants to wait."""
+        now = self._clock()
+        waiting = self._queue.front(WINDOW)
+        idle = sum(1 for other in self._runners if other.is_idle)
+        decision = self._policy(waiting, now, idle)
+        if isinstance(decision, WaitUntil):
+            self._wake_s = decision.time_s
+            return False
+        jobs = [waiting[index] for index in decision.picks]
+        for job in jobs:
+            self._queue.remove(job)
+        run = BatchRun(jobs, now)
+        for job in jobs:
+            job.run = run
+        self._running += 1
+        runner.start(run, self._finished)
+        return True
+
+    def _finished(self, runner: Runner, run: BatchRun, results: Sequence[Any]) -> None:
+        del runner
+        self._running -= 1
+        if self._on_run is not None:
+            self._on_run(run)
+        if self._queue.length:
+            self._plan_turn()
+        for job, result in zip(run.jobs, results, strict=True):
+            self._deliver(job, result)
+        self._tell_waiters()
+
+    def _deliver(self, job: Job, result: Any) -> None:
+        if self._order is None:
+            job.done(job, result)
+            return
+        self._early[job] = result
+        while self._order and self._order[0] in self._early:
+            first = self._order.popleft()
+            first.done(first, self._early.pop(first))
+
+    def _expire(self) -> None:
+        if self._queue.next_deadline_s is not None:
+            for job in self._queue.expire(self._clock()):
+                self._deliver(job, DeadlineExceeded("Request timeout expired"))
+
+    def _set_timer(self) -> None:
+        """Wake for the nearest of the policy's wish and the queue's deadlines."""
+        wake_s = self._wake_s
+        deadline_s = self._queue.next_deadline_s
+        if deadline_s is not None and (wake_s is None or deadline_s < wake_s):
+            wake_s = deadline_s
+        if wake_s is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        delay_s = max(0.0, wake_s - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self.turn)
+
+    def _tell_waiters(self) -> None:
+        if self._idle_waiters and self.is_quiet:
+            for waiter in self._idle_waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._idle_waiters.clear()

@@ -1,0 +1,64 @@
+"""Length-aware rules for text: items are token sequences, and what a batch costs depends on their lengths.
+
+`decide_packed` is for graphs that take sequences laid end to end (cost = sum of lengths); `decide_padded` for those
+that pad every sequence to the longest (cost = count * longest). Both always take the oldest item, so nobody starves,
+and never wait, because an idle instance serves nobody. Figures behind the defaults: docs/explanation/design.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from naiad.scheduling.decision import Decision, Run, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """One encoder's batching, in tokens."""
+
+    max_tokens: int = 128
+    """Tokens of one batch, padding included; a longer sequence runs alone."""
+    window: int = 64
+    """How many of the oldest items are looked at."""
+    max_waste: float = 0.15
+    """Padded only: largest share of a batch's tokens that may be padding."""
+
+
+def decide_packed(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
+    """Take the oldest, then whatever still fits, in order of arrival."""
+    del now
+    budget = _fair_budget(waiting, idle, rule)
+    picks = [0]
+    total = waiting[0].size
+    for index in range(1, min(len(waiting), rule.window)):
+        if total + waiting[index].size <= budget:
+            picks.append(index)
+            total += waiting[index].size
+    return Run(picks)
+
+
+def decide_padded(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
+    """Take the oldest and its nearest neighbours in length, within the token budget and the waste cap."""
+    del now
+    budget = _fair_budget(waiting, idle, rule)
+    oldest = waiting[0].size
+    others = sorted(range(1, min(len(waiting), rule.window)), key=lambda index: abs(waiting[index].size - oldest))
+    picks = [0]
+    longest = total = oldest
+    for index in others:
+        size = waiting[index].size
+        padded = max(longest, size) * (len(picks) + 1)
+        if padded <= budget and total + size >= padded * (1.0 - rule.max_waste):
+            picks.append(index)
+            longest = max(longest, size)
+            total += size
+    return Run(sorted(picks))
+
+
+def _fair_budget(waiting: Sequence[Waiting], idle: int, rule: TokenRule) -> int:
+    """Tokens for this batch: an equal share of what waits when several instances are idle, `max_tokens` at most."""
+    if idle <= 1:
+        return rule.max_tokens
+    queued = sum(item.size for item in waiting[: rule.window])
+    return min(rule.max_tokens, -(-queued // idle))
