@@ -1,0 +1,25 @@
+"""config.pbtxt, JSON, YAML ⇄ ModelConfig: parse, `prepare`, (the backend completes), `finish`."""
+
+from naiad.modelconfig.layout import DEFAULT_MODEL_FILENAMES, choose_versions, infer_backend, prepare
+from naiad.modelconfig.normalize import finish, normalize
+from naiad.modelconfig.syntax import parse_json, parse_pbtxt, parse_yaml, print_pbtxt, to_message
+from naiad.modelconfig.typed import typed_config
+from naiad.modelconfig.validate import validate
+from naiad.modelconfig.validate_scheduling import check_servable
+
+__all__ = [
+    "DEFAULT_MODEL_FILENAMES",
+    "check_servable",
+    "choose_versions",
+    "finish",
+    "infer_backend",
+    "normalize",
+    "parse_json",
+    "parse_pbtxt",
+    "parse_yaml",
+    "prepare",
+    "print_pbtxt",
+    "to_message",
+    "typed_config",
+    "validate",
+]

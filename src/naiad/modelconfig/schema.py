@@ -1,0 +1,82 @@
+"""The message `inference.ModelConfig`, and the way between it and JSON values.
+
+The only file here that imports protobuf, and it does so on first use. The descriptor lives in a pool of its own: the
+default pool would refuse to hold ours beside the one of tritonclient in the same process.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from naiad.modelconfig.descriptor import SERIALIZED_BASE64
+
+Document = dict[str, Any]
+"""A model configuration as JSON values: every plain field present, messages that are not set absent."""
+
+# Proto3 JSON writes 64-bit integers as strings; Triton's config endpoint then makes numbers of most of them. These are
+# the ones it leaves alone, and clients have learnt to read.
+KEPT_AS_STRINGS = {
+    "inference.ModelSequenceBatching.InitialState.dims",
+    "inference.ModelOptimizationPolicy.Cuda.GraphSpec.Shape.dim",
+}
+
+
+@cache
+def config_class() -> Any:
+    """The message class."""
+    from google.protobuf import descriptor_pool, message_factory
+
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(base64.b64decode(SERIALIZED_BASE64))
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("inference.ModelConfig"))
+
+
+def to_document(message: Any) -> Document:
+    """Turn a message into JSON values the way `GET /v2/models/M/config` prints it."""
+    document: Document = {}
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if is_map(field):
+            side = field.message_type.fields_by_name["value"]
+            document[field.name] = {_key(key): _plain(side, value[key]) for key in sorted(value)}
+        elif field.is_repeated:
+            document[field.name] = [_plain(field, element) for element in value]
+        elif not field.has_presence or message.HasField(field.name):
+            document[field.name] = _plain(field, value)
+    return document
+
+
+def is_map(field: Any) -> bool:
+    """Whether a field descriptor is a map, which protobuf spells as a repeated message."""
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else str(key)
+
+
+def _plain(field: Any, value: Any) -> Any:
+    if field.message_type is not None:
+        return to_document(value)
+    if field.enum_type is not None:
+        name = field.enum_type.values_by_number.get(value)
+        return value if name is None else name.name
+    if field.full_name in KEPT_AS_STRINGS:
+        return str(value)
+    if isinstance(value, float):
+        return _number(field, value)
+    return value
+
+
+def _number(field: Any, value: float) -> float | str:
+    """The shortest decimal that gives the same float32 or float64; JSON has no words for the infinite ones."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return float(str(np.float32(value))) if field.type == field.TYPE_FLOAT else value

@@ -1,0 +1,159 @@
+"""config.pbtxt, JSON and YAML texts ⇄ the document.
+
+Only what the text says: defaults that depend on other fields are `normalize`'s work, contradictions are `validate`'s.
+Every error is InvalidConfiguration and names the text, the line or the field, and the word that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from naiad.core.errors import InvalidConfiguration
+from naiad.modelconfig.schema import Document, config_class, is_map, to_document
+
+MAX_CHARACTERS = 4 << 20
+"""The largest configurations seen in the wild, ensembles of hundreds of steps, stay far below."""
+
+UNKNOWN_IN_TEXT = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[^"]*)"')
+UNKNOWN_ENUM = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\S+?)\.?$')
+UNKNOWN_ENUM_IN_JSON = re.compile(r"Invalid enum value (?P<name>.*) for enum type (?P<type>[\w.]+)")
+FAILED_FIELD = re.compile(r"^(?:Failed to parse \w+ field: )*Failed to parse (?P<name>\w+) field: ")
+PLACE = re.compile(r" at \"?ModelConfig\.(?P<path>\S+?)\"?\.*$")
+
+
+def parse_pbtxt(text: str, origin: str = "config.pbtxt") -> Document:
+    """Read protobuf text. Raises InvalidConfiguration: `origin:line:column: …`."""
+    from google.protobuf import text_format
+
+    _check_size(text, origin)
+    message = config_class()()
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        line, column = error.GetLine(), error.GetColumn()
+        place = origin if line is None else f"{origin}:{line}:{column}"
+        reason = str(error).removeprefix(f"{line}:{column} : ")
+        raise InvalidConfiguration(f"{place}: {_explain(reason)}", origin=origin, line=line, column=column) from error
+    except (UnicodeError, ValueError) as error:
+        raise InvalidConfiguration(f"{origin}: not a text that can be read: {error}", origin=origin) from error
+    return to_document(message)
+
+
+def parse_json(source: str | bytes | Mapping[str, Any], origin: str = "config") -> Document:
+    """Read JSON text, or values that were JSON; numbers may be strings, as in the load API.
+
+    Raises InvalidConfiguration naming the path of the field, such as `input[0].dims`.
+    """
+    if not isinstance(source, Mapping):
+        _check_size(source, origin)
+        try:
+            source = json.loads(source)
+        except (ValueError, RecursionError) as error:
+            raise InvalidConfiguration(f"{origin}: not valid JSON: {error}", origin=origin) from error
+    return _from_values(source, origin)
+
+
+def parse_yaml(text: str, origin: str = "config.yaml") -> Document:
+    """Read a YAML mapping with the same names. Raises InvalidConfiguration."""
+    import yaml
+
+    _check_size(text, origin)
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InvalidConfiguration(f"{origin}: not valid YAML: {error}", origin=origin) from error
+    return _from_values({} if values is None else values, origin)
+
+
+def print_pbtxt(document: Mapping[str, Any]) -> str:
+    """Write a document as protobuf text; `parse_pbtxt` gives the same document back."""
+    from google.protobuf import text_format
+
+    return str(text_format.MessageToString(to_message(document), as_utf8=True))
+
+
+def to_message(document: Mapping[str, Any], origin: str = "config") -> Any:
+    """Make the `inference.ModelConfig` message, as the gRPC door sends it. Raises InvalidConfiguration."""
+    from google.protobuf import json_format
+
+    message = config_class()()
+    check_names(message.DESCRIPTOR, document, origin)
+    try:
+        return json_format.ParseDict(dict(document), message)
+    except (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # ParseDict lets Python's own errors through where a value has a shape it did not think of.
+        raise InvalidConfiguration(f"{origin}: {_explain(str(error))}", origin=origin) from error
+
+
+def check_names(descriptor: Any, values: object, path: str) -> None:
+    """Raise InvalidConfiguration for the first name that the message does not have."""
+    if not isinstance(values, Mapping):
+        raise InvalidConfiguration(f"{path}: expected a mapping of field names, found {type(values).__name__}")
+    for name, value in values.items():
+        field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
+        if field is None:
+            names = list(descriptor.fields_by_name)
+            raise InvalidConfiguration(f"{path}: unknown field '{name}'{_suggest(str(name), names)}", field=str(name))
+        if field.message_type is not None:
+            _check_inner(field, value, f"{path}.{name}" if "." in path or "[" in path else f"{path}: {name}")
+
+
+def _check_inner(field: Any, value: object, path: str) -> None:
+    if is_map(field):
+        side = field.message_type.fields_by_name["value"]
+        if side.message_type is not None and isinstance(value, Mapping):
+            for key, element in value.items():
+                check_names(side.message_type, element, f"{path}[{key!r}]")
+    elif field.is_repeated:
+        for index, element in enumerate(value if isinstance(value, list) else []):
+            check_names(field.message_type, element, f"{path}[{index}]")
+    elif value is not None:
+        check_names(field.message_type, value, path)
+
+
+def _from_values(values: object, origin: str) -> Document:
+    if not isinstance(values, Mapping):
+        raise InvalidConfiguration(
+            f"{origin}: a model configuration is a mapping of field names, not a {type(values).__name__}", origin=origin
+        )
+    return to_document(to_message(values, origin))
+
+
+def _check_size(text: str | bytes, origin: str) -> None:
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidConfiguration(
+            f"{origin}: {len(text)} characters; a model configuration may have {MAX_CHARACTERS}", origin=origin
+        )
+
+
+def _explain(reason: str) -> str:
+    """Say protobuf's reason in the words of the file, with the name that was probably meant."""
+    pool = config_class().DESCRIPTOR.file.pool
+    if match := UNKNOWN_IN_TEXT.search(reason):
+        names = [field.name for field in pool.FindMessageTypeByName(match["type"]).fields]
+        owner = match["type"].removeprefix("inference.")
+        return f"unknown field '{match['name']}' in {owner}{_suggest(match['name'], names)}"
+    place, reason = _split_place(reason)
+    if match := UNKNOWN_ENUM.search(reason) or UNKNOWN_ENUM_IN_JSON.search(reason):
+        names = [value.name for value in pool.FindEnumTypeByName(match["type"]).values]
+        reason = f"unknown value '{match['name']}'{_suggest(match['name'], names)}"
+    return f"{place}: {reason}" if place else reason.replace("inference.", "")
+
+
+def _split_place(reason: str) -> tuple[str, str]:
+    """Part protobuf's JSON errors into the path of the field and what is wrong with it."""
+    failed = FAILED_FIELD.search(reason)
+    place = PLACE.search(reason)
+    bare = PLACE.sub("", FAILED_FIELD.sub("", reason))
+    if place:
+        return place["path"], bare
+    return (failed["name"] if failed else ""), bare
+
+
+def _suggest(word: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"

@@ -1,0 +1,190 @@
+"""Contradictions in how requests are queued, joined and chained; called by `validate`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.model_config import ModelConfig
+from naiad.modelconfig.layout import ENSEMBLE
+from naiad.modelconfig.schema import Document
+
+BOOLEAN_CONTROLS = ("CONTROL_SEQUENCE_START", "CONTROL_SEQUENCE_END", "CONTROL_SEQUENCE_READY")
+CORRELATION_TYPES = {"TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING"}
+
+
+def check_servable(config: ModelConfig) -> None:
+    """Raise LoadFailed for a valid configuration that asks for a scheduler which Naiad does not have yet."""
+    for field, what in (("sequence_batching", "sequence batching"), ("ensemble_scheduling", "ensembles")):
+        if field in config.document:
+            raise LoadFailed(
+                f"model '{config.name}': {what} ('{field}') is not supported yet; "
+                "the configuration itself is valid, other models are not affected",
+                model=config.name,
+            )
+
+
+def validate_scheduling(document: Document) -> None:
+    """Check the scheduling choice of a normalised document. Raises InvalidConfiguration."""
+    if "dynamic_batching" in document:
+        _validate_dynamic(document["name"], document["dynamic_batching"], document["max_batch_size"])
+    if "sequence_batching" in document:
+        _validate_sequence(document["name"], document["sequence_batching"], document["max_batch_size"])
+    if "ensemble_scheduling" in document or document["platform"] == ENSEMBLE:
+        _validate_ensemble(document)
+    _validate_cache(document)
+
+
+def _refuse(model: str, reason: str) -> None:
+    raise InvalidConfiguration(f"model '{model}': {reason}", model=model)
+
+
+def _validate_preferred(model: str, what: str, sizes: Sequence[int], max_batch_size: int) -> None:
+    for size in sizes:
+        if size <= 0:
+            _refuse(model, f"{what} preferred batch size must be positive, it is {size}")
+        if size > max_batch_size:
+            _refuse(model, f"{what} preferred batch size must be <= max batch size: {size} > {max_batch_size}")
+
+
+def _validate_dynamic(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
+    _validate_preferred(model, "dynamic batching", batching["preferred_batch_size"], max_batch_size)
+    levels, default = batching["priority_levels"], batching["default_priority_level"]
+    if levels and not 1 <= default <= levels:
+        _refuse(model, f"default priority level must be in range [1, {levels}], it is {default}")
+    if not levels and default:
+        _refuse(model, "'default_priority_level' needs 'priority_levels'")
+    policies = batching["priority_queue_policy"]
+    for level in policies:
+        if not 1 <= int(level) <= levels:
+            _refuse(model, f"priority queue policy is set for level {level}, outside [1, {levels}]")
+    if not batching["preserve_ordering"]:
+        return
+    if levels > 1:
+        _refuse(model, "preserve_ordering is not possible with more than one priority level; remove one of the two")
+    queue_policies = [batching.get("default_queue_policy", {}), *policies.values()]
+    if any(policy.get("timeout_action") == "DELAY" for policy in queue_policies):
+        _refuse(model, "preserve_ordering is not possible with timeout_action DELAY; use REJECT")
+
+
+def _validate_sequence(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
+    oldest = batching.get("oldest", {})
+    _validate_preferred(model, "sequence batching", oldest.get("preferred_batch_size", []), max_batch_size)
+    utilization = batching.get("direct", {}).get("minimum_slot_utilization", 0.0)
+    if not isinstance(utilization, float) or not 0.0 <= utilization <= 1.0:
+        _refuse(model, f"sequence batching minimum_slot_utilization must be in range [0.0, 1.0], it is {utilization}")
+    names = [control["name"] for control in batching["control_input"]]
+    for name, count in Counter(names).items():
+        if not name:
+            _refuse(model, "sequence batching control tensor must have a name")
+        if count > 1:
+            _refuse(model, f"sequence batching control tensor '{name}' is specified for multiple control kinds")
+    _validate_controls(model, batching["control_input"])
+    _validate_states(model, batching["state"])
+
+
+def _validate_controls(model: str, control_inputs: Sequence[Mapping[str, Any]]) -> None:
+    kinds = Counter(control["kind"] for tensor in control_inputs for control in tensor["control"])
+    for kind, count in kinds.items():
+        if count > 1:
+            _refuse(model, f"sequence batching specifies multiple {kind} tensors for {model}")
+    for tensor in control_inputs:
+        if len(tensor["control"]) != 1:
+            _refuse(model, f"sequence batching control tensor '{tensor['name']}' needs exactly one control")
+        _validate_control(model, tensor["name"], tensor["control"][0])
+
+
+def _validate_control(model: str, name: str, control: Mapping[str, Any]) -> None:
+    given = [key for key in ("int32_false_true", "fp32_false_true", "bool_false_true") if control[key]]
+    if control["kind"] not in BOOLEAN_CONTROLS:
+        if given or control["data_type"] not in CORRELATION_TYPES:
+            _refuse(model, f"correlation id control '{name}' needs data_type, one of {sorted(CORRELATION_TYPES)}")
+        return
+    if len(given) != 1:
+        _refuse(
+            model,
+            f"sequence batching control tensor '{name}' must specify exactly one of "
+            "'int32_false_true', 'fp32_false_true' or 'bool_false_true'",
+        )
+    if len(control[given[0]]) != 2:
+        _refuse(model, f"sequence batching control tensor '{name}': '{given[0]}' must have exactly 2 entries")
+
+
+def _validate_states(model: str, states: Sequence[Mapping[str, Any]]) -> None:
+    for side in ("input_name", "output_name"):
+        for name, count in Counter(state[side] for state in states).items():
+            if not name or count > 1:
+                _refuse(model, f"sequence batching state needs its own {side}; '{name}' is used {count} times")
+    for state in states:
+        if len(state["initial_state"]) > 1:
+            _refuse(model, f"sequence batching state '{state['input_name']}' may have only one initial_state")
+
+
+def _validate_cache(document: Document) -> None:
+    if not document.get("response_cache", {}).get("enable"):
+        return
+    if "sequence_batching" in document:
+        _refuse(document["name"], "response_cache is not possible with sequence batching; remove one of the two")
+    if document.get("model_transaction_policy", {}).get("decoupled"):
+        _refuse(document["name"], "response_cache is not possible with a decoupled model; remove one of the two")
+
+
+def _validate_ensemble(document: Document) -> None:
+    model = document["name"]
+    if document["platform"] != ENSEMBLE:
+        _refuse(model, f"ensemble scheduling needs platform 'ensemble', not '{document['platform']}'")
+    if document["backend"]:
+        _refuse(model, "an ensemble may not have 'backend'")
+    for field in ("instance_group", "optimization", "model_warmup"):
+        if document.get(field):
+            _refuse(model, f"an ensemble may not have '{field}'")
+    steps = document.get("ensemble_scheduling", {}).get("step", [])
+    if not steps:
+        _refuse(model, "must specify 'step' for ensemble")
+    for step in steps:
+        _validate_step(model, step)
+    _validate_graph(document, steps)
+
+
+def _validate_step(model: str, step: Mapping[str, Any]) -> None:
+    if not step["model_name"]:
+        _refuse(model, "must specify 'model_name' in every step of an ensemble")
+    for side in ("input_map", "output_map"):
+        if not step[side]:
+            _refuse(model, f"must specify '{side}' in step '{step['model_name']}' of an ensemble")
+        for tensor, name in step[side].items():
+            if not name:
+                _refuse(model, f"step '{step['model_name']}': {side} of '{tensor}' must name an ensemble tensor")
+
+
+def _validate_graph(document: Document, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Every tensor has one producer, every consumer a producer, and no step waits for itself."""
+    model = document["name"]
+    made = Counter(name for step in steps for name in step["output_map"].values())
+    made.update(tensor["name"] for tensor in document["input"])
+    for name, count in made.items():
+        if count > 1:
+            _refuse(model, f"ensemble tensor '{name}' is produced {count} times; it may be produced once")
+    needed = {name for step in steps for name in step["input_map"].values()}
+    for name in sorted(needed - set(made)):
+        _refuse(model, f"ensemble tensor '{name}' is used by a step but neither an input nor produced by a step")
+    for tensor in document["output"]:
+        if tensor["name"] not in made:
+            _refuse(model, f"ensemble output '{tensor['name']}' is not produced by any step")
+    for tensor in document["input"]:
+        if tensor["name"] not in needed:
+            _refuse(model, f"ensemble input '{tensor['name']}' is not used by any step")
+    _check_acyclic(model, {tensor["name"] for tensor in document["input"]}, list(steps))
+
+
+def _check_acyclic(model: str, ready: set[str], waiting: list[Mapping[str, Any]]) -> None:
+    while waiting:
+        runnable = [step for step in waiting if ready.issuperset(step["input_map"].values())]
+        if not runnable:
+            names = ", ".join(step["model_name"] for step in waiting)
+            _refuse(model, f"circular dependency between ensemble steps: {names}")
+        for step in runnable:
+            ready.update(step["output_map"].values())
+            waiting.remove(step)
