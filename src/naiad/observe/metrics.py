@@ -7,6 +7,7 @@ Triton's; the histograms with `_seconds` are ours, in the unit that Prometheus r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,9 @@ PROCESS = (
 )
 
 
+_TOTAL = re.compile(rb"# (HELP|TYPE) (nv_\w+)_total ")
+
+
 class MetricsPage:
     """The text behind `:8002/metrics`."""
 
@@ -114,7 +118,8 @@ class MetricsPage:
         """Return the page in Prometheus text format 0.0.4."""
         from prometheus_client import generate_latest
 
-        return generate_latest(self.registry)
+        # The library appends _total to every counter's name in HELP and TYPE; Triton's names have none.
+        return _TOTAL.sub(rb"# \1 \2 ", generate_latest(self.registry))
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric family, as prometheus_client's collector contract wants."""

@@ -1,7 +1,7 @@
 """The crossing between the event loop and an instance's thread; there is no other (style rule 37).
 
-A runner owns one instance. It runs a batch in a thread of its own, or inline on the loop while that has been measured to
-be cheaper than the hand-over and back. Whoever starts a batch gets `finished` called once, on the loop's thread.
+A runner owns one instance. It runs a batch in a thread of its own, or inline on the loop while that has been measured
+to be cheaper than the hand-over and back. Whoever starts a batch gets `finished` called once, on the loop's thread.
 """
 
 from __future__ import annotations

@@ -102,6 +102,10 @@ class Scheduler:
     async def drain(self) -> None:
         """Take no more jobs; return when nothing waits and nothing runs."""
         self._is_stopping = True
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Return when nothing waits and nothing runs."""
         if not self.is_quiet:
             waiter = asyncio.get_running_loop().create_future()
             self._idle_waiters.append(waiter)

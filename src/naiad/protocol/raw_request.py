@@ -1,0 +1,49 @@
+"""The raw binary request: `Inference-Header-Content-Length: 0`, the whole body is the one input's bytes.
+
+Source: KServe V2, binary tensor extension, "Raw Binary Request": one input, at most one variable dimension, batch 1; all
+outputs come back as binary.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from naiad.core.datatypes import BY_NAME
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest
+from naiad.core.model_config import ModelConfig
+from naiad.core.tensor import bytes_tensor
+from naiad.protocol import binary
+
+
+def decode_raw(config: ModelConfig, version: str, body: bytes) -> InferRequest:
+    """Make a request from bare bytes, by what the model says of its one input. Raises InvalidRequest."""
+    request = InferRequest(config.name, version)
+    if len(config.inputs) != 1:
+        raise InvalidRequest(
+            f"Raw request must only have 1 input (found {len(config.inputs)}) to be deduced but got {len(config.inputs)} "
+            f"inputs in '{config.name}' model configuration"
+        )
+    spec = config.inputs[0]
+    batch = (1,) if config.max_batch_size > 0 else ()
+    if spec.datatype == "BYTES":
+        shape = (*batch, *(1 for _ in spec.dims))
+        if any(dim not in (-1, 1) for dim in spec.dims):
+            raise InvalidRequest(f"For BYTE datatype raw input '{spec.name}', the model must have input shape [1]")
+        request.inputs[spec.name] = bytes_tensor(spec.name, [body], shape)
+        return request
+    element = BY_NAME[spec.datatype].size_bytes
+    variable = [at for at, dim in enumerate(spec.dims) if dim == -1]
+    if len(variable) > 1:
+        raise InvalidRequest(
+            f"The shape of raw input '{spec.name}' can not be deduced because there are more than one variable-sized "
+            "dimension"
+        )
+    dims = list(spec.dims)
+    fixed = prod(dim for dim in dims if dim != -1) * element
+    if variable:
+        if not fixed or len(body) % fixed:
+            raise InvalidRequest(f"the body of {len(body)} bytes does not fill shape {dims} of raw input '{spec.name}'")
+        dims[variable[0]] = len(body) // fixed
+    request.inputs[spec.name] = binary.decode(spec.name, spec.datatype, (*batch, *dims), body)
+    return request

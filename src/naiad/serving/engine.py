@@ -1,0 +1,81 @@
+"""The one entry for every door: find the model, hand the request over, answer exactly once.
+
+Owned by the event loop's thread. Ensembles and in-process callers use the same two functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import NaiadError, NotReady
+from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.serving.catalog import Catalog
+from naiad.serving.failures import failure_reason
+from naiad.serving.model import Cancel
+
+
+class Engine:
+    """Submits requests to the models of a catalog."""
+
+    def __init__(self, catalog: Catalog, clock: Clock = monotonic) -> None:
+        self.catalog = catalog
+        self._clock = clock
+        self._is_stopping = False
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether new requests are refused."""
+        return self._is_stopping
+
+    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+        """Send a request on its way.
+
+        `respond` is called on the loop's thread with each answer and whether it is the last, possibly before this
+        returns; errors arrive there too. The result withdraws the request.
+        """
+        if not request.arrived_s:
+            request.arrived_s = self._clock()
+        try:
+            if self._is_stopping:
+                raise NotReady("Server exiting")
+            model = self.catalog.find(request.model_name, request.model_version)
+        except NaiadError as error:
+            respond(error, True)
+            return _too_late
+        try:
+            return model.submit(request, respond)
+        except NaiadError as error:
+            model.statistics.record_failure(failure_reason(error), self._clock() - request.arrived_s)
+            respond(error, True)
+            return _too_late
+
+    async def infer(self, request: InferRequest) -> InferResponse:
+        """Run one request and return its one answer; cancelling the await withdraws it. Raises NaiadError."""
+        future: asyncio.Future[InferResponse] = asyncio.get_running_loop().create_future()
+
+        def respond(answer: Answer, is_last: bool) -> None:
+            del is_last
+            if future.done():
+                return
+            if isinstance(answer, NaiadError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+        cancel = self.submit(request, respond)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            cancel()
+            raise
+
+    async def drain(self) -> None:
+        """Refuse new requests; return when all others have been answered."""
+        self._is_stopping = True
+        for model in list(self.catalog.models()):
+            await model.drain()
+
+
+def _too_late() -> bool:
+    return False

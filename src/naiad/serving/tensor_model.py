@@ -1,0 +1,140 @@
+"""A model that takes tensors and gives tensors: one job per request, joined with others along the batch dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import NaiadError
+from naiad.core.message import InferRequest, InferResponse, Respond
+from naiad.core.model_config import ModelConfig
+from naiad.observe.statistics import ModelStatistics, Stages
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.runner import Runner
+from naiad.scheduling.scheduler import Scheduler
+from naiad.serving.classification import classify
+from naiad.serving.failures import failure_reason
+from naiad.serving.model import Cancel
+from naiad.serving.validation import RequestCheck
+
+
+class TensorModel:
+    """One loaded version of a plain model."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        version: str,
+        runners: Sequence[Runner],
+        *,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        """labels: by output name, for the classification extension."""
+        self.name = config.name
+        self.version = version
+        self.config = config
+        self.statistics = ModelStatistics(config.name, version)
+        self._labels = labels or {}
+        self._clock = clock
+        self._check = RequestCheck(config)
+        batching = config.dynamic_batching
+        self._scheduler = Scheduler(
+            runners,
+            partial(decide_dynamic, rule=dynamic_rule(config)),
+            job_queue(config),
+            preserves_ordering=batching is not None and batching.preserves_ordering,
+            on_run=self._count_run,
+            clock=clock,
+        )
+
+    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+        """See `ServedModel.submit`."""
+        rows, key = self._check.check(request)
+        job = Job(request, rows, self._done, key)
+        job.owner = respond
+        self._scheduler.submit(job, request.priority, request.timeout_us)
+        self.statistics.pending += 1
+        return partial(self._scheduler.cancel, job)
+
+    async def drain(self) -> None:
+        """See `ServedModel.drain`."""
+        await self._scheduler.drain()
+
+    def close(self) -> None:
+        """See `ServedModel.close`."""
+        self._scheduler.close()
+
+    def _done(self, job: Job, result: Any) -> None:
+        request: InferRequest = job.item
+        statistics = self.statistics
+        run = job.run
+        if run is None:
+            statistics.pending -= 1
+        now = self._clock()
+        if isinstance(result, NaiadError):
+            statistics.record_failure(failure_reason(result), now - request.arrived_s)
+            job.owner(result, True)
+            return
+        assert run is not None
+        statistics.record_success(
+            Stages(
+                now - request.arrived_s,
+                run.started_s - job.queued_s,
+                run.input_ready_s - run.started_s,
+                run.output_ready_s - run.input_ready_s,
+                run.finished_s - run.output_ready_s,
+            ),
+            job.size,
+        )
+        job.owner(self._complete(request, result), True)
+
+    def _complete(self, request: InferRequest, response: InferResponse) -> InferResponse | NaiadError:
+        response.model_version = self.version
+        response.id = request.id
+        for output in request.outputs:
+            if output.class_count:
+                try:
+                    return classify(response, request, self._labels, has_batch=self.config.max_batch_size > 0)
+                except NaiadError as error:
+                    return error
+        return response
+
+    def _count_run(self, run: BatchRun) -> None:
+        self.statistics.pending -= len(run.jobs)
+        self.statistics.record_run(
+            run.size,
+            run.input_ready_s - run.started_s,
+            run.output_ready_s - run.input_ready_s,
+            run.finished_s - run.output_ready_s,
+        )
+
+
+def dynamic_rule(config: ModelConfig) -> DynamicRule:
+    """Return how requests of this model are joined.
+
+    Without a `dynamic_batching` block, requests that wait anyway are still joined (never waiting for company): the
+    model has declared that it takes batches. `parameters { key: "batching" value { string_value: "off" } }` forbids it.
+    """
+    batching = config.dynamic_batching
+    if config.max_batch_size < 1 or config.parameters.get("batching") == "off":
+        return DynamicRule(max_batch_size=1)
+    if batching is None:
+        return DynamicRule(config.max_batch_size)
+    return DynamicRule(config.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s)
+
+
+def job_queue(config: ModelConfig) -> JobQueue:
+    """Return an empty queue with the model's bounds and priorities."""
+    batching = config.dynamic_batching
+    if batching is None:
+        return JobQueue()
+    return JobQueue(
+        batching.default_queue_policy,
+        batching.priority_levels,
+        batching.default_priority_level,
+        dict(batching.priority_queue_policies),
+    )

@@ -1,0 +1,292 @@
+"""A model that takes strings: a task turns each request into token sequences, an encoder runs them, the task decodes.
+
+Sequences, not requests, are what waits and what is batched: they are joined by length across requests, and one large
+request is spread over many batches. The raw-tensor view of a model is another TextModel over the same EncoderQueue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Batch, Preparation, Task
+from naiad.core.encoder import EncoderResult
+from naiad.core.errors import Cancelled, NaiadError
+from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.model_config import ModelConfig, QueuePolicy
+from naiad.observe.statistics import ModelStatistics, Stages
+from naiad.scheduling.decision import Policy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.runner import Runner
+from naiad.scheduling.scheduler import Scheduler
+from naiad.serving.failures import failure_reason
+from naiad.serving.model import Cancel
+from naiad.serving.validation import RequestCheck
+
+LIGHT_BYTES = 4096
+"""Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
+
+
+class EncoderQueue:
+    """One encoder's instances and what waits for them; shared by all views of the model."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        policy: Policy,
+        *,
+        wide: Runner | None = None,
+        max_sequences: int = 0,
+        clock: Clock = monotonic,
+    ) -> None:
+        """wide: a runner with all cores, for a lone sequence. max_sequences: most that may wait; 0 = no bound."""
+        self.scheduler = Scheduler(
+            runners,
+            policy,
+            JobQueue(QueuePolicy(max_queue_size=max_sequences)),
+            wide=wide,
+            on_run=self._count_run,
+            clock=clock,
+        )
+        self._users = 0
+
+    def join(self) -> None:
+        """Note one more model that uses this queue."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """Note one less; the last one closes the instances."""
+        self._users -= 1
+        if not self._users:
+            self.scheduler.close()
+
+    @staticmethod
+    def _count_run(run: BatchRun) -> None:
+        """Credit the run to every model that had a sequence in it."""
+        counts: dict[TextModel, int] = {}
+        for job in run.jobs:
+            model = job.owner[0].model
+            counts[model] = counts.get(model, 0) + 1
+        for model, sequences in counts.items():
+            model.count_run(run, sequences)
+
+
+class _Flight:
+    """One request on its way: its sequences are run in any order and answered together."""
+
+    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "request", "respond", "results")
+
+    def __init__(self, model: TextModel, request: InferRequest, respond: Respond) -> None:
+        self.model = model
+        self.request = request
+        self.respond: Respond | None = respond
+        """None once answered."""
+        self.preparation: Preparation | None = None
+        self.jobs: list[Job] = []
+        self.results: list[EncoderResult | None] = []
+        self.missing = 0
+        self.first_run: BatchRun | None = None
+
+
+class TextModel:
+    """One loaded model with one task."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        version: str,
+        task: Task,
+        encoder: EncoderQueue,
+        clock: Clock = monotonic,
+    ) -> None:
+        self.name = config.name
+        self.version = version
+        self.config = config
+        self.statistics = ModelStatistics(config.name, version)
+        self._task = task
+        self._encoder = encoder
+        self._clock = clock
+        self._check = RequestCheck(config)
+        tokenizer = Runner(_Tokenizing(task), f"{config.name}-tokenizer", may_inline=False, clock=clock)
+        one_by_one = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
+        self._tokenizer = Scheduler([tokenizer], one_by_one, clock=clock)
+        self._flights: set[_Flight] = set()
+        encoder.join()
+
+    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+        """See `ServedModel.submit`."""
+        self._check.check(request)
+        flight = _Flight(self, request, respond)
+        if _text_bytes(request) <= LIGHT_BYTES:
+            self._queue(flight, self._task.prepare(request))
+        else:
+            job = Job(request, 1, self._prepared)
+            job.owner = flight
+            flight.jobs = [job]
+            self._tokenizer.submit(job)
+            self._begin(flight)
+        return partial(self._cancel, flight)
+
+    async def drain(self) -> None:
+        """See `ServedModel.drain`."""
+        await self._tokenizer.drain()
+        while self._flights:  # each pass waits for the sequences now known; answers may not be out yet
+            await self._encoder.scheduler.quiet()
+
+    def close(self) -> None:
+        """See `ServedModel.close`."""
+        self._tokenizer.close()
+        self._encoder.leave()
+
+    def count_run(self, run: BatchRun, sequences: int) -> None:
+        """Count a run of the encoder that had `sequences` of this model's in it."""
+        self.statistics.record_run(
+            sequences,
+            run.input_ready_s - run.started_s,
+            run.output_ready_s - run.input_ready_s,
+            run.finished_s - run.output_ready_s,
+        )
+
+    def _begin(self, flight: _Flight) -> None:
+        if flight not in self._flights:
+            self._flights.add(flight)
+            self.statistics.pending += 1
+
+    def _prepared(self, job: Job, result: Preparation | NaiadError) -> None:
+        """Take up what the tokenizer's thread made of a large request."""
+        flight: _Flight = job.owner
+        if flight.respond is None:
+            return
+        if isinstance(result, NaiadError):
+            self._answer(flight, result)
+            return
+        try:
+            self._queue(flight, result)
+        except NaiadError as error:
+            self._answer(flight, error)
+
+    def _queue(self, flight: _Flight, preparation: Preparation) -> None:
+        """Queue every sequence of a request. Raises Overloaded when they do not all fit."""
+        flight.preparation = preparation
+        flight.request.queued_s = self._clock()
+        sequences = preparation.sequences
+        flight.results = [None] * len(sequences)
+        flight.missing = len(sequences)
+        flight.jobs = []
+        submit = self._encoder.scheduler.submit
+        try:
+            for index, sequence in enumerate(sequences):
+                job = Job(sequence, sequence.tokens, self._ran)
+                job.owner = (flight, index)
+                submit(job, flight.request.priority, flight.request.timeout_us)
+                flight.jobs.append(job)
+        except NaiadError:
+            flight.respond, respond = None, flight.respond  # the caller answers; withdrawn jobs must not
+            self._withdraw(flight)
+            flight.respond = respond
+            raise
+        self._begin(flight)
+        if not sequences:
+            self._complete(flight)
+
+    def _ran(self, job: Job, result: EncoderResult | NaiadError) -> None:
+        flight: _Flight
+        flight, index = job.owner
+        if flight.respond is None:
+            return
+        if flight.first_run is None and job.run is not None:
+            flight.first_run = job.run
+        if isinstance(result, NaiadError):
+            self._answer(flight, result)
+            self._withdraw(flight)
+            return
+        flight.results[index] = result
+        flight.missing -= 1
+        if not flight.missing:
+            self._complete(flight)
+
+    def _complete(self, flight: _Flight) -> None:
+        """Decode and answer."""
+        request, preparation = flight.request, flight.preparation
+        assert preparation is not None
+        try:
+            response = self._task.finish(
+                request, preparation, [result for result in flight.results if result is not None]
+            )
+        except NaiadError as error:
+            self._answer(flight, error)
+            return
+        response.model_version = self.version
+        response.id = request.id
+        self._answer(flight, response)
+
+    def _answer(self, flight: _Flight, answer: Answer) -> None:
+        """Answer once, and count it."""
+        respond, flight.respond = flight.respond, None
+        if respond is None:
+            return
+        if flight in self._flights:
+            self._flights.remove(flight)
+            self.statistics.pending -= 1
+        self._record(flight, answer)
+        respond(answer, True)
+
+    def _record(self, flight: _Flight, answer: Answer) -> None:
+        now = self._clock()
+        request, run = flight.request, flight.first_run
+        total_s = now - request.arrived_s
+        if isinstance(answer, NaiadError):
+            self.statistics.record_failure(failure_reason(answer), total_s)
+            return
+        started_s = run.started_s if run is not None else request.queued_s
+        ran_s = max((job.run.output_ready_s for job in flight.jobs if job.run is not None), default=started_s)
+        stages = Stages(
+            total=total_s,
+            queue=started_s - request.queued_s,
+            compute_input=request.queued_s - request.arrived_s,
+            compute_infer=ran_s - started_s,
+            compute_output=now - ran_s,
+        )
+        self.statistics.record_success(stages, max(1, len(flight.jobs)))
+
+    def _cancel(self, flight: _Flight) -> None:
+        self._answer(flight, Cancelled("the request was cancelled"))
+        self._withdraw(flight)
+
+    def _withdraw(self, flight: _Flight) -> None:
+        """Take what still waits out of the queues; what already runs is ignored when it comes back."""
+        for job in flight.jobs:
+            if not self._encoder.scheduler.cancel(job):
+                self._tokenizer.cancel(job)
+
+
+class _Tokenizing:
+    """The task's first half as an instance, so that large requests are tokenised in a thread of their own."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def execute(self, batch: Batch[InferRequest]) -> list[Any]:
+        """One Preparation or error per request."""
+        results: list[Any] = []
+        for request in batch.items:
+            try:
+                results.append(self._task.prepare(request))
+            except NaiadError as error:
+                results.append(error)
+        return results
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _text_bytes(request: InferRequest) -> int:
+    """Size of the request's inputs; strings by their bytes, numbers by theirs."""
+    total = 0
+    for tensor in request.inputs.values():
+        data = tensor.data
+        total += sum(map(len, data.reshape(-1).tolist())) if data.dtype == object else data.nbytes
+    return total

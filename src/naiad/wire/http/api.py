@@ -1,0 +1,118 @@
+"""The v2 routes that answer at once: health, metadata, config, statistics, repository index.
+
+Paths, methods and status codes are Triton's (its http_server.cc); the order of the routes is the order of its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from naiad.core.errors import InvalidRequest, NaiadError, NotFound
+from naiad.protocol.documents import model_metadata, server_metadata
+from naiad.protocol.infer_json import parse_json
+from naiad.protocol.limits import Limits
+from naiad.protocol.status import http_status
+from naiad.serving.engine import Engine
+from naiad.wire.http.connection import Exchange
+from naiad.wire.http.infer import InferHandler
+from naiad.wire.http.routes import Route, Router, route
+
+_JSON = b"application/json"
+_MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
+
+
+def v2_router(engine: Engine, limits: Limits, server_name: str) -> Router:
+    """Make the router of the HTTP door."""
+    return Router(v2_routes(engine, limits, server_name))
+
+
+def v2_routes(engine: Engine, limits: Limits, server_name: str) -> list[Route]:
+    """Return the routes in the order in which they are tried."""
+    api = _Api(engine, limits, server_name)
+    return [
+        route(r"/v2/models/stats", GET=_safe(api.statistics)),
+        route(_MODEL + "/infer", POST=InferHandler(engine, limits)),
+        route(_MODEL + "/ready", GET=_safe(api.model_ready)),
+        route(_MODEL + "/config", GET=_safe(api.config)),
+        route(_MODEL + "/stats", GET=_safe(api.statistics)),
+        route(_MODEL, GET=_safe(api.metadata)),
+        route(r"/v2", GET=_safe(api.server)),
+        route(r"/v2/health/live", GET=_safe(api.live)),
+        route(r"/v2/health/ready", GET=_safe(api.ready)),
+        route(r"/v2/repository(?:/(?P<repository>[^/]+))?/index", POST=_safe(api.index)),
+    ]
+
+
+def _safe(handler: Callable[..., None]) -> Callable[..., None]:
+    """Answer an error of ours in place of the handler."""
+
+    def handle(exchange: Exchange, **arguments: str) -> None:
+        try:
+            handler(exchange, **arguments)
+        except NaiadError as error:
+            exchange.fail(http_status(error), error.message)
+
+    return handle
+
+
+def _send(exchange: Exchange, document: Any) -> None:
+    exchange.answer(200, orjson.dumps(document), _JSON)
+
+
+class _Api:
+    def __init__(self, engine: Engine, limits: Limits, server_name: str) -> None:
+        self._engine = engine
+        self._catalog = engine.catalog
+        self._limits = limits
+        self._server = orjson.dumps(server_metadata(server_name))
+
+    def live(self, exchange: Exchange) -> None:
+        exchange.answer(400 if self._engine.is_stopping else 200)
+
+    def ready(self, exchange: Exchange) -> None:
+        is_ready = self._catalog.is_ready and not self._engine.is_stopping
+        exchange.answer(200 if is_ready else 400)
+
+    def server(self, exchange: Exchange) -> None:
+        exchange.answer(200, self._server, _JSON)
+
+    def model_ready(self, exchange: Exchange, model: str, version: str = "") -> None:
+        try:
+            self._catalog.find(model, version)
+        except NaiadError as error:
+            status = 404 if isinstance(error, NotFound) else 400
+            exchange.fail(status, error.message if status == 404 else "Model version not ready")
+            return
+        exchange.answer(200)
+
+    def metadata(self, exchange: Exchange, model: str, version: str = "") -> None:
+        served = self._catalog.find(model, version)
+        versions = [version] if version else self._catalog.ready_versions(model)
+        _send(exchange, model_metadata(served.config, versions))
+
+    def config(self, exchange: Exchange, model: str, version: str = "") -> None:
+        _send(exchange, self._catalog.find(model, version).config.document)
+
+    def statistics(self, exchange: Exchange, model: str = "", version: str = "") -> None:
+        rows = [
+            served.statistics.as_json()
+            for served in self._catalog.models()
+            if model in ("", served.name) and version in ("", served.version)
+        ]
+        if model and not rows:
+            if self._catalog.ready_versions(model):
+                raise InvalidRequest(f"requested model version is not available for model '{model}'")
+            raise InvalidRequest(f"requested model '{model}' is not available")
+        _send(exchange, {"model_stats": rows})
+
+    def index(self, exchange: Exchange, repository: str = "") -> None:
+        del repository  # ignored, as in Triton
+        only_ready: Any = False
+        if exchange.body.strip():
+            only_ready = parse_json(exchange.body, self._limits.json_depth).get("ready", False)
+            if type(only_ready) is not bool:
+                raise InvalidRequest("Invalid value for 'ready': expected a boolean")
+        _send(exchange, self._catalog.index(only_ready=only_ready))

@@ -1,0 +1,265 @@
+"""One HTTP/1.1 connection: bytes in, exchanges out, answers back in the order of the requests.
+
+Parsing is llhttp's (through httptools). Knows nothing of routes or models: a finished request goes to `dispatch` as an
+Exchange, and whoever has it answers it exactly once, now or later, from the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from naiad.protocol.limits import Limits
+
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Exchange:
+    """One request and the place for its answer."""
+
+    __slots__ = (
+        "_answer",
+        "_connection",
+        "body",
+        "headers",
+        "is_abandoned",
+        "keep_alive",
+        "method",
+        "on_abandon",
+        "url",
+    )
+
+    def __init__(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        self._answer: bytes | None = None
+        self.method = b""
+        self.url = b""
+        """As sent: path and query, not decoded."""
+        self.headers: dict[bytes, bytes] = {}
+        """Names in lower case; a repeated header's values are joined with a comma."""
+        self.body = b""
+        self.keep_alive = True
+        self.is_abandoned = False
+        """The client has gone; nobody will read an answer."""
+        self.on_abandon: Callable[[], None] | None = None
+        """Set by the handler; called when the client goes before it is answered."""
+
+    def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:
+        """Send the answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
+        if self._answer is not None:
+            return
+        self.on_abandon = None
+        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
+        close = b"" if self.keep_alive else b"Connection: close\r\n"
+        self._answer = b"HTTP/1.1 %d %b\r\n%b%b%bContent-Length: %d\r\n\r\n%b" % (
+            status,
+            _REASONS.get(status, b"Unknown"),
+            kind,
+            headers,
+            close,
+            len(body),
+            body,
+        )
+        self._connection.flush()
+
+    def fail(self, status: int, message: str, headers: bytes = b"") -> None:
+        """Answer with the v2 error object."""
+        self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
+
+    @property
+    def finished(self) -> bytes | None:
+        """The whole answer as bytes, once there is one."""
+        return self._answer
+
+
+class HttpConnection(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    def __init__(self, dispatch: Callable[[Exchange], None], limits: Limits, connections: set[HttpConnection]) -> None:
+        """dispatch: takes every complete request. connections: the server's set; this one adds and removes itself."""
+        import httptools
+
+        self._dispatch = dispatch
+        self._limits = limits
+        self._connections = connections
+        self._make_parser = httptools.HttpRequestParser
+        self._parse_error = httptools.HttpParserError
+        self._parser: Any = self._make_parser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchanges: deque[Exchange] = deque()
+        """Requests not yet answered to the client, oldest first."""
+        self._current = Exchange(self)
+        self._chunks: list[bytes] = []
+        self._body_bytes = 0
+        self._header_bytes = 0
+        self._chunk_count = 0
+        self._is_closing = False
+        """Read no more; close when everything owed is sent."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is owed to this client."""
+        return not self._exchanges
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; called by the loop."""
+        self._transport = transport  # type: ignore[assignment]  # a stream transport, by construction
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Abandon what is not answered; called by the loop."""
+        del exc
+        self._connections.discard(self)
+        self._transport = None
+        for exchange in self._exchanges:
+            exchange.is_abandoned = True
+            if exchange.on_abandon is not None:
+                exchange.on_abandon()
+        self._exchanges.clear()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; called by the loop."""
+        if self._is_closing:
+            return
+        try:
+            self._parser.feed_data(data)
+        except self._parse_error as error:
+            cause = error.__context__
+            if isinstance(cause, _RefusedError):
+                self._refuse(cause.status, cause.message)
+            else:
+                self._refuse(400, f"malformed HTTP request: {error}")
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not read its answers; called by the loop."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read on; called by the loop."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        self._current = Exchange(self)
+        self._chunks = []
+        self._body_bytes = self._header_bytes = self._chunk_count = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        self._current.url += url
+        self._count_header(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        headers = self._current.headers
+        key = name.lower()
+        headers[key] = headers[key] + b", " + value if key in headers else value
+        self._count_header(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        """Refuse what is announced to be too large before any of it is read."""
+        current = self._current
+        current.method = self._parser.get_method()
+        current.keep_alive = self._parser.should_keep_alive()
+        length = current.headers.get(b"content-length")
+        if length is not None:
+            self._check_body(int(length))
+        if current.headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._body_bytes += len(body)
+        self._check_body(self._body_bytes)
+        self._chunks.append(body)
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks of a chunked body."""
+        self._chunk_count += 1
+        if self._chunk_count > self._limits.chunks + 1:  # the last chunk is empty
+            raise _RefusedError(
+                400,
+                f"Chunked request body exceeds maximum of {self._limits.chunks} non-empty chunks. "
+                "Send fewer or larger HTTP chunks.",
+            )
+
+    def on_message_complete(self) -> None:
+        """Hand the request over."""
+        current = self._current
+        chunks = self._chunks
+        current.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._exchanges.append(current)
+        if not current.keep_alive:
+            self._is_closing = True
+        self._dispatch(current)
+
+    # answers
+
+    def flush(self) -> None:
+        """Write every answer whose turn has come, in one call."""
+        exchanges = self._exchanges
+        ready: list[bytes] = []
+        while exchanges and (answer := exchanges[0].finished) is not None:
+            ready.append(answer)
+            exchanges.popleft()
+        transport = self._transport
+        if transport is None or not ready:
+            return
+        transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+        if self._is_closing and not exchanges:
+            transport.close()
+
+    def finish(self) -> None:
+        """Read no more requests; close as soon as nothing is owed. For the server's drain."""
+        self._is_closing = True
+        for exchange in self._exchanges:
+            exchange.keep_alive = False
+        if not self._exchanges and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is owed."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > self._limits.header_bytes:
+            raise _RefusedError(431, f"request headers exceed the maximum of {self._limits.header_bytes} bytes")
+
+    def _check_body(self, size: int) -> None:
+        if size > self._limits.body_bytes:
+            raise _RefusedError(
+                400,
+                f"request JSON size of {size} bytes exceeds the maximum allowed input size of "
+                f"{self._limits.body_bytes} bytes. Use --http-max-input-size to increase the limit.",
+            )
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer a request that could not be read to its end, after those before it, and close."""
+        self._is_closing = True
+        exchange = Exchange(self)
+        exchange.keep_alive = False
+        self._exchanges.append(exchange)
+        exchange.fail(status, message)
+
+
+class _RefusedError(Exception):
+    """Raised inside a parser callback to stop reading; carries the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message

@@ -1,0 +1,101 @@
+"""POST …/infer: the only route that is hot."""
+
+from __future__ import annotations
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import InvalidRequest, NaiadError
+from naiad.core.message import Answer, InferRequest
+from naiad.protocol import infer_answer, infer_json
+from naiad.protocol.limits import Limits
+from naiad.protocol.raw_request import decode_raw
+from naiad.protocol.status import http_status
+from naiad.serving.engine import Engine
+from naiad.wire.http.compression import choose, deflate, inflate
+from naiad.wire.http.connection import Exchange
+
+_JSON = b"application/json"
+_BINARY = b"application/octet-stream"
+_HEADER_LENGTH = b"inference-header-content-length"
+_SMALLEST_COMPRESSED_BYTES = 1024
+"""Below this, compressing costs more than it saves on any network."""
+
+
+class InferHandler:
+    """Decodes, submits, and answers."""
+
+    def __init__(self, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._clock = clock
+
+    def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
+        """Handle one request."""
+        arrived_s = self._clock()
+        try:
+            request, binary_default = self._decode(exchange, model, version)
+        except NaiadError as error:
+            accept = b"Accept-Encoding: gzip, deflate\r\n" if b"content-encoding" in exchange.headers else b""
+            exchange.fail(http_status(error), error.message, accept)
+            return
+        request.arrived_s = arrived_s
+
+        def respond(answer: Answer, is_last: bool) -> None:
+            del is_last
+            _answer(exchange, request, answer, binary_default)
+
+        cancel = self._engine.submit(request, respond)
+        if exchange.finished is None:
+            exchange.on_abandon = cancel
+
+    def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
+        headers, body = exchange.headers, exchange.body
+        encoding = headers.get(b"content-encoding")
+        if encoding is not None:
+            body = inflate(body, encoding.strip().lower(), self._limits.body_bytes)
+        length = headers.get(_HEADER_LENGTH)
+        if length is None:
+            return infer_json.decode(model, version, body, None, self._limits)
+        header_length = _parse_length(length, len(body))
+        if header_length == 0:
+            config = self._engine.catalog.find(model, version).config
+            return decode_raw(config, version, body), True
+        return infer_json.decode(model, version, body, header_length, self._limits)
+
+
+def _parse_length(value: bytes, body_bytes: int) -> int:
+    """Parse `Inference-Header-Content-Length`; messages as in Triton."""
+    text = value.decode("latin-1").strip()
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdigit():
+        raise InvalidRequest(f"Unable to parse Inference-Header-Content-Length, got: {text}")
+    # Twelve digits are far past any int32; int() of a megabyte of digits would take minutes.
+    length = int(text) if len(text) <= 12 else 2**40
+    if not -(2**31) <= length < 2**31:
+        raise InvalidRequest(
+            "Unable to parse Inference-Header-Content-Length, value is out of range [ -2147483648, 2147483647 ], "
+            f"got: {text}"
+        )
+    if not 0 <= length <= body_bytes:
+        raise InvalidRequest(f"inference request header size should be in range (0, {body_bytes}), got: {length}")
+    return length
+
+
+def _answer(exchange: Exchange, request: InferRequest, answer: Answer, binary_default: bool) -> None:
+    if isinstance(answer, NaiadError):
+        exchange.fail(http_status(answer), answer.message)
+        return
+    try:
+        encoded = infer_answer.encode(request, answer, binary_default)
+    except NaiadError as error:
+        exchange.fail(http_status(error), error.message)
+        return
+    kind, headers, body = _JSON, b"", encoded.header
+    if encoded.tail:
+        kind = _BINARY
+        headers = b"Inference-Header-Content-Length: %d\r\n" % len(body)
+        body = b"".join((body, *encoded.tail))
+    accept = exchange.headers.get(b"accept-encoding")
+    if accept is not None and len(body) >= _SMALLEST_COMPRESSED_BYTES and (encoding := choose(accept)):
+        body = deflate(body, encoding)
+        headers += b"Content-Encoding: %b\r\n" % encoding
+    exchange.answer(200, body, kind, headers)

@@ -1,0 +1,55 @@
+"""A listening socket and its connections: open, stop accepting, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from naiad.core.errors import InvalidConfiguration
+from naiad.protocol.limits import Limits
+from naiad.wire.http.connection import Exchange, HttpConnection
+
+
+class HttpListener:
+    """One HTTP port."""
+
+    def __init__(self, dispatch: Callable[[Exchange], None], limits: Limits) -> None:
+        self._dispatch = dispatch
+        self._limits = limits
+        self._connections: set[HttpConnection] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+        """The port in use, once open; chosen by the system when 0 was asked for."""
+
+    async def open(self, host: str, port: int, option: str) -> None:
+        """Listen. Raises InvalidConfiguration naming the option when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._connection, host, port, backlog=1024)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidConfiguration(
+                f"cannot listen on {host}:{port}: {reason}. Choose another with {option}."
+            ) from error
+        bound: socket.socket = self._server.sockets[0]
+        self.port = bound.getsockname()[1]
+
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(self._dispatch, self._limits, self._connections)
+
+    def stop_accepting(self) -> None:
+        """Take no new connections; those that exist live on."""
+        if self._server is not None:
+            self._server.close()
+
+    def finish_connections(self) -> None:
+        """Close every connection as soon as it has its answers."""
+        for connection in list(self._connections):
+            connection.finish()
+
+    def close(self) -> None:
+        """Close everything at once."""
+        self.stop_accepting()
+        for connection in list(self._connections):
+            connection.abort()

@@ -1,0 +1,76 @@
+"""Which handler a method and a path mean. Paths and their order are Triton's; matching is on the raw path, whole.
+
+Results are remembered per request target, because clients repeat the same few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from naiad.wire.http.connection import Exchange
+
+Handler = Callable[..., None]
+"""handler(exchange, **path parameters)."""
+
+_REMEMBERED = 1024
+"""Targets remembered; a client that invents more costs only the matching."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path pattern and its handlers by method."""
+
+    pattern: re.Pattern[str]
+    """Matches the whole path; named groups become the handler's arguments."""
+    methods: dict[bytes, Handler]
+
+
+def route(pattern: str, **methods: Handler) -> Route:
+    """Make a route: `route(r"/v2", GET=handler)`."""
+    return Route(re.compile(pattern), {name.encode(): handler for name, handler in methods.items()})
+
+
+class Router:
+    """Finds and calls the handler of an exchange."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+        self._found: dict[tuple[bytes, bytes], tuple[Handler, dict[str, str]]] = {}
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer 404 and 405 itself, pass everything else on."""
+        key = (exchange.method, exchange.url)
+        found = self._found.get(key)
+        if found is None:
+            found = self._match(exchange.method, exchange.url)
+            if len(self._found) < _REMEMBERED:
+                self._found[key] = found
+        handler, arguments = found
+        handler(exchange, **arguments)
+
+    def _match(self, method: bytes, url: bytes) -> tuple[Handler, dict[str, str]]:
+        path = url.partition(b"?")[0].decode("latin-1")
+        for candidate in self._routes:
+            match = candidate.pattern.fullmatch(path)
+            if match is not None:
+                handler = candidate.methods.get(method, method_not_allowed)
+                return handler, {} if handler is method_not_allowed else _arguments(match)
+        return not_found, {}
+
+
+def _arguments(match: re.Match[str]) -> dict[str, str]:
+    # Names are matched undecoded, as Triton does, and decoded afterwards so that any model name can be addressed.
+    return {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
+
+
+def not_found(exchange: Exchange) -> None:
+    """Answer 404."""
+    exchange.fail(404, "Not Found")
+
+
+def method_not_allowed(exchange: Exchange) -> None:
+    """Answer 405."""
+    exchange.fail(405, "Method Not Allowed")
