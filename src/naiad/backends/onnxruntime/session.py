@@ -21,9 +21,10 @@ def runtime() -> ModuleType:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; later calls leave its store and thread behind
     import onnxruntime
 
+    module: ModuleType = onnxruntime
     onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(3)  # 3: errors; what concerns a user is raised as an exception anyway
-    return onnxruntime
+    return module
 
 
 def available_cores() -> int:

@@ -1,0 +1,182 @@
+"""Run a packed encoder graph: join sequences without padding, run once, cut the answers apart.
+
+One session with one intra-op thread is enough for any number of instances: `run` stays on the thread that calls it, so
+instances are views of one session and share its weights. Not here: graphs that want padding (`padded.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naiad.backends.onnxruntime.session import available_cores, open_session
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Batch
+from naiad.core.encoder import EncoderResult, EncoderSpec, TokenSequence
+from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
+from naiad.core.tensor import Array
+
+
+class PackedEncoder:
+    """An Instance[TokenSequence, EncoderResult] on a packed graph; safe to call from several threads at a time."""
+
+    def __init__(self, session: Any, spec: EncoderSpec, clock: Clock = monotonic) -> None:
+        self.spec = spec
+        self._session = session
+        self._clock = clock
+        self._inputs = frozenset(node.name for node in session.get_inputs())
+        self._granularity = {output.name: output.granularity for output in spec.outputs}
+
+    @classmethod
+    def open(cls, graph: Path, spec: EncoderSpec, *, threads: int = 1) -> PackedEncoder:
+        """Open a graph of its own. threads: for one run; 0 = all cores. Raises LoadFailed."""
+        return cls(open_session(graph, threads=threads), spec)
+
+    def execute(self, batch: Batch[TokenSequence]) -> Sequence[EncoderResult | NaiadError]:
+        """Run all sequences in one pass; see Instance.
+
+        An InvalidRequest stands in for a sequence that the graph cannot take (too long, unknown output, a row outside);
+        the others run. Raises ModelFailed where the runtime does.
+        """
+        errors = [self._objection(item) for item in batch.items]
+        good = [item for item, error in zip(batch.items, errors, strict=True) if error is None]
+        if not good:
+            batch.input_ready_s = batch.output_ready_s = self._clock()
+            return [error for error in errors if error is not None]
+        results = iter(self._run(good, batch))
+        return [error or next(results) for error in errors]
+
+    def close(self) -> None:
+        """Forget the session; its memory goes with its last instance."""
+        self._session = None
+
+    def _run(self, items: Sequence[TokenSequence], batch: Batch[TokenSequence]) -> list[EncoderResult]:
+        pack = Pack(items, self.spec)
+        wanted = sorted({name for item in items for name in item.outputs})
+        feeds = pack.feeds(self._inputs)
+        batch.input_ready_s = self._clock()
+        try:
+            arrays = self._session.run(wanted, feeds)
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            raise ModelFailed(f"ONNX Runtime failed on {pack.tokens} tokens: {error}") from error
+        batch.output_ready_s = self._clock()
+        return pack.split(dict(zip(wanted, arrays, strict=True)), self._granularity)
+
+    def _objection(self, item: TokenSequence) -> NaiadError | None:
+        """Why this sequence cannot run; cheap, as it is asked for every one."""
+        if not 1 <= item.tokens <= self.spec.max_tokens:
+            return InvalidRequest(
+                f"the sequence has {item.tokens} tokens; this model takes 1 to {self.spec.max_tokens}",
+                tokens=item.tokens,
+            )
+        unknown = [name for name in item.outputs if name not in self._granularity]
+        if unknown or not item.outputs:
+            return InvalidRequest(
+                f"no output {', '.join(unknown) or 'is asked for'}; this model has {', '.join(self._granularity)}"
+            )
+        if item.rows is not None and len(item.rows) and not 0 <= item.rows.min() <= item.rows.max() < item.tokens:
+            return InvalidRequest(f"a row lies outside the sequence's {item.tokens} tokens")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderInstances:
+    """The instances of one loaded encoder."""
+
+    narrow: tuple[PackedEncoder, ...]
+    """One thread each, to run several packs side by side under load; they share the weights."""
+    wide: PackedEncoder
+    """All threads on one pack, for a request that has the machine to itself. The same as the only narrow one where
+    there is but one core."""
+
+    def close(self) -> None:
+        """Close all of them."""
+        for instance in {*self.narrow, self.wide}:
+            instance.close()
+
+
+def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0) -> EncoderInstances:
+    """Open a packed graph for serving.
+
+    count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
+    """
+    session = open_session(graph, threads=1)
+    narrow = tuple(PackedEncoder(session, spec) for _ in range(count or available_cores()))
+    threads = threads or available_cores()
+    wide = narrow[0] if threads == 1 else PackedEncoder(open_session(graph, threads=threads), spec)
+    return EncoderInstances(narrow, wide)
+
+
+class Pack:
+    """Several sequences as one row of tokens."""
+
+    def __init__(self, items: Sequence[TokenSequence], spec: EncoderSpec) -> None:
+        self._items = items
+        self._spec = spec
+        self.lengths = np.fromiter((item.tokens for item in items), np.int64, len(items))
+        self.ends = np.cumsum(self.lengths)
+        self.starts = self.ends - self.lengths
+        self.tokens = int(self.ends[-1])
+        self.row_counts = [0 if item.rows is None else len(item.rows) for item in items]
+
+    def feeds(self, names: frozenset[str]) -> dict[str, Array]:
+        """The inputs that the graph has, int64; see `Inputs` in the converter."""
+        ids = np.concatenate([item.input_ids for item in self._items], dtype=np.int64)
+        segments = np.repeat(np.arange(len(self._items)), self.lengths)
+        feeds = {
+            "input_ids": ids,
+            "segments": segments,
+            "positions": self._positions(ids, segments),
+            "starts": self.starts,
+        }
+        if "type_ids" in names:
+            feeds["type_ids"] = self._type_ids()
+        if "rows" in names:
+            feeds["rows"] = self._rows()
+        return feeds
+
+    def split(self, arrays: dict[str, Array], granularity: dict[str, str]) -> list[EncoderResult]:
+        """One result for each item, holding what it asked for; the arrays are views."""
+        row_ends = np.cumsum(self.row_counts)
+        results = []
+        for number, item in enumerate(self._items):
+            cuts: dict[str, int | slice] = {
+                "sequence": number,
+                "token": slice(self.starts[number], self.ends[number]),
+                "row": slice(row_ends[number] - self.row_counts[number], row_ends[number]),
+            }
+            results.append({name: arrays[name][cuts[granularity[name]]] for name in item.outputs})
+        return results
+
+    def _positions(self, ids: Array, segments: Array) -> Array:
+        offset = self._spec.position_offset
+        if offset:
+            real = ids != offset - 1
+            if not real.all():
+                return self._positions_around_padding(real, segments)
+        return np.arange(offset, offset + self.tokens) - self.starts[segments]
+
+    def _positions_around_padding(self, real: Array, segments: Array) -> Array:
+        """RoBERTa's way: a padding token in the text stands at its own position and does not move the others."""
+        counted = np.cumsum(real)
+        before = (counted - real)[self.starts]
+        positions: Array = (counted - before[segments]) * real + self._spec.position_offset - 1
+        return positions
+
+    def _type_ids(self) -> Array:
+        if all(item.type_ids is None for item in self._items):
+            return np.zeros(self.tokens, np.int64)
+        return np.concatenate(
+            [np.zeros(item.tokens, np.int64) if item.type_ids is None else item.type_ids for item in self._items],
+            dtype=np.int64,
+        )
+
+    def _rows(self) -> Array:
+        parts = [
+            item.rows + start for item, start in zip(self._items, self.starts, strict=True) if item.rows is not None
+        ]
+        return np.concatenate(parts, dtype=np.int64) if parts else np.zeros(0, np.int64)

@@ -1,0 +1,153 @@
+"""Where converted graphs are kept, and when one may be used again.
+
+An entry is a folder: `model.onnx`, `model.onnx.data`, `encoder.json`. It is made under another name and renamed into
+place, so that nobody ever sees half of one; its name holds a fingerprint of everything that went into it. Finding one
+reads a few small files and no weights: that is most of what a quick start is made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.errors import LoadFailed
+
+GRAPH = "model.onnx"
+DATA = "model.onnx.data"
+SPEC = "encoder.json"
+
+_SMALL_FILES = ("config.json", "modules.json", "model.safetensors.index.json")
+"""Hashed by content; weights by name, size and time, or by the blob that a Hub cache links to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A converted model, ready to open."""
+
+    graph: Path
+    spec: EncoderSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place in the cache, filled or not."""
+
+    folder: Path
+    kind: str
+    """Beginning of the folder's name; others that begin alike are older conversions of the same thing."""
+
+    def read(self) -> Converted | None:
+        """What is there, if it is whole; None otherwise."""
+        try:
+            document = json.loads((self.folder / SPEC).read_bytes())
+            spec = document["spec"]
+            outputs = tuple(EncoderOutput(**output) for output in spec.pop("outputs"))
+            converted = Converted(self.folder / GRAPH, EncoderSpec(outputs=outputs, **spec))
+            whole = document["files"] == _measure(self.folder)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return converted if whole else None
+
+    def fill(self, build: Callable[[Path], EncoderSpec]) -> Converted:
+        """Have `build` write graph and data into an empty folder, then put it in place.
+
+        Whoever fills the same entry meanwhile does the same work; the first to finish wins. Raises what `build` raises,
+        and LoadFailed where the disk does not take the files.
+        """
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as made:
+                spec = build(Path(made))
+                document = {"spec": asdict(spec), "files": _measure(Path(made))}
+                (Path(made) / SPEC).write_text(json.dumps(document, indent=1))
+                return self._put_in_place(Path(made))
+        except OSError as error:
+            raise LoadFailed(
+                f"{self.folder.parent}: the converted model cannot be stored here: {error}. "
+                "Free some space, or set NAIAD_CACHE to another folder",
+                path=str(self.folder.parent),
+            ) from error
+
+    def _put_in_place(self, made: Path) -> Converted:
+        for _ in range(2):
+            found = self.read()
+            if found is not None:
+                return found
+            if self.folder.exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+            whole = made.with_name(made.name + "-whole")
+            shutil.copytree(made, whole, copy_function=os.link)
+            try:
+                whole.rename(self.folder)
+            except OSError:  # somebody else was quicker; theirs is read in the next turn
+                shutil.rmtree(whole, ignore_errors=True)
+        found = self.read()
+        if found is None:
+            raise LoadFailed(f"{self.folder}: the converted model changes while it is stored", path=str(self.folder))
+        self._forget_older()
+        return found
+
+    def _forget_older(self) -> None:
+        for other in self.folder.parent.glob(f"{self.kind}-*"):
+            if other != self.folder:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def find_entry(folder: Path, *, kind: str, version: int, cache_dir: Path | None) -> Entry:
+    """The place for one conversion of a checkpoint: beside the model, or in the user's cache.
+
+    kind: what is converted to what (`embedding-none`); version: of the builder. Beside the model means
+    `<folder>/.naiad`, unless the folder is not ours to write: read-only, part of an installed package or of the Hub's
+    cache. Then, or with cache_dir, a folder for this model under `cache_dir`, `$NAIAD_CACHE` or `~/.cache/naiad`.
+    """
+    fingerprint = hashlib.sha256(f"{version}\n".encode())
+    for line in _ingredients(folder):
+        fingerprint.update(line.encode())
+    name = f"{kind}-{fingerprint.hexdigest()[:16]}"
+    if cache_dir is None and _is_ours(folder):
+        return Entry(folder / ".naiad" / name, kind)
+    where = folder.resolve()
+    model = f"{where.name}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:12]}"
+    return Entry((cache_dir or default_cache()) / "converted" / model / name, kind)
+
+
+def default_cache() -> Path:
+    """`$NAIAD_CACHE`, or `naiad` in the user's cache folder."""
+    chosen = os.environ.get("NAIAD_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naiad"
+
+
+def _ingredients(folder: Path) -> Iterator[str]:
+    """One line for each file that the conversion depends on."""
+    for path in sorted([*folder.glob("*"), *folder.glob("[!.]*/*")]):
+        name = path.relative_to(folder)
+        if path.name in _SMALL_FILES and path.is_file():
+            yield f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        elif path.suffix == ".safetensors" and path.is_file():
+            status = path.stat()
+            moment = path.resolve().name if path.is_symlink() else status.st_mtime_ns
+            yield f"{name} {status.st_size} {moment}\n"
+
+
+def _is_ours(folder: Path) -> bool:
+    where = folder.resolve()
+    installed = {"site-packages", "dist-packages"} & set(where.parts)
+    in_hub_cache = "snapshots" in where.parts and any((parent / "blobs").is_dir() for parent in where.parents)
+    return not installed and not in_hub_cache and os.access(where, os.W_OK)
+
+
+def _measure(folder: Path) -> dict[str, object]:
+    """Sizes, and the graph's checksum. The weights are not read: a damaged disk is not looked for, half a file is."""
+    return {
+        "graph_sha256": hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest(),
+        "data_bytes": (folder / DATA).stat().st_size,
+    }

@@ -1,0 +1,89 @@
+"""Turn a Hugging Face checkpoint of a text encoder into an ONNX graph, once; afterwards it is found in the cache.
+
+The way in for everybody else: `builder_knows`, `known_architectures`, `convert_checkpoint`. The work is done in
+`encoder/`, which is imported only when something has to be converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from naiad.convert.cache import DATA, GRAPH, Converted, find_entry
+from naiad.convert.encoder.architectures import ARCHITECTURES, Architecture, find_architecture, known_architectures
+from naiad.convert.encoder.sentence import body_folder, read_json
+from naiad.core.encoder import EncoderSpec
+from naiad.core.errors import InvalidConfiguration
+
+__all__ = [
+    "BUILDER_VERSION",
+    "QUANTIZATIONS",
+    "Converted",
+    "builder_knows",
+    "convert_checkpoint",
+    "known_architectures",
+]
+
+BUILDER_VERSION = 1
+"""Part of every cache key; raise it when the graph of any model changes."""
+
+QUANTIZATIONS = ("none", "int8")
+
+
+def builder_knows(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json's content names an architecture that is converted without torch."""
+    return config.get("model_type") in ARCHITECTURES
+
+
+def convert_checkpoint(
+    folder: Path, *, head: str | None = None, quantize: str = "none", cache_dir: Path | None = None
+) -> Converted:
+    """The packed ONNX graph of a checkpoint folder and its EncoderSpec, from the cache if it is there.
+
+    head: embedding, sequence-classification, token-classification, question-answering or masked-lm; None infers it
+    from the folder. quantize: "none" (float32) or "int8" (a scale for every token). cache_dir: see `find_entry`.
+    Blocks for seconds when it converts. Raises Unsupported for architectures and options that are not known,
+    InvalidConfiguration for a wrong argument, LoadFailed for files that are missing or do not fit.
+    """
+    if quantize not in QUANTIZATIONS:
+        raise InvalidConfiguration(f"quantize={quantize!r} is not known; known: {', '.join(QUANTIZATIONS)}")
+    body = body_folder(folder)
+    config = read_json(body / "config.json")
+    family = find_architecture(config)
+    if head is None:
+        from naiad.convert.encoder.heads import infer_head
+
+        head = infer_head(config, folder)
+    entry = find_entry(folder, kind=f"{head}-{quantize}", version=BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: _build(made, folder, family, head, quantize))
+
+
+def _build(made: Path, folder: Path, family: Architecture, head: str, quantize: str) -> EncoderSpec:
+    """Write graph and data into `made`."""
+    from naiad.convert.encoder.dimensions import read_dimensions
+    from naiad.convert.encoder.graph import GraphBuilder
+    from naiad.convert.encoder.heads import add_head
+    from naiad.convert.encoder.layers import BodyBuilder, Float32Dense
+    from naiad.convert.encoder.weights import Weights, weight_files
+
+    body = body_folder(folder)
+    config = read_json(body / "config.json")
+    sizes = read_dimensions(config, family)
+    graph = GraphBuilder(f"{config['model_type']}-{head}", made / DATA)
+    try:
+        with Weights(weight_files(body)) as weights:
+            builder = BodyBuilder(graph, weights.with_body(family.base), family, sizes, Float32Dense())
+            outputs = add_head(builder, head, folder, config)
+            graph.save(made / GRAPH, {"naiad.builder": str(BUILDER_VERSION), "naiad.quantize": quantize})
+    finally:
+        graph.close()
+    return EncoderSpec(
+        architecture=config["model_type"],
+        head=head,
+        outputs=outputs,
+        max_tokens=sizes.max_tokens,
+        pad_token_id=sizes.pad_token_id,
+        uses_type_ids=sizes.type_ids > 1,
+        position_offset=sizes.position_offset,
+    )

@@ -1,0 +1,146 @@
+"""Read a checkpoint's weights by name: safetensors, in one file or in shards, as float32.
+
+Knows how the same weight is spelled by different writers (with or without the model's prefix, `gamma`/`beta` for
+LayerNorm). Never reads pickle. Not here: which weights an architecture has (`architectures.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from naiad.core.errors import LoadFailed
+from naiad.core.tensor import Array
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+LEGACY_NORM = {".weight": ".gamma", ".bias": ".beta"}
+"""How the first BERT checkpoints, converted from TensorFlow, name LayerNorm's parameters."""
+
+ANCHOR = "embeddings.word_embeddings.weight"
+"""Every encoder has it; what stands before it is the prefix of the whole body."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint; the shard index counts if there is no single file.
+
+    Raises LoadFailed when there is none, or when a shard named by the index is missing.
+    """
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    index = folder / INDEX
+    if not index.is_file():
+        raise LoadFailed(
+            f"{folder}: no {SINGLE} and no {INDEX}; other weight formats are not read. "
+            "Save the model with safe_serialization=True, or put an ONNX file beside it",
+            path=str(folder),
+        )
+    try:
+        shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise LoadFailed(f"{index}: not a shard index: {error}", path=str(index)) from error
+    for shard in shards:
+        if Path(shard).name != shard or not (folder / shard).is_file():
+            raise LoadFailed(f"{folder}: the shard {shard} named by {INDEX} is missing", path=str(folder / shard))
+    return [folder / shard for shard in shards]
+
+
+class Weights:
+    """The tensors of a checkpoint, read one at a time; a context manager."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self.prefix = ""
+        """Before every name of the body; set by `with_body`."""
+        self._stack = ExitStack()
+        self._where: dict[str, Any] = {}
+        self._files = files
+        for file in files:
+            self._open(file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def with_body(self, base: str) -> Weights:
+        """Find the body's prefix; base is the usual one (`bert`), tried first. Raises LoadFailed without a body."""
+        self.prefix = self._find_prefix(base)
+        return self
+
+    def body(self, name: str, *shape: int) -> Array:
+        """A weight of the encoder itself, by its name below the prefix. Float32. Raises LoadFailed by name."""
+        return self.get(self.prefix + name, *shape)
+
+    def get(self, name: str, *shape: int) -> Array:
+        """A weight by its full name, of exactly this shape. Float32. Raises LoadFailed by name."""
+        found = self.find(name)
+        if found is None:
+            raise LoadFailed(
+                f"{self._files[0]}: the weight {name} is missing; the checkpoint does not fit its config.json or task",
+                weight=name,
+            )
+        array = self._read(found)
+        if array.shape != shape:
+            raise LoadFailed(
+                f"{self._files[0]}: the weight {found} has shape {array.shape}, not {shape} as config.json says",
+                weight=found,
+            )
+        return array
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a weight by its full name. Raises LoadFailed by name."""
+        found = self.find(name)
+        if found is None:
+            raise LoadFailed(f"{self._files[0]}: the weight {name} is missing; set another task", weight=name)
+        return tuple(self._where[found].get_slice(found).get_shape())
+
+    def find(self, name: str) -> str | None:
+        """The name under which the checkpoint holds this weight, or None."""
+        if name in self._where:
+            return name
+        for modern, legacy in LEGACY_NORM.items():
+            spelled = name.removesuffix(modern) + legacy
+            if name.endswith(modern) and spelled in self._where:
+                return spelled
+        return None
+
+    def _open(self, file: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            handle = self._stack.enter_context(safe_open(file, framework="numpy"))
+        except (SafetensorError, OSError) as error:
+            raise LoadFailed(f"{file}: not a readable safetensors file: {error}", path=str(file)) from error
+        self._where.update(dict.fromkeys(handle.keys(), handle))
+
+    def _read(self, name: str) -> Array:
+        handle = self._where[name]
+        kind = handle.get_slice(name).get_dtype()
+        if kind == "BF16":
+            import ml_dtypes  # noqa: F401 — comes with onnx; registers bfloat16 with numpy, which safetensors asks for
+        elif kind not in {"F32", "F16", "F64"}:
+            raise LoadFailed(f"{self._files[0]}: the weight {name} is {kind}; F32, F16 and BF16 are read", weight=name)
+        return np.asarray(handle.get_tensor(name)).astype(np.float32, copy=False)
+
+    def _find_prefix(self, base: str) -> str:
+        prefixes = [name.removesuffix(ANCHOR) for name in self._where if name.endswith(ANCHOR)]
+        for usual in (f"{base}.", ""):
+            if usual in prefixes:
+                return usual
+        if len(prefixes) == 1:
+            return prefixes[0]
+        raise LoadFailed(
+            f"{self._files[0]}: "
+            + (f"several bodies, under {', '.join(prefixes)}" if prefixes else f"no weight ends with {ANCHOR}")
+            + "; this is not a checkpoint of one text encoder",
+            path=str(self._files[0]),
+        )
