@@ -1,0 +1,38 @@
+"""The shape that all tasks' answers share: the outputs that were asked for, and the note on texts that were cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from naiad.core.contracts import Preparation
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest, InferResponse, Parameter
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Tensor
+
+
+def respond(request: InferRequest, preparation: Preparation, tensors: Iterable[Tensor]) -> InferResponse:
+    """Answer with those of `tensors` that the request lists, all where it lists none.
+
+    Where texts were cut, the parameters are `truncated`: true and `truncated_texts`: how many.
+    """
+    if request.outputs:
+        asked = {output.name for output in request.outputs}
+        tensors = [tensor for tensor in tensors if tensor.name in asked]
+    parameters: dict[str, Parameter] = {}
+    if preparation.truncated:
+        parameters = {"truncated": True, "truncated_texts": preparation.truncated}
+    return InferResponse(request.model_name, request.model_version, list(tensors), request.id, parameters)
+
+
+def check_names(request: InferRequest, inputs: Sequence[TensorConfig], outputs: Sequence[TensorConfig]) -> None:
+    """Refuse tensor names that the task does not have. Raises InvalidRequest naming those it has."""
+    _check("input", request.inputs, inputs)
+    _check("output", (output.name for output in request.outputs), outputs)
+
+
+def _check(kind: str, names: Iterable[str], declared: Sequence[TensorConfig]) -> None:
+    known = [tensor.name for tensor in declared]
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(f"there is no {kind} '{name}'; the {kind}s are: {', '.join(known)}", tensor=name)

@@ -1,0 +1,49 @@
+"""A folder's files become a tokenizer: the one file that imports `tokenizers`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from naiad.core.encoder import EncoderSpec
+from naiad.core.errors import LoadFailed
+from naiad.tasks.text.document import tokenizer_document
+from naiad.tasks.text.settings import TokenizerSettings, read_settings
+from naiad.tasks.text.tokenizer import Tokenizer
+
+
+def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
+    """Load the tokenizer in a checkpoint's folder: tokenizer.json, else vocabulary files of BERT or RoBERTa.
+
+    Raises LoadFailed naming what is missing or wrong. Tokenising is kept on the calling thread unless the environment
+    says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its own, and a pool of one thread a core beside
+    them slows both. The variable is the only switch that the library has.
+    """
+    from tokenizers import Tokenizer as RustTokenizer
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    settings = read_settings(folder, spec.max_tokens)
+    path = folder / "tokenizer.json"
+    try:
+        if path.is_file():
+            backend = RustTokenizer.from_file(str(path))
+        else:
+            backend = RustTokenizer.from_str(tokenizer_document(folder, settings))
+    except LoadFailed:
+        raise
+    except Exception as error:  # the library has no base class: it raises bare Exception for every fault in a file
+        raise LoadFailed(f"{path} is not a tokenizer that this version of tokenizers reads: {error}") from error
+    _apply_flags(backend, settings)
+    return Tokenizer(backend, settings, spec.uses_type_ids)
+
+
+def _apply_flags(backend: Any, settings: TokenizerSettings) -> None:
+    """Let the flags of tokenizer_config.json win over BERT's normalizer, as they do in transformers."""
+    for flag, attribute in (
+        ("do_lower_case", "lowercase"),
+        ("strip_accents", "strip_accents"),
+        ("tokenize_chinese_chars", "handle_chinese_chars"),
+    ):
+        if flag in settings.config and type(backend.normalizer).__name__ == "BertNormalizer":
+            setattr(backend.normalizer, attribute, settings.config[flag])

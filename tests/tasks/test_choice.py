@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.tasks import KNOWN_TASKS, build_task, head_for, infer_task
+
+MODULES = [{"idx": 0, "type": "sentence_transformers.models.Transformer"}]
+
+
+def card(folder: Path, tag: str) -> Path:
+    (folder / "README.md").write_text(f"---\nlicense: mit\npipeline_tag: {tag}\n---\n# pipeline_tag: fill-mask\n")
+    return folder
+
+
+def config(architecture: str, **more: Any) -> dict[str, Any]:
+    return {"architectures": [architecture], **more}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("BertModel", "feature-extraction"),
+        ("DistilBertForSequenceClassification", "text-classification"),
+        ("XLMRobertaForTokenClassification", "token-classification"),
+        ("ElectraForQuestionAnswering", "question-answering"),
+        ("AlbertForMaskedLM", "fill-mask"),
+        ("BertForPreTraining", "fill-mask"),
+    ],
+)
+def test_the_architecture_tells_the_task(make_folder: Callable[..., Path], architecture: str, task: str) -> None:
+    assert infer_task(make_folder(config(architecture))) == task
+
+
+def test_sentence_transformers_embed(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder(config("BertForMaskedLM"), modules=MODULES)
+    assert infer_task(folder) == "feature-extraction"
+    assert infer_task(card(folder, "sentence-similarity")) == "sentence-similarity"
+
+
+def test_one_logit_ranks_unless_the_card_says_otherwise(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder(config("BertForSequenceClassification", id2label={"0": "LABEL_0"}))
+    assert infer_task(folder) == "text-ranking"
+    assert infer_task(card(folder, "text-ranking")) == "text-ranking"
+    assert infer_task(card(folder, "text-classification")) == "text-classification"
+
+
+def test_cross_encoders_rank(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder(config("BertModel"), config_sentence_transformers={"model_type": "CrossEncoder"})
+    assert infer_task(folder) == "text-ranking"
+
+
+def test_zero_shot_needs_the_card_and_an_entailment_label(make_folder: Callable[..., Path]) -> None:
+    labels = {"0": "contradiction", "1": "neutral", "2": "ENTAILMENT"}
+    folder = make_folder(config("BertForSequenceClassification", id2label=labels))
+    assert infer_task(folder) == "text-classification"
+    assert infer_task(card(folder, "zero-shot-classification")) == "zero-shot-classification"
+    folder = make_folder(config("BertForSequenceClassification", id2label={"0": "a", "1": "b"}))
+    assert infer_task(folder) == "text-classification"
+
+
+def test_the_card_helps_where_the_architecture_does_not(make_folder: Callable[..., Path]) -> None:
+    assert infer_task(card(make_folder(), "feature-extraction")) == "feature-extraction"
+
+
+def test_a_task_that_cannot_be_told_is_an_error(make_folder: Callable[..., Path]) -> None:
+    with pytest.raises(LoadFailed, match="cannot be told from architecture 'GPT2LMHead' and pipeline tag ''; set it"):
+        infer_task(make_folder(config("GPT2LMHead")))
+
+
+def test_unknown_tasks_are_refused_with_a_suggestion(make_folder: Any, make_spec: Any) -> None:
+    with pytest.raises(InvalidConfiguration, match="'feature-extracton'; did you mean 'feature-extraction'"):
+        head_for("feature-extracton")
+    with pytest.raises(InvalidConfiguration, match=f"Known: {', '.join(KNOWN_TASKS)}"):
+        build_task("painting", make_folder(), make_spec())
+
+
+def test_a_task_that_does_not_fit_the_head_is_refused(make_folder: Any, make_spec: Any) -> None:
+    with pytest.raises(InvalidConfiguration, match="needs a checkpoint with the head 'embedding', this one has 'mas"):
+        build_task("feature-extraction", make_folder(), make_spec("masked-lm"))
+
+
+def test_a_damaged_config_is_named(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder()
+    (folder / "config.json").write_text("{")
+    with pytest.raises(LoadFailed, match=r"config\.json is not valid JSON"):
+        infer_task(folder)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.contracts import Task
+from naiad.core.encoder import EncoderSpec
+from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.message import InferRequest
+from naiad.tasks import build_task
+
+Ask = Callable[..., InferRequest]
+
+
+@pytest.fixture
+def task(make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec]) -> Task:
+    return build_task("feature-extraction", make_folder(), make_spec(max_tokens=8))
+
+
+def test_it_describes_itself(task: Task) -> None:
+    assert [(t.name, t.datatype, t.dims) for t in task.inputs] == [("text", "BYTES", (-1,))]
+    assert [(t.name, t.datatype, t.dims) for t in task.outputs] == [("embedding", "FP32", (-1, 4))]
+
+
+def test_one_sequence_a_text_and_one_vector_a_sequence(task: Task, ask: Ask) -> None:
+    request = ask(text=["the movie", ""])
+    preparation = task.prepare(request)
+    assert [s.input_ids.tolist() for s in preparation.sequences] == [[2, 5, 38, 3], [2, 3]]
+    assert {s.outputs for s in preparation.sequences} == {("embedding",)}
+    vectors = [np.arange(4, dtype=np.float32), np.ones(4, np.float32)]
+    response = task.finish(request, preparation, [{"embedding": vector} for vector in vectors])
+    assert (response.model_name, response.model_version, response.id) == ("m", "3", "id-7")
+    assert response.parameters == {}
+    assert [(t.name, t.datatype, t.shape) for t in response.outputs] == [("embedding", "FP32", (2, 4))]
+    np.testing.assert_array_equal(response.outputs[0].data, np.stack(vectors))
+
+
+def test_the_answer_says_what_was_cut(task: Task, ask: Ask) -> None:
+    request = ask(text=["the " * 6, "the " * 7, "the " * 100_000])
+    preparation = task.prepare(request)
+    assert [s.tokens for s in preparation.sequences] == [8, 8, 8]
+    assert preparation.sequences[2].input_ids.tolist() == [2, 5, 5, 5, 5, 5, 5, 3]
+    response = task.finish(request, preparation, [{"embedding": np.zeros(4, np.float32)}] * 3)
+    assert response.parameters == {"truncated": True, "truncated_texts": 2}
+
+
+def test_prompts_stand_before_the_text(
+    make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec], ask: Ask
+) -> None:
+    settings = {"prompts": {"query": "what is ", "document": ""}, "default_prompt_name": "query"}
+    task = build_task("sentence-similarity", make_folder(config_sentence_transformers=settings), make_spec())
+    by_default = task.prepare(ask(text=["paris"])).sequences[0].input_ids.tolist()
+    named = task.prepare(ask({"prompt_name": "document"}, text=["paris"])).sequences[0].input_ids.tolist()
+    written = task.prepare(ask({"prompt_name": "document"}, text=["what is paris"])).sequences[0].input_ids.tolist()
+    assert by_default == written
+    assert len(named) == 3
+    with pytest.raises(InvalidRequest, match="one of query, document"):
+        task.prepare(ask({"prompt_name": "passage"}, text=["a"]))
+
+
+def test_bad_requests_and_options_are_refused(
+    task: Task, make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec], ask: Ask
+) -> None:
+    with pytest.raises(InvalidRequest, match="no input 'texts'; the inputs are: text"):
+        task.prepare(ask(texts=["a"]))
+    with pytest.raises(InvalidRequest, match="no output 'vector'; the outputs are: embedding"):
+        task.prepare(ask(text=["a"], outputs=["vector"]))
+    with pytest.raises(InvalidConfiguration, match="no parameter 'pooling'"):
+        build_task("feature-extraction", make_folder(), make_spec(), {"pooling": "cls"})
+
+
+@pytest.mark.torch
+def test_vectors_equal_those_of_transformers(
+    bert_folder: Callable[..., tuple[Path, Any]], run_encoder: Any, make_spec: Any, ask: Ask
+) -> None:
+    import torch
+    from transformers import AutoTokenizer
+
+    folder, model = bert_folder("embedding")
+    task = build_task("feature-extraction", folder, make_spec(width=32))
+    texts = ["the movie was great", "who works in paris?", ""]
+    request = ask(text=texts)
+    preparation = task.prepare(request)
+    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        expected = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts]
+    np.testing.assert_allclose(response.outputs[0].data, torch.stack(expected).numpy(), atol=1e-6)

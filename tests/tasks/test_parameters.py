@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.tasks.parameters import Parameters, flag, one_of, text, text_list, whole_number
+
+SPECS = [
+    whole_number("top_k", 5),
+    flag("multi_label", False),
+    one_of("mode", "none", ("none", "first")),
+    text_list("targets", None),
+    text("template", "This is {}."),
+]
+
+
+def test_a_request_overrides_options_and_options_override_defaults() -> None:
+    parameters = Parameters("fill-mask", SPECS, {"top_k": "3", "mode": "first"})
+    assert parameters.of({})["top_k"] == 3
+    assert parameters.of({"top_k": 2}) == {
+        "top_k": 2,
+        "multi_label": False,
+        "mode": "first",
+        "targets": None,
+        "template": "This is {}.",
+    }
+    assert parameters.of({})["top_k"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "value"),
+    [
+        ("top_k", 7, 7),
+        ("top_k", "7", 7),
+        ("top_k", 7.0, 7),
+        ("multi_label", True, True),
+        ("multi_label", "False", False),
+        ("targets", "a, b,,c", ("a", "b", "c")),
+        ("targets", '["a,b", " c"]', ("a,b", " c")),
+        ("targets", ["a"], ("a",)),
+    ],
+)
+def test_good_values(name: str, raw: object, value: object) -> None:
+    assert Parameters("t", SPECS, {}).of({name: raw})[name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "expects"),
+    [
+        ("top_k", 0, "a whole number of at least 1"),
+        ("top_k", 1.5, "a whole number"),
+        ("top_k", True, "a whole number"),
+        ("top_k", "many", "a whole number"),
+        ("multi_label", 1, "true or false"),
+        ("mode", "last", "one of none, first"),
+        ("targets", 3, "a JSON array of strings"),
+        ("targets", "[1, 2]", "a JSON array of strings"),
+        ("targets", "[oops", "a JSON array of strings"),
+        ("template", 3, "a string"),
+    ],
+)
+def test_bad_values_are_refused_with_what_is_expected(name: str, raw: object, expects: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"t: parameter '{name}' is .*{expects}"):
+        Parameters("t", SPECS, {}).of({name: raw})
+    with pytest.raises(InvalidConfiguration, match=f"parameter '{name}'"):
+        Parameters("t", SPECS, {name: raw})
+
+
+def test_unknown_names_are_refused_with_those_known() -> None:
+    with pytest.raises(InvalidRequest, match="t has no parameter 'topk'; it has: top_k, multi_label"):
+        Parameters("t", SPECS, {}).of({"topk": 1})
+    with pytest.raises(InvalidRequest, match="it has: none"):
+        Parameters("t", [], {}).of({"topk": 1})

@@ -1,0 +1,78 @@
+"""Tokenizers made from vocabulary files against transformers' own for the same files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import ByteLevelBPETokenizer
+
+from naiad.core.errors import LoadFailed
+from naiad.tasks.text.loading import load_tokenizer
+
+ROBERTA_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+
+
+@pytest.fixture
+def roberta_folder(tmp_path: Path, nasty_texts: list[str]) -> Path:
+    """vocab.json and merges.txt of a byte-level BPE trained on a few odd texts."""
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        [*nasty_texts, "the movie was great"] * 3, vocab_size=500, special_tokens=ROBERTA_SPECIAL, show_progress=False
+    )
+    trained.save_model(str(tmp_path))
+    return tmp_path
+
+
+def test_roberta_frames_pairs_with_two_separators(roberta_folder: Path, make_spec: Any) -> None:
+    tokenizer = load_tokenizer(roberta_folder, make_spec(max_tokens=512, uses_type_ids=False))
+    ids = tokenizer.encode_pairs([("the", "movie")], "longest")[0][0].ids.tolist()
+    assert ids[0] == 0
+    assert ids[-1] == 2
+    assert ids.count(2) == 3
+    assert tokenizer.decode(tokenizer.encode(["the movie"])[0][0].tolist(), skip_special_tokens=True) == "the movie"
+
+
+@pytest.mark.torch
+def test_bert_files_give_the_ids_of_transformers(make_folder: Any, make_spec: Any, nasty_texts: list[str]) -> None:
+    transformers = pytest.importorskip("transformers", reason="compares with transformers' tokenizer")
+    folder = make_folder()
+    vocabulary = {token: i for i, token in enumerate((folder / "vocab.txt").read_text().splitlines())}
+    theirs = transformers.BertTokenizer(vocab=vocabulary)
+    rows, _ = load_tokenizer(folder, make_spec(max_tokens=256)).encode(nasty_texts)
+    assert [row.tolist() for row in rows] == theirs(nasty_texts, truncation=True, max_length=256)["input_ids"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("prefix_space", [False, True])
+def test_roberta_files_give_the_ids_of_transformers(
+    roberta_folder: Path, make_spec: Any, nasty_texts: list[str], prefix_space: bool
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="compares with transformers' tokenizer")
+    (roberta_folder / "tokenizer_config.json").write_text(json.dumps({"add_prefix_space": prefix_space}))
+    vocabulary = json.loads((roberta_folder / "vocab.json").read_text())
+    merges = [tuple(line.split(" ")) for line in (roberta_folder / "merges.txt").read_text().split("\n")[1:] if line]
+    # The published RoBERTa checkpoints all say that the mask takes the space before it.
+    mask = transformers.AddedToken("<mask>", lstrip=True, special=True)
+    theirs = transformers.RobertaTokenizer(
+        vocab=vocabulary, merges=merges, add_prefix_space=prefix_space, mask_token=mask
+    )
+    ours = load_tokenizer(roberta_folder, make_spec(max_tokens=256, uses_type_ids=False))
+    rows, _ = ours.encode(nasty_texts)
+    expected = theirs(nasty_texts, truncation=True, max_length=256)["input_ids"]
+    for text, row, ids in zip(nasty_texts, rows, expected, strict=True):
+        assert row.tolist() == ids, text[:80]
+
+
+def test_a_vocabulary_without_special_tokens_is_refused(tmp_path: Path, make_spec: Any) -> None:
+    (tmp_path / "vocab.txt").write_text("the\nmovie\n")
+    with pytest.raises(LoadFailed, match=r"has no special token \[CLS\]"):
+        load_tokenizer(tmp_path, make_spec())
+
+
+def test_a_vocabulary_that_is_not_text_is_refused(tmp_path: Path, make_spec: Any) -> None:
+    (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(LoadFailed, match="cannot read"):
+        load_tokenizer(tmp_path, make_spec())
