@@ -50,13 +50,13 @@ HEAVY = {
     "httptools": ("wire/http/",),
     "google": ("modelconfig/", "protocol/"),
     "prometheus_client": ("observe/",),
-    "rich": ("cli/",),
+    "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),
 }
 """Library → the places that may import it at all; and then inside the function that needs it."""
 
-HEAVY_AT_MODULE_LEVEL = {("click", "cli/"), ("httptools", "wire/http/")}
-"""Exceptions: the commands are made of click's decorators, and the door cannot parse a byte without its parser."""
+HEAVY_AT_MODULE_LEVEL = {("click", "cli/")}
+"""The exception: commands are made of click's decorators."""
 
 CATCH_ALL = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}
 
@@ -104,13 +104,13 @@ def heavy_complaints(module: Module) -> Iterator[str]:
 
 
 def graph(modules: Mapping[str, Module]) -> dict[str, set[str]]:
-    """Module → our modules that it imports, at import time or in a call."""
+    """Module → our modules that it imports, at import time or in a call; the package's lazy names do not count."""
 
     def resolve(target: str) -> str:
         return target if target in modules else target.rpartition(".")[0]
 
     return {
-        name: {resolve(one.target) for one in module.imports if one.when != "types"} & modules.keys() - {name}
+        name: {resolve(one.target) for one in module.imports if one.when != "types"} & modules.keys() - {name, "naiad"}
         for name, module in modules.items()
     }
 

@@ -17,7 +17,8 @@ PROMISING = [module for module in PACKAGES if module.tree.body]
 def bound_names(tree: ast.Module) -> set[str]:
     """Public names that the statements of an `__init__` bind, those under TYPE_CHECKING included."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    typed = [node for one in tree.body if isinstance(one, ast.If) for node in one.body]
+    for node in [*tree.body, *typed]:
         if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") not in (
             "__future__",
             "typing",
