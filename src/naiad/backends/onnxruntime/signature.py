@@ -1,0 +1,203 @@
+"""What a graph says of its own inputs and outputs, held against what the configuration says.
+
+Two uses: filling in a configuration that leaves them open (`complete`), and refusing at load one that cannot be right
+(`check`). No running here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from naiad.core.datatypes import BY_NAME
+from naiad.core.errors import LoadFailed
+from naiad.core.model_config import ModelConfig, TensorConfig
+
+ELEMENT_NAMES = {"float16": "FP16", "float": "FP32", "double": "FP64", "string": "BYTES", "bfloat16": "BF16"}
+"""ONNX Runtime's names that are not simply ours in small letters."""
+
+DEFAULT_MAX_BATCH_SIZE = 4
+SCHEDULERS = ("dynamic_batching", "sequence_batching", "ensemble_scheduling")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTensor:
+    """One input or output of the graph."""
+
+    name: str
+    datatype: str
+    """A row of the datatype table, or ONNX Runtime's own words where there is none."""
+    shape: tuple[int, ...]
+    """Batch dimension included; -1 = any."""
+    has_default: bool = False
+    """Inputs that an initializer stands in for when they are not fed."""
+
+    @property
+    def can_batch(self) -> bool:
+        """Whether the first dimension is free."""
+        return len(self.shape) > 0 and self.shape[0] == -1
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """All of them."""
+
+    inputs: tuple[GraphTensor, ...]
+    outputs: tuple[GraphTensor, ...]
+
+
+def read_signature(session: Any) -> Signature:
+    """Ask a session for the types and shapes of its graph."""
+    optional = tuple(_tensor(arg, has_default=True) for arg in session.get_overridable_initializers())
+    return Signature(
+        tuple(_tensor(arg) for arg in session.get_inputs()) + optional,
+        tuple(_tensor(arg) for arg in session.get_outputs()),
+    )
+
+
+def _tensor(arg: Any, has_default: bool = False) -> GraphTensor:
+    element = arg.type.removeprefix("tensor(").removesuffix(")")
+    datatype = ELEMENT_NAMES.get(element, element.upper())
+    shape = tuple(dim if isinstance(dim, int) and dim >= 0 else -1 for dim in arg.shape or ())
+    return GraphTensor(arg.name, datatype if datatype in BY_NAME else arg.type, shape, has_default)
+
+
+def complete_document(document: Mapping[str, Any], signature: Signature, settings: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in inputs, outputs and batching where the document leaves inputs or outputs open; never override.
+
+    Raises LoadFailed where the graph cannot do what the document asks for.
+    """
+    completed = deepcopy(dict(document))
+    if completed.get("input") and completed.get("output"):
+        return completed
+    sides = (("input", tuple(t for t in signature.inputs if not t.has_default)), ("output", signature.outputs))
+    _complete_batching(completed, sides, settings)
+    batches = completed["max_batch_size"] > 0
+    for side, tensors in sides:
+        if not completed.get(side):
+            completed[side] = [_describe(completed.get("name", ""), side, tensor, batches) for tensor in tensors]
+    return completed
+
+
+def _complete_batching(
+    document: dict[str, Any], sides: Sequence[tuple[str, tuple[GraphTensor, ...]]], settings: Mapping[str, str]
+) -> None:
+    name, wanted = document.get("name", ""), int(document.get("max_batch_size") or 0)
+    can_batch = all(tensor.can_batch for _, tensors in sides for tensor in tensors)
+    if wanted > 0 and not can_batch:
+        raise LoadFailed(
+            f"autofill failed for model '{name}': model does not support batching while non-zero max_batch_size "
+            "is specified",
+            model=name,
+        )
+    document["max_batch_size"] = wanted
+    if not can_batch or _spells_out_batch(document, sides):
+        return
+    document["max_batch_size"] = wanted or default_max_batch_size(settings)
+    if document["max_batch_size"] > 1 and not any(scheduler in document for scheduler in SCHEDULERS):
+        document["dynamic_batching"] = {}
+
+
+def _spells_out_batch(document: Mapping[str, Any], sides: Sequence[tuple[str, tuple[GraphTensor, ...]]]) -> bool:
+    """Whether the side that is given, with max_batch_size 0, has dims for the graph's whole shape."""
+    ranks = {tensor.name: len(tensor.shape) for _, tensors in sides for tensor in tensors}
+    given = [*document.get("input", ()), *document.get("output", ())]
+    return not document["max_batch_size"] and any(len(t["dims"]) == ranks.get(t["name"]) for t in given)
+
+
+def default_max_batch_size(settings: Mapping[str, str]) -> int:
+    """The largest batch for models that do not say. Raises LoadFailed if the setting is no number."""
+    text = settings.get("default-max-batch-size", str(DEFAULT_MAX_BATCH_SIZE))
+    if not text.isdecimal():
+        raise LoadFailed(f"backend setting default-max-batch-size must be a number of rows, not '{text}'")
+    return int(text)
+
+
+def _describe(model: str, side: str, tensor: GraphTensor, batches: bool) -> dict[str, Any]:
+    if tensor.datatype not in BY_NAME:
+        raise LoadFailed(
+            f"autofill failed for model '{model}': {side} '{tensor.name}' is {tensor.datatype}, not a tensor of a "
+            "type that can be served; export the model without it or list the other outputs in config.pbtxt",
+            model=model,
+        )
+    described: dict[str, Any] = {"name": tensor.name, "data_type": BY_NAME[tensor.datatype].config_name}
+    dims = list(tensor.shape[1:] if batches else tensor.shape)
+    described["dims"] = dims or [1]
+    if not dims:
+        described["reshape"] = {"shape": []}
+    return described
+
+
+def check(config: ModelConfig, signature: Signature) -> None:
+    """Raise LoadFailed for the first thing in which configuration and graph disagree."""
+    made = {name for entry in config.document.get("batch_input", ()) for name in entry["target_name"]}
+    required = [tensor for tensor in signature.inputs if not tensor.has_default and tensor.name not in made]
+    fed = [tensor for tensor in config.inputs if not _has_default(signature, tensor.name)]
+    for side, tensors, known in (
+        ("input", config.inputs, signature.inputs),
+        ("output", config.outputs, signature.outputs),
+    ):
+        by_name = {tensor.name: tensor for tensor in known}
+        for tensor in tensors:
+            if tensor.name not in by_name:
+                raise LoadFailed(
+                    f"unable to load model '{config.name}', unexpected inference {side} '{tensor.name}', "
+                    f"allowed {side}s are: {', '.join(by_name)}",
+                    model=config.name,
+                )
+            _check_tensor(config, side, tensor, by_name[tensor.name])
+    if len(fed) != len(required):
+        raise LoadFailed(
+            f"unable to load model '{config.name}', configuration expects {len(fed)} inputs, "
+            f"model provides {len(required)}: {', '.join(tensor.name for tensor in required)}",
+            model=config.name,
+        )
+
+
+def _has_default(signature: Signature, name: str) -> bool:
+    return any(tensor.name == name and tensor.has_default for tensor in signature.inputs)
+
+
+def _check_tensor(config: ModelConfig, side: str, wanted: TensorConfig, given: GraphTensor) -> None:
+    prefix = f"unable to load model '{config.name}', configuration expects"
+    if wanted.datatype != given.datatype:
+        raise LoadFailed(
+            f"{prefix} datatype {BY_NAME[wanted.datatype].config_name} for {side} '{wanted.name}', "
+            f"model provides {_config_name(given.datatype)}",
+            model=config.name,
+        )
+    if wanted.optional and not given.has_default:
+        raise LoadFailed(
+            f"{prefix} {side} '{wanted.name}' to be optional, model provides no default for it; "
+            "give the graph an initializer of that name or remove 'optional'",
+            model=config.name,
+        )
+    expected = full_shape(wanted, config.max_batch_size)
+    if not _shapes_agree(side, expected, given.shape):
+        raise LoadFailed(
+            f"{prefix} shape {list(expected)} for {side} '{wanted.name}', model provides {list(given.shape)}"
+            + ("; max_batch_size > 0 puts a variable dimension before the dims" if config.max_batch_size else ""),
+            model=config.name,
+        )
+
+
+def _config_name(datatype: str) -> str:
+    return BY_NAME[datatype].config_name if datatype in BY_NAME else datatype
+
+
+def full_shape(tensor: TensorConfig, max_batch_size: int) -> tuple[int, ...]:
+    """The shape on the graph's side; -1 = any."""
+    if tensor.is_ragged and max_batch_size > 0:
+        return (-1,)
+    inner = tensor.dims if tensor.reshape is None else tensor.reshape
+    return (-1, *inner) if max_batch_size > 0 else inner
+
+
+def _shapes_agree(side: str, expected: tuple[int, ...], given: tuple[int, ...]) -> bool:
+    if side == "output" and not given:
+        return True  # a graph need not say the shape of what it computes; such an output looks like a scalar
+    return len(expected) == len(given) and all(
+        theirs in (-1, ours) for ours, theirs in zip(expected, given, strict=True)
+    )

@@ -1,0 +1,26 @@
+"""Backends by the name that config.pbtxt gives them; a backend's module is imported when a model first asks for it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from naiad.core.contracts import Backend
+from naiad.core.errors import LoadFailed
+
+BACKENDS = {
+    "identity": "naiad.backends.identity:IdentityBackend",
+    "onnxruntime": "naiad.backends.onnxruntime.tensors:OnnxRuntimeBackend",
+}
+"""Name → module:class. A new backend is a new row and its file."""
+
+
+@cache
+def find_backend(name: str) -> Backend:
+    """Give the one backend of that name; instances of one model find each other through it. Raises LoadFailed."""
+    target = BACKENDS.get(name)
+    if target is None:
+        raise LoadFailed(f"there is no backend '{name}'; this server has: {', '.join(sorted(BACKENDS))}", backend=name)
+    module, _, class_name = target.partition(":")
+    backend: Backend = getattr(import_module(module), class_name)()
+    return backend
