@@ -91,7 +91,7 @@ class Architecture:
 
 
 _ROBERTA_LANGUAGE = LanguageHead(
-    "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", ("lm_head.bias", "lm_head.decoder.bias")
+    "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", ("lm_head.decoder.bias", "lm_head.bias")
 )
 
 _ROBERTA = Architecture(
@@ -110,7 +110,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             "cls.predictions.transform.dense",
             "cls.predictions.transform.LayerNorm",
             "cls.predictions.decoder.weight",
-            ("cls.predictions.bias", "cls.predictions.decoder.bias"),
+            ("cls.predictions.decoder.bias", "cls.predictions.bias"),
             activation="",
         ),
     ),
@@ -188,7 +188,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             "predictions.dense",
             "predictions.LayerNorm",
             "predictions.decoder.weight",
-            ("predictions.bias", "predictions.decoder.bias"),
+            ("predictions.decoder.bias", "predictions.bias"),
             activation="",
         ),
         names=LayerNames(

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.encoder.layers import BodyBuilder, Inputs
+import numpy as np
+
+from naiad.convert.encoder.layers import WORDS, BodyBuilder, Inputs
 from naiad.convert.encoder.sentence import DenseModule, SentenceModules, has_pooling, read_sentence_modules
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import EncoderOutput
@@ -207,11 +209,13 @@ def _masked_lm(
 
 
 def _vocabulary(builder: BodyBuilder) -> str:
-    """The decoder's matrix; tied to the word embeddings where the checkpoint has none of its own."""
-    name, sizes = builder.family.language.decoder, builder.sizes
-    if builder.weights.find(name) is None:
-        return builder.table("embeddings.word_embeddings.weight", sizes.vocabulary)
-    return builder.graph.weight(name, lambda: builder.weights.get(name, sizes.vocabulary, sizes.embedding))
+    """The decoder's matrix; tied to the word embeddings where the checkpoint has none, or the same."""
+    name, shape = builder.family.language.decoder, (builder.sizes.vocabulary, builder.sizes.embedding)
+    if builder.weights.find(name) is not None:
+        own = builder.weights.get(name, *shape)
+        if not np.array_equal(own, builder.weights.body(WORDS, *shape)):
+            return builder.graph.weight(name, lambda: own)
+    return builder.table(WORDS, builder.sizes.vocabulary)
 
 
 def _labels(builder: BodyBuilder, module: str, config: Mapping[str, Any]) -> int:

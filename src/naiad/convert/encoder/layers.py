@@ -22,6 +22,9 @@ from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.core.tensor import Array
 
+WORDS = "embeddings.word_embeddings.weight"
+"""The one table that every family has under one name."""
+
 MAX_RELATIVE_DISTANCE = 128
 """MPNet: farther tokens share the last bucket of relative positions."""
 
@@ -130,7 +133,7 @@ class BodyBuilder:
 
     def _embeddings(self, inputs: Inputs) -> str:
         graph, sizes = self.graph, self.sizes
-        x = graph.op("Gather", self.table("embeddings.word_embeddings.weight", sizes.vocabulary), inputs.ids)
+        x = graph.op("Gather", self.table(WORDS, sizes.vocabulary), inputs.ids)
         if sizes.type_ids:
             types = self.table("embeddings.token_type_embeddings.weight", sizes.type_ids)
             x = graph.op("Add", x, graph.op("Gather", types, inputs.type_ids))
