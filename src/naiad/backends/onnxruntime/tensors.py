@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any
@@ -178,19 +179,25 @@ class OnnxRuntimeInstance:
     def _execute_joined(self, items: Sequence[InferRequest], batch: Batch[InferRequest]) -> Sequence[InferResponse]:
         feeds = self._gather_plain(items) if self._has_plain_inputs else self._gather(items)
         names = self._output_names
+        is_uniform = True
         for request in items:
             if request.outputs:
-                names = self._wanted(items)
+                names, is_uniform = self._wanted(items), False
                 break
         batch.input_ready_s = batch.input_ready_s or monotonic()
         try:
             values = self._run(names, feeds, self._run_options)
-        except NaiadError:
-            raise
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise ModelFailed(f"model '{self._name}' failed: {error}", model=self._name) from error
         batch.output_ready_s = monotonic()
-        return self._split(items, names, values)
+        if not self._has_plain_outputs:
+            values = [self._ports[name].convert(value) for name, value in zip(names, values, strict=True)]
+        if self._batches:
+            rows = self._count_rows(items)
+            self._check_rows(names, values, sum(rows))
+            if len(items) > 1:
+                return self._split(items, names, values, rows, is_uniform)
+        return [self._answer(items[0], names, values)]
 
     def _gather_plain(self, items: Sequence[InferRequest]) -> dict[str, Any]:
         if len(items) == 1:
@@ -218,29 +225,39 @@ class OnnxRuntimeInstance:
             names.update(output.name for output in request.outputs)
         return [name for name in self._output_names if name in names]
 
-    def _split(self, items: Sequence[InferRequest], names: list[str], values: Sequence[Any]) -> list[InferResponse]:
-        if not self._has_plain_outputs:
-            ports = self._ports
-            values = [ports[name].convert(value) for name, value in zip(names, values, strict=True)]
-        if not self._batches:
-            return [self._answer(items[0], names, values)]
-        rows = [len(next(iter(item.inputs.values())).data) for item in items]
-        total = sum(rows)
+    def _count_rows(self, items: Sequence[InferRequest]) -> list[int]:
+        if self._has_plain_inputs:
+            name = self._input_names[0]
+            return [len(item.inputs[name].data) for item in items]
+        return [len(next(iter(item.inputs.values())).data) for item in items]
+
+    def _check_rows(self, names: Sequence[str], values: Sequence[Any], rows: int) -> None:
         for name, value in zip(names, values, strict=True):
-            if value.shape[0] != total:
+            if value.shape[0] != rows:
                 raise ModelFailed(
-                    f"model '{self._name}': output '{name}' has {value.shape[0]} rows for a batch of {total}; "
+                    f"model '{self._name}': output '{name}' has {value.shape[0]} rows for a batch of {rows}; "
                     "its first dimension must be the batch, or max_batch_size must be 0",
                     model=self._name,
                 )
-        if len(items) == 1:
-            return [self._answer(items[0], names, values)]
-        responses, start = [], 0
-        for item, count in zip(items, rows, strict=True):
-            stop = start + count
-            responses.append(self._answer(item, names, [value[start:stop] for value in values]))
-            start = stop
-        return responses
+
+    def _split(
+        self, items: Sequence[InferRequest], names: list[str], values: Sequence[Any], rows: list[int], is_uniform: bool
+    ) -> list[InferResponse]:
+        bounds = list(pairwise(accumulate(rows, initial=0)))
+        if not is_uniform:
+            return [
+                self._answer(item, names, [value[start:stop] for value in values])
+                for item, (start, stop) in zip(items, bounds, strict=True)
+            ]
+        model, version = self._name, self._version
+        columns = []
+        for name, value in zip(names, values, strict=True):
+            datatype = self._datatypes[name]
+            columns.append([Tensor(name, datatype, value[start:stop]) for start, stop in bounds])
+        return [
+            InferResponse(model, version, list(tensors), item.id)
+            for item, tensors in zip(items, zip(*columns, strict=True), strict=True)
+        ]
 
     def _answer(self, request: InferRequest, names: list[str], values: Sequence[Any]) -> InferResponse:
         if request.outputs:
