@@ -58,6 +58,7 @@ def run(request: InferRequest) -> InferResponse:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: EchoServer
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class

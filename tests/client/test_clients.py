@@ -76,10 +76,14 @@ def test_options_go_into_the_request(ask: Ask, server: Any) -> None:
     result = ask(
         server.address,
         lambda client: client.model("text", version=3)(
-            text=["x"], request_id="r1", parameters={"top_k": 2}, outputs=["length"], timeout_s=9
+            text=["x"], request_id="r1", parameters={"top_k": 2, "labels": ["a", "b,"]}, outputs=["length"], timeout_s=9
         ),
     )
-    assert (list(result), result.id, result.parameters) == (["length"], "r1", {"top_k": 2})
+    assert (list(result), result.id, result.parameters) == (
+        ["length"],
+        "r1",
+        {"top_k": 2, "labels": '["a","b,"]'},
+    )
     assert server.seen[-1][0] == "POST /v2/models/text/versions/3/infer"
 
 

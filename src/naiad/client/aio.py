@@ -113,7 +113,7 @@ class AsyncModel:
         self,
         *values: Any,
         request_id: str = "",
-        parameters: Mapping[str, Parameter] | None = None,
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
         outputs: Sequence[str] = (),
         timeout_s: float | None = None,
         **named: Any,
@@ -132,7 +132,7 @@ class AsyncModel:
         inputs: Mapping[str, Any],
         *,
         request_id: str = "",
-        parameters: Mapping[str, Parameter] | None = None,
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
         outputs: Sequence[str] = (),
         timeout_s: float | None = None,
     ) -> Result:

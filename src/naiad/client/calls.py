@@ -58,8 +58,9 @@ class Options:
 
     id: str = ""
     """Comes back in the answer and stands in the server's logs."""
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    """For the model, or of the protocol: priority, timeout (microseconds), sequence_id …"""
+    parameters: Mapping[str, Parameter | Sequence[str]] = field(default_factory=dict)
+    """For the model, or of the protocol: priority, timeout (microseconds), sequence_id … A list travels as JSON text,
+    because parameters of v2 are scalars."""
     outputs: Sequence[str] = ()
     """Names of the outputs wanted; empty = all."""
 
@@ -156,17 +157,20 @@ def _encode(tensors: Sequence[Tensor], options: Options) -> tuple[bytes, list[by
         }
         for tensor, raw in zip(tensors, tail, strict=True)
     ]
-    parameters = dict(options.parameters)
+    parameters: dict[str, Any] = dict(options.parameters)
     if options.outputs:
         document["outputs"] = [{"name": name, "parameters": {"binary_data": True}} for name in options.outputs]
     else:
         parameters["binary_data_output"] = True
-    if parameters:
-        document["parameters"] = parameters
     try:
+        document["parameters"] = {name: _scalar(value) for name, value in parameters.items()}
         return orjson.dumps(document), tail
     except TypeError as error:
         raise InvalidRequest(f"id, parameters and output names must be plain values: {error}") from error
+
+
+def _scalar(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, list | tuple) else value
 
 
 def _read_inference(reply: Reply, batched: set[str]) -> Result:

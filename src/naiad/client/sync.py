@@ -113,7 +113,7 @@ class Model:
         self,
         *values: Any,
         request_id: str = "",
-        parameters: Mapping[str, Parameter] | None = None,
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
         outputs: Sequence[str] = (),
         timeout_s: float | None = None,
         **named: Any,
@@ -130,7 +130,7 @@ class Model:
         inputs: Mapping[str, Any],
         *,
         request_id: str = "",
-        parameters: Mapping[str, Parameter] | None = None,
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
         outputs: Sequence[str] = (),
         timeout_s: float | None = None,
     ) -> Result:
