@@ -47,7 +47,7 @@ class Exchange:
         self.keep_alive = True
         self.is_abandoned = False
         """The client has gone; nobody will read an answer."""
-        self.on_abandon: Callable[[], None] | None = None
+        self.on_abandon: Callable[[], object] | None = None
         """Set by the handler; called when the client goes before it is answered."""
 
     def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:

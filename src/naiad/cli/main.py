@@ -1,0 +1,58 @@
+"""`naiad`: the command line. One file per command; this one only gathers them and prints errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from naiad import __version__
+from naiad.core.errors import NaiadError
+
+COMMANDS = {
+    "serve": "Serve models over HTTP.",
+    "pull": "Download and lock models without serving them.",
+    "push": "Upload a servable folder to the Hugging Face Hub.",
+    "infer": "Send one request to a running server.",
+}
+"""Name and the line shown in `naiad --help`; each lives in the module of its name, imported when it is called."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is asked for, so that `naiad --help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of the help."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"naiad.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the list without importing anything."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="naiad")
+def group() -> None:
+    """Serve Hugging Face models and Triton repositories."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of ours become one line and exit status 1."""
+    try:
+        group.main(args=None if arguments is None else list(arguments), prog_name="naiad", standalone_mode=True)
+    except NaiadError as error:
+        click.echo(f"naiad: {error.message}", err=True)
+        sys.exit(1)

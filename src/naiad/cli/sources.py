@@ -1,0 +1,64 @@
+"""The part of the command line that says which models: shared by `serve` and `pull`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from naiad.convert.checkpoint import builder_knows
+from naiad.core.errors import InvalidConfiguration
+from naiad.repository import FetchSettings, ModelEntry, progress_for, read_manifest
+
+MANIFEST = "naiad.yaml"
+LOCK = "naiad.lock"
+
+
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that concern where models come from."""
+    for decorator in (
+        click.option("--offline", is_flag=True, help="Ask no network; serve what is cached."),
+        click.option("--verify", is_flag=True, help="Compare checksums of cached files, not only their sizes."),
+        click.option("--update", is_flag=True, help="Move on to what branches and tags mean now, and lock that."),
+        click.option(
+            "--lock", type=click.Path(path_type=Path), help="Lock file.  [default: naiad.lock, beside the manifest]"
+        ),
+        click.option("--manifest", type=click.Path(path_type=Path), help="Manifest.  [default: ./naiad.yaml]"),
+    ):
+        command = decorator(command)
+    return command
+
+
+def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | None, tuple[ModelEntry, ...]]:
+    """Return the manifest's path, if one was read, and the models to serve.
+
+    Sources on the command line stand alone unless --manifest adds to them. Raises InvalidConfiguration when nothing
+    says what to serve.
+    """
+    entries = tuple(ModelEntry.from_source(source) for source in sources)
+    if manifest is None and not sources:
+        manifest = Path(MANIFEST)
+        if not manifest.is_file():
+            raise InvalidConfiguration(
+                "nothing to serve: name a model (naiad serve org/name, or a folder), or describe models in ./naiad.yaml"
+            )
+    if manifest is not None:
+        entries += read_manifest(manifest).models
+    return manifest, entries
+
+
+def fetch_settings(
+    manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool
+) -> FetchSettings:
+    """Return how to fetch; the lock lies beside the manifest, or here."""
+    folder = manifest.parent if manifest is not None else Path()
+    return FetchSettings(
+        lock_path=lock or folder / LOCK,
+        update=update,
+        verify=verify,
+        is_offline=offline,
+        builder_knows=builder_knows,
+        progress=progress_for(sys.stderr),
+    )

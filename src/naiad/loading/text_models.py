@@ -1,0 +1,129 @@
+"""Hugging Face checkpoints: convert if need be, open the encoder, build the task → TextModel and raw-tensor view."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from naiad.backends.onnxruntime.packed import open_encoder
+from naiad.convert.checkpoint import builder_knows, convert_checkpoint
+from naiad.core.config import ServerSettings
+from naiad.core.contracts import Task
+from naiad.core.encoder import EncoderSpec
+from naiad.core.errors import LoadFailed
+from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.modelconfig import finish
+from naiad.repository import Fetched, Layout, ModelEntry
+from naiad.scheduling.decision import Policy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.runner import Runner
+from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
+from naiad.serving.model import ServedModel
+from naiad.serving.text_model import EncoderQueue, TextModel
+from naiad.tasks.choice import build_task, head_for, infer_task
+from naiad.tasks.tensors import build_tensors_task
+
+MAX_WAITING_SEQUENCES = 65536
+"""Sequences that may wait for one encoder before the next request is refused; about 30 s of work for two cores."""
+
+PADDED_TOKENS = 512
+"""Tokens of one padded batch, padding included (D2)."""
+
+VIEW_SUFFIX = ".tensors"
+
+_log = logging.getLogger("naiad.loading")
+
+
+def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ServerSettings) -> list[ServedModel]:
+    """Load a checkpoint; gives the model under its name and the raw-tensor view as NAME.tensors. Raises NaiadError."""
+    began_s = time.perf_counter()
+    folder = fetched.folder
+    task_name = entry.task or infer_task(folder)
+    encoder, spec = _open(entry, layout, head_for(task_name), settings)
+    task = build_task(task_name, folder, spec, entry.options)
+    view = build_tensors_task(spec)
+    models: list[ServedModel] = [
+        TextModel(_config(entry.name, task, task_name), "1", task, encoder),
+        TextModel(_config(entry.name + VIEW_SUFFIX, view, task_name), "1", view, encoder),
+    ]
+    for model in models:
+        model.statistics.load_s = time.perf_counter() - began_s
+    return models
+
+
+def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
+    """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
+    if layout.safetensors is not None and entry.weights in ("auto", "safetensors"):
+        return _open_packed(entry, layout.folder, head, settings)
+    if layout.onnx is not None:
+        return _open_padded(entry, layout.folder, layout.onnx, head, settings)
+    raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+
+
+def _open_packed(
+    entry: ModelEntry, folder: Path, head: str, settings: ServerSettings
+) -> tuple[EncoderQueue, EncoderSpec]:
+    quantize = entry.quantize if entry.quantize != "none" else settings.quantize
+    converted = convert_checkpoint(folder, head=head, quantize=quantize)
+    instances = open_encoder(converted.graph, converted.spec, count=entry.batching.instances or settings.instances)
+    rule = TokenRule(max_tokens=entry.batching.max_tokens_per_batch or TokenRule().max_tokens)
+    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
+    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
+    policy: Policy = partial(decide_packed, rule=rule)
+    return _queue(entry, narrow, wide, policy, settings), converted.spec
+
+
+def _open_padded(
+    entry: ModelEntry, folder: Path, onnx: Path, head: str, settings: ServerSettings
+) -> tuple[EncoderQueue, EncoderSpec]:
+    from naiad.backends.onnxruntime.padded import open_padded_encoder
+
+    if "int8" in (entry.quantize, settings.quantize):
+        raise LoadFailed(
+            f"'{entry.name}': quantize: int8 works on safetensors checkpoints of known architectures; this model is "
+            f"the ONNX file {onnx.name}. Leave it out, or name a quantised file with weights:"
+        )
+    instances, spec = open_padded_encoder(onnx, folder, head, count=entry.batching.instances or settings.instances)
+    rule = TokenRule(max_tokens=entry.batching.max_tokens_per_batch or PADDED_TOKENS)
+    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
+    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
+    policy: Policy = partial(decide_padded, rule=rule)
+    return _queue(entry, narrow, wide, policy, settings), spec
+
+
+def _queue(
+    entry: ModelEntry, narrow: list[Runner], wide: Runner, policy: Policy, settings: ServerSettings
+) -> EncoderQueue:
+    if not settings.batching:
+        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
+    return EncoderQueue(
+        narrow,
+        policy,
+        wide=wide,
+        max_sequences=entry.batching.max_queue_size or MAX_WAITING_SEQUENCES,
+    )
+
+
+def _config(name: str, task: Task, task_name: str) -> ModelConfig:
+    """Describe a text model in Triton's terms: no batch dimension, one variable dimension for the number of texts."""
+
+    def describe(tensor: TensorConfig) -> dict[str, Any]:
+        kind = "TYPE_STRING" if tensor.datatype == "BYTES" else f"TYPE_{tensor.datatype}"
+        return {"name": tensor.name, "data_type": kind, "dims": list(tensor.dims)}
+
+    document = {
+        "name": name,
+        "platform": "naiad_text",
+        "backend": "naiad",
+        "max_batch_size": 0,
+        "input": [{**describe(tensor), "optional": tensor.optional} for tensor in task.inputs],
+        "output": [describe(tensor) for tensor in task.outputs],
+        "parameters": {"task": {"string_value": task_name}},
+    }
+    return finish(document)
+
+
+__all__ = ["builder_knows", "load_text_model"]

@@ -1,0 +1,129 @@
+"""Puts the parts together; starts, drains and stops the server. Signals are the command line's business.
+
+The order of a stop: refuse new connections and requests, let running ones finish (bounded), close connections, release
+the models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import NaiadError
+from naiad.loading.plan import PlannedModel, plan
+from naiad.observe.metrics import MetricsPage
+from naiad.protocol.limits import Limits
+from naiad.repository import FetchSettings, ModelEntry
+from naiad.serving.catalog import Catalog
+from naiad.serving.engine import Engine
+from naiad.wire.http.api import v2_router
+from naiad.wire.http.listener import HttpListener
+from naiad.wire.http.metrics import metrics_router
+
+Loaded = TypeVar("Loaded")
+
+_log = logging.getLogger("naiad.server")
+
+
+class Server:
+    """One server in this process, on the running event loop."""
+
+    def __init__(
+        self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings | None = None
+    ) -> None:
+        """entries: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
+        self.settings = settings
+        self.catalog = Catalog()
+        self.engine = Engine(self.catalog)
+        self._entries = tuple(entries)
+        self._fetching = fetching or FetchSettings()
+        limits = Limits(body_bytes=settings.http_max_input_size)
+        self._http = HttpListener(v2_router(self.engine, limits, settings.server_name), limits)
+        page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
+        self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=0))
+        self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")
+
+    @property
+    def http_port(self) -> int:
+        """The port of the v2 door, once started."""
+        return self._http.port
+
+    @property
+    def metrics_port(self) -> int:
+        """The port of the metrics door, once started."""
+        return self._metrics.port
+
+    async def start(self) -> None:
+        """Open the doors; models are not loaded yet. Raises InvalidConfiguration for an address that is taken."""
+        settings = self.settings
+        await self._http.open(settings.host, settings.http_port, "--http-port")
+        try:
+            await self._metrics.open(settings.host, settings.metrics_port, "--metrics-port")
+        except NaiadError:
+            self._http.close()
+            raise
+        _log.info("Started HTTPService at %s:%d", settings.host, self.http_port)
+        _log.info("Started Metrics Service at %s:%d", settings.host, self.metrics_port)
+
+    async def load(self) -> bool:
+        """Load every entry; returns whether all of it can be served. One failure does not touch the others."""
+        results = await asyncio.gather(*(self._load_entry(entry) for entry in self._entries))
+        return all(results)
+
+    async def stop(self) -> bool:
+        """Drain and release everything; returns whether all running requests could be finished in time."""
+        self._http.stop_accepting()
+        is_clean = True
+        try:
+            await asyncio.wait_for(self.engine.drain(), self.settings.drain_timeout_s)
+        except TimeoutError:
+            is_clean = False
+            _log.warning("some requests were still running after %g s", self.settings.drain_timeout_s)
+        self._http.finish_connections()
+        await asyncio.sleep(0)  # one turn of the loop, in which the last answers are written
+        self._http.close()
+        self._metrics.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for model in list(self.catalog.models()):
+            await asyncio.get_running_loop().run_in_executor(None, model.close)
+        return is_clean
+
+    async def _load_entry(self, entry: ModelEntry) -> bool:
+        label = entry.name or entry.source.default_name
+        try:
+            planned = await self._in_thread(lambda: plan(entry, self._fetching, self.settings))
+        except NaiadError as error:
+            self._failed(label, "", error)
+            return False
+        results = await asyncio.gather(*(self._load_model(model) for model in planned))
+        return all(results)
+
+    async def _load_model(self, planned: PlannedModel) -> bool:
+        self.catalog.announce(planned.name, planned.version)
+        began_s = time.perf_counter()
+        try:
+            models = await self._in_thread(planned.load)
+        except NaiadError as error:
+            self._failed(planned.name, planned.version, error)
+            return False
+        for model in models:
+            self.catalog.add(model)
+        _log.info(
+            "successfully loaded '%s' version %s in %.2f s",
+            planned.name,
+            planned.version,
+            time.perf_counter() - began_s,
+        )
+        return True
+
+    def _failed(self, name: str, version: str, error: NaiadError) -> None:
+        _log.error("failed to load '%s': %s", name, error.message)
+        self.catalog.fail(name, version, error.message)
+
+    async def _in_thread(self, call: Callable[[], Loaded]) -> Loaded:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -1,0 +1,247 @@
+"""Jobs, policy and instances brought together, on a real loop with a clock that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+
+from naiad.core.contracts import Batch
+from naiad.core.errors import Cancelled, DeadlineExceeded, ModelFailed, NotReady
+from naiad.core.model_config import QueuePolicy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.runner import INLINE_AFTER_RUNS, Runner
+from naiad.scheduling.scheduler import Scheduler
+from naiad.testing import ManualClock
+
+
+class Echo:
+    """Gives back what it gets; can be held, can fail."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.batches: list[list[Any]] = []
+        self.threads: set[int] = set()
+        self.gate = threading.Event()
+        if not held:
+            self.gate.set()
+        self.is_closed = False
+
+    def execute(self, batch: Batch[Any]) -> Sequence[Any]:
+        self.gate.wait()
+        self.batches.append(list(batch.items))
+        self.threads.add(threading.get_ident())
+        if "boom" in batch.items:
+            raise ValueError("broken model")
+        return list(batch.items)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Collector:
+    """Counts answers and lets a test wait for them."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[Any, Any]] = []
+        self._arrived = asyncio.Event()
+
+    def job(self, item: Any) -> Job:
+        return Job(item, 1, self._done)
+
+    def _done(self, job: Job, result: Any) -> None:
+        self.answers.append((job.item, result))
+        self._arrived.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.answers) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+
+
+def scheduler(*instances: Echo, wide: Echo | None = None, rule: DynamicRule | None = None, **options: Any) -> Scheduler:
+    runners = [Runner(instance, f"i{at}", may_inline=False) for at, instance in enumerate(instances)]
+    wide_runner = Runner(wide, "wide", may_inline=False) if wide is not None else None
+    policy = partial(decide_dynamic, rule=rule or DynamicRule(8))
+    return Scheduler(runners, policy, wide=wide_runner, **options)
+
+
+async def test_jobs_of_one_turn_of_the_loop_share_a_batch() -> None:
+    echo, answers = Echo(), Collector()
+    subject = scheduler(echo)
+    for item in range(5):
+        subject.submit(answers.job(item))
+    await answers.until(5)
+    assert echo.batches == [[0, 1, 2, 3, 4]]
+    assert answers.answers == [(item, item) for item in range(5)]
+    subject.close()
+    assert echo.is_closed
+
+
+async def test_the_loop_is_free_while_a_batch_runs_and_the_next_grows() -> None:
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo)
+    subject.submit(answers.job("first"))
+    await asyncio.sleep(0)
+    for item in range(3):
+        subject.submit(answers.job(item))
+    assert subject.pending == 3
+    echo.gate.set()
+    await answers.until(4)
+    assert echo.batches == [["first"], [0, 1, 2]]
+    subject.close()
+
+
+async def test_a_lone_job_gets_the_wide_instance_and_company_the_narrow_ones() -> None:
+    narrow, wide, answers = Echo(), Echo(), Collector()
+    subject = scheduler(narrow, wide=wide)
+    subject.submit(answers.job("lone"))
+    await answers.until(1)
+    for item in range(2):
+        subject.submit(answers.job(item))
+    await answers.until(3)
+    assert wide.batches == [["lone"]]
+    assert narrow.batches == [[0, 1]]
+    subject.close()
+
+
+async def test_nobody_waits_while_an_instance_is_idle() -> None:
+    first, second, answers = Echo(held=True), Echo(), Collector()
+    subject = scheduler(first, second, rule=DynamicRule(1))
+    subject.submit(answers.job("long"))
+    subject.submit(answers.job("short"))
+    await answers.until(1)
+    assert answers.answers == [("short", "short")]
+    first.gate.set()
+    await answers.until(2)
+    subject.close()
+
+
+async def test_a_cancelled_job_leaves_the_queue_at_once_and_is_answered_once() -> None:
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo)
+    subject.submit(answers.job("running"))
+    await asyncio.sleep(0)
+    waiting = answers.job("waiting")
+    subject.submit(waiting)
+    assert subject.cancel(waiting)
+    assert not subject.cancel(waiting)
+    assert subject.pending == 0
+    assert isinstance(answers.answers[0][1], Cancelled)
+    echo.gate.set()
+    await answers.until(2)
+    assert echo.batches == [["running"]]
+    subject.close()
+
+
+async def test_an_exception_fails_the_batch_and_the_next_one_runs() -> None:
+    echo, answers = Echo(), Collector()
+    subject = scheduler(echo)
+    subject.submit(answers.job("boom"))
+    subject.submit(answers.job("beside"))
+    await answers.until(2)
+    assert all(isinstance(result, ModelFailed) for _, result in answers.answers)
+    assert "broken model" in answers.answers[0][1].message
+    subject.submit(answers.job("after"))
+    await answers.until(3)
+    assert answers.answers[2] == ("after", "after")
+    subject.close()
+
+
+async def test_late_jobs_are_answered_when_their_time_is_over() -> None:
+    clock = ManualClock()
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo, queue=JobQueue(QueuePolicy(default_timeout_s=1.0)), clock=clock)
+    subject.submit(answers.job("running"))
+    subject.turn()
+    subject.submit(answers.job("late"))
+    clock.advance(1.5)
+    subject.turn()
+    assert isinstance(answers.answers[0][1], DeadlineExceeded)
+    echo.gate.set()
+    await answers.until(2)
+    subject.close()
+
+
+async def test_order_is_kept_across_instances_where_the_model_asks_for_it() -> None:
+    slow, fast, answers = Echo(held=True), Echo(), Collector()
+    one_ran = asyncio.Event()
+    subject = scheduler(slow, fast, rule=DynamicRule(1), preserves_ordering=True, on_run=lambda run: one_ran.set())
+    subject.submit(answers.job(1))
+    subject.submit(answers.job(2))
+    await asyncio.wait_for(one_ran.wait(), 10)
+    assert fast.batches == [[2]]
+    assert answers.answers == []
+    slow.gate.set()
+    await answers.until(2)
+    assert [item for item, _ in answers.answers] == [1, 2]
+    subject.close()
+
+
+async def test_drain_answers_everything_and_refuses_new_jobs() -> None:
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo)
+    subject.submit(answers.job("last"))
+    await asyncio.sleep(0)
+    draining = asyncio.ensure_future(subject.drain())
+    await asyncio.sleep(0)
+    with pytest.raises(NotReady, match="Server is stopping"):
+        subject.submit(answers.job("refused"))
+    echo.gate.set()
+    await draining
+    assert answers.answers == [("last", "last")]
+    subject.close()
+
+
+async def test_close_answers_what_still_waits() -> None:
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo)
+    subject.submit(answers.job("running"))
+    await asyncio.sleep(0)
+    subject.submit(answers.job("waiting"))
+    echo.gate.set()
+    subject.close()
+    assert [type(result) for _, result in answers.answers] == [NotReady]
+    await answers.until(2)
+
+
+async def test_short_runs_move_to_the_loop_and_a_long_one_moves_back() -> None:
+    clock = ManualClock()
+
+    class Timed(Echo):
+        took_s = 1e-5
+
+        def execute(self, batch: Batch[Any]) -> Sequence[Any]:
+            clock.advance(self.took_s)
+            return super().execute(batch)
+
+    timed, answers = Timed(), Collector()
+    runner = Runner(timed, "i", may_inline=True, clock=clock)
+    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    for at in range(INLINE_AFTER_RUNS):
+        subject.submit(answers.job(at))
+    await answers.until(INLINE_AFTER_RUNS)
+    assert threading.get_ident() not in timed.threads
+    assert runner.runs_inline
+    timed.took_s = 1.0
+    subject.submit(answers.job("inline, but long"))
+    await answers.until(INLINE_AFTER_RUNS + 1)
+    assert threading.get_ident() in timed.threads
+    assert not runner.runs_inline
+    subject.close()
+
+
+async def test_every_run_is_reported_with_its_times() -> None:
+    runs: list[BatchRun] = []
+    echo, answers = Echo(), Collector()
+    subject = scheduler(echo, on_run=runs.append)
+    subject.submit(answers.job("a"))
+    await answers.until(1)
+    assert runs[0].size == 1
+    assert runs[0].finished_s >= runs[0].started_s > 0
+    subject.close()
