@@ -19,10 +19,7 @@ def bound_names(tree: ast.Module) -> set[str]:
     found: set[str] = set()
     typed = [node for one in tree.body if isinstance(one, ast.If) for node in one.body]
     for node in [*tree.body, *typed]:
-        if isinstance(node, ast.Import | ast.ImportFrom) and getattr(node, "module", "") not in (
-            "__future__",
-            "typing",
-        ):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("naiad"):
             found |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
