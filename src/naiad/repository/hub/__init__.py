@@ -1,0 +1,1 @@
+"""Source: the Hugging Face Hub, through huggingface_hub and its cache."""

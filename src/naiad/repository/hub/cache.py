@@ -1,0 +1,148 @@
+"""huggingface_hub's cache on the disk, read without that library: where files lie and whether they are whole.
+
+    models--org--name/refs/<branch>              the commit a branch meant last time
+    models--org--name/snapshots/<commit>/<path>  links to
+    models--org--name/blobs/<etag>               contents; the etag is the sha256 (large) or git's blob id (small)
+
+This is what lets a start ask nobody. Downloading is `download`'s; what is expected of a file stands in the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from naiad.repository.names import check_relative_path, resolve_inside
+
+_CHUNK_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository, as the Hub or the lock describes it."""
+
+    path: str
+    """Relative to the repository's root."""
+    size_bytes: int
+    sha256: str = ""
+    """Of the content; the Hub gives it for large files, the lock for all."""
+    blob_id: str = ""
+    """Git's sha1 of small files; of large ones only of their pointer, and of no use here."""
+
+    def __post_init__(self) -> None:
+        check_relative_path(self.path)
+
+    @property
+    def etag(self) -> str:
+        """Its name in `blobs`, if known."""
+        return self.sha256 or self.blob_id
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRepository:
+    """One model repository's corner of the cache."""
+
+    cache_dir: Path
+    repo_id: str
+
+    @property
+    def folder(self) -> Path:
+        """Everything about this repository."""
+        return self.cache_dir / ("models--" + self.repo_id.replace("/", "--"))
+
+    def snapshot(self, commit: str) -> Path:
+        """Folder of one commit's files."""
+        return self.folder / "snapshots" / commit
+
+    def blob(self, etag: str) -> Path:
+        """Where a content lies."""
+        return self.folder / "blobs" / etag
+
+    def lock(self, etag: str) -> Path:
+        """The lock that huggingface_hub itself holds while it downloads this content."""
+        return self.cache_dir / ".locks" / self.folder.name / f"{etag}.lock"
+
+    def commit_of(self, revision: str) -> str:
+        """The commit that a revision meant when it was last asked for, or empty."""
+        if re.fullmatch(r"[0-9a-f]{40}", revision):
+            return revision if self.snapshot(revision).is_dir() else ""
+        with contextlib.suppress(OSError):
+            commit = (self.folder / "refs" / check_relative_path(revision)).read_text("ascii", "replace").strip()
+            return commit if re.fullmatch(r"[0-9a-f]{40}", commit) else ""
+        return ""
+
+    def note_commit(self, revision: str, commit: str) -> None:
+        """Remember what a revision means, for other programs that use the cache and for when the Hub is down."""
+        if revision == commit:
+            return
+        path = self.folder / "refs" / check_relative_path(revision)
+        with contextlib.suppress(OSError):  # a read-only cache serves as well
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scratch = path.with_name(f".{path.name}.{os.getpid()}")
+            scratch.write_text(commit)
+            scratch.replace(path)
+
+    def files(self, commit: str) -> list[HubFile]:
+        """What is in the cache of a commit, described by the names of the blobs alone."""
+        snapshot, found = self.snapshot(commit), []
+        for path in sorted(snapshot.rglob("*")):
+            if path.is_file():
+                etag = path.resolve().name
+                sha256, blob_id = (etag if re.fullmatch(f"[0-9a-f]{{{n}}}", etag) else "" for n in (64, 40))
+                relative = path.relative_to(snapshot).as_posix()
+                found.append(HubFile(relative, path.stat().st_size, sha256, blob_id))
+        return found
+
+    def fault_of(self, commit: str, file: HubFile, *, by_content: bool = False) -> str:
+        """What is wrong with a cached file: empty, "missing", or a sentence about its size or checksum."""
+        path = self.snapshot(commit) / file.path
+        try:
+            size = resolve_inside(self.snapshot(commit), file.path, self.cache_dir).stat().st_size
+        except OSError:
+            return "missing"
+        if size != file.size_bytes:
+            return f"has {size} bytes instead of {file.size_bytes}"
+        return content_fault(path, file) if by_content else ""
+
+    def remove(self, commit: str, path: str) -> None:
+        """Take a damaged file out of the cache, content and link."""
+        link = self.snapshot(commit) / path
+        with contextlib.suppress(OSError):
+            content = link.resolve()
+            link.unlink()
+            if content.is_relative_to(self.cache_dir.resolve()):
+                content.unlink()
+
+
+def content_fault(path: Path, file: HubFile) -> str:
+    """Compare a file's content with its sha256, or with git's blob id; empty if it is right or neither is known."""
+    expected = file.sha256 or file.blob_id
+    if not expected:
+        return ""
+    actual = sha256_of(path) if file.sha256 else _git_blob_id(path)
+    kind = "sha256" if file.sha256 else "git blob id"
+    return "" if actual == expected else f"has {kind} {actual[:12]}… instead of {expected[:12]}…"
+
+
+def sha256_of(path: Path) -> str:
+    """Sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git_blob_id(path: Path) -> str:
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def total_bytes(files: Iterable[HubFile]) -> int:
+    """Their sizes together."""
+    return sum(file.size_bytes for file in files)

@@ -1,0 +1,215 @@
+"""Which files of a Hub repository are needed to serve it: a pure function of their names and two small JSON files.
+
+A checkpoint needs its configuration, its tokenizer and one set of weights. Which set: safetensors when our own graph
+builder knows the architecture (its packed graphs are the fast ones), else an ONNX file of full precision, else
+safetensors. A repository with config.pbtxt files holds Triton models, which are taken whole. Never taken: pickles in
+any wrapping, and code, unless code is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Any
+
+from naiad.core.errors import DownloadFailed, InvalidConfiguration
+from naiad.repository.layout import PICKLE_ADVICE
+
+PICKLES = (
+    ".bin",
+    ".pt",
+    ".pth",
+    ".pt2",
+    ".pkl",
+    ".pickle",
+    ".ckpt",
+    ".h5",
+    ".keras",
+    ".msgpack",
+    ".joblib",
+    ".npy",
+    ".npz",
+)
+CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".sh", ".jar", ".js", ".exe", ".whl")
+_TOKENIZERS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json")
+_SLOW_TOKENIZERS = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "bpe.codes")
+_OTHERS = ("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "README.md")
+_MODULE_FILE = re.compile(r"\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
+_VARIANT = re.compile(
+    r"(fp16|bf16|float16|int8|uint8|quant|q4|q8|bnb4|int4|avx|arm64|_O[1-4]\b|qint|quint)", re.IGNORECASE
+)
+_INDEX = "model.safetensors.index.json"
+_VERSION_FILE = re.compile(r"(?P<model>(?:[^/]+/)?)[1-9][0-9]*/.+")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a manifest entry says about the files wanted."""
+
+    weights: str = "auto"
+    allow: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    allow_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The files to have, and what the user should be told about those left out."""
+
+    files: tuple[str, ...]
+    """Sorted."""
+    notices: tuple[str, ...] = ()
+
+
+def choose_files(
+    files: Iterable[str],
+    read_json: Callable[[str], Mapping[str, Any]],
+    builder_knows: Callable[[Mapping[str, Any]], bool],
+    selection: Selection,
+) -> Choice:
+    """Choose from a repository's files; paths are relative to the folder that is served.
+
+    `read_json` is asked for config.json and for the index of sharded weights only. Raises InvalidConfiguration if
+    nothing there can be served, DownloadFailed if a shard is missing.
+    """
+    listed = sorted(path for path in files if not _is_hidden(path))
+    kept = [path for path in listed if _is_wanted(path, selection)]
+    if any(fnmatch(path, "config.pbtxt") or re.fullmatch(r"[^/]+/config\.pbtxt", path) for path in kept):
+        return _triton(kept, selection)
+    if "config.json" not in kept:
+        raise InvalidConfiguration(_nothing_there(listed, kept))
+    weights = _weights(listed, kept, read_json, builder_knows, selection)
+    base = [path for path in kept if path in (*_TOKENIZERS, *_OTHERS) or _MODULE_FILE.fullmatch(path)]
+    if "tokenizer.json" not in kept:
+        base += [path for path in kept if path in _SLOW_TOKENIZERS]
+    return Choice(tuple(sorted({*base, *weights})))
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _is_wanted(path: str, selection: Selection) -> bool:
+    if any(fnmatch(path, pattern) for pattern in selection.ignore):
+        return False
+    return not selection.allow or any(fnmatch(path, pattern) for pattern in selection.allow)
+
+
+def _triton(kept: list[str], selection: Selection) -> Choice:
+    """Everything below the folders that are models."""
+    roots = {path.removesuffix("config.pbtxt") for path in kept if re.fullmatch(r"([^/]+/)?config\.pbtxt", path)}
+    roots |= {match["model"] for path in kept if "" not in roots and (match := _VERSION_FILE.fullmatch(path))}
+    inside = [path for path in kept if any(path.startswith(root) for root in roots)]
+    pickles = [path for path in inside if path.endswith(PICKLES)]
+    code = [path for path in inside if path.endswith(CODE) and not selection.allow_code]
+    notices = []
+    if code:
+        notices.append(f"left out because it is code: {_names(code)}; allow_code takes it (it runs with all rights)")
+    if pickles:
+        notices.append(f"left out because opening it could run code: {_names(pickles)}")
+    chosen = tuple(path for path in inside if path not in {*pickles, *code})
+    return Choice(chosen, tuple(notices))
+
+
+def _weights(
+    listed: list[str],
+    kept: list[str],
+    read_json: Callable[[str], Mapping[str, Any]],
+    builder_knows: Callable[[Mapping[str, Any]], bool],
+    selection: Selection,
+) -> list[str]:
+    if selection.weights.endswith(".onnx"):
+        if selection.weights not in kept:
+            raise InvalidConfiguration(
+                f"weights: there is no file '{selection.weights}'; ONNX files there: {_names(_onnx_files(kept))}",
+                key="weights",
+            )
+        return _with_external_data(selection.weights, kept)
+    has_safetensors = _INDEX in kept or "model.safetensors" in kept
+    onnx = _best_onnx(kept)
+    if selection.weights == "safetensors":
+        onnx = ""
+    elif selection.weights == "onnx":
+        has_safetensors = False
+    if has_safetensors and (not onnx or builder_knows(read_json("config.json"))):
+        return _safetensors(listed, kept, read_json)
+    if onnx:
+        return _with_external_data(onnx, kept)
+    raise InvalidConfiguration(_no_weights(kept, selection))
+
+
+def _safetensors(listed: list[str], kept: list[str], read_json: Callable[[str], Mapping[str, Any]]) -> list[str]:
+    if _INDEX not in kept:
+        return ["model.safetensors"]
+    weight_map = read_json(_INDEX).get("weight_map")
+    if not isinstance(weight_map, Mapping) or not all(isinstance(shard, str) for shard in weight_map.values()):
+        raise DownloadFailed(f"{_INDEX} has no 'weight_map' from tensors to files; the repository is damaged")
+    shards = sorted(set(weight_map.values()))
+    missing = [shard for shard in shards if shard not in listed or not shard.endswith(".safetensors")]
+    if missing:
+        raise DownloadFailed(
+            f"shard {missing[0]} is named by {_INDEX} but the repository does not have it; the upload of this model is "
+            "incomplete: choose another revision",
+            missing=missing,
+        )
+    return [_INDEX, *shards]
+
+
+def _best_onnx(kept: list[str]) -> str:
+    """The usual file of full precision; or, after allow and ignore have left just one file, that one."""
+    for path in ("onnx/model.onnx", "model.onnx"):
+        if path in kept:
+            return path
+    candidates = _onnx_files(kept)
+    plain = [path for path in candidates if not _VARIANT.search(path)]
+    chosen = plain if len(plain) == 1 else candidates
+    return chosen[0] if len(chosen) == 1 else ""
+
+
+def _onnx_files(kept: list[str]) -> list[str]:
+    return [path for path in kept if path.endswith(".onnx")]
+
+
+def _with_external_data(path: str, kept: list[str]) -> list[str]:
+    """An ONNX file with the weights beside it, which exporters call model.onnx_data, model.onnx.data or model.data."""
+    stem = path.removesuffix(".onnx")
+    data = [other for other in kept if other.startswith((f"{path}_data", f"{path}.data")) or other == f"{stem}.data"]
+    return [path, *data]
+
+
+def _no_weights(kept: list[str], selection: Selection) -> str:
+    pickles = [path for path in kept if path.endswith(PICKLES) and "/" not in path]
+    onnx = _onnx_files(kept)
+    if selection.weights != "auto":
+        return f"weights: there is no {selection.weights} file; there are {_names([*onnx, *_tensors(kept), *pickles])}"
+    if onnx:
+        return f"several ONNX files and no usual one: set weights to one of {_names(onnx)}"
+    if pickles:
+        hint = "; many repositories also have a converted branch: try @refs/pr/1"
+        return f"there are weights only as {_names(pickles)}, {PICKLE_ADVICE}{hint}"
+    return f"there are no weights: looked for {_INDEX}, model.safetensors, onnx/model.onnx, model.onnx; {_found(kept)}"
+
+
+def _tensors(kept: list[str]) -> list[str]:
+    return [path for path in kept if path.endswith(".safetensors")]
+
+
+def _nothing_there(listed: list[str], kept: list[str]) -> str:
+    if "config.json" in listed or (listed and not kept):
+        return f"allow and ignore leave nothing to serve of {_names(listed)}: config.json is needed"
+    folders = sorted({path.split("/")[0] for path in listed if path.count("/") == 1 and path.endswith("/config.json")})
+    folders = [folder for folder in folders if not re.match(r"\d+_", folder)]
+    hint = f"; did you mean its folder {' or '.join(folders)}? Add it as /{folders[0]}" if folders else ""
+    return f"neither config.json (a checkpoint) nor config.pbtxt (Triton models) is there; {_found(listed)}{hint}"
+
+
+def _found(paths: list[str]) -> str:
+    return f"found {_names(paths)}" if paths else "found nothing"
+
+
+def _names(paths: list[str]) -> str:
+    if not paths:
+        return "none"
+    return ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")

@@ -1,0 +1,108 @@
+"""Bringing a list of files into the cache: what is missing, whether there is room, and whether what came is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from naiad.core.errors import DownloadFailed
+from naiad.repository.contract import FetchSettings
+from naiad.repository.hub.cache import CachedRepository, HubFile, content_fault, sha256_of, total_bytes
+from naiad.repository.hub.client import RESUMABLE_FROM_BYTES, HubClient
+from naiad.repository.names import resolve_inside
+from naiad.repository.progress import size_text
+
+_SMALL_AT_ONCE = 4
+_SPARE_BYTES = 64 * 2**20
+"""Left free on the disk, for the lock, logs and the converted graph's own small files."""
+
+
+def faults(
+    cache: CachedRepository, commit: str, files: Sequence[HubFile], *, by_content: bool = False
+) -> dict[HubFile, str]:
+    """The files that are not in the cache as they should be, with what is wrong."""
+    found = {file: cache.fault_of(commit, file, by_content=by_content) for file in files}
+    return {file: fault for file, fault in found.items() if fault}
+
+
+def download(
+    client: HubClient, cache: CachedRepository, commit: str, broken: dict[HubFile, str], settings: FetchSettings
+) -> list[str]:
+    """Download the files of `broken` (see `faults`); damaged ones are replaced. Gives sentences about these.
+
+    Raises DownloadFailed, naming the file; what was complete before stays.
+    """
+    notices = []
+    for file, fault in broken.items():
+        if fault != "missing":
+            cache.remove(commit, file.path)
+            notices.append(f"{file.path} in the cache {fault}: downloaded again")
+    if not broken:
+        return notices
+    files = list(broken)
+    check_space(cache.cache_dir, files, settings)
+    settings.progress.begin(f"{cache.repo_id} at {commit[:7]}", total_bytes(files))
+    try:
+        _download_all(client, commit, files, settings)
+    finally:
+        settings.progress.end()
+    for file in files:
+        _check(cache, commit, file)
+    return notices
+
+
+def check_space(cache_dir: Path, files: Sequence[HubFile], settings: FetchSettings) -> None:
+    """Raise DownloadFailed if the disk has not room for all of them."""
+    place = next(folder for folder in (cache_dir, *cache_dir.parents) if folder.exists())
+    needed, free = total_bytes(files), settings.free_bytes(place)
+    if needed + _SPARE_BYTES > free:
+        raise DownloadFailed(
+            f"{size_text(needed)} are to be downloaded to {cache_dir}, but its disk has {size_text(free)} free; make "
+            "room, or set HF_HOME to a folder on a larger disk",
+            needed_bytes=needed,
+            free_bytes=free,
+        )
+
+
+def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], settings: FetchSettings) -> None:
+    """Small ones side by side; large ones one after another on this thread, where Ctrl-C reaches them."""
+    small = [file for file in files if file.size_bytes < RESUMABLE_FROM_BYTES]
+    with ThreadPoolExecutor(_SMALL_AT_ONCE, thread_name_prefix="download") as pool:
+        running = [pool.submit(client.fetch_file, commit, file, settings.progress) for file in small]
+        try:
+            for future in running:
+                future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    for file in files:
+        if file.size_bytes >= RESUMABLE_FROM_BYTES:
+            client.fetch_file(commit, file, settings.progress)
+
+
+def _check(cache: CachedRepository, commit: str, file: HubFile) -> None:
+    """What came must be what was listed; else it leaves the cache again."""
+    fault = cache.fault_of(commit, file, by_content=True)
+    if fault:
+        cache.remove(commit, file.path)
+        raise DownloadFailed(
+            f"{cache.repo_id}: {file.path} {fault}; the damaged file was removed, so start again to download it anew",
+            file=file.path,
+        )
+
+
+def with_checksums(cache: CachedRepository, commit: str, files: Sequence[HubFile]) -> tuple[HubFile, ...]:
+    """The files with sha256 for every one: the Hub gives it for large files, small ones are read for it.
+
+    Raises DownloadFailed if one of the small ones is not what the Hub listed.
+    """
+    complete = []
+    for file in files:
+        if file.sha256:
+            complete.append(file)
+            continue
+        path = resolve_inside(cache.snapshot(commit), file.path, cache.cache_dir)
+        if content_fault(path, file):
+            _check(cache, commit, file)
+        complete.append(HubFile(file.path, file.size_bytes, sha256_of(path)))
+    return tuple(complete)

@@ -1,0 +1,98 @@
+"""What huggingface_hub raises, in our words: what is wrong and what to do about it.
+
+Tokens never come into a message; where one came from does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError, NotFound
+from naiad.repository.hub.patience import Busy, HubUnavailable, retry_after_s
+from naiad.repository.manifest.secret import Secret
+
+_PASSING = (408, 429, 500, 502, 503, 504)
+"""Statuses that another attempt may get over."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubErrors:
+    """The words for one repository."""
+
+    repo_id: str
+    endpoint: str
+    secret: Secret | None
+
+    def of(self, what: str, error: Exception) -> NaiadError | Busy:
+        """Our error for theirs; Busy where trying again may help. `what` is the file or revision asked for."""
+        import httpx2
+        from huggingface_hub import errors
+
+        if isinstance(error, errors.HfHubHTTPError):
+            return self._of_answer(what, error)
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return HubUnavailable("HF_HUB_OFFLINE forbids asking the Hub")
+        if isinstance(error, errors.LocalEntryNotFoundError):
+            # The library has already tried several times by itself.
+            return HubUnavailable(f"{self.endpoint} did not give {what} ({reason(error.__cause__)})")
+        if isinstance(error, httpx2.TransportError | ConnectionError):
+            return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
+        if isinstance(error, errors.HFValidationError):
+            return InvalidConfiguration(f"{self.repo_id}: {reason(error)}")
+        return DownloadFailed(f"{what} could not be had from {self.endpoint}: {reason(error)}", repository=self.repo_id)
+
+    def _of_answer(self, what: str, error: Exception) -> NaiadError | Busy:
+        from huggingface_hub import errors
+
+        if isinstance(error, errors.GatedRepoError):
+            return DownloadFailed(self._gated(), repository=self.repo_id)
+        if isinstance(error, errors.RepositoryNotFoundError):
+            return NotFound(self._not_found(), repository=self.repo_id)
+        if isinstance(error, errors.RevisionNotFoundError):
+            return NotFound(f"{self.repo_id} has no such revision: {what}", repository=self.repo_id)
+        if isinstance(error, errors.RemoteEntryNotFoundError):
+            return NotFound(f"{self.repo_id} has no file {what}", repository=self.repo_id)
+        return self._of_status(what, error)
+
+    def _of_status(self, what: str, error: Exception) -> NaiadError | Busy:
+        response = getattr(error, "response", None)
+        status = response.status_code if response is not None else 0
+        if response is not None and status in _PASSING:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Busy(f"{self.endpoint} answers {status} for {what}", retry_after_s(headers))
+        settings = f"{self.endpoint}/settings/tokens"
+        if status == 401:
+            words = (
+                f"does not accept {self._whose_token()}; make a new one at {settings}, or unset it for public models"
+            )
+        elif status == 403:
+            words = f"forbids {what}: {self._whose_token()} may not do this; give it the right at {settings}"
+        else:
+            words = f"answers {status} for {what}"
+        return DownloadFailed(f"{self.endpoint} {words}", repository=self.repo_id, status=status)
+
+    def _whose_token(self) -> str:
+        return str(self.secret) if self.secret else "the token in HF_TOKEN or of the saved login"
+
+    def _gated(self) -> str:
+        token = f"with the account of {self.secret}" if self.secret else "and set HF_TOKEN to a token of that account"
+        return (
+            f"{self.repo_id} is gated: accept its terms at {self.endpoint}/{self.repo_id} {token} "
+            "(or name another variable by token_env in naiad.yaml)"
+        )
+
+    def _not_found(self) -> str:
+        if self.secret:
+            return f"{self.endpoint} has no repository {self.repo_id}, or {self.secret} may not read it"
+        return (
+            f"{self.endpoint} has no public repository {self.repo_id}; check the name, or for a private one set "
+            "HF_TOKEN (or token_env in naiad.yaml)"
+        )
+
+
+def reason(error: BaseException | None) -> str:
+    """An error's kind and first line."""
+    if error is None:
+        return "no reason given"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

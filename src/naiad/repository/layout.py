@@ -1,0 +1,174 @@
+"""What a folder holds: a checkpoint, one Triton model, or a Triton model repository.
+
+Nothing is loaded here and no file's content is read, but for the names in `config.json`'s place: a decision by names
+alone, so that it is the same for a folder, a package and a Hub snapshot. A link may stand for a whole model's folder
+(the operator put it there); inside a model every path must stay inside the model.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from naiad.core.errors import InvalidConfiguration, NotFound
+from naiad.repository.names import check_model_name
+
+CONFIG_FILE = "config.pbtxt"
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
+_ONNX = ("onnx/model.onnx", "model.onnx")
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack")
+
+
+class LayoutKind(enum.Enum):
+    """What a folder can be."""
+
+    CHECKPOINT = "checkpoint"
+    """config.json, tokenizer, safetensors (and perhaps ONNX files too)."""
+    ONNX_CHECKPOINT = "onnx-checkpoint"
+    """config.json, tokenizer, and ONNX weights only."""
+    TRITON_MODEL = "triton-model"
+    """config.pbtxt and/or numbered version folders."""
+    TRITON_REPOSITORY = "triton-repository"
+    """Folders that are Triton models."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """One Triton model in its folder."""
+
+    name: str
+    folder: Path
+    versions: tuple[int, ...]
+    """Ascending; empty where there is no version folder (ensembles may do without)."""
+    has_config: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What was recognised."""
+
+    kind: LayoutKind
+    folder: Path
+    models: tuple[ModelFolder, ...] = ()
+    """Triton kinds only, by name."""
+    safetensors: Path | None = None
+    """Checkpoints: model.safetensors, or the index of its shards."""
+    onnx: Path | None = None
+    """Checkpoints: the ONNX file, if one lies there."""
+
+
+def recognise(folder: Path, *, onnx: str = "") -> Layout:
+    """Tell what lies in a folder; `onnx` names an ONNX file other than the usual two (relative).
+
+    Raises NotFound if there is no such folder, InvalidConfiguration if it is none of the four, saying what was
+    looked for and what is there instead.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder}", folder=str(folder))
+    if (folder / "config.json").is_file() and not (folder / CONFIG_FILE).is_file():
+        return _checkpoint(folder, onnx)
+    model = model_folder(folder)
+    if model is not None:
+        return Layout(LayoutKind.TRITON_MODEL, folder, (model,))
+    models = tuple(filter(None, (model_folder(child) for child in _visible_folders(folder))))
+    if models:
+        return Layout(LayoutKind.TRITON_REPOSITORY, folder, models)
+    raise InvalidConfiguration(_nothing_found(folder), folder=str(folder))
+
+
+def model_folder(folder: Path) -> ModelFolder | None:
+    """The Triton model in a folder, or None if it is not one. Raises InvalidConfiguration for links that lead out."""
+    versions = versions_of(folder)
+    has_config = (folder / CONFIG_FILE).is_file()
+    if not has_config and not any(any(_visible(folder / str(version))) for version in versions):
+        return None
+    check_inside(folder)
+    return ModelFolder(check_model_name(folder.name), folder, versions, has_config)
+
+
+def versions_of(folder: Path) -> tuple[int, ...]:
+    """Numbers of the version folders, ascending: positive, without leading zero; other folders are not versions."""
+    return tuple(sorted(int(child.name) for child in _visible_folders(folder) if _VERSION.fullmatch(child.name)))
+
+
+def check_inside(folder: Path) -> None:
+    """Raise InvalidConfiguration if a link below `folder` leads out of it.
+
+    In a snapshot of the Hub's cache all files are links to the cache's blobs, and may be.
+    """
+    roots = (folder.resolve(), *_hub_cache_of(folder))
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
+            raise InvalidConfiguration(
+                f"{path} is a link that leads out of its model's folder ({path.resolve()}); copy the file instead",
+                path=str(path),
+            )
+
+
+def _hub_cache_of(folder: Path) -> Iterable[Path]:
+    for parent in (folder, *folder.parents):
+        if parent.name == "snapshots" and parent.parent.name.startswith("models--"):
+            return (parent.parent.parent.resolve(),)
+    return ()
+
+
+def _checkpoint(folder: Path, onnx: str) -> Layout:
+    check_inside(folder)
+    safetensors = _first(folder, _SAFETENSORS)
+    onnx_file = _first(folder, (onnx,) if onnx else _ONNX)
+    if safetensors is None and onnx_file is None:
+        raise InvalidConfiguration(_no_weights(folder), folder=str(folder))
+    if _first(folder, _TOKENIZER_FILES) is None:
+        raise InvalidConfiguration(
+            f"{folder} has a checkpoint's weights but no tokenizer: looked for {', '.join(_TOKENIZER_FILES)}; save it "
+            "there with AutoTokenizer.from_pretrained(…).save_pretrained(…)",
+            folder=str(folder),
+        )
+    kind = LayoutKind.ONNX_CHECKPOINT if safetensors is None else LayoutKind.CHECKPOINT
+    return Layout(kind, folder, safetensors=safetensors, onnx=onnx_file)
+
+
+def _no_weights(folder: Path) -> str:
+    wanted = ", ".join((*_SAFETENSORS, *_ONNX))
+    pickles = [name for name in _PICKLES if (folder / name).is_file()]
+    if pickles:
+        return f"{folder} has its weights only as {', '.join(pickles)}, {PICKLE_ADVICE}"
+    return f"{folder} has config.json but no weights: looked for {wanted}; found {_listing(folder)}"
+
+
+PICKLE_ADVICE = (
+    "a format that can run code when it is opened, so it is never loaded; convert it once where you trust it: "
+    "AutoModel….from_pretrained(…).save_pretrained(…) of transformers writes safetensors"
+)
+
+
+def _nothing_found(folder: Path) -> str:
+    return (
+        f"{folder} holds nothing to serve: looked for config.json (a checkpoint), for {CONFIG_FILE} or a numbered "
+        "version folder (a Triton model), and for folders that have these (a model repository); found "
+        f"{_listing(folder)}"
+    )
+
+
+def _listing(folder: Path) -> str:
+    names = sorted(child.name + "/" * child.is_dir() for child in folder.iterdir())
+    if not names:
+        return "an empty folder"
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _first(folder: Path, names: Iterable[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return [child for child in _visible(folder) if child.is_dir()]

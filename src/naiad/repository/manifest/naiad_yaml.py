@@ -1,0 +1,146 @@
+"""`naiad.yaml`: the models of a server.
+
+    models:
+      - source: sentence-transformers/all-MiniLM-L6-v2     # the only key that must be there
+        name: minilm
+        revision: v1.0             # hf:// only; or in the source, org/name@v1.0
+        token_env: TEAM_TOKEN      # NAME of an environment variable; tokens themselves have no place in a file
+        task: feature-extraction
+        allow: ["*.json", "onnx/model_fp16.onnx"]
+        ignore: ["*.md"]
+        allow_code: false
+        device: cpu
+        weights: auto              # auto, onnx, safetensors, or the path of an .onnx file
+        quantize: int8             # none, int8
+        batching: {max_tokens_per_batch: 2048, max_queue_delay_ms: 2, max_queue_size: 1000, instances: 2}
+        options: {labels: [bad, good]}
+
+Relative folders are relative to the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from naiad.core.errors import InvalidConfiguration
+from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
+from naiad.repository.manifest.fields import Fields, Place
+from naiad.repository.manifest.fields import Path as KeyPath
+from naiad.repository.manifest.secret import secret_from_environment
+from naiad.repository.reference import HubReference, Reference, parse_reference
+
+_KEYS = (
+    "source", "name", "revision", "token_env", "task", "allow", "ignore", "allow_code", "device", "weights",
+    "quantize", "batching", "options",
+)  # fmt: skip
+_BATCHING_KEYS = tuple(each.name for each in fields(Batching))
+
+
+def manifest_from_yaml(text: str, path: Path) -> Manifest:
+    """Read a manifest; `path` is for messages and for relative folders. Raises InvalidConfiguration."""
+    document, lines = _load(text, path)
+    top = Fields(document, Place(path.name, (), lines), ("models",))
+    entries = [
+        _entry(item, top.place.at("models").at(index), path.absolute().parent)
+        for index, item in enumerate(top.items("models"))
+    ]
+    try:
+        return Manifest(tuple(entries), path)
+    except InvalidConfiguration as error:
+        raise top.place.refuse(error.message) from error
+
+
+def _entry(document: object, place: Place, base: Path) -> ModelEntry:
+    keys = Fields(document, place, _KEYS)
+    token_env = keys.text("token_env", "")
+    try:
+        return ModelEntry(
+            source=_source(keys, base),
+            name=keys.text("name", ""),
+            token=secret_from_environment(token_env) if token_env else None,
+            task=keys.text("task", ""),
+            allow=keys.texts("allow"),
+            ignore=keys.texts("ignore"),
+            allow_code=keys.flag("allow_code"),
+            device=keys.text("device", "auto"),
+            weights=keys.text("weights", "auto"),
+            quantize=keys.text("quantize", "none"),
+            batching=_batching(keys),
+            options=keys.mapping("options"),
+        )
+    except InvalidConfiguration as error:
+        if error.detail.get("file"):
+            raise
+        key = error.detail.get("key")
+        raise (place.at(key) if isinstance(key, str) else place).refuse(error.message) from error
+
+
+def _source(keys: Fields, base: Path) -> Reference:
+    reference, revision = parse_reference(keys.text("source"), base), keys.text("revision", "")
+    if not revision:
+        return reference
+    if not isinstance(reference, HubReference):
+        raise keys.place.at("revision").refuse(f"only Hub sources have revisions, and {reference} is none")
+    if reference.revision not in ("", revision):
+        raise keys.place.at("revision").refuse(f"'{revision}' contradicts the source {reference}; keep one of them")
+    return replace(reference, revision=revision)
+
+
+def _batching(keys: Fields) -> Batching:
+    place = keys.place.at("batching")
+    own = Fields(keys.mapping("batching"), place, _BATCHING_KEYS)
+    return Batching(
+        own.whole("max_tokens_per_batch"),
+        float(own.number("max_queue_delay_ms")),
+        own.whole("max_queue_size"),
+        own.whole("instances"),
+    )
+
+
+def _load(text: str, path: Path) -> tuple[object, dict[KeyPath, int]]:
+    """The document and the line of each of its values."""
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[KeyPath, int] = {}
+        if node is not None:
+            _note_lines(node, (), lines, _Walk(path))
+        return yaml.safe_load(text), lines
+    except RecursionError as error:
+        raise InvalidConfiguration(f"{path.name}: nested too deeply", file=path.name) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise InvalidConfiguration(f"{path.name}{line}: not YAML: {problem}", file=path.name) from error
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A walk through a YAML document; aliases make it a graph, and each node is visited once."""
+
+    path: Path
+    seen: set[int] = field(default_factory=set)
+
+
+def _note_lines(node: Any, where: KeyPath, lines: dict[KeyPath, int], walk: _Walk) -> None:
+    """Write down where everything stands; a key that is there twice is refused (YAML would drop the first)."""
+    lines.setdefault(where, node.start_mark.line + 1)
+    if id(node) in walk.seen:
+        return
+    walk.seen.add(id(node))
+    if node.id == "sequence":
+        for index, item in enumerate(node.value):
+            _note_lines(item, (*where, index), lines, walk)
+    if node.id != "mapping":
+        return
+    for key_node, value_node in node.value:
+        key = (*where, str(key_node.value))
+        line = key_node.start_mark.line + 1
+        if key in lines:
+            raise Place(walk.path.name, key, {key: line}).refuse("this key is there twice")
+        lines[key] = line
+        _note_lines(value_node, key, lines, walk)

@@ -1,0 +1,161 @@
+"""How a download is shown: bars in a terminal, plain lines elsewhere, nothing in tests.
+
+Implementations may be called from several threads at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, Self, TextIO
+
+
+class Progress(Protocol):
+    """One download of several files."""
+
+    def begin(self, title: str, total_bytes: int) -> None:
+        """Files are about to come; a title such as `org/name at 1a2b3c4`."""
+        ...
+
+    def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
+        """So much of a file is there by now (all of it: it is complete)."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Something to know: a wait, a retry."""
+        ...
+
+    def end(self) -> None:
+        """The download is over, well or not."""
+        ...
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def begin(self, title: str, total_bytes: int) -> None:
+        """See Progress."""
+
+    def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
+        """See Progress."""
+
+    def note(self, sentence: str) -> None:
+        """See Progress."""
+
+    def end(self) -> None:
+        """See Progress."""
+
+
+class LineProgress:
+    """One line at the beginning, one for each tenth of the whole, one for each note."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._title, self._total, self._tenths = "", 0, 0
+        self._done: dict[str, int] = {}
+
+    def begin(self, title: str, total_bytes: int) -> None:
+        """See Progress."""
+        self._title, self._total, self._tenths, self._done = title, total_bytes, 0, {}
+        self._write(f"downloading {title}: {size_text(total_bytes)}")
+
+    def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:  # noqa: ARG002 (the protocol's)
+        """See Progress."""
+        with self._lock:
+            self._done[file] = done_bytes
+            done = sum(self._done.values())
+            tenths = 10 * done // self._total if self._total else 10
+            if tenths > self._tenths:
+                self._tenths = tenths
+                self._write(f"downloading {self._title}: {10 * tenths} % ({size_text(done)})")
+
+    def note(self, sentence: str) -> None:
+        """See Progress."""
+        self._write(sentence)
+
+    def end(self) -> None:
+        """See Progress."""
+
+
+class BarProgress:
+    """A bar for each file, by rich; for terminals."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, title: str, total_bytes: int) -> None:
+        """See Progress."""
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._bars = Bars(*columns, TimeRemainingColumn(), console=Console(file=self._stream), transient=True)
+        self._tasks = {}
+        self._bars.console.print(f"downloading {title}: {size_text(total_bytes)}", highlight=False)
+        self._bars.start()
+
+    def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
+        """See Progress."""
+        with self._lock:
+            if file not in self._tasks:
+                self._tasks[file] = self._bars.add_task(file, total=size_bytes)
+            self._bars.update(self._tasks[file], completed=done_bytes)
+
+    def note(self, sentence: str) -> None:
+        """See Progress."""
+        if self._bars is None:
+            self._stream.write(sentence + "\n")
+        else:
+            self._bars.console.print(sentence, highlight=False)
+
+    def end(self) -> None:
+        """See Progress."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def progress_for(stream: TextIO) -> Progress:
+    """Bars if the stream is a terminal, else lines."""
+    if stream.isatty():
+        return BarProgress(stream)
+    return LineProgress(lambda line: stream.write(line + "\n"))
+
+
+def size_text(size_bytes: int) -> str:
+    """A size for people: 91 MB."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 100 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+class Meter:
+    """What huggingface_hub takes for a tqdm bar: hands its counts on to a Progress. One for each file."""
+
+    def __init__(self, progress: Progress, file: str, size_bytes: int, done_bytes: int = 0) -> None:
+        self._progress, self._file, self._size, self._done = progress, file, size_bytes, done_bytes
+
+    def update(self, count: float | None = 1) -> None:
+        """More bytes are there; negative when a download had to begin anew."""
+        self._done += int(count or 0)
+        self._progress.advance(self._file, max(0, min(self._done, self._size)), self._size)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
