@@ -89,30 +89,31 @@ def to_message(document: Mapping[str, Any], origin: str = "config") -> Any:
         raise InvalidConfiguration(f"{origin}: {_explain(str(error))}", origin=origin) from error
 
 
-def check_names(descriptor: Any, values: object, path: str) -> None:
+def check_names(descriptor: Any, values: object, origin: str, path: str = "") -> None:
     """Raise InvalidConfiguration for the first name that the message does not have."""
+    place = f"{origin}: {path}" if path else origin
     if not isinstance(values, Mapping):
-        raise InvalidConfiguration(f"{path}: expected a mapping of field names, found {type(values).__name__}")
+        raise InvalidConfiguration(f"{place}: expected a mapping of field names, found {type(values).__name__}")
     for name, value in values.items():
         field = descriptor.fields_by_name.get(name) or descriptor.fields_by_camelcase_name.get(name)
         if field is None:
-            names = list(descriptor.fields_by_name)
-            raise InvalidConfiguration(f"{path}: unknown field '{name}'{_suggest(str(name), names)}", field=str(name))
+            known = list(descriptor.fields_by_name)
+            raise InvalidConfiguration(f"{place}: unknown field '{name}'{_suggest(str(name), known)}", field=str(name))
         if field.message_type is not None:
-            _check_inner(field, value, f"{path}.{name}" if "." in path or "[" in path else f"{path}: {name}")
+            _check_inner(field, value, origin, f"{path}.{name}" if path else name)
 
 
-def _check_inner(field: Any, value: object, path: str) -> None:
+def _check_inner(field: Any, value: object, origin: str, path: str) -> None:
     if is_map(field):
         side = field.message_type.fields_by_name["value"]
         if side.message_type is not None and isinstance(value, Mapping):
             for key, element in value.items():
-                check_names(side.message_type, element, f"{path}[{key!r}]")
+                check_names(side.message_type, element, origin, f"{path}[{key!r}]")
     elif field.is_repeated:
         for index, element in enumerate(value if isinstance(value, list) else []):
-            check_names(field.message_type, element, f"{path}[{index}]")
+            check_names(field.message_type, element, origin, f"{path}[{index}]")
     elif value is not None:
-        check_names(field.message_type, value, path)
+        check_names(field.message_type, value, origin, path)
 
 
 def _from_values(values: object, origin: str) -> Document:
