@@ -1,0 +1,232 @@
+"""One row for each contradiction: what is wrong, and the words that must be in the error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.modelconfig import check_servable, finish, prepare
+
+X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
+Y = {**X, "name": "y"}
+LEVELS = {"priority_levels": 2, "default_priority_level": 1}
+STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    return prepare({"backend": "identity", "max_batch_size": 8, "input": [X], "output": [Y], **fields}, "m")
+
+
+def control(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "control": [{"kind": kind, "int32_false_true": [0, 1], **more}]}
+
+
+START = control("S", "CONTROL_SEQUENCE_START")
+CORRID = {"name": "C", "control": [{"kind": "CONTROL_SEQUENCE_CORRID", "data_type": "TYPE_UINT64"}]}
+
+TENSORS: list[tuple[dict[str, Any], str]] = [
+    ({"max_batch_size": -1}, "'max_batch_size' must be non-negative"),
+    ({"input": [{**X, "name": ""}]}, "model input must specify 'name'"),
+    ({"input": [X, X]}, "model input 'x' is specified more than once"),
+    ({"output": [Y, Y]}, "model output 'y' is specified more than once"),
+    ({"input": [{**X, "data_type": "TYPE_INVALID"}]}, "model input 'x' must specify 'data_type'"),
+    ({"input": [{**X, "data_type": 99}]}, "model input 'x' must specify 'data_type'"),
+    ({"input": [{**X, "dims": []}]}, "model input 'x' must specify 'dims'"),
+    ({"output": [{**Y, "dims": []}]}, "model output 'y' must specify 'dims'"),
+    ({"input": [{**X, "dims": [0]}]}, "dimension must be integer >= 1, or -1"),
+    ({"input": [{**X, "dims": [-2]}]}, "dimension must be integer >= 1, or -1"),
+    ({"input": [{**X, "is_shape_tensor": True}]}, "'is_shape_tensor' is only supported for the TensorRT backend"),
+    ({"output": [{**Y, "is_non_linear_format_io": True}]}, "'is_non_linear_format_io' is only supported"),
+    ({"input": [{**X, "reshape": {"shape": [3]}}]}, r"has different size for dims \[2\] and reshape \[3\]"),
+    ({"input": [{**X, "reshape": {"shape": [-1]}}]}, "different number of variable-size dimensions"),
+    ({"input": [{**X, "dims": [-1, 2], "reshape": {"shape": [2, -1]}}]}, "has different size for dims"),
+    ({"input": [{**X, "dims": [1], "reshape": {"shape": [0]}}]}, "reshape dimension must be integer >= 1"),
+    ({"max_batch_size": 0, "input": [{**X, "reshape": {"shape": []}}]}, "cannot have empty reshape"),
+    (
+        {"max_batch_size": 0, "input": [{**X, "allow_ragged_batch": True}]},
+        "allows ragged batches, which needs batching",
+    ),
+    ({"input": [{**X, "format": "FORMAT_NCHW"}]}, "with format FORMAT_NCHW must have 3 dims, it has 1"),
+    ({"output": [{**Y, "label_filename": "../l.txt"}]}, "must be a path inside the model's folder"),
+    ({"output": [{**Y, "label_filename": "/etc/passwd"}]}, "must be a path inside the model's folder"),
+    ({"output": [{**Y, "label_filename": "a\\..\\..\\l.txt"}]}, "must be a path inside the model's folder"),
+    ({"output": [{**Y, "label_filename": "C:/l.txt"}]}, "must be a path inside the model's folder"),
+    (
+        {"model_warmup": [{"name": "w", "inputs": {"x": {"input_data_file": "../../d"}}}]},
+        "model_warmup 'w' input 'x' '../../d' must be a path inside",
+    ),
+    ({"instance_group": [{"name": "g"}, {"name": "g"}]}, "instance group name 'g' is used more than once"),
+    ({"instance_group": [{"count": -1}]}, "must have count >= 1"),
+    ({"instance_group": [{"kind": 17}]}, "has unknown kind 17"),
+    ({"instance_group": [{"kind": "KIND_CPU", "gpus": [0]}]}, "has kind KIND_CPU but specifies one or more GPUs"),
+    ({"instance_group": [{"kind": "KIND_CPU", "secondary_devices": [{}]}]}, "has secondary devices"),
+    ({"instance_group": [{"passive": True}]}, "every instance group is passive"),
+    ({"instance_group": [{"kind": "KIND_GPU"}]}, "has kind KIND_GPU but server does not support GPUs"),
+    ({"max_batch_size": 0, "batch_input": [{}]}, "'batch_input' needs batching"),
+    ({"batch_input": [{"source_input": ["q"]}]}, "names source input 'q', which is not an input"),
+    ({"batch_input": [{"source_input": ["x"]}]}, "needs exactly one target_name"),
+    ({"batch_output": [{"target_name": ["y"]}]}, "needs exactly one source_input"),
+    (
+        {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_INT64"}]},
+        "must have data_type TYPE_INT32 or TYPE_FP32",
+    ),
+]
+
+SCHEDULING: list[tuple[dict[str, Any], str]] = [
+    ({"dynamic_batching": {"preferred_batch_size": [9]}}, "preferred batch size must be <= max batch size: 9 > 8"),
+    ({"dynamic_batching": {"preferred_batch_size": [0]}}, "preferred batch size must be positive"),
+    ({"max_batch_size": 0, "dynamic_batching": {"preferred_batch_size": [1]}}, "must be <= max batch size"),
+    ({"dynamic_batching": {"priority_levels": 2}}, r"default priority level must be in range \[1, 2\], it is 0"),
+    ({"dynamic_batching": {"default_priority_level": 1}}, "'default_priority_level' needs 'priority_levels'"),
+    ({"dynamic_batching": {**LEVELS, "priority_queue_policy": {"3": {}}}}, r"level 3, outside \[1, 2\]"),
+    (
+        {"dynamic_batching": {**LEVELS, "preserve_ordering": True}},
+        "preserve_ordering is not possible with more than one priority level",
+    ),
+    (
+        {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": {"timeout_action": "DELAY"}}},
+        "preserve_ordering is not possible with timeout_action DELAY",
+    ),
+    ({"sequence_batching": {"direct": {"minimum_slot_utilization": 1.5}}}, "minimum_slot_utilization must be in range"),
+    (
+        {"sequence_batching": {"direct": {"minimum_slot_utilization": "NaN"}}},
+        "minimum_slot_utilization must be in range",
+    ),
+    (
+        {"sequence_batching": {"oldest": {"preferred_batch_size": [9]}}},
+        "sequence batching preferred batch size must be",
+    ),
+    (
+        {"sequence_batching": {"control_input": [START, control("T", "CONTROL_SEQUENCE_START")]}},
+        "sequence batching specifies multiple CONTROL_SEQUENCE_START tensors for m",
+    ),
+    ({"sequence_batching": {"control_input": [control("", "CONTROL_SEQUENCE_END")]}}, "must have a name"),
+    (
+        {"sequence_batching": {"control_input": [START, control("S", "CONTROL_SEQUENCE_END")]}},
+        "control tensor 'S' is specified for multiple control kinds",
+    ),
+    ({"sequence_batching": {"control_input": [{"name": "S"}]}}, "control tensor 'S' needs exactly one control"),
+    (
+        {"sequence_batching": {"control_input": [control("S", "CONTROL_SEQUENCE_END", bool_false_true=[False, True])]}},
+        "must specify exactly one of",
+    ),
+    (
+        {"sequence_batching": {"control_input": [control("S", "CONTROL_SEQUENCE_END", int32_false_true=[0])]}},
+        "'int32_false_true' must have exactly 2 entries",
+    ),
+    ({"sequence_batching": {"control_input": [control("C", "CONTROL_SEQUENCE_CORRID")]}}, "'C' needs data_type"),
+    (
+        {"sequence_batching": {"state": [{"input_name": "i", "output_name": ""}]}},
+        "state needs its own output_name",
+    ),
+    (
+        {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{}, {}]}]}},
+        "may have only one initial_state",
+    ),
+    ({"response_cache": {"enable": True}, "sequence_batching": {}}, "response_cache is not possible with sequence"),
+    (
+        {"response_cache": {"enable": True}, "model_transaction_policy": {"decoupled": True}},
+        "response_cache is not possible with a decoupled model",
+    ),
+]
+
+
+def ensemble(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"backend": "", "ensemble_scheduling": {"step": list(steps)}, **more}
+
+
+ENSEMBLES: list[tuple[dict[str, Any], str]] = [
+    (ensemble(), "must specify 'step' for ensemble"),
+    ({"backend": "", "platform": "ensemble"}, "must specify 'step' for ensemble"),
+    (ensemble(STEP, platform="onnxruntime_onnx"), "needs platform 'ensemble'"),
+    ({**ensemble(STEP), "backend": "identity"}, "may not have 'backend'"),
+    (ensemble(STEP, instance_group=[{}]), "may not have 'instance_group'"),
+    (ensemble(STEP, optimization={}), "may not have 'optimization'"),
+    (ensemble(STEP, model_warmup=[{}]), "may not have 'model_warmup'"),
+    (ensemble({**STEP, "model_name": ""}), "must specify 'model_name'"),
+    (ensemble({**STEP, "input_map": {}}), "must specify 'input_map' in step 'a'"),
+    (ensemble({**STEP, "output_map": {}}), "must specify 'output_map' in step 'a'"),
+    (ensemble({**STEP, "input_map": {"i": ""}}), "input_map of 'i' must name an ensemble tensor"),
+    (ensemble(STEP, {**STEP, "model_name": "b"}), "ensemble tensor 'y' is produced 2 times"),
+    (ensemble({**STEP, "input_map": {"i": "q"}}), "ensemble tensor 'q' is used by a step but neither"),
+    (ensemble({**STEP, "output_map": {"o": "z"}}), "ensemble output 'y' is not produced by any step"),
+    (ensemble(STEP, input=[X, {**X, "name": "unused"}]), "ensemble input 'unused' is not used by any step"),
+    (
+        ensemble(
+            {**STEP, "input_map": {"i": "x", "j": "p"}, "output_map": {"o": "q"}},
+            {"model_name": "b", "input_map": {"i": "q"}, "output_map": {"o": "p", "r": "y"}},
+        ),
+        "circular dependency between ensemble steps: a, b",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), [*TENSORS, *SCHEDULING, *ENSEMBLES])
+def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=expected) as caught:
+        finish(given(**fields))
+    assert "m" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"max_batch_size": 0},
+        {"input": [{**X, "dims": [1], "reshape": {"shape": []}}]},
+        {"max_batch_size": 0, "input": [{**X, "dims": [1], "reshape": {"shape": []}}]},
+        {"input": [{**X, "dims": [-1, 2, 3], "reshape": {"shape": [-1, 6]}}]},
+        {"input": [{**X, "dims": [2, -1, -1], "reshape": {"shape": [2, -1, 1, -1]}}]},
+        {"input": [{**X, "dims": [3, 4, 5], "format": "FORMAT_NHWC"}]},
+        {"dynamic_batching": {**LEVELS, "priority_queue_policy": {"2": {}}}},
+        {"dynamic_batching": {"preserve_ordering": True, "priority_levels": 1, "default_priority_level": 1}},
+        {"sequence_batching": {"control_input": [START, CORRID], "direct": {"minimum_slot_utilization": 1.0}}},
+        {"response_cache": {"enable": True}},
+        {"instance_group": [{"passive": True}, {}]},
+        {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}]},
+        ensemble(STEP),
+        ensemble(
+            {"model_name": "b", "input_map": {"i": "q"}, "output_map": {"o": "y"}},
+            {**STEP, "output_map": {"o": "q"}},
+        ),
+    ],
+)
+def test_what_is_right_passes(fields: dict[str, Any]) -> None:
+    assert finish(given(**fields)).name == "m"
+
+
+def test_a_missing_backend_is_refused() -> None:
+    with pytest.raises(InvalidConfiguration, match="must specify 'backend' or 'platform'"):
+        finish({"name": "m"})
+
+
+def test_files_that_are_named_must_exist(tmp_path: Path) -> None:
+    """A link counts: the Hub's cache is made of links out of the model's folder."""
+    fields = given(output=[{**Y, "label_filename": "labels.txt"}])
+    model_dir = tmp_path / "m"
+    model_dir.mkdir()
+    with pytest.raises(InvalidConfiguration, match=r"label_filename 'labels.txt' does not exist in "):
+        finish(fields, model_dir=model_dir)
+    (tmp_path / "blob").write_text("a\nb\n")
+    (model_dir / "labels.txt").symlink_to(tmp_path / "blob")
+    assert finish(fields, model_dir=model_dir).outputs[0].label_filename == "labels.txt"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"sequence_batching": {}}, r"model 'm': sequence batching \('sequence_batching'\) is not supported yet"),
+        (ensemble(STEP), r"model 'm': ensembles \('ensemble_scheduling'\) is not supported yet"),
+    ],
+)
+def test_what_cannot_be_served_yet_says_so(fields: dict[str, Any], expected: str) -> None:
+    config = finish(given(**fields))
+    with pytest.raises(LoadFailed, match=expected):
+        check_servable(config)
+
+
+def test_ordinary_models_can_be_served() -> None:
+    check_servable(finish(given(dynamic_batching={})))
