@@ -1,0 +1,54 @@
+"""Starts the load generator against a port and reads its figures; builds the bytes of a request.
+
+`measure_load` is what every section of the benchmark calls; `load.py` is the other end.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+LOAD = Path(__file__).with_name("load.py")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one run of the load generator measured."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    mean_ms: float
+    answers: int
+    bodies: dict[int, bytes]
+    """Answers to the first few requests, by index, for checking."""
+
+
+def post(path: str, body: bytes, headers: str = "") -> bytes:
+    """The bytes of an HTTP/1.1 POST with a JSON body on a connection that is kept alive."""
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def measure_load(port: int, requests: list[bytes], concurrency: int, seconds: float, count: int = 0) -> Figures:
+    """Ask for the requests in order, again and again, until `count` (0: no limit) or `seconds` is reached.
+
+    Raises RuntimeError with the generator's words when an answer is not a 200 or does not come.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".requests") as file:
+        file.write(pickle.dumps(requests))
+        file.flush()
+        argv = [sys.executable, str(LOAD), file.name, "--port", str(port), "--concurrency", str(concurrency)]
+        argv += ["--seconds", str(seconds), "--count", str(count)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"load generator: {done.stderr.strip()[-800:]}")
+    figures = json.loads(done.stdout)
+    bodies = {int(index): base64.b64decode(body) for index, body in figures.pop("bodies").items()}
+    return Figures(bodies=bodies, **figures)

@@ -1,0 +1,1 @@
+"""The contenders, one file each, all of the shape `contender.Peer`."""
