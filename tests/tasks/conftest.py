@@ -22,7 +22,7 @@ WORDS = """
 """.split()  # noqa: SIM905 - a line of words is a better page than sixty strings
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CHARACTERS = list(string.ascii_lowercase + string.digits + ".,!?'-:;()")
-VOCABULARY = [*SPECIAL, *WORDS, *CHARACTERS, *(f"##{c}" for c in CHARACTERS)]
+VOCABULARY = list(dict.fromkeys([*SPECIAL, *WORDS, *CHARACTERS, *(f"##{c}" for c in CHARACTERS)]))
 
 HEADS = {
     "embedding": ("BertModel", "embedding", "sequence"),

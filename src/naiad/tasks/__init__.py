@@ -4,6 +4,6 @@ A task tokenises a request and decodes what the encoder answers; it never runs a
 smallest, then `choice.py`, the table of all.
 """
 
-from naiad.tasks.choice import KNOWN_TASKS, build_task, head_for, infer_task
+from naiad.tasks.choice import KNOWN_TASKS, build_task, build_tensors, head_for, infer_task
 
-__all__ = ["KNOWN_TASKS", "build_task", "head_for", "infer_task"]
+__all__ = ["KNOWN_TASKS", "build_task", "build_tensors", "head_for", "infer_task"]

@@ -16,10 +16,17 @@ from typing import Any
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.tasks.answering import AnsweringTask
 from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.classification import ClassificationTask
 from naiad.tasks.embedding import EmbeddingTask
+from naiad.tasks.entities import EntitiesTask
+from naiad.tasks.fill_mask import FillMaskTask
 from naiad.tasks.parts import TaskParts
+from naiad.tasks.ranking import RankingTask
+from naiad.tasks.tensors import TensorsTask
 from naiad.tasks.text.loading import load_tokenizer
+from naiad.tasks.zero_shot import ZeroShotTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,12 @@ class _Row:
 _TABLE: dict[str, _Row] = {
     "feature-extraction": _Row("embedding", EmbeddingTask),
     "sentence-similarity": _Row("embedding", EmbeddingTask),
+    "text-classification": _Row("sequence-classification", ClassificationTask),
+    "zero-shot-classification": _Row("sequence-classification", ZeroShotTask),
+    "text-ranking": _Row("sequence-classification", RankingTask),
+    "token-classification": _Row("token-classification", EntitiesTask),
+    "question-answering": _Row("question-answering", AnsweringTask),
+    "fill-mask": _Row("masked-lm", FillMaskTask),
 }
 
 KNOWN_TASKS: tuple[str, ...] = tuple(_TABLE)
@@ -98,6 +111,11 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
             head=spec.head,
         )
     return row.build(TaskParts(name, Checkpoint(folder), load_tokenizer(folder, spec), spec, options or {}))
+
+
+def build_tensors(folder: Path, spec: EncoderSpec) -> Task:
+    """Make the raw-tensor view of the checkpoint in `folder`. Raises LoadFailed for a bad config.json."""
+    return TensorsTask(Checkpoint(folder), spec)
 
 
 def pipeline_tag(folder: Path) -> str:

@@ -14,7 +14,8 @@ import pytest
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.tasks.text.loading import load_tokenizer
-from naiad.tasks.text.tokenizer import Tokenizer, clean_up_spaces
+from naiad.tasks.text.spaces import clean_up_spaces
+from naiad.tasks.text.tokenizer import Tokenizer
 
 
 @pytest.fixture
@@ -58,11 +59,11 @@ def test_pairs_are_cut_as_the_library_cuts_them(tokenizer: Tokenizer, rust: Any,
     pairs = [("the movie", "a city"), ("the " * 30, "a city is big"), ("the " * 9, ""), ("the " * 2_000, "in berlin")]
     if strategy == "longest":
         pairs += [("in berlin", "the " * 30), ("the " * 30, "a " * 30), ("", "the " * 30)]
-    rows, cut = tokenizer.encode_pairs(pairs, strategy)
+    rows = tokenizer.encode_pairs(pairs, strategy)
     expected = [rust.encode(*pair) for pair in pairs]
     assert [row.ids.tolist() for row in rows] == [encoding.ids for encoding in expected]
     assert [row.type_ids.tolist() for row in rows] == [encoding.type_ids for encoding in expected]
-    assert cut == sum(bool(encoding.overflowing) for encoding in expected)
+    assert [row.is_cut for row in rows] == [bool(encoding.overflowing) for encoding in expected]
 
 
 def test_a_pair_whose_fixed_half_is_too_long_is_refused(tokenizer: Tokenizer) -> None:
@@ -74,15 +75,14 @@ def test_type_ids_are_left_out_where_the_encoder_ignores_them(
     make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec]
 ) -> None:
     tokenizer = load_tokenizer(make_folder(), make_spec(uses_type_ids=False))
-    assert tokenizer.encode_pairs([("a", "the")], "longest")[0][0].type_ids is None
+    assert tokenizer.encode_pairs([("a", "the")], "longest")[0].type_ids is None
     assert tokenizer.encode_windows("a", "the", 20, 3)[0].type_ids is None
 
 
 def test_offsets_are_in_characters_and_cut_with_the_ids(tokenizer: Tokenizer) -> None:
     text = "É🙂 movie " + "the " * 20
-    rows, cut = tokenizer.encode_with_offsets([text, "a"])
-    first = rows[0]
-    assert cut == 1
+    first, second = tokenizer.encode_with_offsets([text, "a"])
+    assert (first.is_cut, second.is_cut) == (True, False)
     assert len(first.ids) == len(first.offsets) == len(first.is_special) == 12
     assert first.is_special.tolist() == [True, *[False] * 10, True]
     begin, end = first.offsets[first.ids.tolist().index(38)]
@@ -209,6 +209,6 @@ def test_pairs_of_the_real_tokenizer_equal_transformers(minilm: Path, make_spec:
     ours = load_tokenizer(minilm, make_spec(max_tokens=512))
     pairs = list(zip(nasty_texts, reversed(nasty_texts), strict=True))
     expected = theirs([a for a, _ in pairs], [b for _, b in pairs], truncation="longest_first", max_length=256)
-    rows, _ = ours.encode_pairs(pairs, "longest")
+    rows = ours.encode_pairs(pairs, "longest")
     assert [row.ids.tolist() for row in rows] == expected["input_ids"]
     assert [row.type_ids.tolist() for row in rows if row.type_ids is not None] == expected["token_type_ids"]

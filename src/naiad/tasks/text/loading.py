@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
-from naiad.tasks.text.document import tokenizer_document
+from naiad.tasks.text.document import BERT_TOKENS, ROBERTA_TOKENS, tokenizer_document
 from naiad.tasks.text.settings import TokenizerSettings, read_settings
 from naiad.tasks.text.tokenizer import Tokenizer
 
@@ -35,7 +36,15 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     except Exception as error:  # the library has no base class: it raises bare Exception for every fault in a file
         raise LoadFailed(f"{path} is not a tokenizer that this version of tokenizers reads: {error}") from error
     _apply_flags(backend, settings)
+    settings = replace(settings, special_tokens=_special_tokens(backend, settings))
     return Tokenizer(backend, settings, spec.uses_type_ids)
+
+
+def _special_tokens(backend: Any, settings: TokenizerSettings) -> dict[str, str]:
+    """The special tokens that the files name; for roles they are silent on, the usual ones that the vocabulary has."""
+    usual = ((role, token) for table in (ROBERTA_TOKENS, BERT_TOKENS) for role, token in table.items())
+    present = {role: token for role, token in usual if backend.token_to_id(token) is not None}
+    return {**present, **settings.special_tokens}
 
 
 def _apply_flags(backend: Any, settings: TokenizerSettings) -> None:

@@ -18,51 +18,15 @@ import numpy as np
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.tensor import Array
 from naiad.tasks.text.lengths import CutStrategy, fit_pair, windows
+from naiad.tasks.text.rows import TokenizedPair, TokenizedText, Window
 from naiad.tasks.text.settings import TokenizerSettings
+from naiad.tasks.text.spaces import clean_up_spaces
 
 CHARACTERS_PER_TOKEN = 16
 """First guess for how much of a long text is needed; ordinary text has 3 to 6. A wrong guess costs time only."""
 
 SPARE_TOKENS = 32
 """Tokens beyond the maximum that the head of a long text must give: only those next to the cut can differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizedText:
-    """One text with what is needed to find its tokens in it again."""
-
-    ids: Array
-    """(tokens,) int64."""
-    offsets: Array
-    """(tokens, 2) int64: begin and end in characters of the text."""
-    is_special: Array
-    """(tokens,) bool: added around the text, not part of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenizedPair:
-    """One pair as a single row of tokens."""
-
-    ids: Array
-    """(tokens,) int64."""
-    type_ids: Array | None
-    """(tokens,) int64; None where the encoder has no use for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A question with a stretch of its context."""
-
-    ids: Array
-    """(tokens,) int64."""
-    type_ids: Array | None
-    """(tokens,) int64; None where the encoder has no use for them."""
-    context: slice
-    """Where in `ids` the context's tokens stand."""
-    offsets: Array
-    """(tokens, 2) int64: begin and end in characters of the context or question; special tokens (0, 0)."""
-    words: Array
-    """(tokens,) int64: number of the word in its text; -1 for special tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,38 +81,56 @@ class Tokenizer:
             arrays.append(np.array(ids, dtype=np.int64))
         return arrays, cut
 
-    def encode_with_offsets(self, texts: list[str]) -> tuple[list[TokenizedText], int]:
+    def encode_with_offsets(self, texts: list[str]) -> list[TokenizedText]:
         """As `encode`, with the place of each token in its text."""
         rows: list[TokenizedText] = []
-        cut = 0
         for encoding in self._encode_heads(texts, with_offsets=True):
             ids, offsets, special = encoding.ids, encoding.offsets, encoding.special_tokens_mask
-            if len(ids) > self.max_tokens:
+            is_cut = len(ids) > self.max_tokens
+            if is_cut:
                 ids, offsets, special = self._cut(ids), self._cut(offsets), self._cut(special)
-                cut += 1
             elif not ids:
                 raise _no_tokens(len(rows))
             places = np.array(offsets, dtype=np.int64)
-            rows.append(TokenizedText(np.array(ids, dtype=np.int64), places, np.array(special, dtype=np.bool_)))
-        return rows, cut
+            rows.append(TokenizedText(np.array(ids, dtype=np.int64), places, np.array(special, dtype=np.bool_), is_cut))
+        return rows
 
-    def encode_pairs(self, pairs: Sequence[tuple[str, str]], strategy: CutStrategy) -> tuple[list[TokenizedPair], int]:
-        """Rows of tokens for pairs of texts, cut to the maximum by `strategy`; and how many were cut.
+    def encode_pieces(self, text: str, overlap: int) -> list[TokenizedText]:
+        """The whole of a text in pieces no longer than the maximum, each sharing `overlap` tokens with the one before.
+
+        Raises InvalidRequest where the overlap is as long as a piece, or the text has no tokens.
+        """
+        encoding = self._backend.encode_batch([text.lower() if self._lowercases_first else text])[0]
+        ids, _, offsets, _ = _columns(encoding)
+        special = np.array(encoding.special_tokens_mask, dtype=np.bool_)
+        if not len(ids):
+            raise _no_tokens(0)
+        before, end = self._single.before, len(ids) - self._single.after
+        room = self.max_tokens - self._single.total
+        if overlap >= room:
+            raise InvalidRequest(f"the overlap of {overlap} tokens must be less than the {room} that fit in a piece")
+        pieces: list[TokenizedText] = []
+        for first, last in windows(end - before, room, overlap):
+            kept = _positions((0, before), (before + first, before + last), (end, len(ids)))
+            pieces.append(TokenizedText(ids[kept], offsets[kept], special[kept]))
+        return pieces
+
+    def encode_pairs(self, pairs: Sequence[tuple[str, str]], strategy: CutStrategy) -> list[TokenizedPair]:
+        """Rows of tokens for pairs of texts, cut to the maximum by `strategy`.
 
         Raises InvalidRequest where the half that may be cut is too short for the pair to fit.
         """
         rows: list[TokenizedPair] = []
-        cut = 0
         heads = [(self._head(first), self._head(second)) for first, second in pairs]
         for index, encoding in enumerate(self._backend.encode_batch_fast(heads)):
             ids = np.array(encoding.ids, dtype=np.int64)
             type_ids = np.array(encoding.type_ids, dtype=np.int64) if self._uses_type_ids else None
-            if len(ids) > self.max_tokens:
+            is_cut = len(ids) > self.max_tokens
+            if is_cut:
                 kept = self._kept_of_pair(encoding, strategy, index)
                 ids, type_ids = ids[kept], None if type_ids is None else type_ids[kept]
-                cut += 1
-            rows.append(TokenizedPair(ids, type_ids))
-        return rows, cut
+            rows.append(TokenizedPair(ids, type_ids, is_cut))
+        return rows
 
     def encode_windows(self, question: str, context: str, size: int, overlap: int) -> list[Window]:
         """The question with each of the windows over the context, `size` tokens each at most.
@@ -174,10 +156,10 @@ class Tokenizer:
             found.append(Window(ids, type_ids if self._uses_type_ids else None, place, offsets, words))
         return found
 
-    def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
-        """The text that the ids stand for."""
-        decoded: str = self._backend.decode(ids, skip_special_tokens=skip_special_tokens)
-        return clean_up_spaces(decoded) if self._cleans_up_spaces else decoded
+    def decode(self, rows: list[list[int]], skip_special_tokens: bool = False) -> list[str]:
+        """The texts that rows of ids stand for."""
+        texts: list[str] = self._backend.decode_batch(rows, skip_special_tokens=skip_special_tokens)
+        return [clean_up_spaces(text) for text in texts] if self._cleans_up_spaces else texts
 
     def join(self, tokens: list[str]) -> str:
         """Tokens, as `token` gives them, made into the words they are parts of."""
@@ -257,13 +239,6 @@ class Tokenizer:
         begin = frame.before + first + frame.between
         head, tail = (0, frame.before + fit[0]), (total - frame.after, total)
         return _positions(head, (frame.before + first, begin + fit[1]), tail)
-
-
-def clean_up_spaces(text: str) -> str:
-    """Remove the spaces that joining tokens leaves before punctuation and English contractions."""
-    for mark in (".", "?", "!", ",", "'", "n't", "'m", "'s", "'ve", "'re"):
-        text = text.replace(" ' " if mark == "'" else f" {mark}", mark)
-    return text
 
 
 def _positions(*ranges: tuple[int, int]) -> Array:

@@ -1,0 +1,115 @@
+"""text-classification: texts in, the labels that fit them out.
+
+    inputs   text        BYTES [n]
+             text_pair   BYTES [n]      optional: second texts, for models trained on pairs; "" for none
+    outputs  label       BYTES [n]      the best label
+             score       FP32  [n]      its score
+             labels      BYTES [n, k]   labels, best first
+             scores      FP32  [n, k]   their scores
+
+    parameters and options
+        top_k               how many labels to give (k); all of them if not set
+        function_to_apply   softmax, sigmoid, none, or default: none for regression, sigmoid for several labels at once
+                            or one label, else softmax, by config.json's problem_type and label count
+
+Scores equal those of transformers' pipeline with top_k=None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.parameters import Parameters, one_of, whole_number
+from naiad.tasks.parts import TaskParts
+from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import apply_function, best
+from naiad.tasks.text.strings import read_optional_texts, read_texts, text_array
+
+WANTED = ("logits",)
+
+
+class ClassificationTask:
+    """Texts to labels."""
+
+    def __init__(self, parts: TaskParts) -> None:
+        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for a bad config.json."""
+        width = parts.width("logits")
+        self.name = parts.name
+        self.inputs: tuple[TensorConfig, ...] = (
+            TensorConfig("text", "BYTES", (-1,)),
+            TensorConfig("text_pair", "BYTES", (-1,), optional=True),
+        )
+        self.outputs: tuple[TensorConfig, ...] = (
+            TensorConfig("label", "BYTES", (-1,)),
+            TensorConfig("score", "FP32", (-1,)),
+            TensorConfig("labels", "BYTES", (-1, -1)),
+            TensorConfig("scores", "FP32", (-1, -1)),
+        )
+        self._tokenizer = parts.tokenizer
+        self._labels = text_array(parts.checkpoint.labels(width))
+        self._default_function = _default_function(parts.checkpoint, width)
+        functions = ("default", "softmax", "sigmoid", "none")
+        specs = [whole_number("top_k", width), one_of("function_to_apply", "default", functions)]
+        self._parameters = Parameters(parts.name, specs, parts.options)
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Tokenise. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        parameters = self._parameters.of(request.parameters)
+        texts = read_texts(request, "text")
+        pairs = read_optional_texts(request, "text_pair")
+        if pairs is None:
+            rows, cut = self._tokenizer.encode(texts)
+            return Preparation([TokenSequence(ids, WANTED) for ids in rows], parameters, cut)
+        if len(pairs) != len(texts):
+            raise InvalidRequest(f"'text' has {len(texts)} elements and 'text_pair' {len(pairs)}: they go in pairs")
+        return self._prepare_pairs(texts, pairs, parameters)
+
+    def _prepare_pairs(self, texts: list[str], pairs: list[str], parameters: Mapping[str, Any]) -> Preparation:
+        """Pairs as rows; a text whose second text is empty stands alone."""
+        preparation = Preparation([], parameters)
+        for text, pair in zip(texts, pairs, strict=True):
+            if pair:
+                row = self._tokenizer.encode_pairs([(text, pair)], "longest")[0]
+                preparation.sequences.append(TokenSequence(row.ids, WANTED, row.type_ids))
+                preparation.truncated += row.is_cut
+            else:
+                rows, cut = self._tokenizer.encode([text])
+                preparation.sequences.append(TokenSequence(rows[0], WANTED))
+                preparation.truncated += cut
+        return preparation
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Score the labels and sort them."""
+        parameters = preparation.state
+        logits = np.stack([result["logits"] for result in results])
+        function = parameters["function_to_apply"]
+        scores = apply_function(self._default_function if function == "default" else function, logits)
+        order, scores = best(scores, parameters["top_k"])
+        labels = self._labels[order]
+        tensors = (
+            Tensor("label", "BYTES", labels[:, 0]),
+            Tensor("score", "FP32", scores[:, 0]),
+            Tensor("labels", "BYTES", labels),
+            Tensor("scores", "FP32", scores),
+        )
+        return respond(request, preparation, tensors)
+
+
+def _default_function(checkpoint: Checkpoint, label_count: int) -> str:
+    problem = checkpoint.config.get("problem_type")
+    if problem == "regression":
+        return "none"
+    return "sigmoid" if problem == "multi_label_classification" or label_count == 1 else "softmax"

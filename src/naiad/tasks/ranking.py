@@ -1,0 +1,103 @@
+"""text-ranking: a query and documents in, how well each document answers the query out (a cross-encoder).
+
+    inputs   query       BYTES [1] or [n]   one for all documents, or one each
+             documents   BYTES [n]
+    outputs  score       FP32  [n]          in the order of the documents
+             index       INT64 [k]          numbers of the documents, best first
+
+    parameters and options
+        top_k               how many documents `index` names (k); all if not set
+        function_to_apply   sigmoid, none, tanh, or default: what the checkpoint says, sigmoid where it says nothing
+
+The default function is that of sentence-transformers' CrossEncoder, from config.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.parameters import Parameters, one_of, whole_number
+from naiad.tasks.parts import TaskParts
+from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import apply_function
+from naiad.tasks.text.strings import read_texts
+
+WANTED = ("logits",)
+
+_FUNCTIONS = {"Identity": "none", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+"""Last part of torch's class name to our word."""
+
+
+class RankingTask:
+    """A query and documents to scores."""
+
+    def __init__(self, parts: TaskParts) -> None:
+        """Make the task. Raises InvalidConfiguration for bad options or a classifier with more than one logit."""
+        if parts.width("logits") != 1:
+            raise InvalidConfiguration(
+                f"task '{parts.name}' needs a classifier with one logit, this one has {parts.width('logits')}; "
+                "use 'text-classification' with the input 'text_pair'"
+            )
+        self.name = parts.name
+        self.inputs: tuple[TensorConfig, ...] = (
+            TensorConfig("query", "BYTES", (-1,)),
+            TensorConfig("documents", "BYTES", (-1,)),
+        )
+        self.outputs: tuple[TensorConfig, ...] = (
+            TensorConfig("score", "FP32", (-1,)),
+            TensorConfig("index", "INT64", (-1,)),
+        )
+        self._tokenizer = parts.tokenizer
+        self._default_function = _default_function(parts.checkpoint)
+        functions = ("default", "sigmoid", "none", "tanh")
+        specs = [whole_number("top_k", None), one_of("function_to_apply", "default", functions)]
+        self._parameters = Parameters(parts.name, specs, parts.options)
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Tokenise the query with each document. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        parameters = self._parameters.of(request.parameters)
+        queries, documents = read_texts(request, "query"), read_texts(request, "documents")
+        if len(queries) == 1:
+            queries *= len(documents)
+        if len(queries) != len(documents):
+            raise InvalidRequest(
+                f"'query' has {len(queries)} elements and 'documents' {len(documents)}: send one query, or one each"
+            )
+        rows = self._tokenizer.encode_pairs(list(zip(queries, documents, strict=True)), "longest")
+        sequences = [TokenSequence(row.ids, WANTED, row.type_ids) for row in rows]
+        return Preparation(sequences, parameters, sum(row.is_cut for row in rows))
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Score the documents and order them."""
+        parameters = preparation.state
+        function = parameters["function_to_apply"]
+        logits = np.concatenate([result["logits"] for result in results])
+        scores = apply_function(self._default_function if function == "default" else function, logits)
+        order = np.argsort(-logits, kind="stable")[: parameters["top_k"]].astype(np.int64)
+        return respond(request, preparation, (Tensor("score", "FP32", scores), Tensor("index", "INT64", order)))
+
+
+def _default_function(checkpoint: Checkpoint) -> str:
+    """What the checkpoint names, in today's place or in that of sentence-transformers before 4."""
+    settings = checkpoint.config.get("sentence_transformers")
+    named = settings.get("activation_fn") if isinstance(settings, dict) else None
+    named = named or checkpoint.config.get("sbert_ce_default_activation_function") or "Sigmoid"
+    function = _FUNCTIONS.get(str(named).rpartition(".")[2])
+    if function is None:
+        raise InvalidConfiguration(
+            f"config.json names the activation '{named}'; known are {', '.join(_FUNCTIONS)}. "
+            "Set the option function_to_apply and remove it from config.json"
+        )
+    return function

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.errors import InvalidRequest, LoadFailed
+from naiad.core.message import InferRequest
+from naiad.tasks import build_task
+
+Ask = Callable[..., InferRequest]
+LABELS = {"0": "bad", "1": "good", "2": "naïve"}
+
+
+def outputs(response: Any) -> dict[str, Any]:
+    return {tensor.name: tensor.data for tensor in response.outputs}
+
+
+def answer(task: Any, request: InferRequest, rows: list[list[float]]) -> dict[str, Any]:
+    preparation = task.prepare(request)
+    return outputs(task.finish(request, preparation, [{"logits": np.array(row, np.float32)} for row in rows]))
+
+
+@pytest.fixture
+def task(make_folder: Any, make_spec: Any) -> Any:
+    return build_task("text-classification", make_folder({"id2label": LABELS}), make_spec("sequence-classification", 3))
+
+
+def test_labels_come_best_first(task: Any, ask: Ask) -> None:
+    found = answer(task, ask(text=["the movie", "a city"]), [[0, 2, 1], [3, 0, 1]])
+    assert found["label"].tolist() == [b"good", b"bad"]
+    assert found["labels"].tolist() == [[b"good", "naïve".encode(), b"bad"], [b"bad", "naïve".encode(), b"good"]]
+    np.testing.assert_allclose(found["scores"].sum(axis=1), [1, 1], rtol=1e-6)
+    np.testing.assert_array_equal(found["score"], found["scores"][:, 0])
+
+
+def test_top_k_and_function_are_the_callers(task: Any, ask: Ask) -> None:
+    found = answer(task, ask({"top_k": 2, "function_to_apply": "none"}, text=["a"]), [[0, 2, 1]])
+    assert found["scores"].tolist() == [[2, 1]]
+    found = answer(task, ask({"function_to_apply": "sigmoid"}, text=["a"]), [[0, 2, 1]])
+    assert found["scores"][0, 2] == 0.5
+    with pytest.raises(InvalidRequest, match="'relu', one of default, softmax, sigmoid, none"):
+        task.prepare(ask({"function_to_apply": "relu"}, text=["a"]))
+
+
+def test_only_what_is_asked_for_is_answered(task: Any, ask: Ask) -> None:
+    assert list(answer(task, ask(text=["a"], outputs=["score"]), [[0, 2, 1]])) == ["score"]
+
+
+@pytest.mark.parametrize(
+    ("config", "width", "expected"),
+    [
+        ({"problem_type": "regression"}, 1, [2.0]),
+        ({}, 1, [0.880797]),
+        ({"problem_type": "multi_label_classification"}, 2, [0.880797, 0.5]),
+        ({"problem_type": "single_label_classification"}, 2, [0.880797, 0.119203]),
+        ({}, 2, [0.880797, 0.119203]),
+    ],
+)
+def test_the_function_follows_from_the_config(
+    make_folder: Any, make_spec: Any, ask: Ask, config: dict[str, Any], width: int, expected: list[float]
+) -> None:
+    task = build_task("text-classification", make_folder(config), make_spec("sequence-classification", width))
+    found = answer(task, ask(text=["a"]), [[2.0, 0.0][:width]])
+    np.testing.assert_allclose(found["scores"], [expected], rtol=1e-5)
+    assert found["label"].tolist() == [b"LABEL_0"]
+
+
+def test_pairs_are_one_sequence_with_type_ids(task: Any, ask: Ask) -> None:
+    preparation = task.prepare(ask(text=["the movie"], text_pair=["a"]))
+    assert preparation.sequences[0].input_ids.tolist() == [2, 5, 38, 3, 6, 3]
+    assert preparation.sequences[0].type_ids.tolist() == [0, 0, 0, 0, 1, 1]
+    with pytest.raises(InvalidRequest, match="'text' has 2 elements and 'text_pair' 1"):
+        task.prepare(ask(text=["a", "b"], text_pair=["c"]))
+
+
+def test_bad_labels_are_named(make_folder: Any, make_spec: Any) -> None:
+    with pytest.raises(LoadFailed, match="id2label must map class numbers to names"):
+        build_task(
+            "text-classification", make_folder({"id2label": {"x": "y"}}), make_spec("sequence-classification", 1)
+        )
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("problem", [None, "multi_label_classification", "regression"])
+def test_answers_equal_the_pipeline(
+    bert_folder: Callable[..., tuple[Path, Any]], run_encoder: Any, make_spec: Any, ask: Ask, problem: str | None
+) -> None:
+    from transformers import AutoTokenizer, pipeline
+
+    labels = {0: "bad", 1: "good", 2: "odd", 3: "dull"}
+    folder, model = bert_folder("sequence-classification", id2label=labels, problem_type=problem)
+    theirs = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
+    task = build_task("text-classification", folder, make_spec("sequence-classification", 4))
+    texts, pairs = ["the movie was great", "", "wolfgang!"], ["not good", "who?", ""]
+    for inputs, given in (
+        ({"text": texts}, texts),
+        ({"text": texts, "text_pair": pairs}, [{"text": a, "text_pair": b} for a, b in zip(texts, pairs, strict=True)]),
+    ):
+        request = ask(**inputs)
+        preparation = task.prepare(request)
+        found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))
+        for row, expected in enumerate(theirs(given, top_k=None)):
+            assert [one["label"].encode() for one in expected] == found["labels"][row].tolist()
+            np.testing.assert_allclose(found["scores"][row], [one["score"] for one in expected], rtol=1e-4, atol=1e-6)
