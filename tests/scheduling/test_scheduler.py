@@ -221,8 +221,8 @@ async def test_short_runs_move_to_the_loop_and_a_long_one_moves_back() -> None:
             return super().execute(batch)
 
     timed, answers = Timed(), Collector()
-    runner = Runner(timed, "i", may_inline=True, clock=clock)
-    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    runner = Runner(timed, "i", may_inline=True, cpu_clock=clock)
+    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)))
     for at in range(INLINE_AFTER_RUNS):
         subject.submit(answers.job(at))
     await answers.until(INLINE_AFTER_RUNS)

@@ -76,20 +76,29 @@ class ModelStatistics:
         self.batches: dict[int, BatchStatistics] = {}
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
-        self.histograms = {stage: Histogram(LATENCY_BOUNDS_S) for stage in ("request", "queue", "compute_infer")}
+        self._total_histogram = Histogram(LATENCY_BOUNDS_S)
+        self._queue_histogram = Histogram(LATENCY_BOUNDS_S)
+        self._compute_histogram = Histogram(LATENCY_BOUNDS_S)
 
     def record_success(self, stages: Stages, rows: int) -> None:
         """Count one answered request of `rows` batch elements."""
+        self.record_answer(stages.total, stages.queue, rows)
+        self.record_compute(1, stages.compute_input, stages.compute_infer, stages.compute_output)
+
+    def record_answer(self, total_s: float, queue_s: float, rows: int) -> None:
+        """Count one answered request; its compute times are counted with its batch, by `record_compute`."""
         self.inference_count += rows
-        self.success.add(stages.total)
-        self.queue.add(stages.queue)
-        self.compute_input.add(stages.compute_input)
-        self.compute_infer.add(stages.compute_infer)
-        self.compute_output.add(stages.compute_output)
-        histograms = self.histograms
-        histograms["request"].observe(stages.total)
-        histograms["queue"].observe(stages.queue)
-        histograms["compute_infer"].observe(stages.compute_infer)
+        self.success.add(total_s)
+        self.queue.add(queue_s)
+        self._total_histogram.observe(total_s)
+        self._queue_histogram.observe(queue_s)
+
+    def record_compute(self, requests: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
+        """Count the compute times of that many answered requests, which ran in one batch."""
+        self.compute_input.add(compute_input, requests)
+        self.compute_infer.add(compute_infer, requests)
+        self.compute_output.add(compute_output, requests)
+        self._compute_histogram.observe(compute_infer, requests)
 
     def record_run(self, rows: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
         """Count one execution of the model on `rows` batch elements."""
@@ -106,6 +115,15 @@ class ModelStatistics:
         """Count one failed request; reason is one of FAILURE_REASONS."""
         self.fail.add(total_s)
         self.failures[reason] += 1
+
+    @property
+    def histograms(self) -> dict[str, Histogram]:
+        """By stage: request, queue, compute_infer; in seconds."""
+        return {
+            "request": self._total_histogram,
+            "queue": self._queue_histogram,
+            "compute_infer": self._compute_histogram,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `model_stats`."""

@@ -30,50 +30,54 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     An output that is listed without `binary_data` is JSON even where the default is binary (Triton's
     `CheckBinaryOutputData`). Raises Failed / InvalidRequest when a tensor cannot be put into JSON.
     """
-    pieces = [
-        b'{"model_name":',
-        _text(response.model_name),
-        b',"model_version":"',
-        response.model_version.encode(),
-        b'"',
-    ]
-    if request.id:
-        pieces[0:1] = [b'{"id":', _text(request.id), b',"model_name":']
-    if response.parameters:
-        pieces += [b',"parameters":', orjson.dumps(response.parameters)]
-    pieces.append(b',"outputs":[')
-    as_binary = {output.name: output.binary for output in request.outputs}
+    pieces = [_opening(request.id, response)]
+    as_binary = {output.name: output.binary for output in request.outputs} if request.outputs else None
     tail: list[bytes] = []
     separator = b""
     for tensor in response.outputs:
-        pieces += [separator, _head(tensor)]
+        pieces += (separator, _head(tensor))
         separator = b","
-        if as_binary.get(tensor.name, binary_default and not as_binary):
+        if binary_default if as_binary is None else as_binary.get(tensor.name, False):
             raw = binary.encode(tensor)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))
         else:
-            pieces += [b',"data":', _data(tensor), b"}"]
+            pieces += (b',"data":', _data(tensor), b"}")
     pieces.append(b"]}")
     return EncodedAnswer(b"".join(pieces), tuple(raw for raw in tail if raw))
 
 
-_TEXTS: dict[str, bytes] = {}
-"""Names as JSON; they repeat with every answer, so they are quoted once (bounded below)."""
+_REMEMBERED = 4096
+"""Openings and heads kept, each; past it they are only built anew."""
+
+_openings: dict[tuple[str, str], bytes] = {}
+_heads: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
+"""Parts that repeat with every answer. Plain dicts: lru_cache would cost as much as it saves."""
 
 
-def _text(value: str) -> bytes:
-    quoted = _TEXTS.get(value)
-    if quoted is None:
-        quoted = orjson.dumps(value)
-        if len(_TEXTS) < 4096 and len(value) < 256:
-            _TEXTS[value] = quoted
-    return quoted
+def _opening(request_id: str, response: InferResponse) -> bytes:
+    """Everything before the first output."""
+    key = (response.model_name, response.model_version)
+    opening = _openings.get(key)
+    if opening is None:
+        opening = b'"model_name":%b,"model_version":%b' % (orjson.dumps(key[0]), orjson.dumps(key[1]))
+        if len(_openings) < _REMEMBERED:
+            _openings[key] = opening
+    identity = b'"id":%b,' % orjson.dumps(request_id) if request_id else b""
+    parameters = b',"parameters":' + orjson.dumps(response.parameters) if response.parameters else b""
+    return b'{%b%b%b,"outputs":[' % (identity, opening, parameters)
 
 
 def _head(tensor: Tensor) -> bytes:
-    shape = ",".join(map(str, tensor.data.shape))
-    return b'{"name":%b,"datatype":"%b","shape":[%b]' % (_text(tensor.name), tensor.datatype.encode(), shape.encode())
+    """Name, datatype and shape, the object left open."""
+    key = (tensor.name, tensor.datatype, tensor.data.shape)
+    head = _heads.get(key)
+    if head is None:
+        shape = ",".join(map(str, key[2])).encode()
+        head = b'{"name":%b,"datatype":"%b","shape":[%b]' % (orjson.dumps(key[0]), key[1].encode(), shape)
+        if len(_heads) < _REMEMBERED:
+            _heads[key] = head
+    return head
 
 
 def _data(tensor: Tensor) -> bytes:

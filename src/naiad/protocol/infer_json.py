@@ -7,7 +7,6 @@ model; that is `serving.validation`. The way back is `infer_answer.py`.
 from __future__ import annotations
 
 from array import array
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,11 +42,10 @@ def decode(
     bytes that cannot be parsed, InvalidRequest for values that cannot be.
     """
     document = parse_json(body if header_length is None else body[:header_length], limits.json_depth)
-    request = InferRequest(model_name, version)
-    if "id" in document:
-        if type(document["id"]) is not str:
-            raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
-        request.id = document["id"]
+    request_id = document.get("id", "")
+    if type(request_id) is not str:
+        raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
+    request = InferRequest(model_name, version, request_id)
     binary_default = False
     if "parameters" in document:
         binary_default = _take_parameters(request, document["parameters"])
@@ -144,10 +142,13 @@ def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryvi
     for entry in entries:
         if type(entry) is not dict:
             raise MalformedBody("Unable to parse 'inputs': each input must be an object")
-        name, datatype, shape = _head(entry)
-        size = _binary_size(name, entry)
+        name: Any = entry.get("name")
+        datatype: Any = entry.get("datatype")
+        shape: Any = entry.get("shape")
+        count = _check_head(name, datatype, shape)
+        size = _binary_size(name, entry) if "parameters" in entry else None
         if size is None:
-            tensor = _from_json(name, datatype, shape, entry["data"], limits)
+            tensor = _from_json(name, datatype, shape, count, entry, limits)
         else:
             rest = b"" if tail is None else tail[at : at + size]
             if len(rest) < size:
@@ -155,7 +156,7 @@ def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryvi
                     f"unexpected size for input '{name}', expecting {size - len(rest)} additional bytes for model "
                     f"'{request.model_name}'"
                 )
-            tensor = binary.decode(name, datatype, shape, rest)
+            tensor = binary.decode(name, datatype, tuple(shape), rest)
             at += size
         if name in inputs:
             raise InvalidRequest(f"input '{name}' already exists in request")
@@ -164,16 +165,15 @@ def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryvi
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
 
 
-def _head(entry: dict[str, Any]) -> tuple[str, str, tuple[int, ...]]:
-    """Name, datatype and shape of one input."""
-    name, datatype, shape = entry.get("name"), entry.get("datatype"), entry.get("shape")
+def _check_head(name: Any, datatype: Any, shape: Any) -> int:
+    """Check name, datatype and shape of one input; returns how many elements the shape has."""
     if type(name) is not str:
         raise MalformedBody("Unable to parse 'name': each input must have a string 'name'")
     if type(shape) is not list:
         raise MalformedBody(f"Unable to parse 'shape': input '{name}' must have an array 'shape'")
+    if type(datatype) is not str:
+        raise MalformedBody(f"Unable to parse 'datatype': input '{name}' must have a string 'datatype'")
     if datatype not in BY_NAME:
-        if type(datatype) is not str:
-            raise MalformedBody(f"Unable to parse 'datatype': input '{name}' must have a string 'datatype'")
         raise InvalidRequest(f"invalid datatype '{datatype}' for input '{name}'; known: {', '.join(BY_NAME)}")
     count = 1
     for dim in shape:
@@ -189,7 +189,7 @@ def _head(entry: dict[str, Any]) -> tuple[str, str, tuple[int, ...]]:
             f"invalid shape for input '{name}': shape {_plain(shape)} causes total element count to exceed maximum "
             f"size of {_LARGEST}"
         )
-    return name, datatype, tuple(shape)
+    return count
 
 
 def _plain(shape: list[int]) -> str:
@@ -198,32 +198,34 @@ def _plain(shape: list[int]) -> str:
 
 def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
     """Bytes of the binary tail that belong to this input; None when its data is in the JSON."""
-    parameters = entry.get("parameters")
-    if parameters is None:
-        if "data" not in entry:
-            raise InvalidRequest(_SOURCES + "no field is set")
-        return None
+    parameters = entry["parameters"]
     if type(parameters) is not dict:
         raise MalformedBody(f"Unable to parse 'parameters': those of input '{name}' must be an object")
     if "shared_memory_region" in parameters:
         raise Unsupported("Client shared memory is disabled. This server does not offer it yet; send the data itself.")
     size = parameters.get("binary_data_size")
     if size is None:
-        if "data" not in entry:
-            raise InvalidRequest(_SOURCES + "no field is set")
         return None
     if "data" in entry:
         raise InvalidRequest(_SOURCES + "set 'data' 'binary_data_size'")
     return _unsigned("binary_data_size", size)
 
 
-def _from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any, limits: Limits) -> Tensor:
-    """Make a tensor from a flat or nested JSON array."""
+def _from_json(name: str, datatype: str, shape: list[int], count: int, entry: dict[str, Any], limits: Limits) -> Tensor:
+    """Make a tensor of `count` elements from a flat or nested JSON array."""
+    if "data" not in entry:
+        raise InvalidRequest(_SOURCES + "no field is set")
+    data = entry["data"]
+    code = _TYPECODES.get(datatype)
+    if code is not None and type(data) is list and len(data) == count:  # flat and full: nearly every request
+        try:
+            return Tensor(name, datatype, np.ndarray(shape, _DTYPES[datatype], array(code, data)))
+        except (TypeError, OverflowError):
+            pass  # nested after all, or wrong: told apart below
     if datatype in ("FP16", "BF16"):
         raise InvalidRequest(
             f"receiving {datatype} data via JSON is not supported. Please use the binary data format for input {name}"
         )
-    count = prod(shape)
     size = count * max(1, BY_NAME[datatype].size_bytes)
     if size > limits.body_bytes:
         raise InvalidRequest(
@@ -233,38 +235,28 @@ def _from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any, limi
     if type(data) is not list:
         data = [data]  # a scalar, as for shape []
     if datatype == "BYTES":
-        return _strings(name, shape, count, data)
+        return _strings(name, tuple(shape), count, data)
     return Tensor(name, datatype, _numbers(name, datatype, count, data).reshape(shape))
 
 
 def _numbers(name: str, datatype: str, count: int, data: list[Any]) -> Array:
+    flat = _flatten(data)
+    _check_count(len(flat), count)
     if datatype == "BOOL":
-        flat = _flatten(data)
         if not all(type(value) is bool for value in flat):
             raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BOOL takes true and false")
-        values: Array = np.array(flat, dtype=np.bool_)
-    else:
-        values = np.frombuffer(_pack(name, datatype, data), dtype=_DTYPES[datatype])
-    if len(values) < count:
-        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
-    if len(values) > count:
-        raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
-    return values
-
-
-def _pack(name: str, datatype: str, data: list[Any]) -> array[Any]:
-    """Pack numbers; `array` checks type and range as it goes, which np.array(…, dtype) does not."""
-    code = _TYPECODES[datatype]
-    if data and type(data[0]) is list:
-        data = _flatten(data)
-    try:
-        packed = array(code, data)
+        return np.array(flat, dtype=np.bool_)
+    try:  # `array` checks type and range as it goes, which np.array(…, dtype) does not
+        return np.frombuffer(array(_TYPECODES[datatype], flat), dtype=_DTYPES[datatype])
     except (TypeError, OverflowError) as error:
-        flat = _flatten(data)
-        if flat is not data and len(flat) != len(data):
-            return _pack(name, datatype, flat)
         raise MalformedBody(f"Unable to parse 'data': input '{name}' of type {datatype}: {error}") from error
-    return packed
+
+
+def _check_count(got: int, expected: int) -> None:
+    if got < expected:
+        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
+    if got > expected:
+        raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
 
 
 def _flatten(data: list[Any]) -> list[Any]:
@@ -282,10 +274,7 @@ def _flatten(data: list[Any]) -> list[Any]:
 
 def _strings(name: str, shape: tuple[int, ...], count: int, data: list[Any]) -> Tensor:
     flat = _flatten(data)
-    if len(flat) < count:
-        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
-    if len(flat) > count:
-        raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
+    _check_count(len(flat), count)
     try:
         values = [value.encode() for value in flat]
     except AttributeError as error:

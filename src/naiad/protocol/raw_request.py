@@ -1,7 +1,7 @@
 """The raw binary request: `Inference-Header-Content-Length: 0`, the whole body is the one input's bytes.
 
-Source: KServe V2, binary tensor extension, "Raw Binary Request": one input, at most one variable dimension, batch 1; all
-outputs come back as binary.
+Source: KServe V2, binary tensor extension, "Raw Binary Request": one input, at most one variable dimension, batch 1;
+all outputs come back as binary.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def decode_raw(config: ModelConfig, version: str, body: bytes) -> InferRequest:
     request = InferRequest(config.name, version)
     if len(config.inputs) != 1:
         raise InvalidRequest(
-            f"Raw request must only have 1 input (found {len(config.inputs)}) to be deduced but got {len(config.inputs)} "
-            f"inputs in '{config.name}' model configuration"
+            f"Raw request must only have 1 input (found {len(config.inputs)}) to be deduced but got "
+            f"{len(config.inputs)} inputs in '{config.name}' model configuration"
         )
     spec = config.inputs[0]
     batch = (1,) if config.max_batch_size > 0 else ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Hashable, Sequence
+from itertools import islice
 from typing import Any
 
 from naiad.core.contracts import Batch
@@ -45,7 +46,7 @@ class Job:
 class BatchRun(Batch[Any]):
     """A batch that an instance has taken up, with the jobs it was made from."""
 
-    __slots__ = ("finished_s", "jobs", "size", "started_s")
+    __slots__ = ("finished_s", "jobs", "size", "started_s", "successes")
 
     def __init__(self, jobs: Sequence[Job], started_s: float) -> None:
         super().__init__([job.item for job in jobs])
@@ -56,6 +57,17 @@ class BatchRun(Batch[Any]):
         """By the scheduler, when it was handed to an instance."""
         self.finished_s = 0.0
         """By the runner, when the results were there."""
+        self.successes = 0
+        """By the scheduler: how many items have a result and no error."""
+
+    @property
+    def stages(self) -> tuple[float, float, float]:
+        """Seconds of gathering inputs, running the model, splitting outputs; once the model has run."""
+        return (
+            self.input_ready_s - self.started_s,
+            self.output_ready_s - self.input_ready_s,
+            self.finished_s - self.output_ready_s,
+        )
 
 
 class JobQueue:
@@ -77,11 +89,19 @@ class JobQueue:
         self._delayed: dict[Job, None] = {}
         self._deadlines: list[tuple[float, int, Job]] = []
         self._order = 0
+        self._only_line = self._waiting[1] if self._levels == 1 and default == QueuePolicy() else None
+        """The one line of a queue without levels, bounds and time limits, which most are."""
         self.length = 0
         """Jobs waiting, over all levels."""
 
     def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:
         """Put a job at the end of its level. Raises Overloaded when the level is full."""
+        if self._only_line is not None:
+            job.queued_s = now
+            job.level = 1
+            self._only_line[job] = None
+            self.length += 1
+            return
         level = priority if 1 <= priority <= self._levels else self._default_level
         policy = self._policies[level]
         line = self._waiting[level]
@@ -108,8 +128,20 @@ class JobQueue:
         self.length -= 1
         return True
 
+    def take(self, jobs: Sequence[Job]) -> None:
+        """Take out jobs that `front` has just shown."""
+        if self._only_line is None:
+            for job in jobs:
+                self.remove(job)
+            return
+        for job in jobs:
+            del self._only_line[job]
+        self.length -= len(jobs)
+
     def front(self, most: int) -> list[Job]:
         """The next jobs in the order in which they would run: by level, then by arrival, delayed ones last."""
+        if self._only_line is not None:
+            return list(islice(self._only_line, most))
         jobs: list[Job] = []
         for line in (*self._waiting.values(), self._delayed):
             for job in line:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -31,12 +32,25 @@ _log = logging.getLogger("naiad.scheduling")
 class Runner:
     """One instance and the thread it runs in; the thread starts with the first batch that needs it."""
 
-    def __init__(self, instance: Instance[Any, Any], name: str, *, may_inline: bool, clock: Clock = monotonic) -> None:
-        """may_inline: the instance neither blocks nor runs foreign Python; short runs may then stay on the loop."""
+    def __init__(
+        self,
+        instance: Instance[Any, Any],
+        name: str,
+        *,
+        may_inline: bool,
+        clock: Clock = monotonic,
+        cpu_clock: Clock = time.thread_time,
+    ) -> None:
+        """may_inline: the instance neither blocks nor runs foreign Python; short runs may then stay on the loop.
+
+        cpu_clock: seconds that the calling thread has computed. Wall time would count the wait for the interpreter lock
+        and for other processes, and so call a cheap model expensive just when the server is busy.
+        """
         self._instance = instance
         self._name = name
         self._may_inline = may_inline
         self._clock = clock
+        self._cpu_clock = cpu_clock
         self._short_runs = 0
         self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, BatchRun, Finished] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -73,14 +87,13 @@ class Runner:
             del work, run, results  # or the last batch's tensors would live until the next one
 
     def _finish(self, run: BatchRun, finished: Finished, results: Sequence[Any]) -> None:
-        took_s = run.finished_s - run.started_s
-        self._short_runs = self._short_runs + 1 if took_s < INLINE_BELOW_S else 0
         self.is_idle = True
         finished(self, run, results)
 
     def _execute(self, run: BatchRun) -> Sequence[Any]:
         """One result per item, whatever happens."""
         run.started_s = self._clock()
+        began_s = self._cpu_clock()
         try:
             results = self._instance.execute(run)
             if len(results) != len(run.items):
@@ -90,6 +103,8 @@ class Runner:
         except Exception as error:  # noqa: BLE001 — a model may raise anything; the batch is answered, the server lives
             _log.exception("instance %s failed", self._name)
             results = [ModelFailed(f"{type(error).__name__}: {error}")] * len(run.items)
+        computed_s = self._cpu_clock() - began_s
+        self._short_runs = self._short_runs + 1 if computed_s < INLINE_BELOW_S else 0
         run.finished_s = self._clock()
         return results
 

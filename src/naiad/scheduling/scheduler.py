@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import Cancelled, DeadlineExceeded, NotReady
+from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady
 from naiad.scheduling.decision import Policy, WaitUntil
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
@@ -146,8 +146,7 @@ class Scheduler:
             self._wake_s = decision.time_s
             return False
         jobs = [waiting[index] for index in decision.picks]
-        for job in jobs:
-            self._queue.remove(job)
+        self._queue.take(jobs)
         run = BatchRun(jobs, now)
         for job in jobs:
             job.run = run
@@ -158,6 +157,7 @@ class Scheduler:
     def _finished(self, runner: Runner, run: BatchRun, results: Sequence[Any]) -> None:
         del runner
         self._running -= 1
+        run.successes = sum(1 for result in results if not isinstance(result, NaiadError))
         if self._on_run is not None:
             self._on_run(run)
         if self._queue.length:

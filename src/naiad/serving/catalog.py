@@ -39,6 +39,8 @@ class Catalog:
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
+        self._latest: dict[str, ServedModel] = {}
+        """The highest ready version by name, remembered until something changes."""
 
     def announce(self, name: str, version: str = "") -> Entry:
         """Note that a model is to be loaded."""
@@ -55,6 +57,7 @@ class Catalog:
             entry.move(State.LOADING)
         entry.model = model
         entry.move(State.READY)
+        self._latest.clear()
 
     def fail(self, name: str, version: str, reason: str) -> None:
         """Note why a model cannot be served."""
@@ -69,11 +72,9 @@ class Catalog:
 
         Raises NotFound for what is not there, NotReady for what is not ready (messages as in Triton).
         """
-        versions = self._entries.get(name)
-        if versions is None:
-            raise NotFound(f"Request for unknown model: '{name}' is not found", model=name)
         if version in ("", "-1"):
-            return self._latest(name, versions)
+            return self._latest.get(name) or self._find_latest(name)
+        versions = self._versions(name)
         if not version.isascii() or not version.isdigit():
             raise InvalidRequest(_bad_version(version))
         entry = versions.get(version)
@@ -83,7 +84,14 @@ class Catalog:
             raise NotReady(f"Request for unknown model: '{name}' version {version} is not at ready state", model=name)
         return entry.model
 
-    def _latest(self, name: str, versions: dict[str, Entry]) -> ServedModel:
+    def _versions(self, name: str) -> dict[str, Entry]:
+        versions = self._entries.get(name)
+        if versions is None:
+            raise NotFound(f"Request for unknown model: '{name}' is not found", model=name)
+        return versions
+
+    def _find_latest(self, name: str) -> ServedModel:
+        versions = self._versions(name)
         ready = [entry for entry in versions.values() if entry.model is not None]
         if not ready:
             reasons = "; ".join(filter(None, (entry.reason for entry in versions.values())))
@@ -91,6 +99,7 @@ class Catalog:
             raise NotReady(f"Request for unknown model: '{name}' has no available versions{detail}", model=name)
         best = max(ready, key=lambda entry: int(entry.version))
         assert best.model is not None
+        self._latest[name] = best.model
         return best.model
 
     def ready_versions(self, name: str) -> list[str]:

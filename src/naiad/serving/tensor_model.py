@@ -10,7 +10,7 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest, InferResponse, Respond
 from naiad.core.model_config import ModelConfig
-from naiad.observe.statistics import ModelStatistics, Stages
+from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
@@ -80,16 +80,7 @@ class TensorModel:
             job.owner(result, True)
             return
         assert run is not None
-        statistics.record_success(
-            Stages(
-                now - request.arrived_s,
-                run.started_s - job.queued_s,
-                run.input_ready_s - run.started_s,
-                run.output_ready_s - run.input_ready_s,
-                run.finished_s - run.output_ready_s,
-            ),
-            job.size,
-        )
+        statistics.record_answer(now - request.arrived_s, run.started_s - job.queued_s, job.size)
         job.owner(self._complete(request, result), True)
 
     def _complete(self, request: InferRequest, response: InferResponse) -> InferResponse | NaiadError:
@@ -104,13 +95,11 @@ class TensorModel:
         return response
 
     def _count_run(self, run: BatchRun) -> None:
-        self.statistics.pending -= len(run.jobs)
-        self.statistics.record_run(
-            run.size,
-            run.input_ready_s - run.started_s,
-            run.output_ready_s - run.input_ready_s,
-            run.finished_s - run.output_ready_s,
-        )
+        statistics = self.statistics
+        statistics.pending -= len(run.jobs)
+        if run.output_ready_s:  # else it failed as a whole
+            statistics.record_run(run.size, *run.stages)
+            statistics.record_compute(run.successes, *run.stages)
 
 
 def dynamic_rule(config: ModelConfig) -> DynamicRule:

@@ -143,12 +143,8 @@ class TextModel:
 
     def count_run(self, run: BatchRun, sequences: int) -> None:
         """Count a run of the encoder that had `sequences` of this model's in it."""
-        self.statistics.record_run(
-            sequences,
-            run.input_ready_s - run.started_s,
-            run.output_ready_s - run.input_ready_s,
-            run.finished_s - run.output_ready_s,
-        )
+        if run.output_ready_s:  # else it failed as a whole
+            self.statistics.record_run(sequences, *run.stages)
 
     def _begin(self, flight: _Flight) -> None:
         if flight not in self._flights:

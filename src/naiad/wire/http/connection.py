@@ -17,6 +17,7 @@ import orjson
 from naiad.protocol.limits import Limits
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_JSON = b"application/json"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -55,6 +56,13 @@ class Exchange:
         if self._answer is not None:
             return
         self.on_abandon = None
+        if status == 200 and content_type == _JSON and not headers and self.keep_alive:  # nearly every answer
+            self._answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+                len(body),
+                body,
+            )
+            self._connection.flush()
+            return
         kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
         close = b"" if self.keep_alive else b"Connection: close\r\n"
         self._answer = b"HTTP/1.1 %d %b\r\n%b%b%bContent-Length: %d\r\n\r\n%b" % (
