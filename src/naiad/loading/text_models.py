@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.packed import open_encoder
-from naiad.convert.checkpoint import builder_knows, convert_checkpoint
+from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
@@ -23,8 +23,9 @@ from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import EncoderQueue, TextModel
+from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.choice import build_task, head_for, infer_task
-from naiad.tasks.tensors import build_tensors_task
+from naiad.tasks.tensors import TensorsTask
 
 MAX_WAITING_SEQUENCES = 65536
 """Sequences that may wait for one encoder before the next request is refused; about 30 s of work for two cores."""
@@ -44,7 +45,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     task_name = entry.task or infer_task(folder)
     encoder, spec = _open(entry, layout, head_for(task_name), settings)
     task = build_task(task_name, folder, spec, entry.options)
-    view = build_tensors_task(spec)
+    view = TensorsTask(Checkpoint(folder), spec)
     models: list[ServedModel] = [
         TextModel(_config(entry.name, task, task_name), "1", task, encoder),
         TextModel(_config(entry.name + VIEW_SUFFIX, view, task_name), "1", view, encoder),
@@ -125,5 +126,3 @@ def _config(name: str, task: Task, task_name: str) -> ModelConfig:
     }
     return finish(document)
 
-
-__all__ = ["builder_knows", "load_text_model"]
