@@ -132,6 +132,12 @@ def _describe(model: str, side: str, tensor: GraphTensor, batches: bool) -> dict
 
 def check(config: ModelConfig, signature: Signature) -> None:
     """Raise LoadFailed for the first thing in which configuration and graph disagree."""
+    if config.max_batch_size > 0 and not config.inputs:
+        raise LoadFailed(
+            f"unable to load model '{config.name}', it has no inputs, which would say how many rows a request has; "
+            "set max_batch_size to 0",
+            model=config.name,
+        )
     made = {name for entry in config.document.get("batch_input", ()) for name in entry["target_name"]}
     required = [tensor for tensor in signature.inputs if not tensor.has_default and tensor.name not in made]
     fed = [tensor for tensor in config.inputs if not _has_default(signature, tensor.name)]

@@ -112,6 +112,12 @@ class LoadedModel:
 
     def _choose_run(self, config: ModelConfig) -> Run:
         if any(tensor.datatype == "BF16" for tensor in config.outputs):
+            if any(tensor.datatype == "BYTES" for tensor in config.inputs):
+                raise LoadFailed(
+                    f"model '{config.name}': string inputs together with BF16 outputs cannot go through ONNX Runtime's "
+                    "Python binding; let the graph cast the outputs to FP32",
+                    model=config.name,
+                )
             return self._run_with_values
         # session.run checks names that were checked at load; the call underneath takes the same arguments and saves
         # 0.8 of 4.6 µs on a small graph. It is not public, hence the second choice.
