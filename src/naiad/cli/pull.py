@@ -1,0 +1,45 @@
+"""`naiad pull`: download and lock, so that a later `serve` starts without the network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from naiad.cli.sources import entries_of, fetch_settings, source_options
+from naiad.core.errors import NaiadError
+from naiad.repository import ModelEntry, fetch, recognise
+
+
+@click.command("pull")
+@click.argument("sources", nargs=-1, metavar="[NAME=]SOURCE...")
+@source_options
+def command(
+    sources: tuple[str, ...], manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool
+) -> None:
+    """Download models and write naiad.lock, without serving.
+
+    SOURCE as for `naiad serve`; without any, ./naiad.yaml says which models. Exits with status 1 when one could not be
+    had; the others are downloaded all the same.
+    """
+    manifest, entries = entries_of(sources, manifest)
+    fetching = fetch_settings(manifest, lock, update, verify, offline)
+    failed = 0
+    for entry in entries:
+        try:
+            fetched = fetch(entry, fetching)
+            recognise(fetched.folder, onnx=entry.onnx_file)
+        except NaiadError as error:
+            failed += 1
+            click.echo(f"naiad: {_label(entry)}: {error.message}", err=True)
+            continue
+        for notice in fetched.notices:
+            click.echo(f"naiad: {_label(entry)}: {notice}", err=True)
+        click.echo(fetched.origin)
+    if failed:
+        sys.exit(1)
+
+
+def _label(entry: ModelEntry) -> str:
+    return entry.name or str(entry.source)

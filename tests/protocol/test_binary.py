@@ -1,0 +1,64 @@
+"""Tensors as bytes and back, for every datatype."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naiad.core.datatypes import TABLE
+from naiad.core.errors import InvalidRequest
+from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.protocol import binary
+
+
+@pytest.mark.parametrize("name", [row.name for row in TABLE if row.name != "BYTES"])
+def test_fixed_size_elements(name: str) -> None:
+    row = next(row for row in TABLE if row.name == name)
+    data = np.array([[0, 1, 1], [1, 0, 1]]).astype(row.numpy)
+    raw = binary.encode(Tensor("x", name, data))
+    assert len(raw) == 6 * row.size_bytes
+    assert binary.decode("x", name, (2, 3), raw).data.tolist() == data.tolist()
+
+
+def test_strings_have_little_endian_lengths_in_front() -> None:
+    tensor = bytes_tensor("x", [b"ab", b"", "é".encode(), b"\0"], (2, 2))
+    raw = binary.encode(tensor)
+    assert raw == b"\2\0\0\0ab\0\0\0\0\2\0\0\0\xc3\xa9\1\0\0\0\0"
+    assert binary.decode("x", "BYTES", (2, 2), raw).data.tolist() == tensor.data.tolist()
+
+
+def test_a_slice_is_written_as_it_looks() -> None:
+    data = np.arange(12, dtype=np.int32).reshape(3, 4)[:, 1:3]
+    raw = binary.encode(Tensor("x", "INT32", data))
+    assert binary.decode("x", "INT32", (3, 2), raw).data.tolist() == data.tolist()
+
+
+def test_counts_that_do_not_fit() -> None:
+    raw = binary.encode(bytes_tensor("x", [b"a", b"b"]))
+    with pytest.raises(InvalidRequest, match="expected 3 string elements for inference input 'x', got 2"):
+        binary.decode("x", "BYTES", (3,), raw)
+    with pytest.raises(InvalidRequest, match="unexpected number of string elements 2 for inference input 'x'"):
+        binary.decode("x", "BYTES", (1,), raw)
+
+
+def test_an_absurd_shape_allocates_nothing() -> None:
+    with pytest.raises(InvalidRequest, match="string elements"):
+        binary.decode("x", "BYTES", (2**60,), b"\0\0\0\0")
+    with pytest.raises(InvalidRequest, match="Expected"):
+        binary.decode("x", "FP64", (2**60,), b"")
+
+
+@given(st.lists(st.binary(max_size=20), max_size=20))
+def test_any_strings_come_back(values: list[bytes]) -> None:
+    raw = binary.encode(bytes_tensor("x", values))
+    assert binary.decode("x", "BYTES", (len(values),), raw).data.tolist() == values
+
+
+@given(st.binary(max_size=64), st.integers(0, 8))
+def test_garbage_gives_one_of_our_errors(raw: bytes, count: int) -> None:
+    with suppress(InvalidRequest):  # anything else would be a crash
+        assert len(binary.decode("x", "BYTES", (count,), raw).data) == count
