@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,9 +38,8 @@ def errors_page() -> Iterator[str]:
         "The clients turn answers back into these classes.\n"
     )
     yield "```"
-    yield from (
-        (inspect.getdoc(errors) or "").partition("\n\n")[2].partition("\n\n")[2].partition("\n\n")[0].splitlines()
-    )
+    tree = next(part for part in (inspect.getdoc(errors) or "").split("\n\n") if "├──" in part)
+    yield textwrap.dedent(tree)
     yield "```\n"
     yield "| Code | Class | Meaning | HTTP | gRPC |"
     yield "|---|---|---|---|---|"
@@ -109,8 +109,9 @@ def tasks_page() -> Iterator[str]:
         text = inspect.getdoc(importlib.import_module(f"naiad.tasks.{module.name}")) or ""
         if "    inputs " in text:
             title, _, rest = text.partition("\n")
-            yield f"## {title.partition(':')[0]}\n"
-            yield f"{title.partition(':')[2].strip().capitalize()}\n{rest}\n"
+            name, _, summary = title.partition(": ")
+            yield f"## {name}\n"
+            yield f"{summary[:1].upper()}{summary[1:]}\n{rest}\n"
 
 
 def states_page() -> Iterator[str]:

@@ -122,7 +122,8 @@ EXAMPLES = ("./", "../", "/")
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_make_targets_exist(page: Path) -> None:
-    named = re.findall(r"(?:^|`|\$ )(?:    )?make ([a-z][a-z-]*)", page.read_text(), re.MULTILINE)
+    named = re.findall(r"`make ([a-z][a-z-]*)", page.read_text())
+    named += [line.split()[1] for where, line in shell_lines() if where == page and line.startswith("make ")]
     assert [name for name in named if name not in TARGETS] == []
 
 
@@ -161,6 +162,8 @@ def test_manifests_in_the_pages_are_right(page: Path, tmp_path: Path, monkeypatc
     for block in blocks(page, "yaml"):
         for variable in re.findall(r"token_env: (\w+)", block):
             monkeypatch.setenv(variable, "hf_test")
+        for folder in re.findall(r"source: \./(\S+)", block):
+            (tmp_path / folder).mkdir(exist_ok=True)
         path = tmp_path / "naiad.yaml"
         path.write_text(block)
         assert read_manifest(path).models
