@@ -120,7 +120,7 @@ def _hub_cache_of(folder: Path) -> Iterable[Path]:
 def _checkpoint(folder: Path, onnx: str) -> Layout:
     check_inside(folder)
     safetensors = _first(folder, _SAFETENSORS)
-    onnx_file = _first(folder, (onnx,) if onnx else _ONNX)
+    onnx_file = _first(folder, (onnx,)) if onnx else _first(folder, _ONNX) or _only_onnx(folder)
     if safetensors is None and onnx_file is None:
         raise InvalidConfiguration(_no_weights(folder), folder=str(folder))
     if _first(folder, _TOKENIZER_FILES) is None:
@@ -133,12 +133,21 @@ def _checkpoint(folder: Path, onnx: str) -> Layout:
     return Layout(kind, folder, safetensors=safetensors, onnx=onnx_file)
 
 
+def _only_onnx(folder: Path) -> Path | None:
+    """An ONNX file of another name, if there is just one: a variant that somebody chose by allow and ignore."""
+    found = [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")]
+    return found[0] if len(found) == 1 else None
+
+
 def _no_weights(folder: Path) -> str:
     wanted = ", ".join((*_SAFETENSORS, *_ONNX))
     pickles = [name for name in _PICKLES if (folder / name).is_file()]
     if pickles:
         return f"{folder} has its weights only as {', '.join(pickles)}, {PICKLE_ADVICE}"
-    return f"{folder} has config.json but no weights: looked for {wanted}; found {_listing(folder)}"
+    return (
+        f"{folder} has config.json but no weights: looked for {wanted} (`weights` can name another ONNX file); found "
+        f"{_listing(folder)}"
+    )
 
 
 PICKLE_ADVICE = (

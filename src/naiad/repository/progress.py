@@ -15,7 +15,7 @@ class Progress(Protocol):
     """One download of several files."""
 
     def begin(self, title: str, total_bytes: int) -> None:
-        """Files are about to come; a title such as `org/name at 1a2b3c4`."""
+        """Files are about to come; a title such as `downloading org/name at 1a2b3c4`."""
         ...
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
@@ -59,7 +59,7 @@ class LineProgress:
     def begin(self, title: str, total_bytes: int) -> None:
         """See Progress."""
         self._title, self._total, self._tenths, self._done = title, total_bytes, 0, {}
-        self._write(f"downloading {title}: {size_text(total_bytes)}")
+        self._write(f"{title}: {size_text(total_bytes)}")
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:  # noqa: ARG002 (the protocol's)
         """See Progress."""
@@ -69,7 +69,7 @@ class LineProgress:
             tenths = 10 * done // self._total if self._total else 10
             if tenths > self._tenths:
                 self._tenths = tenths
-                self._write(f"downloading {self._title}: {10 * tenths} % ({size_text(done)})")
+                self._write(f"{self._title}: {10 * tenths} % ({size_text(done)})")
 
     def note(self, sentence: str) -> None:
         """See Progress."""
@@ -97,7 +97,7 @@ class BarProgress:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         self._bars = Bars(*columns, TimeRemainingColumn(), console=Console(file=self._stream), transient=True)
         self._tasks = {}
-        self._bars.console.print(f"downloading {title}: {size_text(total_bytes)}", highlight=False)
+        self._bars.console.print(f"{title}: {size_text(total_bytes)}", highlight=False)
         self._bars.start()
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:

@@ -14,8 +14,6 @@ from naiad.repository.names import resolve_inside
 from naiad.repository.progress import size_text
 
 _SMALL_AT_ONCE = 4
-_SPARE_BYTES = 64 * 2**20
-"""Left free on the disk, for the lock, logs and the converted graph's own small files."""
 
 
 def faults(
@@ -42,7 +40,7 @@ def download(
         return notices
     files = list(broken)
     check_space(cache.cache_dir, files, settings)
-    settings.progress.begin(f"{cache.repo_id} at {commit[:7]}", total_bytes(files))
+    settings.progress.begin(f"downloading {cache.repo_id} at {commit[:7]}", total_bytes(files))
     try:
         _download_all(client, commit, files, settings)
     finally:
@@ -56,7 +54,7 @@ def check_space(cache_dir: Path, files: Sequence[HubFile], settings: FetchSettin
     """Raise DownloadFailed if the disk has not room for all of them."""
     place = next(folder for folder in (cache_dir, *cache_dir.parents) if folder.exists())
     needed, free = total_bytes(files), settings.free_bytes(place)
-    if needed + _SPARE_BYTES > free:
+    if needed > free:
         raise DownloadFailed(
             f"{size_text(needed)} are to be downloaded to {cache_dir}, but its disk has {size_text(free)} free; make "
             "room, or set HF_HOME to a folder on a larger disk",

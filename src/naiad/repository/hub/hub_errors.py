@@ -39,7 +39,7 @@ class HubErrors:
             return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
         if isinstance(error, errors.HFValidationError):
             return InvalidConfiguration(f"{self.repo_id}: {reason(error)}")
-        return DownloadFailed(f"{what} could not be had from {self.endpoint}: {reason(error)}", repository=self.repo_id)
+        return DownloadFailed(f"{self.endpoint} failed for {what}: {reason(error)}", repository=self.repo_id)
 
     def _of_answer(self, what: str, error: Exception) -> NaiadError | Busy:
         from huggingface_hub import errors

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,9 @@ def push(folder: Path, target: HubReference, settings: PushSettings) -> Pushed:
     card = None if "README.md" in files else model_card(layout, target, settings.task)
     endpoint = (settings.endpoint or default_endpoint()).rstrip("/")
     size = sum((folder / path).stat().st_size for path in files)
-    settings.progress.begin(f"{folder.name} to {target}", size)
-    try:
-        commit = _translated(
-            HubErrors(target.repo_id, endpoint, settings.token),
-            str(target),
-            lambda: _upload(folder, files, card, target, endpoint, settings),
-        )
-    finally:
-        settings.progress.end()
+    settings.progress.note(f"uploading {folder.name} ({size_text(size)}) to {target}")
+    words = HubErrors(target.repo_id, endpoint, settings.token)
+    commit = _translated(words, str(target), partial(_upload, folder, files, card, target, endpoint, settings))
     paths = tuple(sorted([*files, "README.md"] if card is not None else files))
     reference = HubReference(target.repo_id, commit, target.subfolder)
     return Pushed(reference, f"{endpoint}/{target.repo_id}/tree/{commit}", paths)
@@ -118,8 +113,10 @@ def _translated(words: HubErrors, what: str, call: Callable[[], str]) -> str:
         return call()
     except NaiadError:
         raise
-    except (httpx2.HTTPError, OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: one file's upload
-        ours = words.of(what, error)
+    except (httpx2.HTTPError, OSError, ValueError, KeyError, RuntimeError) as error:
+        # The library wraps whatever one file's upload met in a RuntimeError.
+        met = error.__cause__ if isinstance(error, RuntimeError) else error
+        ours = words.of(what, met if isinstance(met, Exception) else error)
         raise (Failed(f"{ours.reason}; push again later") if isinstance(ours, Busy) else ours) from error
 
 

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from naiad.core.errors import InvalidConfiguration, NotFound
+from naiad.repository import LayoutKind, ModelFolder, recognise, versions_of
+
+Make = Callable[..., Path]
+CHECKPOINT = {"config.json": b"{}", "tokenizer.json": b"{}"}
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (["config.json", "tokenizer.json", "model.safetensors"], LayoutKind.CHECKPOINT),
+        (["config.json", "vocab.txt", "model.safetensors.index.json"], LayoutKind.CHECKPOINT),
+        (["config.json", "tokenizer.json", "model.safetensors", "onnx/model.onnx"], LayoutKind.CHECKPOINT),
+        (["config.json", "tokenizer.json", "onnx/model.onnx"], LayoutKind.ONNX_CHECKPOINT),
+        (["config.json", "tokenizer.json", "model.onnx"], LayoutKind.ONNX_CHECKPOINT),
+        (["config.pbtxt", "1/model.onnx"], LayoutKind.TRITON_MODEL),
+        (["config.pbtxt"], LayoutKind.TRITON_MODEL),
+        (["1/model.onnx"], LayoutKind.TRITON_MODEL),
+        (["a/config.pbtxt", "a/1/model.onnx", "b/2/model.onnx"], LayoutKind.TRITON_REPOSITORY),
+        (["a/config.pbtxt", "README.md", "docs/index.md"], LayoutKind.TRITON_REPOSITORY),
+    ],
+)
+def test_kinds(files: list[str], kind: LayoutKind, make_folder: Make) -> None:
+    assert recognise(make_folder("m", dict.fromkeys(files, b"x"))).kind is kind
+
+
+def test_models_of_a_repository_with_their_versions(make_folder: Make) -> None:
+    names = ["b/config.pbtxt", "b/10/m", "b/2/m", "b/02/m", "b/0/m", "b/x/m", "b/.3/m", "a/1/m", ".hidden/config.pbtxt"]
+    folder = make_folder("repository", dict.fromkeys(names, b"x"))
+    assert recognise(folder).models == (
+        ModelFolder("a", folder / "a", (1,), has_config=False),
+        ModelFolder("b", folder / "b", (2, 10), has_config=True),
+    )
+
+
+def test_version_folders_are_positive_numbers_without_leading_zero(tmp_path: Path) -> None:
+    for name in ("1", "12", "007", "0", "-1", "1.0", "v1", "１", "9" * 40):
+        (tmp_path / name).mkdir()
+    (tmp_path / "3").touch()
+    assert versions_of(tmp_path) == (1, 12)
+
+
+def test_another_onnx_file_can_be_named(make_folder: Make) -> None:
+    folder = make_folder("m", {**CHECKPOINT, "onnx/model_fp16.onnx": b"x", "onnx/model_int8.onnx": b"x"})
+    assert recognise(folder, onnx="onnx/model_fp16.onnx").onnx == folder / "onnx/model_fp16.onnx"
+    with pytest.raises(InvalidConfiguration, match="no weights"):
+        recognise(folder)
+
+
+def test_an_onnx_file_of_another_name_counts_if_it_is_the_only_one(make_folder: Make) -> None:
+    folder = make_folder("m", {**CHECKPOINT, "onnx/model_fp16.onnx": b"x"})
+    assert recognise(folder).onnx == folder / "onnx/model_fp16.onnx"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([], ["an empty folder", "config.json"]),
+        (["notes.txt", "sub/file"], ["found notes.txt, sub/", "config.pbtxt", "numbered version folder"]),
+        (["model.onnx"], ["holds nothing to serve", "model.onnx"]),
+        (["config.json", "tokenizer.json"], ["no weights", "model.safetensors", "found config.json, tokenizer.json"]),
+        (["config.json", "pytorch_model.bin"], ["pytorch_model.bin", "can run code", "save_pretrained"]),
+        (["config.json", "model.safetensors"], ["no tokenizer", "tokenizer.json"]),
+    ],
+)
+def test_what_cannot_be_served_is_said(files: list[str], words: list[str], make_folder: Make, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    with pytest.raises(InvalidConfiguration) as caught:
+        recognise(make_folder("m", dict.fromkeys(files, b"x")))
+    assert [word for word in words if word not in caught.value.message] == []
+
+
+def test_a_missing_folder_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="there is no folder"):
+        recognise(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("inside", ["1/model.onnx", "labels.txt"])
+def test_a_link_out_of_a_model_is_refused(inside: str, make_folder: Make, tmp_path: Path) -> None:
+    folder = make_folder("repository", {"m/config.pbtxt": b"", "m/1/other": b""})
+    (tmp_path / "secret").write_text("s")
+    (folder / "m" / inside).symlink_to(tmp_path / "secret")
+    with pytest.raises(InvalidConfiguration, match="leads out of its model's folder"):
+        recognise(folder)
+
+
+def test_a_whole_model_may_be_a_link(make_folder: Make) -> None:
+    """The operator made it; what is inside must still stay inside."""
+    model = make_folder("elsewhere", {"config.pbtxt": b"", "1/model.onnx": b""})
+    repository = make_folder("repository", {"first/config.pbtxt": b""})
+    (repository / "second").symlink_to(model)
+    assert [each.name for each in recognise(repository).models] == ["first", "second"]
