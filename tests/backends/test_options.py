@@ -67,7 +67,7 @@ def test_they_reach_the_session(folder: Any, request_of: Any) -> None:
         parameters={key: {"string_value": value} for key, value in given.items()},
         optimization={"graph": {"level": 2}},
     )
-    options = instance._model.session.get_session_options()
+    options = instance._shared._model.session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 2)
     assert options.execution_mode == onnxruntime.ExecutionMode.ORT_PARALLEL
     assert (options.enable_cpu_mem_arena, options.enable_mem_pattern) == (False, False)

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from naiad.backends.onnxruntime import loaded
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend, OnnxRuntimeInstance
 from naiad.core.contracts import Batch, LoadRequest
 from naiad.core.datatypes import BY_NAME, TABLE
@@ -342,10 +343,10 @@ def test_instances_share_one_session_until_the_file_changes(folder: Any, request
         return folder.backend.load(LoadRequest(config, "1", folder.path, folder.version, f"m_{index}"))
 
     first, second = load(0), load(1)
-    assert first._model.session is second._model.session
+    assert first._shared is second._shared
     os.utime(folder.version / "model.onnx", ns=(1, 1))
     third = load(2)
-    assert third._model.session is not first._model.session
+    assert third._shared is not first._shared
     first.close()
     assert answers(second, request_of("b", x=np.ones((1, 1), np.float32)))[0].outputs[0].data.tolist() == [[-1.0]]
     (closed,) = first.execute(Batch([request_of("b", x=np.ones((1, 1), np.float32))]))
@@ -354,9 +355,37 @@ def test_instances_share_one_session_until_the_file_changes(folder: Any, request
 
 def test_the_session_goes_with_its_last_instance(folder: Any) -> None:
     instance = three_outputs(folder)
-    assert len(folder.backend._models) == 1
+    assert len(folder.backend._shared) == 1
     instance.close()
-    assert len(folder.backend._models) == 0
+    assert len(folder.backend._shared) == 0
+
+
+def test_a_slow_load_holds_up_nobody_else(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    three_outputs(folder)
+    config = folder.config()
+    other = tmp_path / "other"
+    shutil.copytree(folder.version, other)
+    began, may_end = threading.Event(), threading.Event()
+    real = loaded.open_session
+
+    def slow(path: Path, **options: Any) -> Any:
+        if path.parent == other:
+            began.set()
+            assert may_end.wait(10)
+        return real(path, **options)
+
+    monkeypatch.setattr(loaded, "open_session", slow)
+    opened: list[OnnxRuntimeInstance] = []
+    requests = [LoadRequest(config, "1", folder.path, other, f"m_{index}") for index in range(2)]
+    threads = [threading.Thread(target=lambda r=r: opened.append(folder.backend.load(r))) for r in requests]
+    for thread in threads:
+        thread.start()
+    assert began.wait(10)
+    assert folder.load()
+    may_end.set()
+    for thread in threads:
+        thread.join()
+    assert opened[0]._shared is opened[1]._shared
 
 
 def test_instances_may_run_at_the_same_time(folder: Any, request_of: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.modelconfig import check_servable, finish, prepare
+from naiad.core.errors import InvalidConfiguration
+from naiad.modelconfig import finish, prepare
 
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
 Y = {**X, "name": "y"}
@@ -213,20 +213,3 @@ def test_files_that_are_named_must_exist(tmp_path: Path) -> None:
     (tmp_path / "blob").write_text("a\nb\n")
     (model_dir / "labels.txt").symlink_to(tmp_path / "blob")
     assert finish(fields, model_dir=model_dir).outputs[0].label_filename == "labels.txt"
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"sequence_batching": {}}, r"model 'm': sequence batching \('sequence_batching'\) is not supported yet"),
-        (ensemble(STEP), r"model 'm': ensembles \('ensemble_scheduling'\) is not supported yet"),
-    ],
-)
-def test_what_cannot_be_served_yet_says_so(fields: dict[str, Any], expected: str) -> None:
-    config = finish(given(**fields))
-    with pytest.raises(LoadFailed, match=expected):
-        check_servable(config)
-
-
-def test_ordinary_models_can_be_served() -> None:
-    check_servable(finish(given(dynamic_batching={})))

@@ -2,15 +2,16 @@
 
 from naiad.modelconfig.layout import DEFAULT_MODEL_FILENAMES, choose_versions, infer_backend, prepare
 from naiad.modelconfig.normalize import finish, normalize
+from naiad.modelconfig.servable import check_servable, fields_without_effect
 from naiad.modelconfig.syntax import parse_json, parse_pbtxt, parse_yaml, print_pbtxt, to_message
 from naiad.modelconfig.typed import typed_config
 from naiad.modelconfig.validate import validate
-from naiad.modelconfig.validate_scheduling import check_servable
 
 __all__ = [
     "DEFAULT_MODEL_FILENAMES",
     "check_servable",
     "choose_versions",
+    "fields_without_effect",
     "finish",
     "infer_backend",
     "normalize",

@@ -6,24 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.schema import Document
 
 BOOLEAN_CONTROLS = ("CONTROL_SEQUENCE_START", "CONTROL_SEQUENCE_END", "CONTROL_SEQUENCE_READY")
 CORRELATION_TYPES = {"TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING"}
-
-
-def check_servable(config: ModelConfig) -> None:
-    """Raise LoadFailed for a valid configuration that asks for a scheduler which Naiad does not have yet."""
-    for field, what in (("sequence_batching", "sequence batching"), ("ensemble_scheduling", "ensembles")):
-        if field in config.document:
-            raise LoadFailed(
-                f"model '{config.name}': {what} ('{field}') is not supported yet; "
-                "the configuration itself is valid, other models are not affected",
-                model=config.name,
-            )
 
 
 def validate_scheduling(document: Document) -> None:

@@ -138,8 +138,7 @@ def check(config: ModelConfig, signature: Signature) -> None:
             "set max_batch_size to 0",
             model=config.name,
         )
-    made = {name for entry in config.document.get("batch_input", ()) for name in entry["target_name"]}
-    required = [tensor for tensor in signature.inputs if not tensor.has_default and tensor.name not in made]
+    required = [tensor for tensor in signature.inputs if not tensor.has_default]
     fed = [tensor for tensor in config.inputs if not _has_default(signature, tensor.name)]
     for side, tensors, known in (
         ("input", config.inputs, signature.inputs),

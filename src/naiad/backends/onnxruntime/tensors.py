@@ -1,34 +1,32 @@
 """Plain ONNX models: tensors in, tensors out, several requests in one run.
 
-`OnnxRuntimeBackend` opens models; its instances share one session, so that the weights lie in memory once however many
-instances a model has: a run of a one-thread session stays on its caller's thread. How a tensor is converted is in
-`ports`, what a graph declares in `signature`, what config.pbtxt may ask of a session in `options`.
+Here are the backend and the running of batches, the hottest path of the server. What is opened once and shared by
+instances is in `loaded`, how a tensor is converted in `ports`, what a graph declares in `signature`, what config.pbtxt
+may ask of a session in `options`.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
+from naiad.backends.onnxruntime.loaded import LoadedModel, Run, SharedModel, model_path, stamp
 from naiad.backends.onnxruntime.options import SessionSettings
-from naiad.backends.onnxruntime.ports import InputPort, OutputPort, aligned, read_value
+from naiad.backends.onnxruntime.ports import aligned
 from naiad.backends.onnxruntime.session import open_session, runtime
-from naiad.backends.onnxruntime.signature import check, complete_document, read_signature
+from naiad.backends.onnxruntime.signature import complete_document, read_signature
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, LoadRequest
-from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NaiadError
+from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Tensor
 
-Run = Callable[[Sequence[str], Mapping[str, Any], Any], Sequence[Any]]
 Answer = InferResponse | NaiadError
 
 
@@ -39,7 +37,7 @@ class OnnxRuntimeBackend:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._models: WeakValueDictionary[object, LoadedModel] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[object, SharedModel] = WeakValueDictionary()
 
     def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
         """Fill in inputs, outputs and batching from the graph. Raises LoadFailed.
@@ -56,32 +54,12 @@ class OnnxRuntimeBackend:
         """Load one instance; those of the same files and options share a session. Raises LoadFailed."""
         path = model_path(request.version_dir, request.config.default_model_filename or "model.onnx")
         settings = SessionSettings.of(request)
-        key = (_stamp(path), settings, request.version, repr(request.config))
+        key = (stamp(path), settings, request.version, repr(request.config))
         with self._lock:
-            model = self._models.get(key)
-            if model is None:
-                model = self._models[key] = LoadedModel(request, path, settings)
-        return OnnxRuntimeInstance(model)
-
-
-def model_path(version_dir: Path, filename: str) -> Path:
-    """The file to open: `filename`, or `model.onnx` in a folder of that name. Raises LoadFailed."""
-    given = PurePosixPath(filename)
-    if given.is_absolute() or ".." in given.parts:
-        raise LoadFailed(f"default_model_filename '{filename}' must be a path inside {version_dir}")
-    path = version_dir / given
-    if path.is_dir():
-        path = path / "model.onnx"
-    if not path.is_file():
-        raise LoadFailed(f"{path}: there is no such file; the onnxruntime backend needs it", path=str(path))
-    return path
-
-
-def _stamp(path: Path) -> tuple[object, ...]:
-    """What changes when the model or the external data beside it changes."""
-    with os.scandir(path.parent) as entries:
-        files = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
-    return (str(path), *sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in files))
+            shared = self._shared.get(key)
+            if shared is None:
+                shared = self._shared[key] = SharedModel()
+        return OnnxRuntimeInstance(shared, shared.open(request, path, settings))
 
 
 def _closed(*_: object) -> Sequence[Any]:
@@ -92,54 +70,12 @@ def _without_optimisation(options: Any) -> None:
     options.graph_optimization_level = runtime().GraphOptimizationLevel.ORT_DISABLE_ALL
 
 
-class LoadedModel:
-    """A session and everything about its tensors that can be worked out before the first request."""
-
-    def __init__(self, request: LoadRequest, path: Path, settings: SessionSettings) -> None:
-        config = request.config
-        self.session = open_session(
-            path, threads=settings.threads, entries=dict(settings.entries), configure=settings.configure
-        )
-        check(config, read_signature(self.session))
-        self.name = config.name
-        self.version = request.version
-        self.batches = config.max_batch_size > 0
-        batch_dims = 1 if self.batches else 0
-        self.inputs = tuple(InputPort(tensor, batch_dims) for tensor in config.inputs)
-        self.outputs = {tensor.name: OutputPort(tensor, batch_dims) for tensor in config.outputs}
-        self.run_options = settings.run_options()
-        self.run = self._choose_run(config)
-
-    def _choose_run(self, config: ModelConfig) -> Run:
-        if any(tensor.datatype == "BF16" for tensor in config.outputs):
-            if any(tensor.datatype == "BYTES" for tensor in config.inputs):
-                raise LoadFailed(
-                    f"model '{config.name}': string inputs together with BF16 outputs cannot go through ONNX Runtime's "
-                    "Python binding; let the graph cast the outputs to FP32",
-                    model=config.name,
-                )
-            return self._run_with_values
-        # session.run checks names that were checked at load; the call underneath takes the same arguments and saves
-        # 0.8 of 4.6 µs on a small graph. It is not public, hence the second choice.
-        inner = getattr(self.session, "_sess", None)
-        run: Run = getattr(inner, "run", self.session.run)
-        return run
-
-    def _run_with_values(self, names: Sequence[str], feeds: Mapping[str, Any], options: Any) -> Sequence[Any]:
-        """The way for outputs that numpy has no type for."""
-        ort_value = runtime().OrtValue
-        values = {
-            name: feed if isinstance(feed, ort_value) else ort_value.ortvalue_from_numpy(np.ascontiguousarray(feed))
-            for name, feed in feeds.items()
-        }
-        return [read_value(value) for value in self.session.run_with_ort_values(list(names), values, options)]
-
-
 class OnnxRuntimeInstance:
     """Runs batches; any number of instances may run one model's session at the same time."""
 
-    def __init__(self, model: LoadedModel) -> None:
-        self._run = model.run
+    def __init__(self, shared: SharedModel, model: LoadedModel) -> None:
+        self._shared: SharedModel | None = shared
+        self._run: Run = model.run
         self._run_options = model.run_options
         self._name = model.name
         self._version = model.version
@@ -151,7 +87,6 @@ class OnnxRuntimeInstance:
         self._datatypes = {port.name: port.datatype for port in model.outputs.values()}
         self._has_plain_inputs = all(port.is_plain for port in model.inputs)
         self._has_plain_outputs = all(port.is_plain for port in model.outputs.values())
-        self._model: LoadedModel | None = model
 
     def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
         """Run requests whose names, datatypes and shapes fit the configuration.
@@ -171,7 +106,7 @@ class OnnxRuntimeInstance:
 
     def close(self) -> None:
         """Let go of the session; the last of the instances that share it frees it."""
-        self._model = None
+        self._shared = None
         self._run = _closed
 
     def _execute_alone(self, request: InferRequest, batch: Batch[InferRequest]) -> Answer:

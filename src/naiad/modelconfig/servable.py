@@ -1,0 +1,56 @@
+"""What a valid configuration asks for and Naiad does not do: refused where answers would be wrong, listed otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from naiad.core.errors import LoadFailed
+from naiad.core.model_config import ModelConfig
+
+NOT_YET = {
+    "sequence_batching": "sequence batching",
+    "ensemble_scheduling": "ensembles",
+    "batch_input": "inputs made by the backend",
+    "batch_output": "outputs scattered by input shape",
+    "model_operations": "libraries of custom operators, which are foreign native code,",
+}
+"""Field → what it is for; without it the model would answer wrongly or not at all."""
+
+WITHOUT_EFFECT = {
+    "model_warmup": "warm-up requests are not run",
+    "model_repository_agents": "no agent looks at the files; checksums are not verified",
+    "model_metrics": "histogram buckets are the server's",
+    "metric_tags": "metrics carry no further labels",
+    "cc_model_filenames": "there is no GPU to choose a file for",
+}
+
+
+def check_servable(config: ModelConfig) -> None:
+    """Raise LoadFailed for a valid configuration that needs something which Naiad does not have yet."""
+    for field, what in NOT_YET.items():
+        value = config.document.get(field)
+        if value or (value is not None and isinstance(value, Mapping)):
+            raise LoadFailed(
+                f"model '{config.name}': {what} ('{field}') is not supported yet; "
+                "the configuration itself is valid, other models are not affected",
+                model=config.name,
+                field=field,
+            )
+
+
+def fields_without_effect(config: ModelConfig) -> list[str]:
+    """Fields that are set, kept in the document and do nothing here, as `field: consequence`; for one warning each."""
+    document: Mapping[str, Any] = config.document
+    found = [f"{field}: {consequence}" for field, consequence in WITHOUT_EFFECT.items() if document.get(field)]
+    if config.uses_response_cache:
+        found.append("response_cache: answers are not cached")
+    optimization = document.get("optimization", {})
+    accelerators = optimization.get("execution_accelerators", {})
+    if any(accelerators.values()):
+        found.append("optimization.execution_accelerators: ONNX Runtime runs on the CPU without them")
+    if "cuda" in optimization:
+        found.append("optimization.cuda: there is no GPU")
+    if any("rate_limiter" in group for group in document.get("instance_group", ())):
+        found.append("instance_group.rate_limiter: rates are not limited")
+    return found

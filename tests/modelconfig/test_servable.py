@@ -1,0 +1,82 @@
+"""What is valid but not served: refused by name, or listed as without effect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.core.errors import LoadFailed
+from naiad.core.model_config import ModelConfig
+from naiad.modelconfig import check_servable, fields_without_effect, finish, parse_pbtxt, prepare
+
+REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
+X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
+STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
+
+
+def config(**fields: Any) -> ModelConfig:
+    given = {"backend": "identity", "max_batch_size": 8, "input": [X], "output": [{**X, "name": "y"}]}
+    return finish(prepare({**given, **fields}, "m"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"sequence_batching": {}}, r"model 'm': sequence batching \('sequence_batching'\) is not supported yet"),
+        (
+            {"backend": "", "ensemble_scheduling": {"step": [STEP]}},
+            r"model 'm': ensembles \('ensemble_scheduling'\) is not supported yet",
+        ),
+        (
+            {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}]},
+            r"\('batch_input'\) is not supported yet",
+        ),
+        (
+            {"batch_output": [{"source_input": ["x"], "target_name": ["y"]}]},
+            r"\('batch_output'\) is not supported yet",
+        ),
+        ({"model_operations": {"op_library_filename": ["a.so"]}}, r"\('model_operations'\) is not supported yet"),
+    ],
+)
+def test_what_cannot_be_served_yet_says_so(fields: dict[str, Any], expected: str) -> None:
+    with pytest.raises(LoadFailed, match=expected):
+        check_servable(config(**fields))
+
+
+@pytest.mark.parametrize("name", ["simple_sequence", "simple_dyna_sequence"])
+def test_the_shared_sequence_models_are_valid_but_not_served(name: str) -> None:
+    given = parse_pbtxt((REPOSITORY / name / "config.pbtxt").read_text())
+    with pytest.raises(LoadFailed, match="sequence batching"):
+        check_servable(finish(prepare(given, name, ["model.onnx"])))
+
+
+def test_ordinary_models_are_served_without_remarks() -> None:
+    ordinary = config(dynamic_batching={}, instance_group=[{}], optimization={"graph": {"level": 1}})
+    check_servable(ordinary)
+    assert fields_without_effect(ordinary) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"model_warmup": [{"name": "w"}]}, "model_warmup"),
+        ({"model_repository_agents": {"agents": [{"name": "checksum"}]}}, "model_repository_agents"),
+        ({"model_metrics": {"metric_control": [{}]}}, "model_metrics"),
+        ({"metric_tags": {"a": "b"}}, "metric_tags"),
+        ({"cc_model_filenames": {"8.0": "m.plan"}}, "cc_model_filenames"),
+        ({"response_cache": {"enable": True}}, "response_cache"),
+        (
+            {"optimization": {"execution_accelerators": {"cpu_execution_accelerator": [{"name": "openvino"}]}}},
+            "optimization.execution_accelerators",
+        ),
+        ({"optimization": {"cuda": {"graphs": True}}}, "optimization.cuda"),
+        ({"instance_group": [{"rate_limiter": {"priority": 1}}]}, "instance_group.rate_limiter"),
+    ],
+)
+def test_a_field_without_effect_is_listed(fields: dict[str, Any], expected: str) -> None:
+    given = config(**fields)
+    check_servable(given)
+    (remark,) = fields_without_effect(given)
+    assert remark.startswith(f"{expected}: ")
