@@ -49,9 +49,31 @@ def test_one_logit_ranks_unless_the_card_says_otherwise(make_folder: Callable[..
     assert infer_task(card(folder, "text-classification")) == "text-classification"
 
 
-def test_cross_encoders_rank(make_folder: Callable[..., Path]) -> None:
-    folder = make_folder(config("BertModel"), config_sentence_transformers={"model_type": "CrossEncoder"})
+def test_cross_encoders_rank_with_one_logit(make_folder: Callable[..., Path]) -> None:
+    settings = {"model_type": "CrossEncoder"}
+    folder = make_folder(config("X", id2label={"0": "LABEL_0"}), config_sentence_transformers=settings)
     assert infer_task(folder) == "text-ranking"
+    assert infer_task(make_folder(config("X"), config_sentence_transformers=settings)) == "text-classification"
+
+
+def test_the_body_may_lie_in_a_subfolder(make_folder: Callable[..., Path], make_spec: Any) -> None:
+    """Older sentence-transformers keep config.json and the tokenizer there."""
+    folder = make_folder(modules=[{"path": "0_Transformer"}, {"path": "1_Pooling"}])
+    body = folder / "0_Transformer"
+    body.mkdir()
+    for name in ("vocab.txt", "config.json"):
+        (folder / name).rename(body / name)
+    (body / "sentence_bert_config.json").write_text('{"max_seq_length": 5}')
+    task = build_task(infer_task(folder), folder, make_spec())
+    assert task._tokenizer.max_tokens == 5  # type: ignore[attr-defined]
+
+
+def test_a_body_outside_the_folder_is_refused(make_folder: Callable[..., Path], make_spec: Any) -> None:
+    for modules in ([{"path": "../elsewhere"}], [{"path": "/etc"}], [{"path": 3}], [], {}):
+        folder = make_folder(modules=modules)
+        (folder / "config.json").unlink()
+        with pytest.raises(LoadFailed, match="the first module needs a path inside the folder"):
+            build_task("feature-extraction", folder, make_spec())
 
 
 def test_zero_shot_needs_the_card_and_an_entailment_label(make_folder: Callable[..., Path]) -> None:

@@ -47,9 +47,24 @@ class Checkpoint:
     folder: Path
 
     @cached_property
+    def body(self) -> Path:
+        """Where config.json and the tokenizer lie: `folder`, or in older sentence-transformers their first module's.
+
+        Raises LoadFailed for a modules.json whose first module has no path inside the folder.
+        """
+        modules = read_json(self.folder / "modules.json")
+        if modules is None or (self.folder / "config.json").is_file():
+            return self.folder
+        first = modules[0] if isinstance(modules, list) and modules else None
+        path = first.get("path", "") if isinstance(first, dict) else None
+        if not isinstance(path, str) or not (self.folder / path).resolve().is_relative_to(self.folder.resolve()):
+            raise LoadFailed(f"{self.folder / 'modules.json'}: the first module needs a path inside the folder")
+        return self.folder / path
+
+    @cached_property
     def config(self) -> dict[str, Any]:
         """config.json; empty where there is none."""
-        return read_object(self.folder / "config.json")
+        return read_object(self.body / "config.json")
 
     @cached_property
     def is_sentence_transformer(self) -> bool:
@@ -74,7 +89,7 @@ class Checkpoint:
         """
         table = self.config.get("id2label") or {}
         if not isinstance(table, dict) or not all(str(key).isdigit() for key in table):
-            raise LoadFailed(f"{self.folder / 'config.json'}: id2label must map class numbers to names")
+            raise LoadFailed(f"{self.body / 'config.json'}: id2label must map class numbers to names")
         named = {int(key): str(value) for key, value in table.items()}
         return [named.get(index, f"LABEL_{index}") for index in range(count)]
 

@@ -78,7 +78,7 @@ def infer_task(folder: Path) -> str:
     checkpoint = Checkpoint(folder)
     tag = pipeline_tag(folder)
     if checkpoint.sentence_settings.get("model_type") == "CrossEncoder":
-        return "text-ranking"
+        return "text-ranking" if checkpoint.label_count == 1 else "text-classification"
     if checkpoint.is_sentence_transformer:
         return tag if tag in ("feature-extraction", "sentence-similarity") else "feature-extraction"
     task = _task_of_architecture(checkpoint.architecture)
@@ -110,7 +110,8 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
             task=name,
             head=spec.head,
         )
-    return row.build(TaskParts(name, Checkpoint(folder), load_tokenizer(folder, spec), spec, options or {}))
+    checkpoint = Checkpoint(folder)
+    return row.build(TaskParts(name, checkpoint, load_tokenizer(checkpoint.body, spec), spec, options or {}))
 
 
 def build_tensors(folder: Path, spec: EncoderSpec) -> Task:

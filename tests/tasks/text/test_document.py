@@ -66,6 +66,15 @@ def test_roberta_files_give_the_ids_of_transformers(
         assert row.tolist() == ids, text[:80]
 
 
+def test_mpnet_has_the_words_of_bert_in_the_frame_of_roberta(tmp_path: Path, make_spec: Any) -> None:
+    (tmp_path / "vocab.txt").write_text("<s>\n<pad>\n</s>\n[UNK]\nthe\nmovie\n<mask>\n")
+    special = {"cls_token": "<s>", "sep_token": "</s>", "pad_token": {"content": "<pad>"}, "mask_token": "<mask>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(special))
+    tokenizer = load_tokenizer(tmp_path, make_spec(uses_type_ids=False))
+    assert tokenizer.encode_pairs([("The", "movie")], "longest")[0].ids.tolist() == [0, 4, 2, 2, 5, 2]
+    assert (tokenizer.special_id("mask"), tokenizer.special_id("pad"), tokenizer.special_id("unk")) == (6, 1, 3)
+
+
 def test_a_vocabulary_without_special_tokens_is_refused(tmp_path: Path, make_spec: Any) -> None:
     (tmp_path / "vocab.txt").write_text("the\nmovie\n")
     with pytest.raises(LoadFailed, match=r"has no special token \[CLS\]"):

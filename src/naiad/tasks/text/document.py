@@ -41,6 +41,9 @@ def _bert_document(folder: Path, settings: TokenizerSettings) -> dict[str, Any]:
     tokens = {**BERT_TOKENS, **settings.special_tokens}
     flags = settings.config
     cls, sep = (_special(tokens[role], vocabulary, folder) for role in ("cls", "sep"))
+    frame: dict[str, Any] = {"type": "BertProcessing", "sep": sep, "cls": cls}
+    if tokens["cls"] == ROBERTA_TOKENS["cls"]:  # MPNet: BERT's words in RoBERTa's frame
+        frame = {**frame, "type": "RobertaProcessing", "trim_offsets": False, "add_prefix_space": False}
     return {
         "version": "1.0",
         "added_tokens": _added(tokens, vocabulary),
@@ -52,7 +55,7 @@ def _bert_document(folder: Path, settings: TokenizerSettings) -> dict[str, Any]:
             "lowercase": flags.get("do_lower_case", True),
         },
         "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {"type": "BertProcessing", "sep": sep, "cls": cls},
+        "post_processor": frame,
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
         "model": {
             "type": "WordPiece",

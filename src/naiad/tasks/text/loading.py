@@ -31,11 +31,11 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
             backend = RustTokenizer.from_file(str(path))
         else:
             backend = RustTokenizer.from_str(tokenizer_document(folder, settings))
+        _apply_flags(backend, settings)
     except LoadFailed:
         raise
     except Exception as error:  # the library has no base class: it raises bare Exception for every fault in a file
         raise LoadFailed(f"{path} is not a tokenizer that this version of tokenizers reads: {error}") from error
-    _apply_flags(backend, settings)
     settings = replace(settings, special_tokens=_special_tokens(backend, settings))
     return Tokenizer(backend, settings, spec.uses_type_ids)
 
