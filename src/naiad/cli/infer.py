@@ -97,11 +97,16 @@ def _as_text(metadata: ModelMetadata, named: Mapping[str, Any]) -> dict[str, Any
 def _json(result: Result) -> str:
     import orjson
 
-    outputs = {name: _plain(value) for name, value in result.items()}
+    outputs = {name: _plain(value) if _is_text(value) else value for name, value in result.items()}
     document = {"model_name": result.model_name, "model_version": result.model_version, "outputs": outputs}
     if result.parameters:
         document["parameters"] = dict(result.parameters)
-    return orjson.dumps(document, default=lambda raw: raw.decode("latin-1")).decode()
+    # bytes that are no UTF-8 text come out as the characters of the same numbers
+    return orjson.dumps(document, lambda raw: raw.decode("latin-1"), orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _is_text(value: Any) -> bool:
+    return getattr(getattr(value, "dtype", None), "kind", "") == "O"
 
 
 def _plain(value: Any) -> Any:
