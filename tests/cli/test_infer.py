@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from naiad.cli.main import group
 from naiad.core import errors
-from naiad.testing.running_server import RunningServer, running_server
+from naiad.testing import RunningServer, running_server
 
 MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 

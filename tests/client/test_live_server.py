@@ -13,7 +13,7 @@ import pytest
 
 from naiad.client import AsyncClient, Client
 from naiad.core import errors
-from naiad.testing.running_server import RunningServer, running_server
+from naiad.testing import RunningServer, running_server
 
 MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 

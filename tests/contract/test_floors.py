@@ -46,7 +46,7 @@ HEAVY = {
     "safetensors": ("convert/", "repository/"),
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),
-    "uvloop": ("cli/serve.py", "testing/running_server.py"),
+    "uvloop": ("cli/serve.py", "testing/server.py"),
     "httptools": ("wire/http/",),
     "google": ("modelconfig/", "protocol/"),
     "prometheus_client": ("observe/",),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.testing.running_server import RunningServer, running_server
+from naiad.testing import RunningServer, running_server
 
 http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed (requirements/dev.txt)")
 aio = pytest.importorskip("tritonclient.http.aio", reason="tritonclient[http] is not installed (requirements/dev.txt)")
