@@ -150,6 +150,18 @@ def test_an_empty_brain_float_tensor(folder: Any) -> None:
     assert response.outputs[0].shape == (0,)
 
 
+def test_other_outputs_beside_brain_floats(folder: Any) -> None:
+    folder.write(
+        [("Identity", "x", "y"), ("Neg", "f", "g")],
+        {"x": ("BF16", ["n", 1]), "f": ("FP32", ["n", 1])},
+        {"y": ("BF16", ["n", 1]), "g": ("FP32", ["n", 1])},
+    )
+    inputs = {"x": Tensor("x", "BF16", np.array([[7]], np.uint16)), "f": Tensor.of("f", np.ones((1, 1), np.float32))}
+    request = InferRequest("m", inputs=inputs)
+    for response in answers(folder.load(), request, request):
+        assert [tensor.data.tolist() for tensor in response.outputs] == [[[7]], [[-1.0]]]
+
+
 def test_strings_beside_brain_float_outputs_are_refused_at_load(folder: Any) -> None:
     """ONNX Runtime's Python binding cannot feed strings the way in which it gives BF16 back."""
     folder.write(
@@ -270,6 +282,20 @@ def test_reshape_keeps_wildcards_in_order(folder: Any, request_of: Any) -> None:
     data = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
     for response in answers(instance, request_of(x=data), request_of(x=data)):
         np.testing.assert_array_equal(response.outputs[0].data, data)
+
+
+def test_an_output_that_does_not_fit_its_reshape(folder: Any, request_of: Any) -> None:
+    folder.write([("Concat", "x x", "y")], {"x": ("FP32", ["n", "k"])}, {"y": ("FP32", ["n", "j"])}, axis=1)
+    instance = folder.load(
+        max_batch_size=4,
+        input=[{"name": "x", "data_type": "TYPE_FP32", "dims": [-1]}],
+        output=[{"name": "y", "data_type": "TYPE_FP32", "dims": [2, 3], "reshape": {"shape": [6]}}],
+    )
+    (good,) = answers(instance, request_of(x=np.ones((1, 3), np.float32)))
+    assert good.outputs[0].shape == (1, 2, 3)
+    (bad,) = instance.execute(Batch([request_of(x=np.ones((1, 2), np.float32))]))
+    assert isinstance(bad, ModelFailed)
+    assert "a tensor of shape [1, 4] cannot take shape [2, 3]" in bad.message
 
 
 @pytest.mark.parametrize("max_batch_size", [0, 4])

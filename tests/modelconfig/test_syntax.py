@@ -164,6 +164,29 @@ def test_yaml_is_the_same_names() -> None:
     assert parse_yaml("") == parse_json({})
 
 
+def test_bytes_are_utf_8_with_or_without_a_mark() -> None:
+    expected = parse_pbtxt('name: "é"')
+    assert parse_pbtxt('name: "é"'.encode()) == expected
+    assert parse_pbtxt(b"\xef\xbb\xbf" + 'name: "é"'.encode()) == expected
+    assert parse_json('{"name": "é"}'.encode()) == expected
+    assert parse_yaml("name: é".encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("parse", "place"), [(parse_pbtxt, "config.pbtxt:2: "), (parse_yaml, "config.yaml:2: "), (parse_json, "config: ")]
+)
+def test_bytes_that_are_no_text(parse: Any, place: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        parse(b"\n\xff\x00")
+    assert caught.value.message.startswith(place)
+
+
+def test_an_error_does_not_repeat_a_whole_line() -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        parse_pbtxt("max_batch_size: " + "9" * 5000)
+    assert len(caught.value.message) < 400
+
+
 def test_texts_have_a_largest_size() -> None:
     text = "#" * (MAX_CHARACTERS + 1)
     for parse in (parse_pbtxt, parse_json, parse_yaml):

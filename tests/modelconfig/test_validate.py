@@ -58,6 +58,16 @@ TENSORS: list[tuple[dict[str, Any], str]] = [
         {"model_warmup": [{"name": "w", "inputs": {"x": {"input_data_file": "../../d"}}}]},
         "model_warmup 'w' input 'x' '../../d' must be a path inside",
     ),
+    (
+        {
+            "sequence_batching": {
+                "state": [
+                    {"input_name": "i", "output_name": "o", "initial_state": [{"name": "s", "data_file": "../f"}]}
+                ]
+            }
+        },
+        "initial_state 's' data_file '../f' must be a path inside",
+    ),
     ({"instance_group": [{"name": "g"}, {"name": "g"}]}, "instance group name 'g' is used more than once"),
     ({"instance_group": [{"count": -1}]}, "must have count >= 1"),
     ({"instance_group": [{"kind": 17}]}, "has unknown kind 17"),
@@ -185,6 +195,8 @@ def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: st
         {"dynamic_batching": {"preserve_ordering": True, "priority_levels": 1, "default_priority_level": 1}},
         {"sequence_batching": {"control_input": [START, CORRID], "direct": {"minimum_slot_utilization": 1.0}}},
         {"response_cache": {"enable": True}},
+        {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{"name": "s"}]}]}},
+        {"model_warmup": [{"name": "w", "inputs": {"x": {"zero_data": True}}}]},
         {"instance_group": [{"passive": True}, {}]},
         {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}]},
         ensemble(STEP),

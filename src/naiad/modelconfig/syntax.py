@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from naiad.modelconfig.schema import Document, config_class, is_map, to_document
 MAX_CHARACTERS = 4 << 20
 """The largest configurations seen in the wild, ensembles of hundreds of steps, stay far below."""
 
+MAX_REASON = 300
+"""Characters of protobuf's own words, which may hold a whole line of the file."""
+
 UNKNOWN_IN_TEXT = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[^"]*)"')
 UNKNOWN_ENUM = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\S+?)\.?$')
 UNKNOWN_ENUM_IN_JSON = re.compile(r"Invalid enum value (?P<name>.*) for enum type (?P<type>[\w.]+)")
@@ -25,11 +29,12 @@ FAILED_FIELD = re.compile(r"^(?:Failed to parse \w+ field: )*Failed to parse (?P
 PLACE = re.compile(r" at \"?ModelConfig\.(?P<path>\S+?)\"?\.*$")
 
 
-def parse_pbtxt(text: str, origin: str = "config.pbtxt") -> Document:
+def parse_pbtxt(text: str | bytes, origin: str = "config.pbtxt") -> Document:
     """Read protobuf text. Raises InvalidConfiguration: `origin:line:column: …`."""
     from google.protobuf import text_format
 
     _check_size(text, origin)
+    text = _decode(text, origin)
     message = config_class()()
     try:
         text_format.Parse(text, message)
@@ -38,8 +43,6 @@ def parse_pbtxt(text: str, origin: str = "config.pbtxt") -> Document:
         place = origin if line is None else f"{origin}:{line}:{column}"
         reason = str(error).removeprefix(f"{line}:{column} : ")
         raise InvalidConfiguration(f"{place}: {_explain(reason)}", origin=origin, line=line, column=column) from error
-    except (UnicodeError, ValueError) as error:
-        raise InvalidConfiguration(f"{origin}: not a text that can be read: {error}", origin=origin) from error
     return to_document(message)
 
 
@@ -57,13 +60,13 @@ def parse_json(source: str | bytes | Mapping[str, Any], origin: str = "config") 
     return _from_values(source, origin)
 
 
-def parse_yaml(text: str, origin: str = "config.yaml") -> Document:
+def parse_yaml(text: str | bytes, origin: str = "config.yaml") -> Document:
     """Read a YAML mapping with the same names. Raises InvalidConfiguration."""
     import yaml
 
     _check_size(text, origin)
     try:
-        values = yaml.safe_load(text)
+        values = yaml.safe_load(_decode(text, origin))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidConfiguration(f"{origin}: not valid YAML: {error}", origin=origin) from error
     return _from_values({} if values is None else values, origin)
@@ -131,6 +134,17 @@ def _check_size(text: str | bytes, origin: str) -> None:
         )
 
 
+def _decode(text: str | bytes, origin: str) -> str:
+    """Bytes as UTF-8, with or without a byte order mark."""
+    if isinstance(text, str):
+        return text
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        raise InvalidConfiguration(f"{origin}:{line}: not UTF-8 ({error.reason})", origin=origin, line=line) from error
+
+
 def _explain(reason: str) -> str:
     """Say protobuf's reason in the words of the file, with the name that was probably meant."""
     pool = config_class().DESCRIPTOR.file.pool
@@ -142,7 +156,8 @@ def _explain(reason: str) -> str:
     if match := UNKNOWN_ENUM.search(reason) or UNKNOWN_ENUM_IN_JSON.search(reason):
         names = [value.name for value in pool.FindEnumTypeByName(match["type"]).values]
         reason = f"unknown value '{match['name']}'{_suggest(match['name'], names)}"
-    return f"{place}: {reason}" if place else reason.replace("inference.", "")
+    reason = textwrap.shorten(reason.replace("inference.", ""), MAX_REASON)
+    return f"{place}: {reason}" if place else reason
 
 
 def _split_place(reason: str) -> tuple[str, str]:

@@ -65,13 +65,11 @@ def _tensor(arg: Any, has_default: bool = False) -> GraphTensor:
 
 
 def complete_document(document: Mapping[str, Any], signature: Signature, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Fill in inputs, outputs and batching where the document leaves inputs or outputs open; never override.
+    """Fill in inputs, outputs and batching of a document that leaves inputs or outputs open; never override.
 
     Raises LoadFailed where the graph cannot do what the document asks for.
     """
     completed = deepcopy(dict(document))
-    if completed.get("input") and completed.get("output"):
-        return completed
     sides = (("input", tuple(t for t in signature.inputs if not t.has_default)), ("output", signature.outputs))
     _complete_batching(completed, sides, settings)
     batches = completed["max_batch_size"] > 0
