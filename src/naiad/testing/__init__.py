@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from naiad.testing.local_hub import LocalHub
     from naiad.testing.manual_clock import ManualClock
-    from naiad.testing.running_server import RunningServer, running_server
+    from naiad.testing.server import RunningServer, running_server
 
 __all__ = ["LocalHub", "ManualClock", "RunningServer", "running_server"]
 
 _HOMES = {
     "LocalHub": "local_hub",
     "ManualClock": "manual_clock",
-    "RunningServer": "running_server",
-    "running_server": "running_server",
+    "RunningServer": "server",
+    "running_server": "server",
 }
 
 

@@ -78,6 +78,8 @@ class HubAnswers(HubHandler):
 
     def _sibling(self, path: str, content: bytes) -> dict[str, Any]:
         entry: dict[str, Any] = {"rfilename": path, "size": len(content), "blobId": git_blob_id(content)}
+        if not self.server.hub.gives_sizes:
+            return {"rfilename": path}
         if self._is_lfs(path):
             entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
         return entry

@@ -86,6 +86,8 @@ class LocalHub:
         self.writers: set[str] = set()
         """Tokens that may create and change repositories."""
         self.lfs_suffixes = lfs_suffixes
+        self.gives_sizes = True
+        """False: lists names only, as some mirrors do."""
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._main = HubServer(self, HubAnswers)

@@ -106,7 +106,12 @@ class HttpConnection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._body_bytes = 0
         self._header_bytes = 0
+        self._unfinished_bytes = 0
+        """Received while the headers of the current request were not complete."""
         self._chunk_count = 0
+        self._begun = 0
+        """Requests begun so far."""
+        self._is_in_headers = True
         self._is_closing = False
         """Read no more; close when everything owed is sent."""
 
@@ -137,14 +142,21 @@ class HttpConnection(asyncio.Protocol):
         """Parse; called by the loop."""
         if self._is_closing:
             return
+        begun = self._begun
         try:
             self._parser.feed_data(data)
+            if self._is_in_headers:
+                # The parser shows a header only when it is whole; an endless one must not fill its memory.
+                self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self._begun else 0
+                self._check_header(self._unfinished_bytes)
         except self._parse_error as error:
             cause = error.__context__
             if isinstance(cause, _RefusedError):
                 self._refuse(cause.status, cause.message)
             else:
                 self._refuse(400, f"malformed HTTP request: {error}")
+        except _RefusedError as error:
+            self._refuse(error.status, error.message)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
@@ -163,6 +175,8 @@ class HttpConnection(asyncio.Protocol):
         self._current = Exchange(self)
         self._chunks = []
         self._body_bytes = self._header_bytes = self._chunk_count = 0
+        self._begun += 1
+        self._is_in_headers = True
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -178,6 +192,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Refuse what is announced to be too large before any of it is read."""
+        self._is_in_headers = False
         current = self._current
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive()
@@ -244,7 +259,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _count_header(self, size: int) -> None:
         self._header_bytes += size
-        if self._header_bytes > self._limits.header_bytes:
+        self._check_header(self._header_bytes)
+
+    def _check_header(self, size: int) -> None:
+        if size > self._limits.header_bytes:
             raise _RefusedError(431, f"request headers exceed the maximum of {self._limits.header_bytes} bytes")
 
     def _check_body(self, size: int) -> None:

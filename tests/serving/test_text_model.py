@@ -1,0 +1,204 @@
+"""Text requests: split into sequences, batched across requests, answered once, counted, cancelled, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.contracts import Batch, Preparation
+from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, Overloaded
+from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.scheduling.runner import Runner
+from naiad.scheduling.tokens import TokenRule, decide_packed
+from naiad.serving.text_model import LIGHT_BYTES, EncoderQueue, TextModel
+
+CONFIG = ModelConfig(
+    "texts", inputs=(TensorConfig("text", "BYTES", (-1,)),), outputs=(TensorConfig("length", "INT64", (-1,)),)
+)
+
+
+class LengthTask:
+    """One token per byte; answers how many there were."""
+
+    name = "length"
+    inputs = CONFIG.inputs
+    outputs = CONFIG.outputs
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        self.threads.add(threading.get_ident())
+        texts = request.inputs["text"].data.tolist()
+        if b"bad" in texts:
+            raise InvalidRequest("a bad text")
+        return Preparation([TokenSequence(np.frombuffer(b"." + text, np.uint8), ("n",)) for text in texts])
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        lengths = np.array([int(result["n"]) - 1 for result in results], np.int64)
+        return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])
+
+
+class Counting:
+    """An encoder that counts tokens; can be held; fails on sequences that hold an exclamation mark."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def execute(self, batch: Batch[TokenSequence]) -> Sequence[EncoderResult | NaiadError]:
+        self.gate.wait()
+        batch.input_ready_s = batch.output_ready_s = 1.0
+        self.batches.append([item.tokens for item in batch.items])
+        return [self._one(item) for item in batch.items]
+
+    def _one(self, item: TokenSequence) -> EncoderResult | NaiadError:
+        if ord("!") in item.input_ids:
+            return ModelFailed("too loud")
+        return {"n": np.array(item.tokens)}
+
+    def close(self) -> None:
+        pass
+
+
+class Fixture:
+    """A model over one counting encoder."""
+
+    def __init__(self, max_tokens: int = 20, max_sequences: int = 0) -> None:
+        self.task = LengthTask()
+        self.encoder = Counting()
+        policy = partial(decide_packed, rule=TokenRule(max_tokens=max_tokens))
+        self.queue = EncoderQueue([Runner(self.encoder, "e", may_inline=False)], policy, max_sequences=max_sequences)
+        self.model = TextModel(CONFIG, "1", self.task, self.queue)
+        self.answers: list[Answer] = []
+        self._arrived = asyncio.Event()
+
+    def submit(self, *texts: bytes) -> Any:
+        request = InferRequest("texts", inputs={"text": bytes_tensor("text", list(texts))})
+        return self.model.submit(request, self._respond)
+
+    def _respond(self, answer: Answer, is_last: bool) -> None:
+        assert is_last
+        self.answers.append(answer)
+        self._arrived.set()
+
+    async def until(self, count: int) -> list[Any]:
+        async with asyncio.timeout(10):
+            while len(self.answers) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return [
+            answer if isinstance(answer, NaiadError) else answer.outputs[0].data.tolist() for answer in self.answers
+        ]
+
+
+async def test_sequences_of_several_requests_share_a_batch_and_answers_stay_apart() -> None:
+    fixture = Fixture()
+    fixture.submit(b"aa", b"bbb")
+    fixture.submit(b"c")
+    assert await fixture.until(2) == [[2, 3], [1]]
+    assert fixture.encoder.batches == [[3, 4, 2]]
+
+
+async def test_a_large_request_is_spread_over_batches_and_keeps_its_order() -> None:
+    fixture = Fixture(max_tokens=10)
+    fixture.submit(*(b"x" * length for length in (8, 1, 8, 1, 8)))
+    assert await fixture.until(1) == [[8, 1, 8, 1, 8]]
+    assert len(fixture.encoder.batches) > 1
+
+
+async def test_heavy_requests_are_tokenised_off_the_loop_light_ones_on_it() -> None:
+    fixture = Fixture(max_tokens=100_000)
+    fixture.submit(b"light")
+    await fixture.until(1)
+    assert fixture.task.threads == {threading.get_ident()}
+    fixture.submit(b"x" * (LIGHT_BYTES + 1))
+    assert await fixture.until(2) == [[5], [LIGHT_BYTES + 1]]
+    assert len(fixture.task.threads) == 2
+
+
+async def test_a_bad_text_is_refused_at_once_or_answered_when_heavy() -> None:
+    fixture = Fixture()
+    with pytest.raises(InvalidRequest, match="a bad text"):
+        fixture.submit(b"bad")
+    fixture.submit(b"bad", b"x" * (LIGHT_BYTES + 1))
+    (error,) = await fixture.until(1)
+    assert isinstance(error, InvalidRequest)
+    assert fixture.model.statistics.pending == 0
+
+
+async def test_one_failing_sequence_fails_its_request_and_no_other() -> None:
+    fixture = Fixture()
+    fixture.submit(b"fine", b"loud!")
+    fixture.submit(b"quiet")
+    error, other = await fixture.until(2)
+    assert isinstance(error, ModelFailed)
+    assert other == [5]
+    assert fixture.model.statistics.failures["BACKEND"] == 1
+
+
+async def test_cancelling_takes_all_sequences_out_and_answers_once() -> None:
+    fixture = Fixture(max_tokens=3)
+    fixture.encoder.gate.clear()
+    fixture.submit(b"running")
+    await asyncio.sleep(0)
+    cancel = fixture.submit(b"a", b"b")
+    assert fixture.queue.scheduler.pending == 2
+    cancel()
+    cancel()
+    assert fixture.queue.scheduler.pending == 0
+    fixture.encoder.gate.set()
+    first, second = await fixture.until(2)
+    assert isinstance(first, Cancelled)
+    assert second == [7]
+    assert fixture.encoder.batches == [[8]]
+
+
+async def test_a_request_that_does_not_fit_the_queue_is_refused_whole() -> None:
+    fixture = Fixture(max_sequences=3)
+    fixture.submit(b"a", b"b")
+    with pytest.raises(Overloaded):
+        fixture.submit(b"c", b"d")
+    assert await fixture.until(1) == [[1, 1]]
+    assert fixture.model.statistics.pending == 0
+    fixture.submit(b"e")
+    assert (await fixture.until(2))[1] == [1]
+
+
+async def test_no_texts_no_sequences_an_empty_answer() -> None:
+    fixture = Fixture()
+    fixture.submit()
+    assert await fixture.until(1) == [[]]
+
+
+async def test_drain_waits_for_light_and_heavy_requests() -> None:
+    fixture = Fixture(max_tokens=100_000)
+    fixture.submit(b"x" * (LIGHT_BYTES + 1))
+    fixture.submit(b"light")
+    await fixture.model.drain()
+    assert len(fixture.answers) == 2
+    fixture.model.close()
+
+
+async def test_statistics_count_texts_requests_and_runs() -> None:
+    fixture = Fixture()
+    fixture.submit(b"a", b"b")
+    fixture.submit(b"c")
+    await fixture.until(2)
+    stats = fixture.model.statistics.as_json()
+    assert stats["inference_count"] == 3
+    assert stats["execution_count"] == 1
+    assert stats["inference_stats"]["success"]["count"] == 2
+    assert [entry["batch_size"] for entry in stats["batch_stats"]] == [3]

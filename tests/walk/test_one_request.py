@@ -1,0 +1,154 @@
+"""The way of one request, station by station. Read it after the README's map: every folder appears where it works.
+
+Nothing is replaced here: each station is the real part, and what it gives is asserted before the next one gets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from naiad.backends.identity import IdentityBackend
+from naiad.core.contracts import Batch, LoadRequest
+from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.modelconfig import finish, parse_pbtxt, prepare
+from naiad.protocol import infer_answer, infer_json
+from naiad.protocol.limits import Limits
+from naiad.scheduling.decision import Run
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.queue import Job, JobQueue
+from naiad.scheduling.runner import Runner
+from naiad.serving.catalog import Catalog
+from naiad.serving.engine import Engine
+from naiad.serving.tensor_model import TensorModel
+from naiad.serving.validation import RequestCheck
+from naiad.wire.http.api import v2_router
+from naiad.wire.http.connection import Exchange, HttpConnection
+
+CONFIG = """
+name: "echo"
+backend: "identity"
+max_batch_size: 4
+input  { name: "IN"  data_type: TYPE_FP32 dims: [ 2 ] }
+output { name: "OUT" data_type: TYPE_FP32 dims: [ 2 ] }
+"""
+
+BODY = b'{"id":"a","inputs":[{"name":"IN","datatype":"FP32","shape":[1,2],"data":[1.5,2]}]}'
+
+HTTP = b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+
+
+class Transport(asyncio.Transport):
+    """The socket's place: keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+
+async def test_the_way_of_a_request(tmp_path: Any) -> None:
+    # modelconfig: text → what the model says of itself.
+    config = finish(prepare(parse_pbtxt(CONFIG), "echo"))
+    assert (config.backend, config.max_batch_size, config.inputs[0].dims) == ("identity", 4, (2,))
+
+    # backends: a runtime loads one copy of the model.
+    instance = IdentityBackend().load(LoadRequest(config, "1", tmp_path, tmp_path / "1", "echo_0"))
+
+    # 1. wire/http: bytes → an exchange; the route says what it is for.
+    arrived: list[Exchange] = []
+    transport = Transport()
+    connection = HttpConnection(arrived.append, Limits(), set())
+    connection.connection_made(transport)
+    connection.data_received(HTTP)
+    (exchange,) = arrived
+    assert (exchange.method, exchange.url, exchange.body) == (b"POST", b"/v2/models/echo/infer", BODY)
+
+    # 2. protocol: a body → an InferRequest, which knows nothing of HTTP.
+    request, binary_default = infer_json.decode("echo", "", exchange.body, None, Limits())
+    assert (request.id, request.inputs["IN"].data.tolist(), binary_default) == ("a", [[1.5, 2.0]], False)
+
+    # 3. serving: does the request suit the model? How many rows has it, and whom may it share a batch with?
+    rows, shape_key = RequestCheck(config).check(request)
+    assert (rows, shape_key) == (1, None)
+
+    # 4. scheduling: it waits, a pure function decides, a batch is made.
+    queue = JobQueue()
+    queue.add(Job(request, rows, lambda job, result: None, shape_key), now=10.0)
+    decision = decide_dynamic(queue.front(64), 10.0, 1, DynamicRule(config.max_batch_size))
+    assert decision == Run(range(1))
+
+    # 5. backends: an instance runs the batch and gives one answer for each request.
+    batch = Batch([request])
+    (response,) = instance.execute(batch)
+    assert isinstance(response, InferResponse)
+    assert response.outputs[0].name == "OUT"
+    assert np.array_equal(response.outputs[0].data, [[1.5, 2.0]])
+    assert 0 < batch.input_ready_s <= batch.output_ready_s
+
+    # 6. protocol: an InferResponse → a body.
+    response.model_version, response.id = "1", request.id
+    encoded = infer_answer.encode(request, response, binary_default)
+    document = {
+        "id": "a",
+        "model_name": "echo",
+        "model_version": "1",
+        "outputs": [{"name": "OUT", "datatype": "FP32", "shape": [1, 2], "data": [1.5, 2.0]}],
+    }
+    assert json.loads(encoded.header) == document
+
+    # 7. wire/http: the answer leaves.
+    exchange.answer(200, encoded.header, b"application/json")
+    assert transport.written.endswith(b"\r\n\r\n" + encoded.header)
+
+    # The same way in one go, as the server goes it: the door, the engine, the catalog, the model's scheduler.
+    await the_whole_way(TensorModel(config, "1", [Runner(instance, "echo_0", may_inline=True)]), document)
+
+
+async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
+    catalog = Catalog()
+    catalog.announce("echo", "1")
+    catalog.add(model)
+    engine = Engine(catalog)
+    answered = asyncio.Event()
+    stations: list[str] = []
+
+    class Recording(Transport):
+        def write(self, data: Any) -> None:
+            super().write(data)
+            stations.append("wire: answer written")
+            answered.set()
+
+    def submit(request: InferRequest, respond: Any) -> Any:
+        stations.append("serving: submitted")
+        return real_submit(request, partial(responded, respond))
+
+    def responded(respond: Any, answer: Answer, is_last: bool) -> None:
+        assert is_last, "a plain model answers once"
+        stations.append("serving: answered")
+        respond(answer, is_last)
+
+    real_submit, engine.submit = engine.submit, submit  # type: ignore[method-assign]
+    router = v2_router(engine, Limits(), "triton")
+
+    def dispatch(exchange: Exchange) -> None:
+        stations.append("wire: request read")
+        router(exchange)
+
+    transport = Recording()
+    connection = HttpConnection(dispatch, Limits(), set())
+    connection.connection_made(transport)
+    connection.data_received(HTTP)
+    assert stations == ["wire: request read", "serving: submitted"], "the model runs later, so that others can join"
+    await asyncio.wait_for(answered.wait(), 10)
+    assert stations[2:] == ["serving: answered", "wire: answer written"]
+    assert json.loads(transport.written.partition(b"\r\n\r\n")[2]) == document
+    assert model.statistics.as_json()["inference_stats"]["success"]["count"] == 1
+    await engine.drain()
+    model.close()

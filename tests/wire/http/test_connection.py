@@ -1,0 +1,238 @@
+"""One HTTP/1.1 connection, with a transport made of a list: no sockets, no loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from naiad.protocol.limits import Limits
+from naiad.wire.http.connection import Exchange, HttpConnection
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closed = False
+        self.reading = True
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.written)
+
+
+class Door:
+    """A connection and what came through it."""
+
+    def __init__(self, limits: Limits | None = None, *, answers: bool = True) -> None:
+        self.exchanges: list[Exchange] = []
+        self.wire = Wire()
+        self.connections: set[HttpConnection] = set()
+        self._answers = answers
+        self.connection = HttpConnection(self._dispatch, limits or Limits(), self.connections)
+        self.connection.connection_made(self.wire)
+
+    def _dispatch(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        if self._answers:
+            exchange.answer(200, exchange.body)
+
+    def send(self, data: bytes, piece: int = 0) -> bytes:
+        """Deliver bytes, in pieces of that size; returns all that was written so far."""
+        step = piece or len(data)
+        for at in range(0, len(data), step):
+            self.connection.data_received(data[at : at + step])
+        return self.wire.text
+
+
+POST = b"POST /x?q=1 HTTP/1.1\r\nHost: h\r\nX-Thing: 1\r\nx-thing: 2\r\nContent-Length: 5\r\n\r\nhello"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize("piece", [0, 1, 7])
+def test_a_request_arrives_whole_however_it_is_cut(piece: int) -> None:
+    door = Door()
+    assert door.send(POST, piece) == OK
+    (exchange,) = door.exchanges
+    assert (exchange.method, exchange.url, exchange.body) == (b"POST", b"/x?q=1", b"hello")
+    assert exchange.headers[b"x-thing"] == b"1, 2"
+
+
+def test_chunked_bodies() -> None:
+    door = Door()
+    door.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert door.exchanges[0].body == b"abcde"
+
+
+def test_pipelined_answers_leave_in_the_order_of_the_requests_in_one_write() -> None:
+    door = Door(answers=False)
+    door.send(POST * 3)
+    first, second, third = door.exchanges
+    third.answer(200, b"3")
+    second.answer(200, b"2")
+    assert door.wire.written == []
+    first.answer(200, b"1")
+    assert len(door.wire.written) == 1
+    assert [part[-1:] for part in door.wire.text.split(b"HTTP/1.1 200 OK")[1:]] == [b"1", b"2", b"3"]
+
+
+def test_only_the_first_answer_counts() -> None:
+    door = Door(answers=False)
+    door.send(POST)
+    door.exchanges[0].answer(200, b"hello")
+    door.exchanges[0].fail(500, "late")
+    assert door.wire.text == OK
+
+
+def test_errors_are_v2_error_objects() -> None:
+    door = Door(answers=False)
+    door.send(POST)
+    door.exchanges[0].fail(404, 'no "x"')
+    assert door.wire.text.startswith(b"HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n")
+    assert door.wire.text.endswith(b'{"error":"no \\"x\\""}')
+
+
+def test_connection_close_is_honoured() -> None:
+    door = Door()
+    assert b"Connection: close\r\n" in door.send(POST.replace(b"Host", b"Connection: close\r\nHost"))
+    assert door.wire.closed
+
+
+def test_http_1_0_closes() -> None:
+    door = Door()
+    door.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert door.wire.closed
+
+
+def test_expect_continue() -> None:
+    door = Door(answers=False)
+    head, _, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")
+    assert door.send(head + b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    door.send(body)
+    assert door.exchanges[0].body == b"hello"
+
+
+def test_a_client_that_leaves_cancels_what_it_asked_for() -> None:
+    door = Door(answers=False)
+    door.send(POST * 2)
+    cancelled: list[int] = []
+    door.exchanges[0].on_abandon = lambda: cancelled.append(0)
+    door.exchanges[1].on_abandon = lambda: cancelled.append(1)
+    door.connection.connection_lost(None)
+    assert cancelled == [0, 1]
+    assert door.connections == set()
+    door.exchanges[0].answer(200, b"nobody reads this")
+    assert door.wire.written == []
+
+
+def test_an_answered_request_is_not_cancelled() -> None:
+    door = Door(answers=False)
+    door.send(POST)
+    cancelled: list[int] = []
+    door.exchanges[0].on_abandon = lambda: cancelled.append(0)
+    door.exchanges[0].answer(200)
+    door.connection.connection_lost(None)
+    assert cancelled == []
+
+
+def test_garbage_is_answered_and_the_connection_closed() -> None:
+    door = Door()
+    assert door.send(b"NOT HTTP AT ALL\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"malformed HTTP request" in door.wire.text
+    assert door.wire.closed
+
+
+def test_requests_before_the_garbage_are_answered_first() -> None:
+    door = Door(answers=False)
+    door.send(POST + b"\x00garbage\r\n\r\n")
+    assert door.wire.written == []
+    assert not door.wire.closed
+    door.exchanges[0].answer(200, b"hello")
+    assert door.wire.text.startswith(OK)
+    assert b"400 Bad Request" in door.wire.text
+    assert door.wire.closed
+
+
+def test_a_body_announced_too_large_is_refused_before_it_is_read() -> None:
+    door = Door(Limits(body_bytes=4))
+    head = POST.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    assert b"request JSON size of 5 bytes exceeds the maximum allowed input size of 4 bytes" in door.send(head)
+    assert door.wire.closed
+    assert door.exchanges == []
+
+
+def test_a_body_of_exactly_the_limit_is_accepted() -> None:
+    assert Door(Limits(body_bytes=5)).send(POST) == OK
+
+
+def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large() -> None:
+    door = Door(Limits(body_bytes=4))
+    sent = door.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n")
+    assert b"400 Bad Request" in sent
+
+
+def test_too_many_chunks() -> None:
+    door = Door(Limits(chunks=2))
+    sent = door.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 4)
+    assert b"Chunked request body exceeds maximum of 2 non-empty chunks" in sent
+
+
+def test_exactly_as_many_chunks_as_allowed() -> None:
+    door = Door(Limits(chunks=2))
+    door.send(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 2 + b"0\r\n\r\n")
+    assert door.exchanges[0].body == b"aa"
+
+
+def test_headers_are_bounded() -> None:
+    whole = Door(Limits(header_bytes=100))
+    assert whole.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 200 + b"\r\n\r\n").startswith(b"HTTP/1.1 431")
+    assert whole.wire.closed
+    endless = Door(Limits(header_bytes=100))
+    assert endless.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 200, piece=10).startswith(b"HTTP/1.1 431")
+    assert endless.wire.closed
+
+
+def test_a_client_that_does_not_read_is_not_read_from() -> None:
+    door = Door()
+    door.connection.pause_writing()
+    assert not door.wire.reading
+    door.connection.resume_writing()
+    assert door.wire.reading
+
+
+def test_finishing_closes_idle_connections_at_once_and_busy_ones_after_their_answer() -> None:
+    idle, busy = Door(), Door(answers=False)
+    idle.connection.finish()
+    assert idle.wire.closed
+    busy.send(POST)
+    busy.connection.finish()
+    assert not busy.wire.closed
+    busy.exchanges[0].answer(200, b"hello")
+    assert b"Connection: close" in busy.wire.text
+    assert busy.wire.closed
+
+
+def test_nothing_is_read_after_a_refusal() -> None:
+    door = Door(Limits(body_bytes=4))
+    door.send(POST)
+    door.send(POST)
+    assert door.exchanges == []
