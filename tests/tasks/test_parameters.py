@@ -56,6 +56,9 @@ def test_good_values(name: str, raw: object, value: object) -> None:
         ("targets", 3, "a JSON array of strings"),
         ("targets", "[1, 2]", "a JSON array of strings"),
         ("targets", "[oops", "a JSON array of strings"),
+        ("targets", "[" * 100_000, "a JSON array of strings"),
+        ("top_k", float("inf"), "a whole number"),
+        ("top_k", "9" * 5_000, "a whole number"),
         ("template", 3, "a string"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.errors import InvalidConfiguration, InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task
 
@@ -73,6 +73,13 @@ def test_too_many_pairs_are_refused(make_task: Any, ask: Ask) -> None:
 def test_a_classifier_without_entailment_is_refused(make_task: Any) -> None:
     with pytest.raises(InvalidConfiguration, match=r"begins with 'entail' in config\.json; the labels are: a, b, c"):
         make_task(labels={"0": "a", "1": "b", "2": "c"})
+
+
+def test_a_wrong_number_of_the_entailment_label_is_named(make_folder: Any, make_spec: Any) -> None:
+    for number in (3, -1, "x"):
+        folder = make_folder({"id2label": LABELS, "label2id": {"entailment": number}})
+        with pytest.raises(LoadFailed, match="label2id gives 'entailment' the number"):
+            build_task("zero-shot-classification", folder, make_spec("sequence-classification", 3))
 
 
 @pytest.mark.torch

@@ -16,7 +16,7 @@
         handle_impossible_answer   whether "" may win, where the model says that there is no answer; false
         align_to_words             whether answers grow to whole words; true
 
-Contexts of any length are read in windows, so nothing is ever cut. Answers equal those of the pipeline that
+Long contexts are read in windows, so nothing is ever cut. Answers equal those of the pipeline that
 transformers had before version 5. The arithmetic of one window is in `spans.py`.
 """
 

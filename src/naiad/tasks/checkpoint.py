@@ -26,7 +26,7 @@ def read_json(path: Path) -> Any:
         return None
     except OSError as error:
         raise LoadFailed(f"cannot read {path}: {error.strerror}", path=str(path)) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LoadFailed(f"{path} is not valid JSON: {error}", path=str(path)) from error
 
 
@@ -88,7 +88,7 @@ class Checkpoint:
         Raises LoadFailed where id2label is not an object of numbers to names.
         """
         table = self.config.get("id2label") or {}
-        if not isinstance(table, dict) or not all(str(key).isdigit() for key in table):
+        if not isinstance(table, dict) or not all(str(key).isdecimal() for key in table):
             raise LoadFailed(f"{self.body / 'config.json'}: id2label must map class numbers to names")
         named = {int(key): str(value) for key, value in table.items()}
         return [named.get(index, f"LABEL_{index}") for index in range(count)]
@@ -104,11 +104,18 @@ class Checkpoint:
 
     @property
     def entailment_id(self) -> int | None:
-        """Class that label2id (else id2label) calls entailment; None where there is no such class."""
+        """Class that label2id (else id2label) calls entailment; None where there is no such class.
+
+        Raises LoadFailed where its number is none of the classes'.
+        """
+        count = self.label_count
         table = self.config.get("label2id")
         if not isinstance(table, dict) or not table:
-            table = {name: index for index, name in enumerate(self.labels(self.label_count))}
+            table = {name: index for index, name in enumerate(self.labels(count))}
         for name, index in table.items():
-            if str(name).lower().startswith("entail"):
-                return int(index)
+            if not str(name).lower().startswith("entail"):
+                continue
+            if not isinstance(index, int) or not 0 <= index < count:
+                raise LoadFailed(f"{self.body / 'config.json'}: label2id gives '{name}' the number {index!r}")
+            return index
         return None

@@ -58,7 +58,7 @@ class Parameters:
                 raise InvalidRequest(f"{self._task} has no parameter '{name}'; it has: {known}", parameter=name)
             try:
                 values[name] = spec.read(raw)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):  # the last: JSON nested too deeply
                 message = f"{self._task}: parameter '{name}' is {raw!r}, {spec.expects} is expected"
                 raise InvalidRequest(message, parameter=name) from None
         return values

@@ -54,9 +54,9 @@ class ZeroShotTask:
 
     def __init__(self, parts: TaskParts) -> None:
         """Make the task. Raises InvalidConfiguration for bad options or a classifier that knows no entailment."""
-        entailment = parts.checkpoint.entailment_id
-        if entailment is None:
-            labels = ", ".join(parts.checkpoint.labels(parts.width("logits")))
+        width, entailment = parts.width("logits"), parts.checkpoint.entailment_id
+        if entailment is None or entailment >= width:
+            labels = ", ".join(parts.checkpoint.labels(width))
             raise InvalidConfiguration(
                 f"task '{parts.name}' needs a label that begins with 'entail' in config.json; the labels are: {labels}"
             )
@@ -73,7 +73,7 @@ class ZeroShotTask:
         )
         self._tokenizer = parts.tokenizer
         self._entailment = entailment
-        self._contradiction = parts.width("logits") - 1 if entailment == 0 else 0
+        self._contradiction = width - 1 if entailment == 0 else 0
         specs = [
             text("hypothesis_template", "This example is {}."),
             flag("multi_label", False),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import ByteLevelBPETokenizer
+from tokenizers import ByteLevelBPETokenizer, SentencePieceUnigramTokenizer
+from tokenizers.processors import TemplateProcessing
 
 from naiad.core.errors import LoadFailed
 from naiad.tasks.text.loading import load_tokenizer
@@ -85,3 +86,40 @@ def test_a_vocabulary_that_is_not_text_is_refused(tmp_path: Path, make_spec: Any
     (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(LoadFailed, match="cannot read"):
         load_tokenizer(tmp_path, make_spec())
+
+
+@pytest.fixture
+def unigram_folder(tmp_path: Path, nasty_texts: list[str]) -> Path:
+    """tokenizer.json as sentencepiece models have it after conversion: XLM-RoBERTa, CamemBERT, ALBERT."""
+    trained = SentencePieceUnigramTokenizer()
+    corpus = [*(text[:200] for text in nasty_texts), "the movie was great and the city is big"] * 2
+    trained.train_from_iterator(
+        corpus, vocab_size=150, special_tokens=ROBERTA_SPECIAL, unk_token="<unk>", show_progress=False
+    )
+    trained.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    trained.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    return tmp_path
+
+
+def test_sentencepiece_vocabularies_are_cut_right(unigram_folder: Path, make_spec: Any, nasty_texts: list[str]) -> None:
+    short, whole = (load_tokenizer(unigram_folder, make_spec(max_tokens=limit)) for limit in (20, 100_000))
+    texts = [text for text in nasty_texts if text] + ["the movie was great, " * 500, "日本" * 3_000]
+    rows, cut = short.encode(texts)
+    expected = [row.tolist() for row in whole.encode(texts)[0]]
+    assert [row.tolist() for row in rows] == [ids if len(ids) <= 20 else [*ids[:19], 2] for ids in expected]
+    assert cut == sum(len(ids) > 20 for ids in expected) > 2
+    pair = short.encode_pairs([("the", "the movie was great, " * 500)], "longest")[0]
+    assert (len(pair.ids), pair.is_cut, pair.ids.tolist().count(2)) == (20, True, 3)
+
+
+@pytest.mark.torch
+def test_sentencepiece_vocabularies_give_the_ids_of_transformers(
+    unigram_folder: Path, make_spec: Any, nasty_texts: list[str]
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="compares with transformers' tokenizer")
+    theirs = transformers.PreTrainedTokenizerFast(tokenizer_file=str(unigram_folder / "tokenizer.json"))
+    rows, _ = load_tokenizer(unigram_folder, make_spec(max_tokens=256)).encode(nasty_texts)
+    assert [row.tolist() for row in rows] == theirs(nasty_texts, truncation=True, max_length=256)["input_ids"]

@@ -130,6 +130,22 @@ def test_a_long_text_gives_the_ids_of_the_whole(make_folder: Any, make_spec: Any
         assert cut == (len(expected) > 12)
 
 
+def test_a_long_text_without_words_is_refused(tokenizer: Tokenizer) -> None:
+    with pytest.raises(InvalidRequest, match="a text of 3000000 characters has fewer than 12 tokens in the first 1000"):
+        tokenizer.encode([" " * 3_000_000])
+    assert tokenizer.encode(["the " * 750_000])[1] == 1
+
+
+def test_what_is_read_whole_has_a_limit(tokenizer: Tokenizer) -> None:
+    text = "the " * 250_001
+    with pytest.raises(InvalidRequest, match="a text has 1000004 characters, 1000000 are read at most"):
+        tokenizer.encode_windows("a", text, 12, 2)
+    with pytest.raises(InvalidRequest, match="send it in parts"):
+        tokenizer.encode_windows(text, "a", 12, 2)
+    with pytest.raises(InvalidRequest, match="send it in parts"):
+        tokenizer.encode_pieces(text, 2)
+
+
 def test_many_threads_may_share_a_tokenizer(tokenizer: Tokenizer) -> None:
     texts = [f"the movie {n} " * (n % 7) for n in range(50)]
     expected = [row.tolist() for row in tokenizer.encode(texts)[0]]

@@ -25,6 +25,9 @@ from naiad.tasks.text.spaces import clean_up_spaces
 CHARACTERS_PER_TOKEN = 16
 """First guess for how much of a long text is needed; ordinary text has 3 to 6. A wrong guess costs time only."""
 
+MAX_CHARACTERS = 1_000_000
+"""Of one text that are tokenised at most: the library needs about 200 bytes of memory for each."""
+
 SPARE_TOKENS = 32
 """Tokens beyond the maximum that the head of a long text must give: only those next to the cut can differ."""
 
@@ -100,6 +103,7 @@ class Tokenizer:
 
         Raises InvalidRequest where the overlap is as long as a piece, or the text has no tokens.
         """
+        _check_length(text)
         encoding = self._backend.encode_batch([text.lower() if self._lowercases_first else text])[0]
         ids, _, offsets, _ = _columns(encoding)
         special = np.array(encoding.special_tokens_mask, dtype=np.bool_)
@@ -137,6 +141,8 @@ class Tokenizer:
 
         Windows share `overlap` tokens of the context. Raises InvalidRequest where the question leaves too little room.
         """
+        _check_length(question)
+        _check_length(context)
         encoding = self._backend.encode_batch([(question, context)])[0]
         total, asked = len(encoding.ids), encoding.sequence_ids.count(0)
         begin = self._pair.before + asked + self._pair.between
@@ -207,15 +213,20 @@ class Tokenizer:
         """The text, or a beginning of it that surely has more tokens than the maximum.
 
         Tokenizers work from left to right over words, so what follows a beginning can change only the tokens next to
-        the cut, of which there are SPARE_TOKENS too many.
+        the cut, of which there are SPARE_TOKENS too many. Raises InvalidRequest where MAX_CHARACTERS do not suffice.
         """
-        size = self.max_tokens * CHARACTERS_PER_TOKEN
+        size = min(self.max_tokens * CHARACTERS_PER_TOKEN, MAX_CHARACTERS)
         while size < len(text):
             space = text.rfind(" ", size // 2, size)
             head = text[: space if space > 0 else size]
             if len(self._backend.encode_batch_fast([head])[0].ids) >= self.max_tokens + SPARE_TOKENS:
                 return head
-            size *= 4
+            if size == MAX_CHARACTERS:
+                raise InvalidRequest(
+                    f"a text of {len(text)} characters has fewer than {self.max_tokens} tokens in the first "
+                    f"{MAX_CHARACTERS}: it is not text, or mostly white space"
+                )
+            size = min(size * 4, MAX_CHARACTERS)
         return text
 
     def _cut(self, values: list[Any]) -> list[Any]:
@@ -239,6 +250,12 @@ class Tokenizer:
         begin = frame.before + first + frame.between
         head, tail = (0, frame.before + fit[0]), (total - frame.after, total)
         return _positions(head, (frame.before + first, begin + fit[1]), tail)
+
+
+def _check_length(text: str) -> None:
+    """Refuse a text that would have to be tokenised whole and is too long for it."""
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidRequest(f"a text has {len(text)} characters, {MAX_CHARACTERS} are read at most: send it in parts")
 
 
 def _positions(*ranges: tuple[int, int]) -> Array:
