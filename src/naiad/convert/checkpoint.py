@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.cache import DATA, GRAPH, Converted, find_entry
-from naiad.convert.encoder.architectures import ARCHITECTURES, Architecture, find_architecture, known_architectures
+from naiad.convert.cache import GRAPH, Converted, find_entry
+from naiad.convert.encoder.architectures import ARCHITECTURES, find_architecture, known_architectures
 from naiad.convert.encoder.sentence import body_folder, read_json
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
@@ -48,42 +48,26 @@ def convert_checkpoint(
     """
     if quantize not in QUANTIZATIONS:
         raise InvalidConfiguration(f"quantize={quantize!r} is not known; known: {', '.join(QUANTIZATIONS)}")
-    body = body_folder(folder)
-    config = read_json(body / "config.json")
-    family = find_architecture(config)
+    config = read_json(body_folder(folder) / "config.json")
+    find_architecture(config)
     if head is None:
         from naiad.convert.encoder.heads import infer_head
 
         head = infer_head(config, folder)
-    entry = find_entry(folder, kind=f"{head}-{quantize}", version=BUILDER_VERSION, cache_dir=cache_dir)
-    return entry.read() or entry.fill(lambda made: _build(made, folder, family, head, quantize))
+    entry = find_entry(folder, kind=f"{head}-{_precision(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: _build(folder, head, quantize, made))
 
 
-def _build(made: Path, folder: Path, family: Architecture, head: str, quantize: str) -> EncoderSpec:
-    """Write graph and data into `made`."""
-    from naiad.convert.encoder.dimensions import read_dimensions
-    from naiad.convert.encoder.graph import GraphBuilder
-    from naiad.convert.encoder.heads import add_head
-    from naiad.convert.encoder.layers import BodyBuilder, Float32Dense
-    from naiad.convert.encoder.weights import Weights, weight_files
+def _precision(quantize: str) -> str:
+    """int8 graphs differ between machines; see `has_fast_signed_products`."""
+    if quantize == "none":
+        return "float32"
+    from naiad.convert.encoder.quantize import has_fast_signed_products
 
-    body = body_folder(folder)
-    config = read_json(body / "config.json")
-    sizes = read_dimensions(config, family)
-    graph = GraphBuilder(f"{config['model_type']}-{head}", made / DATA)
-    try:
-        with Weights(weight_files(body)) as weights:
-            builder = BodyBuilder(graph, weights.with_body(family.base), family, sizes, Float32Dense())
-            outputs = add_head(builder, head, folder, config)
-            graph.save(made / GRAPH, {"naiad.builder": str(BUILDER_VERSION), "naiad.quantize": quantize})
-    finally:
-        graph.close()
-    return EncoderSpec(
-        architecture=config["model_type"],
-        head=head,
-        outputs=outputs,
-        max_tokens=sizes.max_tokens,
-        pad_token_id=sizes.pad_token_id,
-        uses_type_ids=sizes.type_ids > 1,
-        position_offset=sizes.position_offset,
-    )
+    return "int8" if has_fast_signed_products() else "uint8"
+
+
+def _build(folder: Path, head: str, quantize: str, made: Path) -> EncoderSpec:
+    from naiad.convert.encoder.build import build
+
+    return build(folder, head, quantize, made / GRAPH)

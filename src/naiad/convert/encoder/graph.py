@@ -99,8 +99,8 @@ class GraphBuilder:
             self._known[key] = make()
         return self._known[key]
 
-    def save(self, path: Path, notes: dict[str, str]) -> None:
-        """Check the graph and write it; the weights are written already. `notes` become its metadata."""
+    def save(self, path: Path) -> None:
+        """Check the graph and write it; the weights are written already."""
         self._data.close()
         graph = self._onnx.helper.make_graph(
             self._nodes, self._name, self._inputs, self._outputs, initializer=self._initializers
@@ -111,7 +111,6 @@ class GraphBuilder:
             opset_imports=[self._onnx.helper.make_opsetid("", OPSET)],
             producer_name="naiad",
         )
-        self._onnx.helper.set_model_props(model, notes)
         path.write_bytes(model.SerializeToString())
         self._onnx.checker.check_model(str(path))
 

@@ -11,6 +11,7 @@ and scale, and its SkipLayerNormalization and MultiHeadAttention measured slower
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,21 +30,41 @@ MAX_RELATIVE_DISTANCE = 128
 """MPNet: farther tokens share the last bucket of relative positions."""
 
 
-class Dense(Protocol):
-    """How a matrix product of the body is computed: `Float32Dense` here, `Int8Dense` in `quantize.py`."""
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One matrix product of the body."""
 
-    def __call__(self, graph: GraphBuilder, x: str, name: str, weight: Array, bias: Array) -> str:
-        """Multiply x (T, in) by weight (out, in) transposed and add bias (out,); `name` names the module."""
+    module: str
+    """Its name below the body's prefix."""
+    weight: Array
+    """(out, in) float32, as checkpoints store it."""
+    bias: Array
+    """(out,) float32."""
+
+
+class Dense(Protocol):
+    """How matrix products of the body are computed: `Float32Dense` here, `Int8Dense` in `quantize.py`."""
+
+    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
+        """Multiply x (T, in) by every weight transposed and add its bias; one (T, out) for each product.
+
+        source: what made x: "norm", "attention", or the activation's name. It tells what range to expect.
+        """
         ...
 
 
 class Float32Dense:
-    """The plain one: one Gemm, the weight as the checkpoint stores it."""
+    """The plain one: a Gemm for each product, the weight as the checkpoint stores it."""
 
-    def __call__(self, graph: GraphBuilder, x: str, name: str, weight: Array, bias: Array) -> str:
+    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:  # noqa: ARG002
         """See Dense."""
-        w = graph.weight(f"{name}.weight", lambda: weight)
-        return graph.op("Gemm", x, w, graph.weight(f"{name}.bias", lambda: bias), transB=1)
+        return [gemm(graph, x, product.module, product.weight, product.bias) for product in products]
+
+
+def gemm(graph: GraphBuilder, x: str, module: str, weight: Array, bias: Array) -> str:
+    """X (T, in) times weight (out, in) transposed, plus bias (out,), in float32."""
+    w = graph.weight(f"{module}.weight", lambda: weight)
+    return graph.op("Gemm", x, w, graph.weight(f"{module}.bias", lambda: bias), transB=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +117,19 @@ class BodyBuilder:
             x = self._layer(x, layer, bias)
         return x
 
-    def dense(self, x: str, module: str, outputs: int, inputs: int) -> str:
-        """A product by a module of the body, in the precision that the conversion chose."""
-        weight = self.weights.body(f"{module}.weight", outputs, inputs)
-        return self._dense(self.graph, x, module, weight, self.weights.body(f"{module}.bias", outputs))
+    def dense(self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str) -> list[str]:
+        """Products of x by modules of the body, in the precision that the conversion chose."""
+        body = self.weights.body
+        products = [
+            Product(module, body(f"{module}.weight", outputs, inputs), body(f"{module}.bias", outputs))
+            for module in modules
+        ]
+        return self._dense(self.graph, x, products, source)
 
     def exact_dense(self, x: str, module: str, outputs: int, inputs: int) -> str:
         """A product by a module named in full (heads), always in float32."""
         weight = self.weights.get(f"{module}.weight", outputs, inputs)
-        return Float32Dense()(self.graph, x, module, weight, self.weights.get(f"{module}.bias", outputs))
+        return gemm(self.graph, x, module, weight, self.weights.get(f"{module}.bias", outputs))
 
     def norm(self, x: str, module: str, width: int) -> str:
         """LayerNorm by a module named in full."""
@@ -142,7 +167,7 @@ class BodyBuilder:
         x = self.norm(x, self.weights.prefix + self.family.embedding_norm, sizes.embedding)
         projection = self.family.embedding_projection
         if projection and (sizes.embedding != sizes.hidden or self._has(projection)):
-            x = self.dense(x, projection, sizes.hidden, sizes.embedding)
+            (x,) = self.dense(x, [projection], sizes.hidden, sizes.embedding, source="norm")
         return x
 
     def _has(self, module: str) -> bool:
@@ -180,11 +205,13 @@ class BodyBuilder:
     def _layer(self, x: str, prefix: str, bias: str) -> str:
         sizes, names = self.sizes, self.family.names
         attended = self._attention(x, prefix, bias)
-        attended = self.dense(attended, prefix + names.attention_out, sizes.hidden, sizes.hidden)
+        out = prefix + names.attention_out
+        (attended,) = self.dense(attended, [out], sizes.hidden, sizes.hidden, source="attention")
         x = self._add_norm(attended, x, prefix + names.attention_norm)
-        inner = self.dense(x, prefix + names.ffn_in, sizes.intermediate, sizes.hidden)
+        (inner,) = self.dense(x, [prefix + names.ffn_in], sizes.intermediate, sizes.hidden, source="norm")
         inner = self.activation(inner, sizes.activation)
-        inner = self.dense(inner, prefix + names.ffn_out, sizes.hidden, sizes.intermediate)
+        out = prefix + names.ffn_out
+        (inner,) = self.dense(inner, [out], sizes.hidden, sizes.intermediate, source=sizes.activation)
         return self._add_norm(inner, x, prefix + names.ffn_norm)
 
     def _add_norm(self, x: str, residual: str, module: str) -> str:
@@ -193,10 +220,10 @@ class BodyBuilder:
     def _attention(self, x: str, prefix: str, bias: str) -> str:
         """Scaled dot-product attention of all heads, (T, hidden)."""
         graph, sizes, names = self.graph, self.sizes, self.family.names
-        query, key, value = (
-            self._split_heads(self.dense(x, prefix + name, sizes.hidden, sizes.hidden), permutation)
-            for name, permutation in ((names.query, (1, 0, 2)), (names.key, (1, 2, 0)), (names.value, (1, 0, 2)))
-        )
+        modules = [prefix + name for name in (names.query, names.key, names.value)]
+        projected = self.dense(x, modules, sizes.hidden, sizes.hidden, source="norm")
+        query, value = (self._split_heads(projected[i], (1, 0, 2)) for i in (0, 2))
+        key = self._split_heads(projected[1], (1, 2, 0))
         scores = graph.op("Mul", graph.op("MatMul", query, key), graph.number(sizes.head_size**-0.5))
         weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
         joined = graph.op("Transpose", graph.op("MatMul", weights, value), perm=[1, 0, 2])

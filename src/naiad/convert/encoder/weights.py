@@ -56,7 +56,7 @@ class Weights:
 
     def __init__(self, files: list[Path]) -> None:
         self.prefix = ""
-        """Before every name of the body; set by `with_body`."""
+        """Before every name of the body; set by `find_body`."""
         self._stack = ExitStack()
         self._where: dict[str, Any] = {}
         self._files = files
@@ -71,10 +71,9 @@ class Weights:
     ) -> None:
         self._stack.close()
 
-    def with_body(self, base: str) -> Weights:
+    def find_body(self, base: str) -> None:
         """Find the body's prefix; base is the usual one (`bert`), tried first. Raises LoadFailed without a body."""
         self.prefix = self._find_prefix(base)
-        return self
 
     def body(self, name: str, *shape: int) -> Array:
         """A weight of the encoder itself, by its name below the prefix. Float32. Raises LoadFailed by name."""

@@ -1,0 +1,92 @@
+"""From a checkpoint folder to a packed graph on disk: reads, builds, and for int8 first observes.
+
+The order of steps; the steps themselves are the other files of this folder.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naiad.backends.onnxruntime.packed import Pack
+from naiad.backends.onnxruntime.session import open_session
+from naiad.convert.encoder.architectures import Architecture, find_architecture
+from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
+from naiad.convert.encoder.graph import GraphBuilder
+from naiad.convert.encoder.heads import add_head
+from naiad.convert.encoder.layers import BodyBuilder, Dense, Float32Dense
+from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
+from naiad.convert.encoder.sentence import body_folder, read_json
+from naiad.convert.encoder.weights import Weights, weight_files
+from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.tensor import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder and what its config.json says."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    family: Architecture
+    sizes: Dimensions
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read and check config.json. Raises Unsupported, InvalidConfiguration or LoadFailed."""
+    config = read_json(body_folder(folder) / "config.json")
+    family = find_architecture(config)
+    return Checkpoint(folder, config, family, read_dimensions(config, family))
+
+
+def build(folder: Path, head: str, quantize: str, graph: Path) -> EncoderSpec:
+    """Write a graph to `graph` and its weights beside it, with `.data` added to the name."""
+    checkpoint = read_checkpoint(folder)
+    if quantize == "none":
+        return _write(checkpoint, head, Float32Dense(), graph)
+    peaks = _observe(checkpoint, head)
+    return _write(checkpoint, head, Int8Dense(peaks, signed=has_fast_signed_products()), graph)
+
+
+def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> EncoderSpec:
+    kind, sizes = str(checkpoint.config["model_type"]), checkpoint.sizes
+    graph = GraphBuilder(f"{kind}-{head}", path.with_name(path.name + ".data"))
+    try:
+        with Weights(weight_files(body_folder(checkpoint.folder))) as weights:
+            weights.find_body(checkpoint.family.base)
+            builder = BodyBuilder(graph, weights, checkpoint.family, sizes, dense)
+            outputs = add_head(builder, head, checkpoint.folder, checkpoint.config)
+        graph.save(path)
+    finally:
+        graph.close()
+    return EncoderSpec(
+        architecture=kind,
+        head=head,
+        outputs=outputs,
+        max_tokens=sizes.max_tokens,
+        pad_token_id=sizes.pad_token_id,
+        uses_type_ids=sizes.type_ids > 1,
+        position_offset=sizes.position_offset,
+    )
+
+
+def _observe(checkpoint: Checkpoint, head: str) -> dict[str, Array]:
+    """How far each channel of each quantised product's input reaches, by running the float32 graph."""
+    dense = ObservingDense()
+    with tempfile.TemporaryDirectory(prefix="naiad-") as folder:
+        graph = Path(folder) / "observed.onnx"
+        spec = _write(checkpoint, head, dense, graph)
+        session = open_session(graph, threads=0)
+        sequences = random_tokens(checkpoint.sizes.vocabulary, spec.max_tokens)
+        pack = Pack([TokenSequence(ids, ()) for ids in sequences], spec)
+        inputs = frozenset(node.name for node in session.get_inputs())
+        reaches = session.run(list(dense.peaks), pack.feeds(inputs))
+    peaks: dict[str, Array] = {}
+    for module, reach in zip(dense.peaks.values(), reaches, strict=True):
+        peaks[module] = np.maximum(peaks.get(module, 0), reach)
+    return peaks
