@@ -184,17 +184,18 @@ class OnnxRuntimeInstance:
     def _split(
         self, items: Sequence[InferRequest], names: list[str], values: Sequence[Any], rows: list[int], is_uniform: bool
     ) -> list[InferResponse]:
-        bounds = list(pairwise(accumulate(rows, initial=0)))
+        if rows.count(1) == len(rows):
+            pieces = [value[:, None] for value in values]  # iterating over it gives views of one row each
+        else:
+            bounds = list(pairwise(accumulate(rows, initial=0)))
+            pieces = [[value[start:stop] for start, stop in bounds] for value in values]
         if not is_uniform:
-            return [
-                self._answer(item, names, [value[start:stop] for value in values])
-                for item, (start, stop) in zip(items, bounds, strict=True)
-            ]
+            return [self._answer(item, names, parts) for item, *parts in zip(items, *pieces, strict=True)]
         model, version = self._name, self._version
         columns = []
-        for name, value in zip(names, values, strict=True):
+        for name, parts in zip(names, pieces, strict=True):
             datatype = self._datatypes[name]
-            columns.append([Tensor(name, datatype, value[start:stop]) for start, stop in bounds])
+            columns.append([Tensor(name, datatype, part) for part in parts])
         return [
             InferResponse(model, version, list(tensors), item.id)
             for item, tensors in zip(items, zip(*columns, strict=True), strict=True)
