@@ -10,6 +10,8 @@ import pytest
 from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig
 from naiad.modelconfig import check_servable, fields_without_effect, finish, parse_pbtxt, prepare
+from naiad.modelconfig.schema import config_class
+from naiad.modelconfig.servable import NOT_YET, WITHOUT_EFFECT
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
@@ -80,3 +82,13 @@ def test_a_field_without_effect_is_listed(fields: dict[str, Any], expected: str)
     check_servable(given)
     (remark,) = fields_without_effect(given)
     assert remark.startswith(f"{expected}: ")
+
+
+def test_the_reference_page_names_every_field() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "model-config.md").read_text()
+    fields = [field.name for field in config_class().DESCRIPTOR.fields]
+    assert [name for name in fields if f"`{name}`" not in page] == []
+    without = next(line for line in page.splitlines() if line.endswith("| kept, without effect |"))
+    assert [name for name in WITHOUT_EFFECT if f"`{name}`" not in without] == []
+    refused = [line for line in page.splitlines() if "not loaded" in line]
+    assert [name for name in NOT_YET if not any(f"`{name}`" in line for line in refused)] == []
