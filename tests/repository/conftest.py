@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,6 @@ def checkpoint() -> Files:
         "onnx/model.onnx": b"onnx",
         "onnx/model_quantized.onnx": b"onnx int8",
     }
-
-
-WANTED = (
-    "1_Pooling/config.json",
-    "README.md",
-    "config.json",
-    "model.safetensors",
-    "modules.json",
-    "tokenizer.json",
-)
 
 
 @dataclass
@@ -114,6 +105,19 @@ def pull(hub: LocalHub, tmp_path: Path) -> Puller:
         sleep=slept.append,
     )
     return Puller(hub, settings, progress, slept)
+
+
+@contextmanager
+def _refusal(kind: type[Exception], *words: str) -> Iterator[None]:
+    with pytest.raises(kind) as caught:
+        yield
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+@pytest.fixture
+def refusal() -> Callable[..., AbstractContextManager[None]]:
+    """`with refusal(DownloadFailed, "word", "other word"):` wants this error with these words."""
+    return _refusal
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ CHECKPOINT = {"config.json": b"{}", "tokenizer.json": b"{}"}
         (["config.json", "tokenizer.json", "model.safetensors", "onnx/model.onnx"], LayoutKind.CHECKPOINT),
         (["config.json", "tokenizer.json", "onnx/model.onnx"], LayoutKind.ONNX_CHECKPOINT),
         (["config.json", "tokenizer.json", "model.onnx"], LayoutKind.ONNX_CHECKPOINT),
+        (["modules.json", "0_T/config.json", "0_T/vocab.txt", "0_T/model.safetensors"], LayoutKind.CHECKPOINT),
         (["config.pbtxt", "1/model.onnx"], LayoutKind.TRITON_MODEL),
         (["config.pbtxt"], LayoutKind.TRITON_MODEL),
         (["1/model.onnx"], LayoutKind.TRITON_MODEL),

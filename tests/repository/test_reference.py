@@ -85,6 +85,10 @@ def test_a_bare_name_means_the_hub_even_if_such_a_folder_exists_and_says_so(tmp_
         ("org/name/sub", "there is no folder", "for the Hub write hf://org/name/sub"),
         ("pkg://", "is not a module's name", "pkg://module/path"),
         ("pkg://a/../b", "must stay inside the package", "pkg://a/../b"),
+        ("~no-such-user/x", "no such user's home", "~no-such-user"),
+        ("./" + "x" * 300, "too long", "xxx"),
+        ("x" * 5000, "cannot be a source", "hf://org/name"),
+        ("a\0b", "cannot be a source", "hf://org/name"),
         ("file.txt", "is a file", "give the folder it lies in"),
     ],
 )

@@ -70,8 +70,8 @@ def recognise(folder: Path, *, onnx: str = "") -> Layout:
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}", folder=str(folder))
-    if (folder / "config.json").is_file() and not (folder / CONFIG_FILE).is_file():
-        return _checkpoint(folder, onnx)
+    if not (folder / CONFIG_FILE).is_file() and (body := _body(folder)) is not None:
+        return _checkpoint(folder, body, onnx)
     model = model_folder(folder)
     if model is not None:
         return Layout(LayoutKind.TRITON_MODEL, folder, (model,))
@@ -117,15 +117,23 @@ def _hub_cache_of(folder: Path) -> Iterable[Path]:
     return ()
 
 
-def _checkpoint(folder: Path, onnx: str) -> Layout:
+def _body(folder: Path) -> Path | None:
+    """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's."""
+    if (folder / "config.json").is_file():
+        return folder
+    bodies = sorted(folder.glob("0_*/config.json")) if (folder / "modules.json").is_file() else []
+    return bodies[0].parent if bodies else None
+
+
+def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
     check_inside(folder)
-    safetensors = _first(folder, _SAFETENSORS)
-    onnx_file = _first(folder, (onnx,)) if onnx else _first(folder, _ONNX) or _only_onnx(folder)
+    safetensors = _first(body, _SAFETENSORS)
+    onnx_file = _first(folder, (onnx,)) if onnx else _first(body, _ONNX) or _only_onnx(body)
     if safetensors is None and onnx_file is None:
-        raise InvalidConfiguration(_no_weights(folder), folder=str(folder))
-    if _first(folder, _TOKENIZER_FILES) is None:
+        raise InvalidConfiguration(_no_weights(body), folder=str(folder))
+    if _first(body, _TOKENIZER_FILES) is None:
         raise InvalidConfiguration(
-            f"{folder} has a checkpoint's weights but no tokenizer: looked for {', '.join(_TOKENIZER_FILES)}; save it "
+            f"{body} has a checkpoint's weights but no tokenizer: looked for {', '.join(_TOKENIZER_FILES)}; save it "
             "there with AutoTokenizer.from_pretrained(…).save_pretrained(…)",
             folder=str(folder),
         )

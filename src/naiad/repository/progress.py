@@ -48,18 +48,27 @@ class SilentProgress:
 
 
 class LineProgress:
-    """One line at the beginning, one for each tenth of the whole, one for each note."""
+    """One line at the beginning, one for each tenth of the whole, one for each note.
+
+    Downloads that run side by side are counted together.
+    """
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
         self._lock = threading.Lock()
-        self._title, self._total, self._tenths = "", 0, 0
+        self._open, self._title, self._total, self._tenths = 0, "", 0, 0
         self._done: dict[str, int] = {}
 
     def begin(self, title: str, total_bytes: int) -> None:
         """See Progress."""
-        self._title, self._total, self._tenths, self._done = title, total_bytes, 0, {}
-        self._write(f"{title}: {size_text(total_bytes)}")
+        with self._lock:
+            if self._open == 0:
+                self._title, self._total, self._tenths, self._done = title, 0, 0, {}
+            else:
+                self._title, self._tenths = "downloads together", 0
+            self._open += 1
+            self._total += total_bytes
+            self._write(f"{title}: {size_text(total_bytes)}")
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:  # noqa: ARG002 (the protocol's)
         """See Progress."""
@@ -77,6 +86,8 @@ class LineProgress:
 
     def end(self) -> None:
         """See Progress."""
+        with self._lock:
+            self._open -= 1
 
 
 class BarProgress:
@@ -86,6 +97,7 @@ class BarProgress:
         self._stream = stream
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
+        self._open = 0
         self._lock = threading.Lock()
 
     def begin(self, title: str, total_bytes: int) -> None:
@@ -95,10 +107,13 @@ class BarProgress:
         from rich.progress import Progress as Bars
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        self._bars = Bars(*columns, TimeRemainingColumn(), console=Console(file=self._stream), transient=True)
-        self._tasks = {}
-        self._bars.console.print(f"{title}: {size_text(total_bytes)}", highlight=False)
-        self._bars.start()
+        with self._lock:
+            self._open += 1
+            if self._bars is None:
+                self._bars = Bars(*columns, TimeRemainingColumn(), console=Console(file=self._stream), transient=True)
+                self._tasks = {}
+                self._bars.start()
+            self._bars.console.print(f"{title}: {size_text(total_bytes)}", highlight=False)
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
         """See Progress."""
@@ -109,16 +124,19 @@ class BarProgress:
 
     def note(self, sentence: str) -> None:
         """See Progress."""
-        if self._bars is None:
-            self._stream.write(sentence + "\n")
-        else:
-            self._bars.console.print(sentence, highlight=False)
+        with self._lock:
+            if self._bars is None:
+                self._stream.write(sentence + "\n")
+            else:
+                self._bars.console.print(sentence, highlight=False)
 
     def end(self) -> None:
         """See Progress."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        with self._lock:
+            self._open -= 1
+            if self._open <= 0 and self._bars is not None:
+                self._bars.stop()
+                self._bars = None
 
 
 def progress_for(stream: TextIO) -> Progress:

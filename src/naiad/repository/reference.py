@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository.names import check_model_name
+from naiad.repository.names import LONGEST_NAME, check_model_name
 
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
@@ -27,6 +27,9 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<source>.+)", re.DOTALL)
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/")
 _HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
+
+_LONGEST_PATH = 4000
+"""Characters; PATH_MAX of Linux is 4,096 bytes."""
 
 FORMS = "hf://org/name[@revision][/subfolder], org/name, pkg://module/path, ./folder or /folder"
 
@@ -126,7 +129,7 @@ def parse_reference(text: str, base: Path | None = None) -> Reference:
         raise InvalidConfiguration(f"a source is empty; write {FORMS}")
     if match := _SCHEME.match(text):
         return _parse_scheme(text, match["scheme"].lower(), text[match.end() - 1 :])
-    folder = base / Path(text).expanduser()
+    folder = base / _expanded(text)
     if text.startswith((".", "/", "~")):
         return _folder(text, folder)
     bare = _BARE_HUB.fullmatch(text)
@@ -174,8 +177,18 @@ def _parse_hub(body: str, note: str = "") -> HubReference:
     return HubReference(repo_id, revision, subfolder, note)
 
 
+def _expanded(text: str) -> Path:
+    if not text.isprintable() or len(text) > _LONGEST_PATH:
+        raise InvalidConfiguration(f"{text[:80]!r} cannot be a source; write {FORMS}", reference=text[:80])
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InvalidConfiguration(f"'{text}': there is no such user's home", reference=text) from error
+
+
 def _folder(text: str, folder: Path) -> FolderReference:
-    folder = Path(re.sub(r"/\./", "/", str(folder)))
+    if any(len(part.encode()) > LONGEST_NAME for part in folder.parts):
+        raise InvalidConfiguration(f"'{text[:80]}…' is too long for a folder's name", reference=text[:80])
     folder = folder.resolve() if ".." in folder.parts else folder.absolute()
     if folder.is_dir():
         return FolderReference(folder)

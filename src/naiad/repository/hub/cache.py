@@ -2,7 +2,8 @@
 
     models--org--name/refs/<branch>              the commit a branch meant last time
     models--org--name/snapshots/<commit>/<path>  links to
-    models--org--name/blobs/<etag>               contents; the etag is the sha256 (large) or git's blob id (small)
+    models--org--name/blobs/<etag>               contents; the etag is the sha256 (large) or git's blob id (small);
+                                                 those that came by Xet link on to blobs/ at the top of the cache
 
 This is what lets a start ask nobody. Downloading is `download`'s; what is expected of a file stands in the lock.
 """
@@ -13,12 +14,13 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from naiad.repository.names import check_relative_path, resolve_inside
 
+UNKNOWN = -1
 _CHUNK_BYTES = 2**20
 
 
@@ -29,6 +31,7 @@ class HubFile:
     path: str
     """Relative to the repository's root."""
     size_bytes: int
+    """UNKNOWN where a Hub does not say."""
     sha256: str = ""
     """Of the content; the Hub gives it for large files, the lock for all."""
     blob_id: str = ""
@@ -92,7 +95,8 @@ class CachedRepository:
         snapshot, found = self.snapshot(commit), []
         for path in sorted(snapshot.rglob("*")):
             if path.is_file():
-                etag = path.resolve().name
+                # Its first link only: the content may be shared between repositories under a name of Xet's own.
+                etag = path.readlink().name if path.is_symlink() else ""
                 sha256, blob_id = (etag if re.fullmatch(f"[0-9a-f]{{{n}}}", etag) else "" for n in (64, 40))
                 relative = path.relative_to(snapshot).as_posix()
                 found.append(HubFile(relative, path.stat().st_size, sha256, blob_id))
@@ -105,18 +109,24 @@ class CachedRepository:
             size = resolve_inside(self.snapshot(commit), file.path, self.cache_dir).stat().st_size
         except OSError:
             return "missing"
-        if size != file.size_bytes:
+        if file.size_bytes not in (size, UNKNOWN):
             return f"has {size} bytes instead of {file.size_bytes}"
         return content_fault(path, file) if by_content else ""
 
     def remove(self, commit: str, path: str) -> None:
-        """Take a damaged file out of the cache, content and link."""
-        link = self.snapshot(commit) / path
-        with contextlib.suppress(OSError):
-            content = link.resolve()
-            link.unlink()
-            if content.is_relative_to(self.cache_dir.resolve()):
-                content.unlink()
+        """Take a damaged file out of the cache: its content and all links to it."""
+        for step in list(_chain(self.snapshot(commit) / path)):
+            if step.parent.resolve().is_relative_to(self.cache_dir.resolve()):
+                step.unlink(missing_ok=True)
+
+
+def _chain(path: Path) -> Iterator[Path]:
+    """A path and what it links to, step by step."""
+    for _ in range(4):  # snapshot, blob, shared blob; and no end to loops
+        yield path
+        if not path.is_symlink():
+            return
+        path = path.parent / path.readlink()
 
 
 def content_fault(path: Path, file: HubFile) -> str:
@@ -144,5 +154,5 @@ def _git_blob_id(path: Path) -> str:
 
 
 def total_bytes(files: Iterable[HubFile]) -> int:
-    """Their sizes together."""
-    return sum(file.size_bytes for file in files)
+    """Their sizes together, as far as they are known."""
+    return sum(max(0, file.size_bytes) for file in files)

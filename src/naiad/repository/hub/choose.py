@@ -78,6 +78,8 @@ def choose_files(
     kept = [path for path in listed if _is_wanted(path, selection)]
     if any(fnmatch(path, "config.pbtxt") or re.fullmatch(r"[^/]+/config\.pbtxt", path) for path in kept):
         return _triton(kept, selection)
+    if "config.json" not in kept and (body := _old_body(kept)):
+        return _below(body, kept, read_json, builder_knows, selection)
     if "config.json" not in kept:
         raise InvalidConfiguration(_nothing_there(listed, kept))
     weights = _weights(listed, kept, read_json, builder_knows, selection)
@@ -85,6 +87,27 @@ def choose_files(
     if "tokenizer.json" not in kept:
         base += [path for path in kept if path in _SLOW_TOKENIZERS]
     return Choice(tuple(sorted({*base, *weights})))
+
+
+def _old_body(kept: list[str]) -> str:
+    """Older sentence-transformers keep the checkpoint itself in a folder, beside modules.json."""
+    bodies = [path for path in kept if re.fullmatch(r"0_[A-Za-z]+/config\.json", path)]
+    return bodies[0].removesuffix("config.json") if "modules.json" in kept and bodies else ""
+
+
+def _below(
+    body: str,
+    kept: list[str],
+    read_json: Callable[[str], Mapping[str, Any]],
+    builder_knows: Callable[[Mapping[str, Any]], bool],
+    selection: Selection,
+) -> Choice:
+    """The checkpoint of a folder, and the modules around it. Patterns have been applied to whole paths already."""
+    inside = [path.removeprefix(body) for path in kept if path.startswith(body)]
+    weights = selection.weights.removeprefix(body)
+    choice = choose_files(inside, lambda path: read_json(body + path), builder_knows, Selection(weights))
+    around = [path for path in kept if path in _OTHERS or (_MODULE_FILE.fullmatch(path) and not path.startswith(body))]
+    return Choice(tuple(sorted([*around, *(body + path for path in choice.files)])))
 
 
 def _is_hidden(path: str) -> bool:

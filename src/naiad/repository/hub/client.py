@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from naiad.core.errors import DownloadFailed, NaiadError
-from naiad.repository.hub.cache import CachedRepository, HubFile, content_fault
+from naiad.repository.hub.cache import UNKNOWN, CachedRepository, HubFile, content_fault
 from naiad.repository.hub.hub_errors import HubErrors
 from naiad.repository.hub.patience import Patience
 from naiad.repository.manifest.secret import Secret
@@ -89,9 +89,9 @@ class HubClient:
                 f"{self._endpoint} does not answer like a Hub (no commit, no files); check HF_ENDPOINT"
             )
         files = [
-            HubFile(each.rfilename, each.size or 0, each.lfs.sha256, "")
+            HubFile(each.rfilename, _size(each), each.lfs.sha256, "")
             if each.lfs
-            else HubFile(each.rfilename, each.size or 0, "", each.blob_id or "")
+            else HubFile(each.rfilename, _size(each), "", each.blob_id or "")
             for each in info.siblings
         ]
         return Listing(info.sha, tuple(files))
@@ -116,9 +116,9 @@ class HubClient:
             endpoint=self._endpoint,
             token=self._token,
             etag_timeout=_TIMEOUT_S,
-            tqdm_class=_meters(progress, file),
+            tqdm_class=self._meters(progress, file),
         )
-        progress.advance(file.path, file.size_bytes, file.size_bytes)
+        progress.advance(self._label(file), max(0, file.size_bytes), max(0, file.size_bytes))
         return str(path)
 
     def _fetch_blob(self, commit: str, file: HubFile, progress: Progress) -> None:
@@ -134,7 +134,7 @@ class HubClient:
         blob, lock = self._cache.blob(found.etag), self._cache.lock(found.etag)
         blob.parent.mkdir(parents=True, exist_ok=True)
         lock.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = blob.with_name(f"{found.etag}.naiad-incomplete")
+        unfinished = blob.with_name(f"{found.etag}.naiad.incomplete")
         headers = {**build_hf_headers(token=self._token), "Accept-Encoding": "identity"}
         with WeakFileLock(lock):
             if blob.exists():
@@ -148,13 +148,25 @@ class HubClient:
                     resume_size=body.tell(),
                     headers=headers,
                     expected_size=file.size_bytes,
-                    tqdm_class=_meters(progress, file),
+                    tqdm_class=self._meters(progress, file),
                 )
             fault = content_fault(unfinished, file)
             if fault:
                 unfinished.unlink()
                 raise DownloadFailed(f"{file.path} {fault}: what came was damaged and is thrown away; try again")
             unfinished.replace(blob)
+
+    def _label(self, file: HubFile) -> str:
+        """For people; models that are fetched side by side have files of the same name."""
+        return f"{self._repo_id.rpartition('/')[2]}/{file.path}"
+
+    def _meters(self, progress: Progress, file: HubFile) -> Any:
+        """What the library takes for a tqdm class; of tqdm's arguments only `initial` counts here."""
+
+        def make(*_: object, initial: int = 0, **__: object) -> Meter:
+            return Meter(progress, self._label(file), file.size_bytes, initial)
+
+        return make
 
     def _ask(self, what: str, call: Callable[[], Result]) -> Result:
         return self._patience.call(partial(self._translated, what, call))
@@ -170,10 +182,5 @@ class HubClient:
             raise self._words.of(what, error) from error
 
 
-def _meters(progress: Progress, file: HubFile) -> Any:
-    """What the library takes for a tqdm class; called with tqdm's arguments, of which only `initial` counts here."""
-
-    def make(*_: object, initial: int = 0, **__: object) -> Meter:
-        return Meter(progress, file.path, file.size_bytes, initial)
-
-    return make
+def _size(sibling: Any) -> int:
+    return UNKNOWN if sibling.size is None else int(sibling.size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from naiad.repository.manifest.fields import Fields, Place
 
 DEFAULT_LOCK = "naiad.lock"
 _VERSION = 1
+_WRITING = threading.Lock()
+"""Models are fetched side by side, and a lock is read, changed and written as a whole."""
 _HEAD = (
     "# Written by naiad: the bytes that each source stands for. Keep it under version control.\n"
     "# `naiad pull --update` moves on to newer ones.\n"
@@ -67,10 +70,14 @@ def read_lock(path: Path) -> dict[tuple[str, Selection], LockedSource]:
 
 def write_lock(path: Path, source: LockedSource) -> None:
     """Put one source into a lock file, keeping the others. Raises OSError if the place cannot be written."""
-    sources = read_lock(path)
-    if sources.get(source.key) == source:
-        return
-    sources[source.key] = source
+    with _WRITING:
+        sources = read_lock(path)
+        if sources.get(source.key) != source:
+            sources[source.key] = source
+            _replace(path, sources)
+
+
+def _replace(path: Path, sources: Mapping[tuple[str, Selection], LockedSource]) -> None:
     text = _HEAD + _dump(sorted(sources.values(), key=lambda each: (each.reference, str(each.selection))))
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
