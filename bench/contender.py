@@ -1,7 +1,8 @@
 """What the benchmark asks of a contender, and the words that all of them share.
 
 A contender is one file in `peers/` with one class of the shape `Peer`; the smallest to read first is `peers/mosec.py`.
-The jobs are `simple` (two INT32[16] in, their sum and difference out), `fp32` and `int8` (text in, MiniLM's embedding out).
+The jobs are `simple` (two INT32[16] in, their sum and difference out), `fp32` and `int8` (text in, MiniLM's embedding
+out).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
 from drive import post
 from server_process import Launch
 

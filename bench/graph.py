@@ -74,8 +74,8 @@ def build_text_graph(checkpoint: Path, path: Path) -> None:
     from safetensors.numpy import load_file
 
     config = json.loads((checkpoint / "config.json").read_text())
-    tensors = {k.removeprefix("bert."): v.astype(np.float32) for k, v in load_file(checkpoint / "model.safetensors").items()
-               if v.dtype.kind == "f"}  # fmt: skip
+    weights = load_file(checkpoint / "model.safetensors").items()
+    tensors = {name.removeprefix("bert."): value for name, value in weights if value.dtype == np.float32}
     graph = Graph()
     hidden = _embeddings(graph, tensors, config["layer_norm_eps"])
     bias = _attention_bias(graph)

@@ -1,9 +1,9 @@
 """A closed-loop HTTP load generator: each connection has one request in flight, the next follows when the answer is in.
 
-Runs as a process of its own (`drive.py` starts it): reads prebuilt request bytes, asks for them in order, looks at nothing
-but the status and Content-Length of an answer, keeps the bodies of the first few requests for checking, and prints one
-line of JSON. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows it), so what the
-table says is about the servers. Not covered: chunked answers, TLS, HTTP/2, pipelining.
+Runs as a process of its own (`drive.py` starts it): reads prebuilt request bytes, asks for them in order, looks at
+nothing but the status and Content-Length of an answer, keeps the bodies of the first few requests for checking, and
+prints one line of JSON. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows it), so
+what the table says is about the servers. Not covered: chunked answers, TLS, HTTP/2, pipelining.
 """
 
 from __future__ import annotations
@@ -123,8 +123,7 @@ def percentile_ms(latencies_s: list[float], share: float) -> float:
     return latencies_s[min(len(latencies_s) - 1, int(share * len(latencies_s)))] * 1000
 
 
-async def measure(options: argparse.Namespace) -> dict[str, object]:
-    requests = pickle.loads(Path(options.requests).read_bytes())
+async def measure(options: argparse.Namespace, requests: list[bytes]) -> dict[str, object]:
     run = Run(requests, options.count or 2**62, options.seconds)
     loop = asyncio.get_running_loop()
     connections = []
@@ -154,7 +153,9 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="ask for no more after this")
     parser.add_argument("--count", type=int, default=0, help="ask for no more than this; 0: no limit")
-    print(json.dumps(uvloop.run(measure(parser.parse_args()))))
+    options = parser.parse_args()
+    requests = pickle.loads(Path(options.requests).read_bytes())
+    print(json.dumps(uvloop.run(measure(options, requests))))
 
 
 if __name__ == "__main__":

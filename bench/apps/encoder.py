@@ -1,6 +1,7 @@
 """Text to embeddings with tokenizers and onnxruntime: what a user of any of the peers writes, the same for all of them.
 
-Runs in the peers' environments, so it imports nothing of the benchmark or of Naiad. A batch is padded to its longest text.
+Runs in the peers' environments, so it imports nothing of the benchmark or of Naiad. A batch is padded to its longest
+text.
 """
 
 from __future__ import annotations

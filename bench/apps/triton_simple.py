@@ -1,6 +1,7 @@
 """`simple` as a model of Triton's Python backend: one numpy addition and subtraction per request.
 
-Requests that the dynamic batcher joined come as a list; for sixteen numbers, concatenating them costs more than it saves.
+Requests that the dynamic batcher joined come as a list; for sixteen numbers, concatenating them costs more than it
+saves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The real Triton 2.51: the tritonserver binary that the wheel nvidia-pytriton carries, with its Python backend.
 
-The wheel has no other backend, so both jobs are Python models. The backend starts a stub that embeds Python: it needs the
-interpreter's own libpython and the wheel's libraries on the library path, and the environment's Python first on PATH,
-else it finds another numpy (with numpy 2 it silently reads zeros).
+The wheel has no other backend, so both jobs are Python models. The backend starts a stub that embeds Python: it needs
+the interpreter's own libpython and the wheel's libraries on the library path, and the environment's Python first on
+PATH, else it finds another numpy (with numpy 2 it silently reads zeros).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+
 from contender import (
     APPS,
     SIMPLE,

@@ -1,0 +1,100 @@
+"""Lets contenders meet: finds each one's best setting, starts it, checks its answers, warms it up, measures it.
+
+The sections say who meets whom and how often; everything that must be the same for all contenders is here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from contender import SIMPLE, Files, Pair, Peer, Setting
+from drive import Figures, measure_load
+from server_process import running
+
+NEAREST_COSINE = {"fp32": 0.9999, "int8": 0.975}
+"""Least cosine to the fp32 embedding; the usual int8 with one scale per tensor does not come nearer."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is asked for, and what must be answered."""
+
+    asked: Sequence[Pair | str]
+    expected: np.ndarray
+    """Answers to the first few."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long and how often things are measured."""
+
+    rounds: int
+    seconds: float
+    """Of one measurement of one contender at one concurrency."""
+    warm_up_s: float
+    trial_s: float
+    """Of one setting while the best is looked for."""
+
+
+Record = dict[str, float]
+"""The figures of one measurement as they go into the results."""
+
+
+def best_setting(peer: Peer, job: str, items: Items, pace: Pace, files: Files) -> Setting | None:
+    """The setting with the most answers per second at concurrency 32; None when the contender cannot do the job."""
+    settings = peer.settings(job)
+    if len(settings) < 2:
+        return settings[0] if settings else None
+    trial = replace(pace, seconds=pace.trial_s)
+    rates = {setting: meet(peer, job, setting, items, (32,), trial, files)[32]["per_second"] for setting in settings}
+    for setting, rate in rates.items():
+        note(f"  {peer.name} {job}: {setting.words}: {rate:.0f}/s")
+    return max(rates, key=lambda setting: rates[setting])
+
+
+def meet(
+    peer: Peer, job: str, setting: Setting, items: Items, concurrencies: Sequence[int], pace: Pace, files: Files
+) -> dict[int, Record]:  # fmt: skip
+    """Start a contender and measure it at each concurrency.
+
+    Raises RuntimeError when it does not start, does not answer, or answers wrongly.
+    """
+    requests = [peer.request(job, item) for item in items.asked]
+    log = files.folder / "logs" / f"{peer.name}-{job}.log".lower()
+    found = {}
+    with running(peer.launch(job, setting, files), log) as server:
+        first = measure_load(server.port, requests, 1, 60.0, count=len(items.expected))
+        check(peer, job, first, items.expected)
+        measure_load(server.port, requests, max(concurrencies), pace.warm_up_s)
+        for concurrency in concurrencies:
+            figures = measure_load(server.port, requests, concurrency, pace.seconds)
+            check(peer, job, figures, items.expected)
+            found[concurrency] = record(figures) | {"resident_mb": server.resident_mb()}
+    return found
+
+
+def check(peer: Peer, job: str, figures: Figures, expected: np.ndarray) -> None:
+    """Compare the answers that were kept with the expected ones. Raises RuntimeError."""
+    for index, body in figures.bodies.items():
+        answer = peer.read(job, body)
+        if job == SIMPLE:
+            right = np.array_equal(answer, expected[index])
+        else:
+            cosine = float(answer @ expected[index] / np.linalg.norm(answer) / np.linalg.norm(expected[index]))
+            right = answer.shape == expected[index].shape and cosine >= NEAREST_COSINE[job]
+        if not right:
+            raise RuntimeError(f"{peer.name} answers {job} request {index} wrongly: {body[:200]!r}")
+
+
+def record(figures: Figures) -> Record:
+    """Figures without the bodies."""
+    return {name: value for name, value in asdict(figures).items() if name != "bodies"}
+
+
+def note(line: str) -> None:
+    """Say on standard error what is going on; standard output is for the table."""
+    print(line, file=sys.stderr, flush=True)

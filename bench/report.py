@@ -1,0 +1,189 @@
+"""Turns the results into the table, as Markdown. Pure: data in, text out.
+
+Rates are medians over the rounds; a ratio is the median of the rounds' own ratios, so that a slow minute of the
+machine, which hits both sides of a round, does not change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+NAIAD = "Naiad"
+SIMPLE_AIMS = {"1": 2.0, "8": 2.7, "32": 3.5}
+TEXT_AIMS = (
+    ("best offline policy", "offline", 0.88),
+    ("arrival order, 32 padded", "arrival order, 32", 3.5),
+    ("one by one, two one-thread sessions", "one by one, two", 1.35),
+)
+"""Words of the row, beginning of the policy's name in bare.py, aim."""
+LATENCY_AIM = 1.3
+FOOTPRINT = (
+    ("ready_s", "`naiad serve` of a cached MiniLM, exec to ready, file cache warm", "s", 2.0),
+    ("environment_mb", "a fresh environment with the default install", "MB", 350.0),
+    ("idle_mb", "resident memory of a server without models", "MB", 90.0),
+    ("loaded_mb", "resident memory with MiniLM (fp32), ready", "MB", None),
+    ("used_mb", "the same after serving at concurrency 32", "MB", None),
+)
+
+
+def markdown(results: dict) -> str:
+    """The whole table of one run; sections that were not measured are left out."""
+    parts = [_machine(results["machine"], results)]
+    writers = {"simple": _simple, "text": _text, "latency": _latency, "batching": _batching, "footprint": _footprint}
+    parts += [write(results[name]) for name, write in writers.items() if name in results]
+    return "\n\n".join(parts) + "\n"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table, first column left, others right."""
+    lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def at(entry: dict, *path: str) -> float:
+    """A value deep inside the figures of one round."""
+    for step in path:
+        entry = entry[step]
+    return entry
+
+
+def middle(rounds: list, *path: str) -> float:
+    """The median of a value over the rounds."""
+    return median(at(entry, *path) for entry in rounds)
+
+
+def ratio(rounds: list, upper: tuple[str, ...], lower: tuple[str, ...]) -> float:
+    """The median of the rounds' ratios of two values."""
+    return median(at(entry, *upper) / at(entry, *lower) for entry in rounds)
+
+
+def against(value: float, aim: float | None, *, at_most: bool = False) -> str:
+    """A ratio with its aim: `2.31x (aim ≥ 2x: reached)`."""
+    if aim is None:
+        return f"{value:.2f}x"
+    reached = value <= aim if at_most else value >= aim
+    sign = "≤" if at_most else "≥"
+    return f"{value:.2f}x (aim {sign} {aim:g}x: {'reached' if reached else '**missed**'})"
+
+
+def _machine(machine: dict, results: dict) -> str:
+    ours = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if name != "naiad")
+    peers = ", ".join(machine["peers"].values())
+    hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}"
+    lines = [
+        f"Naiad {machine['versions']['naiad']} at {machine['commit']}, {machine['date']}, on {hardware}.",
+        f"Python {machine['python']}, {ours}; {peers}.",
+        f"Rounds: {results['rounds']}, contenders alternating. Load average before: {machine['load_average']}.",
+    ]
+    if "generator" in results:
+        rates = ", ".join(f"{rate:,.0f} at {c}" for c, rate in results["generator"].items())
+        lines.append(f"The load generator shares the cores; against a constant answer it makes {rates} requests/s.")
+    return "\n".join(lines)
+
+
+def _simple(data: dict) -> str:
+    rounds = data["rounds"]
+    names, concurrencies = list(rounds[0]), list(rounds[0][NAIAD])
+    rows = []
+    for name in names:
+        cells = []
+        for c in concurrencies:
+            rate, p50, p99 = (middle(rounds, name, c, key) for key in ("per_second", "p50_ms", "p99_ms"))
+            cells.append(f"{rate:,.0f}/s ({p50:.2f} / {p99:.2f} ms)")
+        rows.append([f"{name}{_setting(data, name)}", *cells])
+    for name in names[1:]:
+        ratios = [ratio(rounds, (NAIAD, c, "per_second"), (name, c, "per_second")) for c in concurrencies]
+        aims = [SIMPLE_AIMS.get(c) if name == "Triton" else None for c in concurrencies]
+        rows.append([f"Naiad / {name}", *map(against, ratios, aims)])
+    title = "### `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
+    return title + table(["", *(f"concurrency {c}" for c in concurrencies)], rows)
+
+
+def _setting(data: dict, name: str) -> str:
+    return "" if name == NAIAD else f" ({data['settings'][name]})"
+
+
+def _text(data: dict) -> str:
+    jobs = list(data)
+    rows = {}
+    for job in jobs:
+        for label, cell, aim in _text_rows(data[job]["rounds"], data[job]["settings"]):
+            rows.setdefault(label, {})[job] = (cell, aim)
+    head = ["", *(f"{job} texts/s" for job in jobs), *(f"Naiad is, {job}" for job in jobs)]
+    body = [
+        [label, *(cells.get(job, ("-", ""))[0] for job in jobs), *(cells.get(job, ("-", ""))[1] for job in jobs)]
+        for label, cells in rows.items()
+    ]
+    title = "### MiniLM, 512 texts of mixed length, concurrency 32\n\n"
+    settings = "; ".join(
+        f"{job}: " + ", ".join(f"{name} {words}" for name, words in data[job]["settings"].items() if name != NAIAD)
+        for job in jobs
+    )
+    best = "; ".join(f"{job}: {best_policy(data[job]['rounds'], 'offline')}" for job in jobs)
+    return title + table(head, body) + f"\n\nBest offline policy: {best}. Settings: {settings}."
+
+
+def _text_rows(rounds: list, settings: dict) -> Iterator[tuple[str, str, str]]:
+    """Label, rate and Naiad's ratio of every row of one job."""
+    ours = ("served", NAIAD, "per_second")
+    p50, p99 = (middle(rounds, "served", NAIAD, key) for key in ("p50_ms", "p99_ms"))
+    yield "**Naiad over HTTP**", f"**{middle(rounds, *ours):,.0f}** (p50 {p50:.0f}, p99 {p99:.0f} ms)", ""
+    for words, beginning, aim in TEXT_AIMS:
+        policy = ("bare", best_policy(rounds, beginning))
+        yield f"bare, {words}", f"{middle(rounds, *policy):,.0f}", against(ratio(rounds, ours, policy), aim)
+    for name in settings:
+        theirs = ("served", name, "per_second")
+        if name != NAIAD:
+            p50, p99 = (middle(rounds, "served", name, key) for key in ("p50_ms", "p99_ms"))
+            cell = f"{middle(rounds, *theirs):,.0f} (p50 {p50:.0f}, p99 {p99:.0f} ms)"
+            yield name, cell, against(ratio(rounds, ours, theirs), None)
+    for policy in rounds[0]["bare"]:
+        yield f"bare: {policy}", f"{middle(rounds, 'bare', policy):,.0f}", ""
+
+
+def best_policy(rounds: list, beginning: str) -> str:
+    """The fastest of the bare policies whose names begin so."""
+    policies = [policy for policy in rounds[0]["bare"] if policy.startswith(beginning)]
+    return max(policies, key=lambda policy: middle(rounds, "bare", policy))
+
+
+def _latency(data: dict) -> str:
+    rows = []
+    for job, measured in data.items():
+        rounds = measured["rounds"]
+        best = _quickest(rounds)
+        for key, word, aim in (("mean_ms", "mean", LATENCY_AIM), ("p50_ms", "median", None)):
+            ours, bare = ("served", key), ("bare", best, key)
+            cells = [f"{middle(rounds, *ours):.2f} ms", f"{middle(rounds, *bare):.2f} ms ({best})"]
+            rows.append([f"{job}, {word}", *cells, against(ratio(rounds, ours, bare), aim, at_most=True)])
+    title = "### Concurrency 1: text to embedding\n\n"
+    return title + table(["", "Naiad over HTTP", "tokenizers + bare ONNX Runtime, best session", "ratio"], rows)
+
+
+def _quickest(rounds: list) -> str:
+    return min(rounds[0]["bare"], key=lambda kind: middle(rounds, "bare", kind, "mean_ms"))
+
+
+def _batching(data: dict) -> str:
+    rows = []
+    for job, measured in data.items():
+        rounds = measured["rounds"]
+        concurrencies = list(rounds[0]["on"])
+        for name, words in (("on", "as served"), ("off", "one text at a time")):
+            cells = [f"{middle(rounds, name, c, 'per_second'):,.0f}/s" for c in concurrencies]
+            rows.append([f"{job}, {words}", *cells])
+        ratios = [ratio(rounds, ("on", c, "per_second"), ("off", c, "per_second")) for c in concurrencies]
+        rows.append([f"{job}, ratio", *map(against, ratios, [None] * len(ratios))])
+    head = ["", *(f"concurrency {c}" for c in concurrencies)]
+    title = "### Batching against one text at a time, both in Naiad (not below 1 but for noise)\n\n"
+    return title + table(head, rows)
+
+
+def _footprint(data: dict) -> str:
+    rows = []
+    for key, words, unit, aim in FOOTPRINT:
+        value = data[key]
+        reached = "" if aim is None else f"≤ {aim:g} {unit}: " + ("reached" if value <= aim else "**missed**")
+        rows.append([words, f"{value:.2f} {unit}" if unit == "s" else f"{value:,.0f} {unit}", reached])
+    return "### Start and size\n\n" + table(["", "Naiad", "aim"], rows)

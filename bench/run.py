@@ -1,0 +1,83 @@
+"""The benchmark: prints the whole table as Markdown and writes it to bench/results, with the figures as JSON.
+
+    .venv/bin/python bench/run.py             # everything (tens of minutes)
+    .venv/bin/python bench/run.py --quick     # one short round, Triton the only peer (three minutes)
+    .venv/bin/python bench/run.py --only simple footprint --rounds 5
+
+How it measures and what it does not say: docs/explanation/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import generator
+import machine
+from contender import FP32, TEXT_JOBS, Files, Peer
+from environment import FOLDER, prepare
+from match import Pace, note
+from peers.litserve import LitServe
+from peers.mlserver import MLServer
+from peers.mosec import Mosec
+from peers.naiad import Naiad
+from peers.triton import Triton
+from report import markdown
+from sections import batching, footprint, latency, simple, text
+
+RESULTS = Path(__file__).with_name("results")
+SECTIONS = ("generator", "simple", "text", "latency", "batching", "footprint")
+PEERS: dict[str, type[Peer]] = {"triton": Triton, "mosec": Mosec, "mlserver": MLServer, "litserve": LitServe}
+FULL = Pace(rounds=3, seconds=4.0, warm_up_s=1.0, trial_s=2.0)
+QUICK = Pace(rounds=1, seconds=1.5, warm_up_s=0.5, trial_s=0.6)
+
+
+def measure(sections: Sequence[str], peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dict:
+    """Everything that was asked for, by section."""
+    jobs = (FP32,) if quick else TEXT_JOBS
+    everyone = [Naiad(), *peers]
+    ways = {
+        "generator": lambda: generator.measure(FOLDER / "logs", pace.trial_s),
+        "simple": lambda: simple.measure(everyone, pace, files),
+        "text": lambda: {job: text.measure(job, everyone[:1] if quick else everyone, pace, files) for job in TEXT_JOBS},
+        "latency": lambda: {job: latency.measure(job, pace, files) for job in TEXT_JOBS},
+        "batching": lambda: {job: batching.measure(job, pace, files) for job in jobs},
+        "footprint": lambda: footprint.measure(pace, files),
+    }
+    found = {}
+    for name in sections:
+        note(f"{name} …")
+        found[name] = ways[name]()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one short round, Triton the only peer")
+    parser.add_argument(
+        "--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="SECTION", help=", ".join(SECTIONS)
+    )
+    parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="PEER", help=", ".join(PEERS))
+    parser.add_argument("--rounds", type=int, help="how often everybody meets everybody")
+    parser.add_argument("--results", default="latest", help="name of the files in bench/results")
+    options = parser.parse_args()
+    chosen = options.peers if options.peers is not None else ["triton"] if options.quick else list(PEERS)
+    pace = QUICK if options.quick else FULL
+    if options.rounds:
+        pace = Pace(options.rounds, pace.seconds, pace.warm_up_s, pace.trial_s)
+    files = prepare(chosen)
+    results = {"machine": machine.describe(), "rounds": pace.rounds}
+    results |= measure(options.only, [PEERS[name]() for name in chosen], pace, files, quick=options.quick)
+    results = json.loads(json.dumps(results))  # keys become text, as they are when the file is read again
+    page = markdown(results)
+    folder = FOLDER / "results" if options.quick else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{options.results}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / f"{options.results}.md").write_text(page)
+    print(page)
+
+
+if __name__ == "__main__":
+    main()

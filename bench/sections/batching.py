@@ -1,0 +1,25 @@
+"""Naiad with batching against Naiad one text at a time: batching must not cost anything, at any concurrency."""
+
+from __future__ import annotations
+
+from contender import Files
+from match import Pace, meet, note
+from peers.naiad import AUTOMATIC, ONE_BY_ONE, Naiad
+from sections.text import text_items
+
+CONCURRENCIES = (1, 2, 4, 8, 32)
+
+
+def measure(job: str, pace: Pace, files: Files) -> dict[str, object]:
+    """In each round, the figures by concurrency with batching on and off."""
+    items = text_items(files)
+    ways = [("on", AUTOMATIC), ("off", ONE_BY_ONE)]
+    rounds = []
+    for number in range(pace.rounds):
+        figures = {}
+        for name, setting in ways[::-1] if number % 2 else ways:
+            figures[name] = meet(Naiad(), job, setting, items, CONCURRENCIES, pace, files)
+            rates = ", ".join(f"{f['per_second']:.0f}/s at {c}" for c, f in figures[name].items())
+            note(f"  batching {name}, round {number + 1}: {rates}")
+        rounds.append(figures)
+    return {"rounds": rounds}
