@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.tasks import KNOWN_TASKS, build_task, head_for, infer_task
 
@@ -34,6 +35,10 @@ def config(architecture: str, **more: Any) -> dict[str, Any]:
 )
 def test_the_architecture_tells_the_task(make_folder: Callable[..., Path], architecture: str, task: str) -> None:
     assert infer_task(make_folder(config(architecture))) == task
+
+
+def test_a_masked_model_embeds_where_the_card_says_so(make_folder: Callable[..., Path]) -> None:
+    assert infer_task(card(make_folder(config("BertForMaskedLM")), "feature-extraction")) == "feature-extraction"
 
 
 def test_sentence_transformers_embed(make_folder: Callable[..., Path]) -> None:
@@ -104,6 +109,20 @@ def test_unknown_tasks_are_refused_with_a_suggestion(make_folder: Any, make_spec
 def test_a_task_that_does_not_fit_the_head_is_refused(make_folder: Any, make_spec: Any) -> None:
     with pytest.raises(InvalidConfiguration, match="needs a checkpoint with the head 'embedding', this one has 'mas"):
         build_task("feature-extraction", make_folder(), make_spec("masked-lm"))
+
+
+def test_an_encoder_without_the_output_is_refused(make_folder: Any) -> None:
+    spec = EncoderSpec("bert", "embedding", (EncoderOutput("last_hidden_state", "token", 4),), 64)
+    with pytest.raises(LoadFailed, match="needs the encoder output 'embedding'; this encoder has: last_hidden_state"):
+        build_task("feature-extraction", make_folder(), spec)
+
+
+def test_a_config_that_cannot_be_read_is_named(make_folder: Callable[..., Path]) -> None:
+    folder = make_folder()
+    (folder / "config.json").unlink()
+    (folder / "config.json").mkdir()
+    with pytest.raises(LoadFailed, match=r"cannot read .*config\.json: Is a directory"):
+        infer_task(folder)
 
 
 def test_a_damaged_config_is_named(make_folder: Callable[..., Path]) -> None:

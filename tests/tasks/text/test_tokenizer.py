@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer as RustTokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Replace
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest, LoadFailed
@@ -190,7 +194,7 @@ def test_what_cannot_be_loaded_is_named(make_folder: Any, make_spec: Any, tmp_pa
         load_tokenizer(tmp_path, make_spec())
     folder = make_folder()
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')
-    with pytest.raises(LoadFailed, match=r"tokenizer.json is not a tokenizer that"):
+    with pytest.raises(LoadFailed, match=r"the tokenizer in .* cannot be used"):
         load_tokenizer(folder, make_spec())
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text("[]")
@@ -198,6 +202,36 @@ def test_what_cannot_be_loaded_is_named(make_folder: Any, make_spec: Any, tmp_pa
         load_tokenizer(folder, make_spec())
     with pytest.raises(LoadFailed, match="maximum of 2 tokens leaves no room"):
         load_tokenizer(make_folder(tokenizer_config={}), make_spec(max_tokens=2))
+
+
+def test_a_vocabulary_without_its_unknown_token_is_refused_at_load(make_folder: Any, make_spec: Any) -> None:
+    folder = make_folder()
+    (folder / "vocab.txt").write_text("[CLS]\n[SEP]\na\n")
+    with pytest.raises(LoadFailed, match=r"cannot be used: .*\[UNK\]"):
+        load_tokenizer(folder, make_spec())
+
+
+def test_without_special_tokens_an_empty_text_is_refused(make_spec: Any, tmp_path: Path) -> None:
+    bare = RustTokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))
+    bare.pre_tokenizer = WhitespaceSplit()
+    bare.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path, make_spec(max_tokens=3))
+    assert [row.tolist() for row in tokenizer.encode(["a b", "a b a b"])[0]] == [[0, 1], [0, 1, 0]]
+    for call in (tokenizer.encode, tokenizer.encode_with_offsets):
+        with pytest.raises(InvalidRequest, match="text 1 has no tokens: this model cannot take an empty text"):
+            call(["a", ""])
+    with pytest.raises(InvalidRequest, match="text 0 has no tokens"):
+        tokenizer.encode_pieces(" ", 1)
+    with pytest.raises(LoadFailed, match="the tokenizer has no token 7"):
+        tokenizer.token(7)
+
+
+def test_a_tokenizer_that_drops_letters_is_refused(make_spec: Any, tmp_path: Path) -> None:
+    bare = RustTokenizer(WordLevel({"b": 0, "?": 1}, unk_token="?"))
+    bare.normalizer = Replace("a", "")
+    bare.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(LoadFailed, match="gives no tokens for the text 'a'"):
+        load_tokenizer(tmp_path, make_spec())
 
 
 def test_cleaning_up_takes_spaces_from_before_punctuation() -> None:

@@ -13,6 +13,9 @@ from naiad.tasks.text.document import BERT_TOKENS, ROBERTA_TOKENS, tokenizer_doc
 from naiad.tasks.text.settings import TokenizerSettings, read_settings
 from naiad.tasks.text.tokenizer import Tokenizer
 
+RARE_CHARACTER = "\U00013000"
+"""A hieroglyph, in hardly any vocabulary: a tokenizer whose unknown token is missing fails on it, at load."""
+
 
 def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     """Load the tokenizer in a checkpoint's folder: tokenizer.json, else vocabulary files of BERT or RoBERTa.
@@ -26,16 +29,13 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     settings = read_settings(folder, spec.max_tokens)
     path = folder / "tokenizer.json"
+    document = None if path.is_file() else tokenizer_document(folder, settings)
     try:
-        if path.is_file():
-            backend = RustTokenizer.from_file(str(path))
-        else:
-            backend = RustTokenizer.from_str(tokenizer_document(folder, settings))
+        backend = RustTokenizer.from_file(str(path)) if document is None else RustTokenizer.from_str(document)
         _apply_flags(backend, settings)
-    except LoadFailed:
-        raise
+        backend.encode(RARE_CHARACTER)
     except Exception as error:  # the library has no base class: it raises bare Exception for every fault in a file
-        raise LoadFailed(f"{path} is not a tokenizer that this version of tokenizers reads: {error}") from error
+        raise LoadFailed(f"the tokenizer in {folder} cannot be used: {error}", folder=str(folder)) from error
     settings = replace(settings, special_tokens=_special_tokens(backend, settings))
     return Tokenizer(backend, settings, spec.uses_type_ids)
 

@@ -42,23 +42,17 @@ def decode_texts(tensor: Tensor) -> list[str]:
         )
     if data.size == 0:
         raise InvalidRequest(f"input '{tensor.name}' is empty: send at least one text", input=tensor.name)
-    values = data.reshape(-1).tolist()
+    texts: list[str] = []
     try:
-        return [value.decode() for value in values]
+        for value in data.reshape(-1).tolist():
+            texts.append(value.decode())  # noqa: PERF401 - how far it came names the element that failed
     except UnicodeDecodeError as error:
-        raise _not_utf8(tensor.name, values) from error
-
-
-def _not_utf8(name: str, values: list[bytes]) -> InvalidRequest:
-    """The error that names the first element that is not UTF-8."""
-    for index, value in enumerate(values):
-        try:
-            value.decode()
-        except UnicodeDecodeError as error:
-            return InvalidRequest(
-                f"input '{name}': element {index} is not valid UTF-8 at byte {error.start}", input=name, element=index
-            )
-    return InvalidRequest(f"input '{name}' is not valid UTF-8", input=name)
+        raise InvalidRequest(
+            f"input '{tensor.name}': element {len(texts)} is not valid UTF-8 at byte {error.start}",
+            input=tensor.name,
+            element=len(texts),
+        ) from error
+    return texts
 
 
 def text_array(values: Iterable[str], shape: Sequence[int] | None = None) -> Array:
