@@ -60,10 +60,16 @@ class EncoderSpec:
     pad_token_id: int = 0
     uses_type_ids: bool = False
     """Whether type ids other than zero mean something to the graph."""
+    vocabulary: int = 0
+    """Token ids are below it; 0 = not known, not checked."""
+    type_vocabulary: int = 0
+    """Type ids are below it; 0 = not known, not checked."""
     position_offset: int = 0
     """Position of the first token (RoBERTa and its kin begin at padding_idx + 1)."""
     layout: str = "packed"
     """"packed" (our builder: sequences concatenated without padding) or "padded" (batch × longest)."""
+    pack_tokens: int = 128
+    """Packed graphs: sequences run together up to this many tokens; more is no faster. A longer one runs alone."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False

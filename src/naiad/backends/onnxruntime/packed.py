@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from naiad.backends.onnxruntime.sequences import objection
 from naiad.backends.onnxruntime.session import available_cores, open_session
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderResult, EncoderSpec, TokenSequence
-from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
+from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
 
 
@@ -37,50 +38,33 @@ class PackedEncoder:
         return cls(open_session(graph, threads=threads), spec)
 
     def execute(self, batch: Batch[TokenSequence]) -> Sequence[EncoderResult | NaiadError]:
-        """Run all sequences in one pass; see Instance.
+        """Run all sequences, in packs of `spec.pack_tokens`; see Instance.
 
         An InvalidRequest stands in for a sequence that the graph cannot take (too long, unknown output, a row outside);
         the others run. Raises ModelFailed where the runtime does.
         """
-        errors = [self._objection(item) for item in batch.items]
+        errors = [objection(item, self.spec) for item in batch.items]
         good = [item for item, error in zip(batch.items, errors, strict=True) if error is None]
-        if not good:
-            batch.input_ready_s = batch.output_ready_s = self._clock()
-            return [error for error in errors if error is not None]
-        results = iter(self._run(good, batch))
+        packs = [Pack(items, self.spec) for items in split_packs(good, self.spec.pack_tokens)]
+        feeds = [pack.feeds(self._inputs) for pack in packs]
+        batch.input_ready_s = self._clock()
+        runs = [self._run(pack, feed) for pack, feed in zip(packs, feeds, strict=True)]
+        batch.output_ready_s = self._clock()
+        results = iter(
+            result for pack, arrays in zip(packs, runs, strict=True) for result in pack.split(arrays, self._granularity)
+        )
         return [error or next(results) for error in errors]
 
     def close(self) -> None:
         """Forget the session; its memory goes with its last instance."""
         self._session = None
 
-    def _run(self, items: Sequence[TokenSequence], batch: Batch[TokenSequence]) -> list[EncoderResult]:
-        pack = Pack(items, self.spec)
-        wanted = sorted({name for item in items for name in item.outputs})
-        feeds = pack.feeds(self._inputs)
-        batch.input_ready_s = self._clock()
+    def _run(self, pack: Pack, feeds: dict[str, Array]) -> dict[str, Array]:
         try:
-            arrays = self._session.run(wanted, feeds)
+            arrays = self._session.run(pack.wanted, feeds)
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise ModelFailed(f"ONNX Runtime failed on {pack.tokens} tokens: {error}") from error
-        batch.output_ready_s = self._clock()
-        return pack.split(dict(zip(wanted, arrays, strict=True)), self._granularity)
-
-    def _objection(self, item: TokenSequence) -> NaiadError | None:
-        """Why this sequence cannot run; cheap, as it is asked for every one."""
-        if not 1 <= item.tokens <= self.spec.max_tokens:
-            return InvalidRequest(
-                f"the sequence has {item.tokens} tokens; this model takes 1 to {self.spec.max_tokens}",
-                tokens=item.tokens,
-            )
-        unknown = [name for name in item.outputs if name not in self._granularity]
-        if unknown or not item.outputs:
-            return InvalidRequest(
-                f"no output {', '.join(unknown) or 'is asked for'}; this model has {', '.join(self._granularity)}"
-            )
-        if item.rows is not None and len(item.rows) and not 0 <= item.rows.min() <= item.rows.max() < item.tokens:
-            return InvalidRequest(f"a row lies outside the sequence's {item.tokens} tokens")
-        return None
+        return dict(zip(pack.wanted, arrays, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +95,24 @@ def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int
     return EncoderInstances(narrow, wide)
 
 
+def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:
+    """Cut into packs of at most that many tokens, in order; a longer sequence is a pack by itself.
+
+    Speed is one reason: attention costs the square of a pack. The other is int8: sums over more than 128 tokens are
+    made in parts, whose borders would depend on what else is in the pack.
+    """
+    packs: list[Sequence[TokenSequence]] = []
+    begin = tokens = 0
+    for number, item in enumerate(items):
+        if number > begin and tokens + item.tokens > pack_tokens:
+            packs.append(items[begin:number])
+            begin, tokens = number, 0
+        tokens += item.tokens
+    if begin < len(items):
+        packs.append(items[begin:])
+    return packs
+
+
 class Pack:
     """Several sequences as one row of tokens."""
 
@@ -121,6 +123,7 @@ class Pack:
         self.ends = np.cumsum(self.lengths)
         self.starts = self.ends - self.lengths
         self.tokens = int(self.ends[-1])
+        self.wanted = sorted({name for item in items for name in item.outputs})
         self.row_counts = [0 if item.rows is None else len(item.rows) for item in items]
 
     def feeds(self, names: frozenset[str]) -> dict[str, Array]:
@@ -168,7 +171,7 @@ class Pack:
         return positions
 
     def _type_ids(self) -> Array:
-        if all(item.type_ids is None for item in self._items):
+        if not self._spec.uses_type_ids or all(item.type_ids is None for item in self._items):
             return np.zeros(self.tokens, np.int64)
         return np.concatenate(
             [np.zeros(item.tokens, np.int64) if item.type_ids is None else item.type_ids for item in self._items],

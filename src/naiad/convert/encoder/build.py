@@ -71,6 +71,8 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
         max_tokens=sizes.max_tokens,
         pad_token_id=sizes.pad_token_id,
         uses_type_ids=sizes.type_ids > 1,
+        vocabulary=sizes.vocabulary,
+        type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
     )
 

@@ -45,6 +45,11 @@ class Product:
 class Dense(Protocol):
     """How matrix products of the body are computed: `Float32Dense` here, `Int8Dense` in `quantize.py`."""
 
+    @property
+    def rounds(self) -> bool:
+        """Whether inputs are rounded coarsely, so that a last-bit difference in them can become a visible one."""
+        ...
+
     def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
         """Multiply x (T, in) by every weight transposed and add its bias; one (T, out) for each product.
 
@@ -55,6 +60,8 @@ class Dense(Protocol):
 
 class Float32Dense:
     """The plain one: a Gemm for each product, the weight as the checkpoint stores it."""
+
+    rounds = False
 
     def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:  # noqa: ARG002
         """See Dense."""
@@ -119,12 +126,7 @@ class BodyBuilder:
 
     def dense(self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str) -> list[str]:
         """Products of x by modules of the body, in the precision that the conversion chose."""
-        body = self.weights.body
-        products = [
-            Product(module, body(f"{module}.weight", outputs, inputs), body(f"{module}.bias", outputs))
-            for module in modules
-        ]
-        return self._dense(self.graph, x, products, source)
+        return self._dense(self.graph, x, self._products(modules, outputs, inputs), source)
 
     def exact_dense(self, x: str, module: str, outputs: int, inputs: int) -> str:
         """A product by a module named in full (heads), always in float32."""
@@ -155,6 +157,13 @@ class BodyBuilder:
         """An embedding table of the body, (rows, embedding size)."""
         width = self.sizes.embedding
         return self.graph.weight(name, lambda: self.weights.body(name, rows, width))
+
+    def _products(self, modules: Sequence[str], outputs: int, inputs: int) -> list[Product]:
+        body = self.weights.body
+        return [
+            Product(module, body(f"{module}.weight", outputs, inputs), body(f"{module}.bias", outputs))
+            for module in modules
+        ]
 
     def _embeddings(self, inputs: Inputs) -> str:
         graph, sizes = self.graph, self.sizes
@@ -221,17 +230,49 @@ class BodyBuilder:
         """Scaled dot-product attention of all heads, (T, hidden)."""
         graph, sizes, names = self.graph, self.sizes, self.family.names
         modules = [prefix + name for name in (names.query, names.key, names.value)]
-        projected = self.dense(x, modules, sizes.hidden, sizes.hidden, source="norm")
+        products = self._products(modules, sizes.hidden, sizes.hidden)
+        if self._dense.rounds:
+            products[2] = self._with_ones(products[2])
+        projected = self._dense(graph, x, products, "norm")
         query, value = (self._split_heads(projected[i], (1, 0, 2)) for i in (0, 2))
         key = self._split_heads(projected[1], (1, 2, 0))
         scores = graph.op("Mul", graph.op("MatMul", query, key), graph.number(sizes.head_size**-0.5))
-        weights = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
-        joined = graph.op("Transpose", graph.op("MatMul", weights, value), perm=[1, 0, 2])
+        scores = graph.op("Add", scores, bias)
+        mixed = self._mix_invariant(scores, value) if self._dense.rounds else self._mix(scores, value)
+        joined = graph.op("Transpose", mixed, perm=[1, 0, 2])
         return graph.op("Reshape", joined, graph.ints(-1, sizes.hidden))
 
     def _split_heads(self, x: str, permutation: tuple[int, int, int]) -> str:
-        split = self.graph.op("Reshape", x, self.graph.ints(-1, self.sizes.heads, self.sizes.head_size))
+        split = self.graph.op("Reshape", x, self.graph.ints(0, self.sizes.heads, -1))
         return self.graph.op("Transpose", split, perm=permutation)
+
+    def _mix(self, scores: str, value: str) -> str:
+        """Values weighted by the softmax of scores, (heads, T, head size)."""
+        return self.graph.op("MatMul", self.graph.op("Softmax", scores, axis=-1), value)
+
+    def _mix_invariant(self, scores: str, value: str) -> str:
+        """The same to the last bit wherever a sequence stands in the pack; `value` has a column of ones (heads, T, +1).
+
+        A vectorised sum adds in an order that depends on the place. A matrix product adds one term after the other, and
+        the zeros of other sequences change nothing; so it sums the weights as well, in the column of ones.
+        """
+        graph = self.graph
+        above = graph.op("Sub", scores, graph.op("ReduceMax", scores, graph.ints(-1), keepdims=1))
+        mixed = graph.op("MatMul", graph.op("Exp", above), value)
+        last, end, axis = graph.ints(self.sizes.head_size), graph.ints(self.sizes.head_size + 1), graph.ints(2)
+        values = graph.op("Slice", mixed, graph.ints(0), last, axis)
+        return graph.op("Div", values, graph.op("Slice", mixed, last, end, axis))
+
+    def _with_ones(self, product: Product) -> Product:
+        """One more output for every head, which is always 1."""
+        heads = self.sizes.heads
+        weight = product.weight.reshape(heads, self.sizes.head_size, -1)
+        bias = product.bias.reshape(heads, self.sizes.head_size)
+        return Product(
+            product.module,
+            np.pad(weight, ((0, 0), (0, 1), (0, 0))).reshape(-1, weight.shape[2]),
+            np.pad(bias, ((0, 0), (0, 1)), constant_values=1).reshape(-1),
+        )
 
 
 def relative_buckets(distance: Array, buckets: int) -> Array:

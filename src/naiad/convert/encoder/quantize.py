@@ -24,6 +24,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,7 +36,7 @@ LOWEST = {"gelu": 0.17, "gelu_tanh": 0.1701, "silu": 0.2785, "relu": 0.0}
 """How far below zero an activation function can go; those that are not here are symmetric."""
 
 BELOW_ZERO = 32
-"""Of 256 steps, how many an activation with a lowest value keeps for values below zero: 16 and 64 measured no better."""
+"""Of 256 steps, how many an activation with a lowest value keeps for values below zero: 16 and 64 are no better."""
 
 BALANCE = 0.5
 """Exponent that shares a channel's reach between activations and weights; 0.35 to 0.8 measured alike."""
@@ -62,6 +63,8 @@ def has_fast_signed_products() -> bool:
 class ObservingDense:
     """Float32 products in a graph whose further outputs say how far each channel of their inputs reaches."""
 
+    rounds: ClassVar[bool] = False
+
     peaks: dict[str, str] = field(default_factory=dict)
     """Output of the graph → the module that it concerns."""
 
@@ -77,6 +80,8 @@ class ObservingDense:
 
 class Int8Dense:
     """Quantised products; those of one input share its quantisation."""
+
+    rounds: ClassVar[bool] = True
 
     def __init__(self, peaks: Mapping[str, Array], *, signed: bool) -> None:
         """peaks: by the first module of a group, how far each channel of the input reaches, (in,) float32."""
