@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -17,6 +18,9 @@ from naiad.core.config import ServerSettings, environment_variable, flag, option
 from naiad.observe.logs import set_up_logging
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
+
+COLLECT_AFTER_OBJECTS = 20_000
+"""Python's own 700 costs a small request about a tenth of its time."""
 
 _log = logging.getLogger("naiad")
 
@@ -84,6 +88,11 @@ async def _serve(
             await server.stop()
             return 1
         _log_models(server, time.perf_counter() - began_s)
+        # What is loaded stays: the collector need not walk it again. A request leaves no cycles behind, so it may come
+        # round less often, too.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER_OBJECTS)
         await stopping
     loading.cancel()
     is_clean = await server.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,13 +15,15 @@ from naiad.core.config import ServerSettings
 from naiad.core.contracts import LoadRequest
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.model_config import ModelConfig
-from naiad.modelconfig import check_servable, choose_versions, finish, parse_pbtxt, prepare
+from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
 from naiad.repository import ModelFolder
 from naiad.scheduling.runner import Runner
 from naiad.serving.model import ServedModel
 from naiad.serving.tensor_model import TensorModel
 
 CONFIG_FILE = "config.pbtxt"
+
+_log = logging.getLogger("naiad.loading")
 
 Load = Callable[[], list[ServedModel]]
 
@@ -47,7 +50,7 @@ def _raise(error: NaiadError) -> list[ServedModel]:
 def _document(folder: ModelFolder) -> dict[str, Any]:
     """Read config.pbtxt, or begin with an empty one, and fill in what names tell."""
     path = folder.folder / CONFIG_FILE
-    given = parse_pbtxt(path.read_text(encoding="utf-8"), str(path)) if folder.has_config else {}
+    given = parse_pbtxt(path.read_bytes(), str(path)) if folder.has_config else {}
     newest = folder.folder / str(max(folder.versions, default=1))
     files = [child.name for child in newest.iterdir()] if newest.is_dir() else []
     return dict(prepare(given, folder.name, files))
@@ -56,24 +59,42 @@ def _document(folder: ModelFolder) -> dict[str, Any]:
 def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ServerSettings) -> list[ServedModel]:
     began_s = time.perf_counter()
     version_dir = folder.folder / str(version)
-    backend = find_backend(document.get("backend", "") or document.get("platform", ""))
-    completed = backend.complete(document, version_dir, {})
-    config = finish(completed, model_dir=folder.folder, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
-    check_servable(config)
-    if not settings.batching:
-        config = _unbatched(config)
-    runners: list[Runner] = []
-    for index in range(config.instance_count):
-        name = f"{config.name}_{index}"
-        request = LoadRequest(config, str(version), folder.folder, version_dir, name)
-        runners.append(Runner(backend.load(request), name, may_inline=True))
-    model = TensorModel(config, str(version), runners, labels=_labels(config, folder.folder))
+    config = _config(folder, version_dir, document, settings)
+    backend = find_backend(config.backend)
+    labels = _labels(config, folder.folder)
+    request = LoadRequest(config, str(version), folder.folder, version_dir, config.name)
+    runners = [
+        Runner(backend.load(replace(request, instance_name=name)), name, may_inline=True)
+        for name in _instance_names(config)
+    ]
+    wide_name = f"{config.name}_wide"
+    wide = Runner(backend.load(replace(request, instance_name=wide_name, threads=0)), wide_name, may_inline=True)
+    model = TensorModel(config, str(version), runners, wide=wide, labels=labels)
     model.statistics.load_s = time.perf_counter() - began_s
     return [model]
 
 
-def _unbatched(config: ModelConfig) -> ModelConfig:
-    return replace(config, parameters={**config.parameters, "batching": "off"})
+def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ServerSettings) -> ModelConfig:
+    """Complete, check and view the document; tell the operator what of it has no effect."""
+    backend_name = document.get("backend", "")
+    if backend_name:  # ensembles have none
+        document = find_backend(backend_name).complete(document, version_dir, {})
+    config = finish(document, model_dir=folder.folder, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
+    check_servable(config)
+    for field in fields_without_effect(config):
+        _log.warning("model '%s': %s has no effect here", config.name, field)
+    if any(group.get("kind") == "KIND_GPU" for group in document.get("instance_group", [])):
+        _log.warning("model '%s' asks for KIND_GPU; it is served on the CPU", config.name)
+    if not settings.batching:
+        config = replace(config, parameters={**config.parameters, "batching": "off"})
+    return config
+
+
+def _instance_names(config: ModelConfig) -> Iterator[str]:
+    """`<group>_<i>` for every instance that takes requests."""
+    for group in config.instance_groups:
+        if not group.is_passive:
+            yield from (f"{group.name}_{index}" for index in range(group.count))
 
 
 def _labels(config: ModelConfig, folder: Path) -> dict[str, list[str]]:

@@ -125,4 +125,3 @@ def _config(name: str, task: Task, task_name: str) -> ModelConfig:
         "parameters": {"task": {"string_value": task_name}},
     }
     return finish(document)
-

@@ -30,10 +30,11 @@ class TensorModel:
         version: str,
         runners: Sequence[Runner],
         *,
+        wide: Runner | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
         clock: Clock = monotonic,
     ) -> None:
-        """labels: by output name, for the classification extension."""
+        """wide: a runner with all cores, for a lone request. labels: by output name, for classification."""
         self.name = config.name
         self.version = version
         self.config = config
@@ -46,6 +47,7 @@ class TensorModel:
             runners,
             partial(decide_dynamic, rule=dynamic_rule(config)),
             job_queue(config),
+            wide=wide,
             preserves_ordering=batching is not None and batching.preserves_ordering,
             on_run=self._count_run,
             clock=clock,

@@ -1,0 +1,89 @@
+"""The metrics page: Triton's names and texts, true histograms, cumulative buckets."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from naiad.observe.histogram import Histogram
+from naiad.observe.metrics import FAILURES, HISTOGRAMS, PER_MODEL, PROCESS, MetricsPage
+from naiad.observe.statistics import FAILURE_REASONS, ModelStatistics, Stages
+
+
+def statistics() -> ModelStatistics:
+    subject = ModelStatistics("m", "2")
+    subject.record_success(Stages(0.004, 0.001, 0.0005, 0.002, 0.0005), rows=3)
+    subject.record_success(Stages(7.0, 2.0, 0.0, 5.0, 0.0), rows=1)
+    subject.record_run(4, 0.1, 0.2, 0.3)
+    subject.record_failure("REJECTED", 0.5)
+    return subject
+
+
+def page() -> str:
+    subject = statistics()
+    return MetricsPage(lambda: [subject]).render().decode()
+
+
+def test_every_metric_is_there_with_its_help() -> None:
+    text = page()
+    for name, help_text in (*((row.name, row.help) for row in PER_MODEL), FAILURES, *HISTOGRAMS.values(), *PROCESS):
+        assert f"# HELP {name} {help_text}\n" in text
+
+
+def test_counters_have_tritons_names_without_suffix() -> None:
+    text = page()
+    assert "# TYPE nv_inference_count counter\n" in text
+    assert 'nv_inference_count{model="m",version="2"} 4.0\n' in text
+    assert 'nv_inference_request_success{model="m",version="2"} 2.0\n' in text
+    assert 'nv_inference_exec_count{model="m",version="2"} 1.0\n' in text
+    assert 'nv_inference_queue_duration_us{model="m",version="2"} 2.001e+06\n' in text
+    for reason in FAILURE_REASONS:
+        count = 1.0 if reason == "REJECTED" else 0.0
+        assert f'nv_inference_request_failure{{model="m",reason="{reason}",version="2"}} {count}\n' in text
+
+
+def test_histograms_are_cumulative_and_end_with_everything() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(page())}
+    samples = families["naiad_request_duration_seconds"].samples
+    buckets = [sample.value for sample in samples if sample.name.endswith("_bucket")]
+    assert buckets == sorted(buckets)
+    by_bound = {sample.labels["le"]: sample.value for sample in samples if sample.name.endswith("_bucket")}
+    assert (by_bound["0.0025"], by_bound["0.005"], by_bound["5.0"], by_bound["10.0"], by_bound["+Inf"]) == (
+        0,
+        1,
+        1,
+        2,
+        2,
+    )
+    assert next(sample.value for sample in samples if sample.name.endswith("_sum")) == 7.004
+    assert next(sample.value for sample in samples if sample.name.endswith("_count")) == 2
+
+
+def test_a_value_on_a_bound_belongs_to_the_bucket_below_it() -> None:
+    histogram = Histogram((1.0, 2.0))
+    histogram.observe(1.0)
+    histogram.observe(1.5, times=2)
+    histogram.observe(9.0)
+    assert histogram.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
+    assert histogram.sum == 13.0
+
+
+def test_process_metrics_are_plausible() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(page())}
+    total = families["nv_cpu_memory_total_bytes"].samples[0].value
+    used = families["nv_cpu_memory_used_bytes"].samples[0].value
+    assert 0 < used < total
+    assert 0 <= families["nv_cpu_utilization"].samples[0].value <= 1
+
+
+def test_statistics_extension() -> None:
+    entry = statistics().as_json()
+    assert (entry["name"], entry["version"]) == ("m", "2")
+    assert (entry["inference_count"], entry["execution_count"]) == (4, 1)
+    assert entry["inference_stats"]["success"] == {"count": 2, "ns": 7_004_000_000}
+    assert entry["inference_stats"]["compute_infer"] == {"count": 2, "ns": 5_002_000_000}
+    assert entry["inference_stats"]["fail"] == {"count": 1, "ns": 500_000_000}
+    assert entry["inference_stats"]["cache_hit"] == {"count": 0, "ns": 0}
+    (batch,) = entry["batch_stats"]
+    assert batch["batch_size"] == 4
+    assert batch["compute_infer"] == {"count": 1, "ns": 200_000_000}
+    assert entry["last_inference"] > 1_600_000_000_000
