@@ -23,7 +23,7 @@ def test_branches_tags_and_commits(hub: LocalHub, pull: Any, checkpoint: Files, 
     assert pull("org/name@v1").commit == first
     assert pull(f"org/name@{first}").commit == first
     assert pull("org/name@refs/pr/2").commit == second
-    with refusal(NotFound, "org/name has no such revision", "v9"):
+    with refusal(NotFound, "there is no org/name@v9"):
         pull("org/name@v9")
 
 

@@ -48,7 +48,7 @@ def test_without_tokens(tmp_path: Path) -> None:
         ({"token": "{{NOT_SET}}", "models": [{"name": "org/a"}]}, ["token", "variable NOT_SET is not set"]),
         ({"token": "{{ HF_TOKEN | upper }}", "models": [{"name": "org/a"}]}, ["only {{NAME}}"]),
         ({"token": "{% if x %}", "models": [{"name": "org/a"}]}, ["only {{NAME}}"]),
-        ({"token": "hf_with blank", "models": [{"name": "org/a"}]}, ["empty or has blanks"]),
+        ({"token": "hf_with blank", "models": [{"name": "org/a"}]}, ["empty or has characters"]),
         ({"models": [{"name": "org/a", "ignore": "x", "token": 3}]}, ["models[0].token", "must be a text"]),
     ],
 )

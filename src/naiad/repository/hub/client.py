@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from naiad.core.errors import DownloadFailed, NaiadError
 from naiad.repository.hub.cache import UNKNOWN, CachedRepository, HubFile, content_fault
-from naiad.repository.hub.hub_errors import HubErrors
+from naiad.repository.hub.hub_errors import HubErrors, without_password
 from naiad.repository.hub.patience import Patience
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.progress import Meter, Progress
@@ -71,7 +71,7 @@ class HubClient:
         self._cache, self._repo_id = cache, cache.repo_id
         self._token = token.reveal() if token else None
         self._endpoint = (endpoint or default_endpoint()).rstrip("/")
-        self._words = HubErrors(self._repo_id, self._endpoint, token)
+        self._words = HubErrors(self._repo_id, without_password(self._endpoint), token)
         self._patience = patience
 
     def list_files(self, revision: str) -> Listing:
@@ -86,7 +86,7 @@ class HubClient:
         info = self._ask(f"{self._repo_id}@{revision}", ask)
         if not info.sha or info.siblings is None:
             raise DownloadFailed(
-                f"{self._endpoint} does not answer like a Hub (no commit, no files); check HF_ENDPOINT"
+                f"{without_password(self._endpoint)} does not answer like a Hub: no commit, no files; check HF_ENDPOINT"
             )
         files = [
             HubFile(each.rfilename, _size(each), each.lfs.sha256, "")
@@ -179,7 +179,8 @@ class HubClient:
         except NaiadError:
             raise
         except (httpx2.HTTPError, OSError, ValueError, KeyError) as error:  # all that the library raises
-            raise self._words.of(what, error) from error
+            # A protocol error of our own making quotes the header that holds the token.
+            raise self._words.of(what, error) from (None if isinstance(error, httpx2.LocalProtocolError) else error)
 
 
 def _size(sibling: Any) -> int:

@@ -5,6 +5,8 @@ Tokens never come into a message; where one came from does.
 
 from __future__ import annotations
 
+import errno
+import re
 from dataclasses import dataclass
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError, NotFound
@@ -13,6 +15,7 @@ from naiad.repository.manifest.secret import Secret
 
 _PASSING = (408, 429, 500, 502, 503, 504)
 """Statuses that another attempt may get over."""
+_DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,18 @@ class HubErrors:
         if isinstance(error, errors.LocalEntryNotFoundError):
             # The library has already tried several times by itself.
             return HubUnavailable(f"{self.endpoint} did not give {what} ({reason(error.__cause__)})")
+        if isinstance(error, httpx2.LocalProtocolError):
+            # Its own words would show the header, and with it the token.
+            return DownloadFailed(f"{self._whose_token()} has characters that no token has; set it anew")
         if isinstance(error, httpx2.TransportError | ConnectionError):
             return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
         if isinstance(error, errors.HFValidationError):
             return InvalidConfiguration(f"{self.repo_id}: {reason(error)}")
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return DownloadFailed(
+                f"{what} cannot be written to the cache ({error.strerror}: {error.filename}); set HF_HOME to a folder "
+                "that can be written and has room"
+            )
         return DownloadFailed(f"{self.endpoint} failed for {what}: {reason(error)}", repository=self.repo_id)
 
     def _of_answer(self, what: str, error: Exception) -> NaiadError | Busy:
@@ -49,7 +60,7 @@ class HubErrors:
         if isinstance(error, errors.RepositoryNotFoundError):
             return NotFound(self._not_found(), repository=self.repo_id)
         if isinstance(error, errors.RevisionNotFoundError):
-            return NotFound(f"{self.repo_id} has no such revision: {what}", repository=self.repo_id)
+            return NotFound(f"there is no {what}: no branch, tag or commit of that name", repository=self.repo_id)
         if isinstance(error, errors.RemoteEntryNotFoundError):
             return NotFound(f"{self.repo_id} has no file {what}", repository=self.repo_id)
         return self._of_status(what, error)
@@ -91,8 +102,13 @@ class HubErrors:
 
 
 def reason(error: BaseException | None) -> str:
-    """An error's kind and first line."""
+    """An error's kind and first line, without what a URL may carry before its host."""
     if error is None:
         return "no reason given"
-    lines = str(error).strip().splitlines()
+    lines = without_password(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def without_password(text: str) -> str:
+    """The text with user and password taken out of its URLs."""
+    return re.sub(r"://[^/@\s]+@", "://", text)

@@ -16,7 +16,7 @@ from typing import Any
 from naiad.core.errors import Failed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.choose import CODE, PICKLES
 from naiad.repository.hub.client import default_endpoint
-from naiad.repository.hub.hub_errors import HubErrors
+from naiad.repository.hub.hub_errors import HubErrors, without_password
 from naiad.repository.hub.patience import Busy
 from naiad.repository.layout import Layout, LayoutKind, recognise
 from naiad.repository.manifest.secret import Secret
@@ -73,11 +73,11 @@ def push(folder: Path, target: HubReference, settings: PushSettings) -> Pushed:
     endpoint = (settings.endpoint or default_endpoint()).rstrip("/")
     size = sum((folder / path).stat().st_size for path in files)
     settings.progress.note(f"uploading {folder.name} ({size_text(size)}) to {target}")
-    words = HubErrors(target.repo_id, endpoint, settings.token)
+    words = HubErrors(target.repo_id, without_password(endpoint), settings.token)
     commit = _translated(words, str(target), partial(_upload, folder, files, card, target, endpoint, settings))
     paths = tuple(sorted([*files, "README.md"] if card is not None else files))
     reference = HubReference(target.repo_id, commit, target.subfolder)
-    return Pushed(reference, f"{endpoint}/{target.repo_id}/tree/{commit}", paths)
+    return Pushed(reference, f"{without_password(endpoint)}/{target.repo_id}/tree/{commit}", paths)
 
 
 def _upload(

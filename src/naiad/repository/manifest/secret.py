@@ -13,8 +13,10 @@ class Secret:
     __slots__ = ("_value", "origin")
 
     def __init__(self, value: str, origin: str) -> None:
-        if not value or not value.isprintable() or " " in value:
-            raise InvalidConfiguration(f"the token from {origin} is empty or has blanks in it", origin=origin)
+        if not value or not value.isascii() or not value.isprintable() or " " in value:
+            raise InvalidConfiguration(
+                f"the token from {origin} is empty or has characters that no token has", origin=origin
+            )
         self._value = value
         self.origin = origin
         """Where it came from, for messages: the name of a variable."""
