@@ -176,6 +176,13 @@ def test_the_maximum_is_the_least_of_what_is_said(make_folder: Any, make_spec: A
     assert limit(tokenizer_config={"model_max_length": None}, sentence_bert_config={"max_seq_length": None}) == 100
 
 
+def test_older_sentence_transformers_name_their_settings_after_the_architecture(
+    make_folder: Any, make_spec: Any
+) -> None:
+    folder = make_folder(sentence_roberta_config={"max_seq_length": 7})
+    assert load_tokenizer(folder, make_spec()).max_tokens == 7
+
+
 def test_flags_of_the_config_win_over_the_tokenizer_file(make_folder: Any, make_spec: Any) -> None:
     folder = make_folder()
     (folder / "tokenizer.json").write_text(load_tokenizer(folder, make_spec())._backend.to_str())

@@ -1,6 +1,6 @@
 """What the files beside a tokenizer say: its longest input, its special tokens, its flags.
 
-Pure reading of tokenizer_config.json, special_tokens_map.json and sentence_bert_config.json. The tokenizer itself is
+Pure reading of tokenizer_config.json, special_tokens_map.json and sentence_*_config.json. The tokenizer itself is
 made in `tokenizer.py`.
 """
 
@@ -27,7 +27,7 @@ class TokenizerSettings:
     special_tokens: dict[str, str] = field(default_factory=dict)
     """By role (mask, pad, cls, sep, unk, bos, eos); roles that the files do not name are absent."""
     lowercases_first: bool = False
-    """sentence_bert_config.json asks for lower case before the tokenizer sees the text."""
+    """sentence_*_config.json asks for lower case before the tokenizer sees the text."""
     cleans_up_spaces: bool = False
     """Decoding removes the spaces before punctuation and English contractions."""
     config: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class TokenizerSettings:
 def read_settings(folder: Path, encoder_max_tokens: int) -> TokenizerSettings:
     """Read the files beside the tokenizer in `folder`. Raises LoadFailed for files that are not JSON objects."""
     config = read_object(folder / "tokenizer_config.json")
-    sentence = read_object(folder / "sentence_bert_config.json")
+    sentence = _sentence_settings(folder)
     written = (config.get("model_max_length", config.get("max_len")), sentence.get("max_seq_length"))
     special = {**_special_tokens(read_object(folder / "special_tokens_map.json")), **_special_tokens(config)}
     return TokenizerSettings(
@@ -47,6 +47,12 @@ def read_settings(folder: Path, encoder_max_tokens: int) -> TokenizerSettings:
         cleans_up_spaces=config.get("clean_up_tokenization_spaces") is True,
         config=config,
     )
+
+
+def _sentence_settings(folder: Path) -> dict[str, Any]:
+    """sentence_bert_config.json; older checkpoints name it after their architecture, sentence_roberta_config.json."""
+    found = sorted(folder.glob("sentence_*_config.json"))
+    return read_object(found[0]) if found else {}
 
 
 def _sane(limit: object) -> int:
