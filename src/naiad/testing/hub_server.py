@@ -167,12 +167,15 @@ class HubHandler(BaseHTTPRequestHandler):
             self.send(416, b"", {"Content-Range": f"bytes */{len(content)}"})
             return
         ranges = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        fault = self.server.hub.take_fault(name, ("cut", "corrupt")) if self.command == "GET" else None
+        fault = self.server.hub.take_fault(name, ("cut", "stall", "corrupt")) if self.command == "GET" else None
         if fault is not None and fault.kind == "corrupt":
             content = content[:-1] + bytes([content[-1] ^ 1])
-        if fault is not None and fault.kind == "cut":
+        if fault is not None and fault.kind in ("cut", "stall"):
             self.close_connection = True
             headers = {**headers, "Content-Length": str(len(content) - start)}
             self.send(206 if start else 200, content[start : start + fault.after_bytes], {**headers, **ranges})
+            if fault.kind == "stall":
+                self.server.hub.is_stalled.set()
+                self.server.hub.goes_on.wait()
             return
         self.send(206 if start else 200, content[start:], {**headers, **ranges})

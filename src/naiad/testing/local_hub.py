@@ -66,7 +66,7 @@ class Fault:
     """Something to do wrong, to requests whose path contains `path`, so many times."""
 
     kind: str
-    """"status", "cut" or "corrupt"."""
+    """"status", "cut", "stall" or "corrupt"."""
     path: str
     times: int
     status: int = 0
@@ -88,6 +88,10 @@ class LocalHub:
         self.lfs_suffixes = lfs_suffixes
         self.gives_sizes = True
         """False: lists names only, as some mirrors do."""
+        self.is_stalled = threading.Event()
+        """Set when a body has come to the point where `stall_next` stops it."""
+        self.goes_on = threading.Event()
+        """Set by `mend` and at the end: stalled bodies are cut."""
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._main = HubServer(self, HubAnswers)
@@ -147,6 +151,12 @@ class LocalHub:
         """Break the connection in the middle of the next bodies of this file."""
         self._faults.append(Fault("cut", path, times, after_bytes=after_bytes))
 
+    def stall_next(self, path: str, *, after_bytes: int) -> None:
+        """Let the next body of this file hang in the middle, until `mend` or the end; see `is_stalled`."""
+        self.is_stalled.clear()
+        self.goes_on.clear()
+        self._faults.append(Fault("stall", path, 1, after_bytes=after_bytes))
+
     def corrupt_next(self, path: str, *, times: int = 1) -> None:
         """Send the next bodies of this file with one byte changed, the length being right."""
         self._faults.append(Fault("corrupt", path, times))
@@ -154,6 +164,7 @@ class LocalHub:
     def mend(self) -> None:
         """Forget all faults that are still to come."""
         self._faults.clear()
+        self.goes_on.set()
 
     def take_fault(self, path: str, kinds: tuple[str, ...]) -> Fault | None:
         """The fault that this request meets, if any; counts it down. For the handler."""
@@ -183,6 +194,7 @@ class LocalHub:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.goes_on.set()
         self._main.stop()
         self._cdn.stop()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -45,6 +48,30 @@ def test_an_interrupted_download_is_resumed_by_the_next_start(
     assert (fetched.folder / "model.safetensors").read_bytes() == checkpoint["model.safetensors"]
     assert [r.range for r in hub.requests if r.is_cdn] == [f"bytes={500_000 // 2**16 * 2**16}-"]
     assert not list(pull.cache.rglob("*incomplete*"))
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_a_killed_download_is_resumed_by_the_next_start(
+    hub: LocalHub, pull: Any, checkpoint: Files, blow: signal.Signals
+) -> None:
+    """The library writes 10 MB at a time; what the sockets hold besides is less than as much again."""
+    weights = checkpoint["model.safetensors"] * 27
+    hub.add("org/name", {**checkpoint, "model.safetensors": weights})
+    hub.stall_next("model.safetensors", after_bytes=30_000_000)
+    code = (
+        "import sys; from pathlib import Path; from naiad.repository import *\n"
+        "settings = FetchSettings(cache_dir=Path(sys.argv[1]), endpoint=sys.argv[2], builder_knows=lambda c: True)\n"
+        "fetch(ModelEntry.from_source('org/name'), settings)"
+    )
+    command = [sys.executable, "-c", code, str(pull.cache), hub.url]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        assert hub.is_stalled.wait(timeout=60)
+        process.send_signal(blow)
+    hub.mend()
+    hub.requests.clear()
+    assert (pull("org/name").folder / "model.safetensors").read_bytes() == weights
+    (resumed,) = [request.range for request in hub.requests if request.is_cdn]
+    assert int(resumed.removeprefix("bytes=").removesuffix("-")) >= 10_000_000
 
 
 def test_what_was_complete_stays_when_another_file_fails(
