@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naiad.scheduling.decision import Run
+from naiad.scheduling.decision import Run, WaitUntil
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 
 
@@ -58,6 +58,16 @@ def test_padded_takes_neighbours_in_length() -> None:
 
 def test_padded_never_wastes_more_than_the_cap() -> None:
     assert padded([10, 30], TokenRule(max_tokens=1000, max_waste=0.15)) == [0]
+
+
+def test_waits_for_company_only_when_told_to_and_only_until_the_delay_is_over() -> None:
+    rule = TokenRule(max_tokens=128, max_delay_s=0.5)
+    alone, full = [Item(20, queued_s=10.0)], [Item(100, queued_s=10.0), Item(100, queued_s=10.0)]
+    for decide in (decide_packed, decide_padded):
+        assert decide(alone, 10.1, 1, TokenRule()) == Run([0])
+        assert decide(alone, 10.1, 1, rule) == WaitUntil(10.5)
+        assert decide(alone, 10.5, 1, rule) == Run([0])
+        assert decide(full, 10.1, 1, rule) == Run([0])
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=100), st.integers(1, 4))

@@ -136,7 +136,7 @@ async def test_a_bad_text_is_refused_at_once_or_answered_when_heavy() -> None:
     fixture.submit(b"bad", b"x" * (LIGHT_BYTES + 1))
     (error,) = await fixture.until(1)
     assert isinstance(error, InvalidRequest)
-    assert fixture.model.statistics.pending == 0
+    assert fixture.model.statistics.count_pending() == 0
 
 
 async def test_one_failing_sequence_fails_its_request_and_no_other() -> None:
@@ -172,7 +172,7 @@ async def test_a_request_that_does_not_fit_the_queue_is_refused_whole() -> None:
     with pytest.raises(Overloaded):
         fixture.submit(b"c", b"d")
     assert await fixture.until(1) == [[1, 1]]
-    assert fixture.model.statistics.pending == 0
+    assert fixture.model.statistics.count_pending() == 0
     fixture.submit(b"e")
     assert (await fixture.until(2))[1] == [1]
 

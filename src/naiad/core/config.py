@@ -31,6 +31,7 @@ class ServerSettings:
     exit_on_error: bool = _option(False, "Exit with status 1 when any model cannot be loaded.")
     drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.")
     load_threads: int = _option(4, "Models loaded at the same time.")
+    max_waiting: int = _option(65536, "Requests (of text models: texts) that may wait for one model.")
     instances: int = _option(0, "Loaded copies of each text model; 0: one for each core.")
     batching: bool = _option(True, "Join waiting requests; off runs every request alone.")
     quantize: str = _option("none", "none or int8, for models whose entry says nothing.")
@@ -47,7 +48,7 @@ class ServerSettings:
         ports = [port for port in (self.http_port, self.grpc_port, self.metrics_port) if port]
         if len(set(ports)) != len(ports):
             raise InvalidConfiguration(f"--http-port, --grpc-port and --metrics-port must differ, not {ports}")
-        for name in ("http_max_input_size", "load_threads"):
+        for name in ("http_max_input_size", "load_threads", "max_waiting"):
             if getattr(self, name) < 1:
                 raise InvalidConfiguration(f"{flag(name)} must be at least 1, not {getattr(self, name)}")
         for name in ("drain_timeout_s", "instances"):

@@ -69,7 +69,7 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     ]
     wide_name = f"{config.name}_wide"
     wide = Runner(backend.load(replace(request, instance_name=wide_name, threads=0)), wide_name, may_inline=True)
-    model = TensorModel(config, str(version), runners, wide=wide, labels=labels)
+    model = TensorModel(config, str(version), runners, wide=wide, labels=labels, max_waiting=settings.max_waiting)
     model.statistics.load_s = time.perf_counter() - began_s
     return [model]
 

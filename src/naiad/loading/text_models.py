@@ -27,9 +27,6 @@ from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.choice import build_task, head_for, infer_task
 from naiad.tasks.tensors import TensorsTask
 
-MAX_WAITING_SEQUENCES = 65536
-"""Sequences that may wait for one encoder before the next request is refused; about 30 s of work for two cores."""
-
 PADDED_TOKENS = 512
 """Tokens of one padded batch, padding included (D2)."""
 
@@ -70,7 +67,7 @@ def _open_packed(
     quantize = entry.quantize if entry.quantize != "none" else settings.quantize
     converted = convert_checkpoint(folder, head=head, quantize=quantize)
     instances = open_encoder(converted.graph, converted.spec, count=entry.batching.instances or settings.instances)
-    rule = TokenRule(max_tokens=entry.batching.max_tokens_per_batch or TokenRule().max_tokens)
+    rule = _rule(entry, TokenRule().max_tokens)
     narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
     wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
     policy: Policy = partial(decide_packed, rule=rule)
@@ -88,11 +85,16 @@ def _open_padded(
             f"the ONNX file {onnx.name}. Leave it out, or name a quantised file with weights:"
         )
     instances, spec = open_padded_encoder(onnx, folder, head, count=entry.batching.instances or settings.instances)
-    rule = TokenRule(max_tokens=entry.batching.max_tokens_per_batch or PADDED_TOKENS)
+    rule = _rule(entry, PADDED_TOKENS)
     narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
     wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
     policy: Policy = partial(decide_padded, rule=rule)
     return _queue(entry, narrow, wide, policy, settings), spec
+
+
+def _rule(entry: ModelEntry, max_tokens: int) -> TokenRule:
+    batching = entry.batching
+    return TokenRule(batching.max_tokens_per_batch or max_tokens, max_delay_s=batching.max_queue_delay_ms / 1000.0)
 
 
 def _queue(
@@ -104,7 +106,7 @@ def _queue(
         narrow,
         policy,
         wide=wide,
-        max_sequences=entry.batching.max_queue_size or MAX_WAITING_SEQUENCES,
+        max_sequences=entry.batching.max_queue_size or settings.max_waiting,
     )
 
 

@@ -77,7 +77,7 @@ PER_MODEL = (
     Counter(
         "nv_inference_pending_request_count",
         "Instantaneous number of pending requests awaiting execution per-model.",
-        lambda statistics: statistics.pending,
+        lambda statistics: statistics.count_pending(),
         "gauge",
     ),
     Counter("nv_model_load_duration_secs", "Model load time in seconds", lambda statistics: statistics.load_s, "gauge"),

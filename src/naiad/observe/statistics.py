@@ -7,6 +7,7 @@ Names and meanings are Triton's statistics extension: `inference_count` counts r
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,8 +64,8 @@ class ModelStatistics:
         """Milliseconds since the epoch; 0 = never."""
         self.inference_count = 0
         self.execution_count = 0
-        self.pending = 0
-        """Requests that wait for an instance right now."""
+        self.count_pending: Callable[[], int] = lambda: 0
+        """Requests that wait for an instance right now; set by the model."""
         self.success = Duration()
         self.fail = Duration()
         self.queue = Duration()

@@ -2,7 +2,8 @@
 
 `decide_packed` is for graphs that take sequences laid end to end (cost = sum of lengths); `decide_padded` for those
 that pad every sequence to the longest (cost = count * longest). Both always take the oldest item, so nobody starves,
-and never wait, because an idle instance serves nobody. Figures behind the defaults: docs/explanation/design.md.
+and do not wait unless told to, because an idle instance serves nobody. Figures behind the defaults:
+docs/explanation/design.md.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from naiad.scheduling.decision import Decision, Run, Waiting
+from naiad.scheduling.decision import Decision, Run, Waiting, WaitUntil
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class TokenRule:
     """Tokens of one batch, padding included; a longer sequence runs alone."""
     window: int = 64
     """How many of the oldest items are looked at."""
+    max_delay_s: float = 0.0
+    """How long the oldest item may wait for company, while the batch is not full."""
     max_waste: float = 0.15
     """Padded only: largest share of a batch's tokens that may be padding."""
 
 
 def decide_packed(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
     """Take the oldest, then whatever still fits, in order of arrival."""
-    del now
     budget = _fair_budget(waiting, idle, rule)
     picks = [0]
     total = waiting[0].size
@@ -35,12 +37,11 @@ def decide_packed(waiting: Sequence[Waiting], now: float, idle: int, rule: Token
         if total + waiting[index].size <= budget:
             picks.append(index)
             total += waiting[index].size
-    return Run(picks)
+    return _run_or_wait(picks, total, waiting, now, rule)
 
 
 def decide_padded(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
     """Take the oldest and its nearest neighbours in length, within the token budget and the waste cap."""
-    del now
     budget = _fair_budget(waiting, idle, rule)
     oldest = waiting[0].size
     others = sorted(range(1, min(len(waiting), rule.window)), key=lambda index: abs(waiting[index].size - oldest))
@@ -53,7 +54,15 @@ def decide_padded(waiting: Sequence[Waiting], now: float, idle: int, rule: Token
             picks.append(index)
             longest = max(longest, size)
             total += size
-    return Run(sorted(picks))
+    return _run_or_wait(sorted(picks), longest * len(picks), waiting, now, rule)
+
+
+def _run_or_wait(picks: list[int], cost: int, waiting: Sequence[Waiting], now: float, rule: TokenRule) -> Decision:
+    """Run what was picked, unless it may still wait and all that waits does not fill a batch."""
+    deadline_s = waiting[0].queued_s + rule.max_delay_s
+    if now < deadline_s and cost < rule.max_tokens and len(picks) == len(waiting):
+        return WaitUntil(deadline_s)
+    return Run(picks)
 
 
 def _fair_budget(waiting: Sequence[Waiting], idle: int, rule: TokenRule) -> int:

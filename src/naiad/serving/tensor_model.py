@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError
+from naiad.core.errors import NaiadError, Overloaded
 from naiad.core.message import InferRequest, InferResponse, Respond
 from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
@@ -32,14 +33,20 @@ class TensorModel:
         *,
         wide: Runner | None = None,
         labels: Mapping[str, Sequence[str]] | None = None,
+        max_waiting: int = 0,
         clock: Clock = monotonic,
     ) -> None:
-        """wide: a runner with all cores, for a lone request. labels: by output name, for classification."""
+        """Make a model of loaded instances.
+
+        wide: a runner with all cores, for a lone request. labels: by output name, for classification.
+        max_waiting: most requests that may wait, whatever the model's own queue policy says; 0 = no bound.
+        """
         self.name = config.name
         self.version = version
         self.config = config
         self.statistics = ModelStatistics(config.name, version)
         self._labels = labels or {}
+        self._max_waiting = max_waiting or sys.maxsize
         self._clock = clock
         self._check = RequestCheck(config)
         batching = config.dynamic_batching
@@ -52,14 +59,16 @@ class TensorModel:
             on_run=self._count_run,
             clock=clock,
         )
+        self.statistics.count_pending = lambda: self._scheduler.pending
 
     def submit(self, request: InferRequest, respond: Respond) -> Cancel:
         """See `ServedModel.submit`."""
         rows, key = self._check.check(request)
+        if self._scheduler.pending >= self._max_waiting:
+            raise Overloaded("Exceeds maximum queue size", queue_size=self._max_waiting)
         job = Job(request, rows, self._done, key)
         job.owner = respond
         self._scheduler.submit(job, request.priority, request.timeout_us)
-        self.statistics.pending += 1
         return partial(self._scheduler.cancel, job)
 
     async def drain(self) -> None:
@@ -74,8 +83,6 @@ class TensorModel:
         request: InferRequest = job.item
         statistics = self.statistics
         run = job.run
-        if run is None:
-            statistics.pending -= 1
         now = self._clock()
         if isinstance(result, NaiadError):
             statistics.record_failure(failure_reason(result), now - request.arrived_s)
@@ -98,7 +105,6 @@ class TensorModel:
 
     def _count_run(self, run: BatchRun) -> None:
         statistics = self.statistics
-        statistics.pending -= len(run.jobs)
         if run.output_ready_s:  # else it failed as a whole
             statistics.record_run(run.size, *run.stages)
             statistics.record_compute(run.successes, *run.stages)

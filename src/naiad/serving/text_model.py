@@ -90,6 +90,11 @@ class _Flight:
         self.missing = 0
         self.first_run: BatchRun | None = None
 
+    @property
+    def has_started(self) -> bool:
+        """Whether an instance has taken up any of the sequences."""
+        return self.preparation is not None and any(job.run is not None for job in self.jobs)
+
 
 class TextModel:
     """One loaded model with one task."""
@@ -114,6 +119,7 @@ class TextModel:
         one_by_one = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
         self._tokenizer = Scheduler([tokenizer], one_by_one, clock=clock)
         self._flights: set[_Flight] = set()
+        self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
         encoder.join()
 
     def submit(self, request: InferRequest, respond: Respond) -> Cancel:
@@ -127,7 +133,7 @@ class TextModel:
             job.owner = flight
             flight.jobs = [job]
             self._tokenizer.submit(job)
-            self._begin(flight)
+            self._flights.add(flight)
         return partial(self._cancel, flight)
 
     async def drain(self) -> None:
@@ -145,11 +151,6 @@ class TextModel:
         """Count a run of the encoder that had `sequences` of this model's in it."""
         if run.output_ready_s:  # else it failed as a whole
             self.statistics.record_run(sequences, *run.stages)
-
-    def _begin(self, flight: _Flight) -> None:
-        if flight not in self._flights:
-            self._flights.add(flight)
-            self.statistics.pending += 1
 
     def _prepared(self, job: Job, result: Preparation | NaiadError) -> None:
         """Take up what the tokenizer's thread made of a large request."""
@@ -184,7 +185,7 @@ class TextModel:
             self._withdraw(flight)
             flight.respond = respond
             raise
-        self._begin(flight)
+        self._flights.add(flight)
         if not sequences:
             self._complete(flight)
 
@@ -224,9 +225,7 @@ class TextModel:
         respond, flight.respond = flight.respond, None
         if respond is None:
             return
-        if flight in self._flights:
-            self._flights.remove(flight)
-            self.statistics.pending -= 1
+        self._flights.discard(flight)
         self._record(flight, answer)
         respond(answer, True)
 

@@ -1,0 +1,161 @@
+"""Tensor requests: joined, answered once, counted, cancelled, bounded; all through the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.contracts import Batch
+from naiad.core.errors import Cancelled, InvalidRequest, NaiadError, NotReady, Overloaded
+from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
+from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.scheduling.runner import Runner
+from naiad.serving.catalog import Catalog
+from naiad.serving.engine import Engine
+from naiad.serving.tensor_model import TensorModel, dynamic_rule
+
+CONFIG = ModelConfig(
+    "twice",
+    max_batch_size=4,
+    inputs=(TensorConfig("x", "FP32", (-1,)),),
+    outputs=(TensorConfig("y", "FP32", (-1,)),),
+)
+
+
+class Twice:
+    """y = 2 x, one row at a time; can be held."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
+        self.gate.wait()
+        batch.input_ready_s = batch.output_ready_s = 1.0
+        self.batches.append(len(batch.items))
+        return [
+            InferResponse("twice", "1", [Tensor("y", "FP32", request.inputs["x"].data * 2)]) for request in batch.items
+        ]
+
+    def close(self) -> None:
+        pass
+
+
+class Fixture:
+    def __init__(self, config: ModelConfig = CONFIG, **options: Any) -> None:
+        self.instance = Twice()
+        self.model = TensorModel(config, "1", [Runner(self.instance, "i", may_inline=False)], **options)
+        catalog = Catalog()
+        catalog.add(self.model)
+        self.engine = Engine(catalog)
+
+
+def request(*rows: list[float], **more: Any) -> InferRequest:
+    return InferRequest("twice", inputs={"x": Tensor("x", "FP32", np.array(rows, np.float32))}, **more)
+
+
+async def test_requests_are_joined_and_answers_stay_apart() -> None:
+    fixture = Fixture()
+    answers = await asyncio.gather(*(fixture.engine.infer(request([value])) for value in (1.0, 2.0, 3.0)))
+    assert [answer.outputs[0].data.tolist() for answer in answers] == [[[2.0]], [[4.0]], [[6.0]]]
+    assert fixture.instance.batches == [3]
+    assert (answers[0].model_version, fixture.model.statistics.inference_count) == ("1", 3)
+
+
+async def test_other_shapes_do_not_share_a_batch() -> None:
+    fixture = Fixture()
+    await asyncio.gather(fixture.engine.infer(request([1.0])), fixture.engine.infer(request([1.0, 2.0])))
+    assert fixture.instance.batches == [1, 1]
+
+
+async def test_cancelling_the_await_withdraws_the_request() -> None:
+    fixture = Fixture()
+    fixture.instance.gate.clear()
+    running = asyncio.ensure_future(fixture.engine.infer(request([1.0])))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(fixture.engine.infer(request([2.0])))
+    await asyncio.sleep(0)
+    assert fixture.model.statistics.count_pending() == 1
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert fixture.model.statistics.count_pending() == 0
+    assert fixture.model.statistics.failures["CANCELED"] == 1
+    fixture.instance.gate.set()
+    assert (await running).outputs[0].data.tolist() == [[2.0]]
+
+
+async def test_cancel_answers_once() -> None:
+    fixture = Fixture()
+    answers: list[Answer] = []
+    cancel = fixture.engine.submit(request([1.0]), lambda answer, last: answers.append(answer))
+    cancel()
+    cancel()
+    await fixture.engine.drain()
+    assert [type(answer) for answer in answers] == [Cancelled]
+
+
+@pytest.mark.parametrize(
+    ("config", "options"),
+    [
+        (CONFIG, {"max_waiting": 1}),
+        (
+            ModelConfig(
+                "twice",
+                max_batch_size=4,
+                inputs=CONFIG.inputs,
+                outputs=CONFIG.outputs,
+                dynamic_batching=DynamicBatching(default_queue_policy=QueuePolicy(max_queue_size=1)),
+            ),
+            {},
+        ),
+    ],
+    ids=["the server's bound", "the model's bound"],
+)
+async def test_a_full_queue_refuses(config: ModelConfig, options: dict[str, Any]) -> None:
+    fixture = Fixture(config, **options)
+    results = await asyncio.gather(*(fixture.engine.infer(request([1.0])) for _ in range(2)), return_exceptions=True)
+    assert [type(result) for result in results] == [InferResponse, Overloaded]
+    assert fixture.model.statistics.failures["REJECTED"] == 1
+
+
+async def test_what_is_refused_at_once_arrives_as_an_answer_and_is_counted() -> None:
+    fixture = Fixture()
+    with pytest.raises(InvalidRequest, match="unexpected inference output 'z'"):
+        await fixture.engine.infer(request([1.0], outputs=(RequestedOutput("z"),)))
+    assert fixture.model.statistics.failures["OTHER"] == 1
+
+
+async def test_after_drain_nothing_is_accepted() -> None:
+    fixture = Fixture()
+    await fixture.engine.drain()
+    with pytest.raises(NotReady, match="Server exiting"):
+        await fixture.engine.infer(request([1.0]))
+
+
+async def test_classification_uses_the_labels() -> None:
+    fixture = Fixture(labels={"y": ["low", "mid", "high"]})
+    asked = request([0.5, -1.0, 4.0], outputs=(RequestedOutput("y", class_count=2),))
+    answer = await fixture.engine.infer(asked)
+    assert answer.outputs[0].data.tolist() == [[b"8.000000:2:high", b"1.000000:0:low"]]
+
+
+async def test_an_unknown_model_is_an_answer_too() -> None:
+    answers: list[Answer] = []
+    Fixture().engine.submit(InferRequest("nope"), lambda answer, last: answers.append(answer))
+    assert isinstance(answers[0], NaiadError)
+
+
+def test_batching_can_be_switched_off() -> None:
+    assert dynamic_rule(CONFIG).max_batch_size == 4
+    off = ModelConfig("twice", max_batch_size=4, parameters={"batching": "off"})
+    assert dynamic_rule(off).max_batch_size == 1
+    assert dynamic_rule(ModelConfig("twice")).max_batch_size == 1
