@@ -52,6 +52,7 @@ def choose(files: list[str], *, knows: bool = True, index: Mapping[str, Any] = I
             ["onnx/model_q4.onnx", "onnx/model_q4.onnx_data"],
         ),
         (["model.safetensors", "onnx/model.onnx"], True, {"ignore": ("*.safetensors",)}, ["onnx/model.onnx"]),
+        (["model.safetensors", "onnx/model.onnx"], False, {"ignore": ("onnx/",)}, ["model.safetensors"]),
     ],
 )
 def test_which_weights(weights_there: list[str], knows: bool, selection: dict[str, Any], expected: list[str]) -> None:

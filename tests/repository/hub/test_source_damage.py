@@ -169,6 +169,15 @@ def test_what_another_program_left_in_the_cache_is_checked_before_it_is_locked(
     assert weights.read_bytes() == checkpoint["model.safetensors"]
 
 
+def test_a_damaged_config_is_mended_before_it_decides(hub: LocalHub, pull: Any, checkpoint: Files) -> None:
+    hub.add("org/name", checkpoint)
+    config = pull("org/name").folder / "config.json"
+    config.resolve().write_bytes(b'{"model_type": "odd!"}')
+    fetched = pull("org/name", update=True)
+    assert config.read_bytes() == checkpoint["config.json"]
+    assert "model.safetensors" in [file.path for file in fetched.files]
+
+
 def test_other_bytes_than_the_locked_ones_are_not_taken(
     hub: LocalHub, pull: Any, checkpoint: Files, refusal: Any
 ) -> None:

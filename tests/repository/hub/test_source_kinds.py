@@ -99,6 +99,11 @@ def test_a_bare_name_that_the_hub_lacks_points_at_the_folder(
         pull("org/name")
 
 
+def test_odd_names_in_a_repository_are_passed_over(hub: LocalHub, pull: Any, checkpoint: Files) -> None:
+    hub.add("org/name", {**checkpoint, "../../etc/passwd": b"x", "a\x07b.json": b"x", "/abs": b"x"})
+    assert [file.path for file in pull("org/name").files] == WANTED
+
+
 def test_a_mirror_that_lists_names_only(hub: LocalHub, pull: Any, checkpoint: Files) -> None:
     hub.gives_sizes = False
     hub.add("org/name", checkpoint)

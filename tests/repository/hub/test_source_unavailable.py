@@ -94,6 +94,14 @@ def test_without_lock_and_hub_a_damaged_cache_is_refused_by_name(
         pull("org/name", lock_path=None, is_offline=True)
 
 
+def test_another_choice_of_files_falls_back_to_the_locked_commit(hub: LocalHub, pull: Any, checkpoint: Files) -> None:
+    old = hub.add("org/name", checkpoint)
+    pull("org/name")
+    hub.add("org/name", {**checkpoint, "config.json": b"{}"})
+    pull("org/name", lock_path=None)
+    assert pull("org/name", {"weights": "safetensors"}, is_offline=True).commit == old
+
+
 def test_nothing_cached_and_no_hub(hub: LocalHub, pull: Any, refusal: Any) -> None:
     with hub.refused_connections(), refusal(DownloadFailed, "cannot be reached", "naiad pull"):
         pull("org/name")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
@@ -76,7 +76,7 @@ def choose_files(
     """
     listed = sorted(path for path in files if not _is_hidden(path))
     kept = [path for path in listed if _is_wanted(path, selection)]
-    if any(fnmatch(path, "config.pbtxt") or re.fullmatch(r"[^/]+/config\.pbtxt", path) for path in kept):
+    if any(re.fullmatch(r"([^/]+/)?config\.pbtxt", path) for path in kept):
         return _triton(kept, selection)
     if "config.json" not in kept and (body := _old_body(kept)):
         return _below(body, kept, read_json, builder_knows, selection)
@@ -115,9 +115,14 @@ def _is_hidden(path: str) -> bool:
 
 
 def _is_wanted(path: str, selection: Selection) -> bool:
-    if any(fnmatch(path, pattern) for pattern in selection.ignore):
+    if any(_matches(path, pattern) for pattern in selection.ignore):
         return False
-    return not selection.allow or any(fnmatch(path, pattern) for pattern in selection.allow)
+    return not selection.allow or any(_matches(path, pattern) for pattern in selection.allow)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """As huggingface_hub's own allow and ignore patterns: `*` crosses slashes, `folder/` is all that is below."""
+    return fnmatchcase(path, pattern + "*" if pattern.endswith("/") else pattern)
 
 
 def _triton(kept: list[str], selection: Selection) -> Choice:

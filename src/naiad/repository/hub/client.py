@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from naiad.core.errors import DownloadFailed, NaiadError
+from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.cache import UNKNOWN, CachedRepository, HubFile, content_fault
 from naiad.repository.hub.hub_errors import HubErrors, without_password
 from naiad.repository.hub.patience import Patience
@@ -88,13 +88,7 @@ class HubClient:
             raise DownloadFailed(
                 f"{without_password(self._endpoint)} does not answer like a Hub: no commit, no files; check HF_ENDPOINT"
             )
-        files = [
-            HubFile(each.rfilename, _size(each), each.lfs.sha256, "")
-            if each.lfs
-            else HubFile(each.rfilename, _size(each), "", each.blob_id or "")
-            for each in info.siblings
-        ]
-        return Listing(info.sha, tuple(files))
+        return Listing(info.sha, tuple(filter(None, map(_hub_file, info.siblings))))
 
     def fetch_file(self, commit: str, file: HubFile, progress: Progress) -> Path:
         """Bring one file into the cache; give the link in the snapshot.
@@ -183,5 +177,11 @@ class HubClient:
             raise self._words.of(what, error) from (None if isinstance(error, httpx2.LocalProtocolError) else error)
 
 
-def _size(sibling: Any) -> int:
-    return UNKNOWN if sibling.size is None else int(sibling.size)
+def _hub_file(sibling: Any) -> HubFile | None:
+    """A file of the listing; None for a name that no model needs and no disk should see (control characters, ..)."""
+    size = UNKNOWN if sibling.size is None else int(sibling.size)
+    sha256 = sibling.lfs.sha256 if sibling.lfs else ""
+    try:
+        return HubFile(sibling.rfilename, size, sha256, "" if sha256 else sibling.blob_id or "")
+    except InvalidConfiguration:
+        return None

@@ -66,7 +66,7 @@ class _Fetch:
         try:
             return self._ask_hub(locked)
         except HubUnavailable as error:
-            return self._fall_back(locked if same_files else None, error)
+            return self._fall_back(locked, error)
 
     # -- what is known beforehand -------------------------------------------------------------------------------------
 
@@ -123,8 +123,7 @@ class _Fetch:
 
         def read_json(path: str) -> Mapping[str, Any]:
             file = by_path[self._prefix + path]
-            if self._cache.fault_of(commit, file, by_content=True):
-                download(client, self._cache, commit, {file: "missing"}, quiet)
+            download(client, self._cache, commit, faults(self._cache, commit, [file], by_content=True), quiet)
             return _read_json(self._cache.snapshot(commit) / file.path)
 
         choice = choose_files(self._inside(by_path), read_json, self.settings.builder_knows, self._selection)
@@ -142,9 +141,10 @@ class _Fetch:
     def _fall_back(self, locked: LockedSource | None, error: HubUnavailable) -> Fetched:
         """The Hub cannot be had: whatever is whole in the cache is served, and that is said."""
         warning = f"{self.reference}: {error.message}; serving what is in the cache, which may not be the newest"
-        if locked is not None and not faults(self._cache, locked.commit, locked.files):
+        same_files = locked is not None and locked.selection == self._selection
+        if locked is not None and same_files and not faults(self._cache, locked.commit, locked.files):
             return self._fetched(locked.commit, locked.files, "from the cache, as locked", [warning])
-        commit = self._cache.commit_of(self.reference.revision or "main")
+        commit = locked.commit if locked else self._cache.commit_of(self.reference.revision or "main")
         if not commit:
             raise DownloadFailed(
                 f"{self.reference}: {error.message}, and the cache ({self._cache.folder}) does not have it; fetch it "
