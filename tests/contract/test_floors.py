@@ -43,7 +43,7 @@ HEAVY = {
     "transformers": (),
     "tokenizers": ("tasks/",),
     "huggingface_hub": ("repository/", "cli/"),
-    "safetensors": ("convert/", "repository/"),
+    "safetensors": ("convert/", "repository/", "testing/"),
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),
     "uvloop": ("cli/serve.py", "testing/server.py"),

@@ -23,9 +23,7 @@ from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import EncoderQueue, TextModel
-from naiad.tasks.checkpoint import Checkpoint
-from naiad.tasks.choice import build_task, head_for, infer_task
-from naiad.tasks.tensors import TensorsTask
+from naiad.tasks.choice import build_task, build_tensors, head_for, infer_task
 
 PADDED_TOKENS = 512
 """Tokens of one padded batch, padding included (D2)."""
@@ -42,7 +40,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     task_name = entry.task or infer_task(folder)
     encoder, spec = _open(entry, layout, head_for(task_name), settings)
     task = build_task(task_name, folder, spec, entry.options)
-    view = TensorsTask(Checkpoint(folder), spec)
+    view = build_tensors(folder, spec)
     models: list[ServedModel] = [
         TextModel(_config(entry.name, task, task_name), "1", task, encoder),
         TextModel(_config(entry.name + VIEW_SUFFIX, view, task_name), "1", view, encoder),

@@ -124,6 +124,7 @@ class TextModel:
 
     def submit(self, request: InferRequest, respond: Respond) -> Cancel:
         """See `ServedModel.submit`."""
+        _accept_columns(request, self.config)
         self._check.check(request)
         flight = _Flight(self, request, respond)
         if _text_bytes(request) <= LIGHT_BYTES:
@@ -276,6 +277,14 @@ class _Tokenizing:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _accept_columns(request: InferRequest, config: ModelConfig) -> None:
+    """Take a column (n, 1) for a row (n,): clients of servers whose models all have a batch dimension send columns."""
+    for spec in config.inputs:
+        tensor = request.inputs.get(spec.name)
+        if tensor is not None and spec.dims == (-1,) and tensor.data.ndim == 2 and tensor.data.shape[1] == 1:
+            tensor.data = tensor.data.reshape(-1)
 
 
 def _text_bytes(request: InferRequest) -> int:
