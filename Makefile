@@ -17,7 +17,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch check fix docs bench bench-quick smoke clean setup setup-dev setup-torch setup-model
+.PHONY: help serve test test-torch check fix generate bench bench-quick smoke clean setup setup-dev setup-torch setup-model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,15 +38,16 @@ check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m generate --check
 	$(BIN)/python -m pytest -q tests/contract tests/docs
 
-fix: setup-dev ## format, mend what the linter can mend, write the generated pages
+fix: setup-dev ## format, mend what the linter can mend, write the generated files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m generate
 
-docs: setup-dev ## write the pages of docs/reference that follow from the code
-	$(BIN)/python docs/generate.py
+generate: setup-dev ## write the files that follow from others: reference pages, the async client
+	$(BIN)/python -m generate
 
 bench: setup-model ## print the whole benchmark table (makes environments of its own in .bench; tens of minutes)
 	$(BIN)/python bench/run.py $(ARGS)

@@ -1,4 +1,4 @@
-"""The client for asyncio: `naiad.AsyncClient`. Its twin that waits is `sync.py`; what they share is in `calls.py`."""
+"""The client for asyncio: `naiad.AsyncClient`. Generated from `sync.py`; run `make generate`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from naiad.client import calls
-from naiad.client import metadata as meta
+import naiad.client.calls as calls
+import naiad.client.metadata as meta
 from naiad.client.calls import Call, Options, Value
 from naiad.client.connection import DEFAULT_ADDRESS, Connection
 from naiad.client.errors import translated

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 import orjson
 
-from naiad.client import metadata as meta
+import naiad.client.metadata as meta
 from naiad.client.errors import from_answer
 from naiad.client.result import Result
 from naiad.client.values import from_tensor, to_tensor

@@ -1,4 +1,7 @@
-"""The client that waits: `naiad.Client`. Its twin for asyncio is `aio.py`; what they share is in `calls.py`."""
+"""The client that waits: `naiad.Client`. What it says and how it reads answers is `calls.py`.
+
+Its twin for asyncio, `aio.py`, is generated from this file.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from naiad.client import calls
-from naiad.client import metadata as meta
+import naiad.client.calls as calls
+import naiad.client.metadata as meta
 from naiad.client.calls import Call, Options, Value
 from naiad.client.connection import DEFAULT_ADDRESS, Connection
 from naiad.client.errors import translated

@@ -1,0 +1,51 @@
+"""`client/aio.py` from `client/sync.py`: the same methods, awaiting where the other blocks.
+
+What the clients do is in `client/calls.py`, which waits for nothing; only the thin layer that does wait exists twice,
+and it is written once.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[1] / "src" / "naiad" / "client"
+
+WAITS = ("is_live", "is_ready", "metadata", "index", "statistics", "config", "send", "model_metadata", "infer", "close")
+"""Methods that wait for the server."""
+
+WORDS = (
+    (
+        r"\A\"\"\".*?\"\"\"",
+        '"""The client for asyncio: `naiad.AsyncClient`. Generated from `sync.py`; run `make generate`."""',
+    ),
+    (r"\bClient\b", "AsyncClient"),
+    (r"\bModel\b", "AsyncModel"),
+    (r"threads may share it", "tasks of one event loop may share it"),
+    (r"\bdef __call__\(", "async def __call__("),
+    (r"\bdef __enter__\(", "async def __aenter__("),
+    (r"\bdef __exit__\(", "async def __aexit__("),
+    (r"Infer\. `model", "Infer. `await model"),
+    (r"self\._http\.request\(", "await self._http.request("),
+    (r"self\._http\.close\(", "await self._http.aclose("),
+)
+"""Pattern and what stands in its place."""
+
+
+def render() -> dict[Path, str]:
+    """The file and its text."""
+    text = (FOLDER / "sync.py").read_text(encoding="utf-8")
+    for pattern, replacement in WORDS:
+        text = re.sub(pattern, replacement, text, flags=re.DOTALL)
+    names = "|".join(WAITS)
+    text = re.sub(rf"\bdef ({names})\(", r"async def \1(", text)
+    text = re.sub(rf"\b(self(?:\.client)?)\.({names})\(", r"await \1.\2(", text)
+    return {FOLDER / "aio.py": _format(text)}
+
+
+def _format(text: str) -> str:
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(FOLDER / "aio.py"), "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+    return done.stdout
