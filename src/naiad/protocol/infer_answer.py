@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from naiad.core.errors import Failed, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Tensor
-from naiad.protocol import binary
-
-_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+from naiad.protocol import binary, tensor_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))
         else:
-            pieces += (b',"data":', _data(tensor), b"}")
+            pieces += (b',"data":', tensor_json.encode(tensor), b"}")
     pieces.append(b"]}")
     return EncodedAnswer(b"".join(pieces), tuple(raw for raw in tail if raw))
 
@@ -78,31 +75,3 @@ def _head(tensor: Tensor) -> bytes:
         if len(_heads) < _REMEMBERED:
             _heads[key] = head
     return head
-
-
-def _data(tensor: Tensor) -> bytes:
-    """Flat, row-major, as Triton prints it."""
-    if tensor.datatype == "BYTES":
-        return _strings(tensor)
-    if tensor.datatype in ("FP16", "BF16"):
-        raise InvalidRequest(
-            f"sending {tensor.datatype} data via JSON is not supported. Please use the binary data format for output"
-        )
-    raw = orjson.dumps(tensor.data.reshape(-1), option=_NUMPY)
-    if b"null" in raw:
-        raise Failed(
-            f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",
-            tensor=tensor.name,
-        )
-    return raw
-
-
-def _strings(tensor: Tensor) -> bytes:
-    try:
-        return orjson.dumps([bytes(value).decode() for value in tensor.data.ravel().tolist()])
-    except UnicodeDecodeError as error:
-        raise Failed(
-            f"output '{tensor.name}' holds bytes that are not UTF-8, which JSON cannot carry. "
-            "Ask for it as binary data.",
-            tensor=tensor.name,
-        ) from error

@@ -1,30 +1,22 @@
 """A v2 `/infer` request: bytes → InferRequest. Pure; the messages and their order are Triton's (its http_server.cc).
 
-Lives here: the JSON part, the binary tail behind it, and the raw binary request. Not here: whether the tensors suit the
-model; that is `serving.validation`. The way back is `infer_answer.py`.
+Lives here: the JSON part and how it points into the binary tail. Not here: what tensors look like inside
+(`tensor_json.py`, `binary.py`), and whether they suit the model (`serving.validation`). The way back is
+`infer_answer.py`.
 """
 
 from __future__ import annotations
 
-from array import array
 from typing import Any
 
-import numpy as np
 import orjson
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest, MalformedBody, Unsupported
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
-from naiad.core.tensor import Array, Tensor, bytes_tensor
-from naiad.protocol import binary
+from naiad.protocol import binary, tensor_json
 from naiad.protocol.limits import Limits
 
-_TYPECODES = {
-    "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
-    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q",
-    "FP32": "f", "FP64": "d",
-}  # fmt: skip
-_DTYPES = {name: BY_NAME[name].numpy for name in _TYPECODES}
 _LARGEST = 2**63 - 1
 
 _SOURCES = (
@@ -148,7 +140,9 @@ def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryvi
         count = _check_head(name, datatype, shape)
         size = _binary_size(name, entry) if "parameters" in entry else None
         if size is None:
-            tensor = _from_json(name, datatype, shape, count, entry, limits)
+            if "data" not in entry:
+                raise InvalidRequest(_SOURCES + "no field is set")
+            tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits.body_bytes)
         else:
             rest = b"" if tail is None else tail[at : at + size]
             if len(rest) < size:
@@ -209,77 +203,6 @@ def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
     if "data" in entry:
         raise InvalidRequest(_SOURCES + "set 'data' 'binary_data_size'")
     return _unsigned("binary_data_size", size)
-
-
-def _from_json(name: str, datatype: str, shape: list[int], count: int, entry: dict[str, Any], limits: Limits) -> Tensor:
-    """Make a tensor of `count` elements from a flat or nested JSON array."""
-    if "data" not in entry:
-        raise InvalidRequest(_SOURCES + "no field is set")
-    data = entry["data"]
-    code = _TYPECODES.get(datatype)
-    if code is not None and type(data) is list and len(data) == count:  # flat and full: nearly every request
-        try:
-            return Tensor(name, datatype, np.ndarray(shape, _DTYPES[datatype], array(code, data)))
-        except (TypeError, OverflowError):
-            pass  # nested after all, or wrong: told apart below
-    if datatype in ("FP16", "BF16"):
-        raise InvalidRequest(
-            f"receiving {datatype} data via JSON is not supported. Please use the binary data format for input {name}"
-        )
-    size = count * max(1, BY_NAME[datatype].size_bytes)
-    if size > limits.body_bytes:
-        raise InvalidRequest(
-            f"JSON input '{name}' has a byte_size ({size} bytes) that exceeds the maximum allowed value of "
-            f"{limits.body_bytes} bytes. Use --http-max-input-size to increase the limit."
-        )
-    if type(data) is not list:
-        data = [data]  # a scalar, as for shape []
-    if datatype == "BYTES":
-        return _strings(name, tuple(shape), count, data)
-    return Tensor(name, datatype, _numbers(name, datatype, count, data).reshape(shape))
-
-
-def _numbers(name: str, datatype: str, count: int, data: list[Any]) -> Array:
-    flat = _flatten(data)
-    _check_count(len(flat), count)
-    if datatype == "BOOL":
-        if not all(type(value) is bool for value in flat):
-            raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BOOL takes true and false")
-        return np.array(flat, dtype=np.bool_)
-    try:  # `array` checks type and range as it goes, which np.array(…, dtype) does not
-        return np.frombuffer(array(_TYPECODES[datatype], flat), dtype=_DTYPES[datatype])
-    except (TypeError, OverflowError) as error:
-        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type {datatype}: {error}") from error
-
-
-def _check_count(got: int, expected: int) -> None:
-    if got < expected:
-        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
-    if got > expected:
-        raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
-
-
-def _flatten(data: list[Any]) -> list[Any]:
-    """Leaves in row-major order; depth is bounded by the JSON depth limit."""
-    while any(type(value) is list for value in data):
-        level: list[Any] = []
-        for value in data:
-            if type(value) is list:
-                level.extend(value)
-            else:
-                level.append(value)
-        data = level
-    return data
-
-
-def _strings(name: str, shape: tuple[int, ...], count: int, data: list[Any]) -> Tensor:
-    flat = _flatten(data)
-    _check_count(len(flat), count)
-    try:
-        values = [value.encode() for value in flat]
-    except AttributeError as error:
-        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BYTES takes strings") from error
-    return bytes_tensor(name, values, shape)
 
 
 def _outputs(entries: Any, limits: Limits) -> tuple[RequestedOutput, ...]:

@@ -1,0 +1,127 @@
+"""Tensors as JSON values, both ways; the twin of `binary.py`.
+
+JSON has no half precision, no NaN and no bytes that are not text: each is an error that says to use binary data.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+import orjson
+
+from naiad.core.datatypes import BY_NAME
+from naiad.core.errors import Failed, InvalidRequest, MalformedBody
+from naiad.core.tensor import Array, Tensor, bytes_tensor
+
+_NUMPY = orjson.OPT_SERIALIZE_NUMPY
+_TYPECODES = {
+    "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
+    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q",
+    "FP32": "f", "FP64": "d",
+}  # fmt: skip
+_DTYPES = {name: BY_NAME[name].numpy for name in _TYPECODES}
+
+
+def decode(name: str, datatype: str, shape: list[int], count: int, data: Any, most_bytes: int) -> Tensor:
+    """Make a tensor of `count` elements, which is what `shape` has, from a flat or nested JSON array.
+
+    Raises MalformedBody when the data does not fill the shape or is of another type; InvalidRequest for a datatype that
+    JSON cannot carry and for more than `most_bytes`.
+    """
+    code = _TYPECODES.get(datatype)
+    if code is not None and type(data) is list and len(data) == count:  # flat and full: nearly every request
+        try:
+            return Tensor(name, datatype, np.ndarray(shape, _DTYPES[datatype], array(code, data)))
+        except (TypeError, OverflowError):
+            pass  # nested after all, or wrong: told apart below
+    if datatype in ("FP16", "BF16"):
+        raise InvalidRequest(
+            f"receiving {datatype} data via JSON is not supported. Please use the binary data format for input {name}"
+        )
+    size = count * max(1, BY_NAME[datatype].size_bytes)
+    if size > most_bytes:
+        raise InvalidRequest(
+            f"JSON input '{name}' has a byte_size ({size} bytes) that exceeds the maximum allowed value of "
+            f"{most_bytes} bytes. Use --http-max-input-size to increase the limit."
+        )
+    if type(data) is not list:
+        data = [data]  # a scalar, as for shape []
+    if datatype == "BYTES":
+        return _decode_strings(name, tuple(shape), count, data)
+    return Tensor(name, datatype, _numbers(name, datatype, count, data).reshape(shape))
+
+
+def _numbers(name: str, datatype: str, count: int, data: list[Any]) -> Array:
+    flat = _flatten(data)
+    _check_count(len(flat), count)
+    if datatype == "BOOL":
+        if not all(type(value) is bool for value in flat):
+            raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BOOL takes true and false")
+        return np.array(flat, dtype=np.bool_)
+    try:  # `array` checks type and range as it goes, which np.array(…, dtype) does not
+        return np.frombuffer(array(_TYPECODES[datatype], flat), dtype=_DTYPES[datatype])
+    except (TypeError, OverflowError) as error:
+        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type {datatype}: {error}") from error
+
+
+def _check_count(got: int, expected: int) -> None:
+    if got < expected:
+        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
+    if got > expected:
+        raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
+
+
+def _flatten(data: list[Any]) -> list[Any]:
+    """Leaves in row-major order; depth is bounded by the JSON depth limit."""
+    while any(type(value) is list for value in data):
+        level: list[Any] = []
+        for value in data:
+            if type(value) is list:
+                level.extend(value)
+            else:
+                level.append(value)
+        data = level
+    return data
+
+
+def _decode_strings(name: str, shape: tuple[int, ...], count: int, data: list[Any]) -> Tensor:
+    flat = _flatten(data)
+    _check_count(len(flat), count)
+    try:
+        values = [value.encode() for value in flat]
+    except AttributeError as error:
+        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BYTES takes strings") from error
+    return bytes_tensor(name, values, shape)
+
+
+def encode(tensor: Tensor) -> bytes:
+    """Return the data as one flat, row-major JSON array, as Triton prints it.
+
+    Raises Failed for values that JSON cannot carry, InvalidRequest for datatypes that it cannot.
+    """
+    if tensor.datatype == "BYTES":
+        return _encode_strings(tensor)
+    if tensor.datatype in ("FP16", "BF16"):
+        raise InvalidRequest(
+            f"sending {tensor.datatype} data via JSON is not supported. Please use the binary data format for output"
+        )
+    raw = orjson.dumps(tensor.data.reshape(-1), option=_NUMPY)
+    if b"null" in raw:
+        raise Failed(
+            f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",
+            tensor=tensor.name,
+        )
+    return raw
+
+
+def _encode_strings(tensor: Tensor) -> bytes:
+    try:
+        return orjson.dumps([bytes(value).decode() for value in tensor.data.ravel().tolist()])
+    except UnicodeDecodeError as error:
+        raise Failed(
+            f"output '{tensor.name}' holds bytes that are not UTF-8, which JSON cannot carry. "
+            "Ask for it as binary data.",
+            tensor=tensor.name,
+        ) from error
