@@ -1,0 +1,1 @@
+"""Floor 1: one file or folder per runtime."""
