@@ -46,7 +46,7 @@ def make_environment(name: str, requirements: Path) -> Path:
         print(f"making .bench/env/{name} from {requirements.name} …", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
         subprocess.run([*pip, "-r", str(requirements)], check=True)
         _stamp(stamp, requirements)
     return folder

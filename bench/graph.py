@@ -9,6 +9,7 @@ Nothing here comes from Naiad: what Naiad is compared with must not share its bu
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,7 @@ def quantize(source: Path, target: Path) -> None:
     """Write the int8 graph that ONNX Runtime's own tool makes: dynamic, one activation scale per tensor."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    logging.disable(logging.WARNING)  # it advises a step that changes nothing here
     quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True,
                      op_types_to_quantize=["MatMul"])  # fmt: skip
 

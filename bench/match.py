@@ -50,9 +50,10 @@ def best_setting(peer: Peer, job: str, items: Items, pace: Pace, files: Files) -
     if len(settings) < 2:
         return settings[0] if settings else None
     trial = replace(pace, seconds=pace.trial_s)
-    rates = {setting: meet(peer, job, setting, items, (32,), trial, files)[32]["per_second"] for setting in settings}
-    for setting, rate in rates.items():
-        note(f"  {peer.name} {job}: {setting.words}: {rate:.0f}/s")
+    rates = {}
+    for setting in settings:
+        rates[setting] = meet(peer, job, setting, items, (32,), trial, files)[32]["per_second"]
+        note(f"  {peer.name} {job}: {setting.words}: {rates[setting]:.0f}/s")
     return max(rates, key=lambda setting: rates[setting])
 
 

@@ -13,6 +13,7 @@ NAIAD = "Naiad"
 SIMPLE_AIMS = {"1": 2.0, "8": 2.7, "32": 3.5}
 TEXT_AIMS = (
     ("best offline policy", "offline", 0.88),
+    ("best offline policy on Naiad's own graph", "offline, packed", 0.88),
     ("arrival order, 32 padded", "arrival order, 32", 3.5),
     ("one by one, two one-thread sessions", "one by one, two", 1.35),
 )
@@ -117,11 +118,10 @@ def _text(data: dict) -> str:
     ]
     title = "### MiniLM, 512 texts of mixed length, concurrency 32\n\n"
     settings = "; ".join(
-        f"{job}: " + ", ".join(f"{name} {words}" for name, words in data[job]["settings"].items() if name != NAIAD)
-        for job in jobs
+        f"{name}, {job}: {words}" for job in jobs for name, words in data[job]["settings"].items() if name != NAIAD
     )
     best = "; ".join(f"{job}: {best_policy(data[job]['rounds'], 'offline')}" for job in jobs)
-    return title + table(head, body) + f"\n\nBest offline policy: {best}. Settings: {settings}."
+    return title + table(head, body) + f"\n\nBest offline policy: {best}. {settings}".rstrip()
 
 
 def _text_rows(rounds: list, settings: dict) -> Iterator[tuple[str, str, str]]:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import generator
@@ -34,26 +37,52 @@ FULL = Pace(rounds=3, seconds=4.0, warm_up_s=1.0, trial_s=2.0)
 QUICK = Pace(rounds=1, seconds=1.5, warm_up_s=0.5, trial_s=0.6)
 
 
-def measure(sections: Sequence[str], peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dict:
-    """Everything that was asked for, by section."""
-    jobs = (FP32,) if quick else TEXT_JOBS
+def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dict[str, Callable[[], dict]]:
+    """How each section is measured."""
     everyone = [Naiad(), *peers]
-    ways = {
+    embedders = everyone[:1] if quick else everyone
+    jobs = (FP32,) if quick else TEXT_JOBS
+    return {
         "generator": lambda: generator.measure(FOLDER / "logs", pace.trial_s),
         "simple": lambda: simple.measure(everyone, pace, files),
-        "text": lambda: {job: text.measure(job, everyone[:1] if quick else everyone, pace, files) for job in TEXT_JOBS},
+        "text": lambda: {job: text.measure(job, embedders, pace, files) for job in TEXT_JOBS},
         "latency": lambda: {job: latency.measure(job, pace, files) for job in TEXT_JOBS},
         "batching": lambda: {job: batching.measure(job, pace, files) for job in jobs},
         "footprint": lambda: footprint.measure(pace, files),
     }
-    found = {}
-    for name in sections:
-        note(f"{name} …")
-        found[name] = ways[name]()
-    return found
+
+
+def write(results: dict, path: Path) -> str:
+    """Write the figures so far and their table beside each other; answer the table."""
+    results = json.loads(json.dumps(results))  # keys become text, as they are when the file is read again
+    page = markdown(results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+    path.with_suffix(".md").write_text(page)
+    return page
 
 
 def main() -> None:
+    options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped on the way out
+    chosen = options.peers if options.peers is not None else ["triton"] if options.quick else list(PEERS)
+    pace = QUICK if options.quick else FULL
+    if options.rounds:
+        pace = replace(pace, rounds=options.rounds)
+    files = prepare(chosen)
+    path = (FOLDER / "results" if options.quick else RESULTS) / options.results
+    results: dict[str, object] = {"machine": machine.describe(), "rounds": pace.rounds}
+    page = ""
+    sections = ways([PEERS[name]() for name in chosen], pace, files, quick=options.quick)
+    for name in options.only:
+        note(f"{name} …")
+        results[name] = sections[name]()
+        page = write(results, path)
+    print(page)
+
+
+def read_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round, Triton the only peer")
     parser.add_argument(
@@ -62,21 +91,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, help="how often everybody meets everybody")
     parser.add_argument("--results", default="latest", help="name of the files in bench/results")
-    options = parser.parse_args()
-    chosen = options.peers if options.peers is not None else ["triton"] if options.quick else list(PEERS)
-    pace = QUICK if options.quick else FULL
-    if options.rounds:
-        pace = Pace(options.rounds, pace.seconds, pace.warm_up_s, pace.trial_s)
-    files = prepare(chosen)
-    results = {"machine": machine.describe(), "rounds": pace.rounds}
-    results |= measure(options.only, [PEERS[name]() for name in chosen], pace, files, quick=options.quick)
-    results = json.loads(json.dumps(results))  # keys become text, as they are when the file is read again
-    page = markdown(results)
-    folder = FOLDER / "results" if options.quick else RESULTS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{options.results}.json").write_text(json.dumps(results, indent=1) + "\n")
-    (folder / f"{options.results}.md").write_text(page)
-    print(page)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

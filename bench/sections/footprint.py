@@ -47,6 +47,6 @@ def measure(pace: Pace, files: Files) -> dict[str, float]:
 def environment_mb() -> float:
     """Disk space in MB of a fresh environment with Naiad and what it needs."""
     folder = make_environment("base", ROOT / "requirements" / "base.txt")
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     subprocess.run([*pip, "--no-deps", "--force-reinstall", str(ROOT)], check=True)
     return sum(path.lstat().st_blocks * 512 for path in Path(folder).rglob("*")) / 1e6

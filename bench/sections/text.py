@@ -24,7 +24,7 @@ def measure(job: str, peers: Sequence[Peer], pace: Pace, files: Files) -> dict[s
     settings = {peer.name: best_setting(peer, job, items, pace, files) for peer in peers}
     rounds = []
     for number in range(pace.rounds):
-        bare = run_bare("throughput", job, files, "--seconds", str(pace.trial_s / 2))
+        bare = run_bare("throughput", job, files, "--seconds", str(pace.seconds / 2))
         note(f"  {job}, round {number + 1}: " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in bare.items()))
         served = {}
         for peer in peers[::-1] if number % 2 else peers:
