@@ -100,15 +100,18 @@ class Entry:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-def find_entry(folder: Path, *, kind: str, version: int, cache_dir: Path | None) -> Entry:
+def find_entry(
+    folder: Path, *, kind: str, version: int, cache_dir: Path | None, weights: tuple[Path, ...] = ()
+) -> Entry:
     """The place for one conversion of a checkpoint: beside the model, or in the user's cache.
 
-    kind: what is converted to what (`embedding-none`); version: of the builder. Beside the model means
+    kind: what is converted to what (`embedding-int8`); version: of the builder; weights: files that the key depends on,
+    the folder's safetensors if empty. Beside the model means
     `<folder>/.naiad`, unless the folder is not ours to write: read-only, part of an installed package or of the Hub's
     cache. Then, or with cache_dir, a folder for this model under `cache_dir`, `$NAIAD_CACHE` or `~/.cache/naiad`.
     """
     fingerprint = hashlib.sha256(f"{version}\n".encode())
-    for line in _ingredients(folder):
+    for line in _ingredients(folder, weights):
         fingerprint.update(line.encode())
     name = f"{kind}-{fingerprint.hexdigest()[:16]}"
     if cache_dir is None and _is_ours(folder):
@@ -126,13 +129,14 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naiad"
 
 
-def _ingredients(folder: Path) -> Iterator[str]:
+def _ingredients(folder: Path, weights: tuple[Path, ...]) -> Iterator[str]:
     """One line for each file that the conversion depends on."""
-    for path in sorted([*folder.glob("*"), *folder.glob("[!.]*/*")]):
-        name = path.relative_to(folder)
+    found = sorted([*folder.glob("*"), *folder.glob("[!.]*/*")])
+    for path in (*weights, *found):
+        name = path.name if path in weights else path.relative_to(folder)
         if path.name in _SMALL_FILES and path.is_file():
             yield f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
-        elif path.suffix == ".safetensors" and path.is_file():
+        elif path in weights or (not weights and path.suffix == ".safetensors" and path.is_file()):
             status = path.stat()
             moment = path.resolve().name if path.is_symlink() else status.st_mtime_ns
             yield f"{name} {status.st_size} {moment}\n"

@@ -7,12 +7,13 @@ instances are views of one session and share its weights. Not here: graphs that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from naiad.backends.onnxruntime.instances import EncoderInstances
+from naiad.backends.onnxruntime.prepared import open_shared
 from naiad.backends.onnxruntime.sequences import objection
 from naiad.backends.onnxruntime.session import available_cores, open_session
 from naiad.core.clock import Clock, monotonic
@@ -67,32 +68,15 @@ class PackedEncoder:
         return dict(zip(pack.wanted, arrays, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderInstances:
-    """The instances of one loaded encoder."""
-
-    narrow: tuple[PackedEncoder, ...]
-    """One thread each, to run several packs side by side under load; they share the weights."""
-    wide: PackedEncoder
-    """All threads on one pack, for a request that has the machine to itself. The same as the only narrow one where
-    there is but one core."""
-
-    def close(self) -> None:
-        """Close all of them."""
-        for instance in {*self.narrow, self.wide}:
-            instance.close()
-
-
 def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0) -> EncoderInstances:
-    """Open a packed graph for serving.
+    """Open a packed graph for serving; a copy prepared for this machine is kept beside it (see `prepared.py`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
     """
-    session = open_session(graph, threads=1)
-    narrow = tuple(PackedEncoder(session, spec) for _ in range(count or available_cores()))
     threads = threads or available_cores()
-    wide = narrow[0] if threads == 1 else PackedEncoder(open_session(graph, threads=threads), spec)
-    return EncoderInstances(narrow, wide)
+    narrow, *wide = open_shared(graph, graph.parent, threads=(1,) if threads == 1 else (1, threads))
+    instances = tuple(PackedEncoder(narrow, spec) for _ in range(count or available_cores()))
+    return EncoderInstances(instances, PackedEncoder(wide[0], spec) if wide else instances[0])
 
 
 def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:
