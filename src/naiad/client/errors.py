@@ -104,13 +104,19 @@ def translated(address: str, timeout_s: float) -> Iterator[None]:
             f"no answer from {address} within {timeout_s:g} s; allow more with timeout_s=…", address=address
         ) from error
     except httpx2.ConnectError as error:
-        raise Unreachable(
-            f"no server answers at {address} ({error}). Is it running (naiad serve …), and is this its HTTP port?",
-            address=address,
-        ) from error
+        raise Unreachable(_not_connected(address, error), address=address) from error
     except httpx2.RequestError as error:
         raise Unreachable(
             f"the connection to {address} broke before the answer was there ({error or type(error).__name__}). Is this "
             "the HTTP port of an inference server, and is it still running?",
             address=address,
         ) from error
+
+
+def _not_connected(address: str, error: Exception) -> str:
+    if "SSL" in str(error) or "certificate" in str(error):
+        return (
+            f"no secure connection to {address} ({error}). Is it an https port, and is its certificate trusted "
+            "(tls=… takes a context that trusts it)?"
+        )
+    return f"no server answers at {address} ({error}). Is it running (naiad serve …), and is this its HTTP port?"
