@@ -157,7 +157,11 @@ def size_text(size_bytes: int) -> str:
 
 
 class Meter:
-    """What huggingface_hub takes for a tqdm bar: hands its counts on to a Progress. One for each file."""
+    """What huggingface_hub takes for a tqdm bar: hands its counts on to a Progress. One for each file.
+
+    The library's Xet half counts what is on the disk by `update`, as plain HTTP does, and what came over the network
+    by `update_transfer`, if the class has it; the first is what is shown.
+    """
 
     def __init__(self, progress: Progress, file: str, size_bytes: int, done_bytes: int = 0) -> None:
         self._progress, self._file, self._size, self._done = progress, file, size_bytes, done_bytes
@@ -166,6 +170,17 @@ class Meter:
         """More bytes are there; negative when a download had to begin anew."""
         self._done += int(count or 0)
         self._progress.advance(self._file, max(0, min(self._done, self._size)), self._size)
+
+    def update_transfer(self, count: float | None = 1) -> None:
+        """Not shown: compressed and shared parts make it another number than the file's size."""
+
+    def set_postfix_str(self, text: str, refresh: bool = True) -> None:
+        """Not shown: a Progress has its own idea of speed."""
+
+    set_transfer_postfix_str = set_postfix_str
+
+    def refresh(self) -> None:
+        """Nothing to draw."""
 
     def close(self) -> None:
         """Nothing to close."""

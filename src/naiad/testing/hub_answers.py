@@ -123,9 +123,17 @@ class HubAnswers(HubHandler):
             digest = hashlib.sha256(content).hexdigest()
             self.server.hub.uploads[digest] = content
             headers = {"X-Repo-Commit": commit, "X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
+            if self.server.hub.xet_url:
+                headers["X-Xet-Hash"] = digest
+                headers["X-Xet-Refresh-Route"] = f"{self.server.hub.url}/api/models/{repo}/xet-read-token/{commit}"
             self.send(302, b"", {**headers, "Location": f"{self.server.hub.cdn_url}/blobs/{digest}/{path}"})
         else:
             self.send_file(path, content, {"X-Repo-Commit": commit, "ETag": f'"{git_blob_id(content)}"'})
+
+    def _xet_token(self, repo: str, revision: str) -> None:
+        if self._revision(self._repository(repo, wants_content=True), revision) is not None:
+            headers = {"X-Xet-Cas-Url": self.server.hub.xet_url, "X-Xet-Access-Token": "x"}
+            self.answer(200, {}, {**headers, "X-Xet-Token-Expiration": "99999999999"})
 
     def _blob(self, digest: str, path: str) -> None:
         self.send_file(path, self.server.hub.uploads[digest], {"ETag": f'"{digest}"'})
@@ -210,6 +218,7 @@ HubAnswers.routes = [
     _route("GET", "/api/models/REPO/tree/(?P<revision>[^/]+)", HubAnswers._tree),
     _route("GET", "/REPO/resolve/(?P<revision>refs/[^/]+/[^/]+|[^/]+)/(?P<path>.+)", HubAnswers._resolve),
     _route("GET", "/blobs/(?P<digest>[0-9a-f]{64})/(?P<path>.+)", HubAnswers._blob),
+    _route("GET", "/api/models/REPO/xet-read-token/(?P<revision>[^/]+)", HubAnswers._xet_token),
     _route("POST", "/api/repos/create", HubAnswers._create),
     _route("POST", "/api/validate-yaml", HubAnswers._validate_card),
     _route("POST", "/api/models/REPO/preupload/(?P<revision>.+)", HubAnswers._preupload),

@@ -2,7 +2,8 @@
 
 It speaks as much of the Hugging Face Hub's HTTP interface as the real `huggingface_hub` client uses to list, download
 and upload models, keeps everything in memory, counts requests, and misbehaves on demand. Large files are answered, as
-on the Hub, by a redirect to a second server (the "CDN"), which must never see a token. It does not speak Xet.
+on the Hub, by a redirect to a second server (the "CDN"), which must never see a token. It does not speak Xet, but can
+say that something else does (`xet_url`).
 
     with LocalHub() as hub:
         commit = hub.add("org/name", {"config.json": b"{}", "model.safetensors": weights})
@@ -88,6 +89,8 @@ class LocalHub:
         self.lfs_suffixes = lfs_suffixes
         self.gives_sizes = True
         """False: lists names only, as some mirrors do."""
+        self.xet_url = ""
+        """Where to send clients for Xet; what is there is not this class's business, and usually nothing is."""
         self.is_stalled = threading.Event()
         """Set when a body has come to the point where `stall_next` stops it."""
         self.goes_on = threading.Event()

@@ -8,7 +8,7 @@ from huggingface_hub import errors
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
 from naiad.repository import Secret
-from naiad.repository.hub.hub_errors import HubErrors, reason, without_password
+from naiad.repository.hub.hub_errors import HubErrors, XetFailed, reason, without_password
 from naiad.repository.hub.patience import Busy, HubUnavailable
 
 WORDS = HubErrors("org/name", "http://hub", None)
@@ -37,6 +37,7 @@ def answer(status: int, **headers: str) -> httpx2.Response:
         (OSError("Consistency check failed"), DownloadFailed, "failed for file: OSError: Consistency check failed"),
         (PermissionError(errno.EACCES, "Permission denied", "/cache"), DownloadFailed, "Permission denied: /cache"),
         (OSError(errno.ENOSPC, "No space left", "/cache"), DownloadFailed, "has room"),
+        (RuntimeError("Task error: CAS"), XetFailed, "Xet failed for file: RuntimeError: Task error: CAS"),
         (ValueError("no JSON"), DownloadFailed, "http://hub failed for file: ValueError: no JSON"),
     ],
 )

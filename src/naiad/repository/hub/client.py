@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.cache import UNKNOWN, CachedRepository, HubFile, content_fault
-from naiad.repository.hub.hub_errors import HubErrors, without_password
+from naiad.repository.hub.hub_errors import HubErrors, XetFailed, without_password
 from naiad.repository.hub.patience import Patience
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.progress import Meter, Progress
@@ -97,7 +97,14 @@ class HubClient:
         """
         if file.size_bytes >= RESUMABLE_FROM_BYTES:
             self._ask(file.path, partial(self._fetch_blob, commit, file, progress))
-        return Path(self._ask(file.path, partial(self._fetch_by_library, commit, file, progress)))
+        by_library = partial(self._fetch_by_library, commit, file, progress)
+        try:
+            return Path(self._ask(file.path, by_library))
+        except XetFailed as error:
+            # Firewalls that let the Hub through often stop its Xet hosts.
+            progress.note(f"{error.message}; going on by plain HTTP")
+        self._ask(file.path, partial(self._fetch_blob, commit, file, progress, xet_counts=False))
+        return Path(self._ask(file.path, by_library))
 
     def _fetch_by_library(self, commit: str, file: HubFile, progress: Progress) -> str:
         from huggingface_hub import hf_hub_download
@@ -115,7 +122,7 @@ class HubClient:
         progress.advance(self._label(file), max(0, file.size_bytes), max(0, file.size_bytes))
         return str(path)
 
-    def _fetch_blob(self, commit: str, file: HubFile, progress: Progress) -> None:
+    def _fetch_blob(self, commit: str, file: HubFile, progress: Progress, *, xet_counts: bool = True) -> None:
         """Download, or go on downloading, one content into `blobs`; nothing to do if hf_xet is going to."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
         from huggingface_hub.file_download import http_get
@@ -123,7 +130,7 @@ class HubClient:
 
         url = hf_hub_url(self._repo_id, file.path, revision=commit, endpoint=self._endpoint)
         found = get_hf_file_metadata(url, token=self._token, timeout=_TIMEOUT_S, endpoint=self._endpoint)
-        if not found.etag or (found.xet_file_data is not None and uses_xet()):
+        if not found.etag or (found.xet_file_data is not None and uses_xet() and xet_counts):
             return
         blob, lock = self._cache.blob(found.etag), self._cache.lock(found.etag)
         blob.parent.mkdir(parents=True, exist_ok=True)
@@ -156,11 +163,13 @@ class HubClient:
 
     def _meters(self, progress: Progress, file: HubFile) -> Any:
         """What the library takes for a tqdm class; of tqdm's arguments only `initial` counts here."""
+        label = self._label(file)
 
-        def make(*_: object, initial: int = 0, **__: object) -> Meter:
-            return Meter(progress, self._label(file), file.size_bytes, initial)
+        class FileMeter(Meter):
+            def __init__(self, *_: object, initial: int = 0, **__: object) -> None:
+                super().__init__(progress, label, file.size_bytes, initial)
 
-        return make
+        return FileMeter
 
     def _ask(self, what: str, call: Callable[[], Result]) -> Result:
         return self._patience.call(partial(self._translated, what, call))
@@ -172,7 +181,7 @@ class HubClient:
             return call()
         except NaiadError:
             raise
-        except (httpx2.HTTPError, OSError, ValueError, KeyError) as error:  # all that the library raises
+        except (httpx2.HTTPError, OSError, ValueError, KeyError, RuntimeError) as error:  # the last: hf_xet's
             # A protocol error of our own making quotes the header that holds the token.
             raise self._words.of(what, error) from (None if isinstance(error, httpx2.LocalProtocolError) else error)
 

@@ -18,6 +18,10 @@ _PASSING = (408, 429, 500, 502, 503, 504)
 _DISK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
+class XetFailed(DownloadFailed):
+    """hf_xet gave up; the same file can still be had by plain HTTP."""
+
+
 @dataclass(frozen=True, slots=True)
 class HubErrors:
     """The words for one repository."""
@@ -45,6 +49,8 @@ class HubErrors:
             return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
         if isinstance(error, errors.HFValidationError):
             return InvalidConfiguration(f"{self.repo_id}: {reason(error)}")
+        if isinstance(error, RuntimeError) or type(error).__module__ == "hf_xet":
+            return XetFailed(f"Xet failed for {what}: {reason(error)}", repository=self.repo_id)
         if isinstance(error, OSError) and error.errno in _DISK:
             return DownloadFailed(
                 f"{what} cannot be written to the cache ({error.strerror}: {error.filename}); set HF_HOME to a folder "
