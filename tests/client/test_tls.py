@@ -41,7 +41,7 @@ def address(server: Any, certificate: Path) -> str:
 def test_an_unknown_certificate_is_refused(address: str) -> None:
     with (
         Client(address) as client,
-        pytest.raises(Unreachable, match="no secure connection to https://127.* takes a context"),
+        pytest.raises(Unreachable, match=r"no secure connection to https://127.* takes a context"),
     ):
         client.is_live()
 
