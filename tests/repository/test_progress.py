@@ -35,11 +35,20 @@ def test_bars_in_a_terminal() -> None:
     progress.note("before")
     progress.begin("org/name", 10)
     progress.advance("model.safetensors", 5, 10)
+    progress.advance("[/red]:smile:.json", 5, 10)
+    progress.note("[/bold] no markup :smile:")
     progress.note("trying again")
     progress.advance("model.safetensors", 10, 10)
     progress.end()
     progress.end()
-    for word in ("before", "org/name", "model.safetensors", "trying again"):
+    for word in (
+        "before",
+        "org/name",
+        "model.safetensors",
+        "trying again",
+        "[/bold] no markup :smile:",
+        "[/red]:smile:",
+    ):
         assert word in stream.getvalue()
 
 

@@ -106,14 +106,16 @@ class BarProgress:
         from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         with self._lock:
             self._open += 1
             if self._bars is None:
-                self._bars = Bars(*columns, TimeRemainingColumn(), console=Console(file=self._stream), transient=True)
+                # Names of files and of errors are no markup and hold no emoji.
+                console = Console(file=self._stream, markup=False, emoji=False, highlight=False)
+                self._bars = Bars(*columns, TimeRemainingColumn(), console=console, transient=True)
                 self._tasks = {}
                 self._bars.start()
-            self._bars.console.print(f"{title}: {size_text(total_bytes)}", highlight=False)
+            self._bars.console.print(f"{title}: {size_text(total_bytes)}")
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
         """See Progress."""
@@ -128,7 +130,7 @@ class BarProgress:
             if self._bars is None:
                 self._stream.write(sentence + "\n")
             else:
-                self._bars.console.print(sentence, highlight=False)
+                self._bars.console.print(sentence)
 
     def end(self) -> None:
         """See Progress."""

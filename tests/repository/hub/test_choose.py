@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
-from naiad.repository.hub.choose import Choice, Selection, choose_files
+from naiad.repository.hub.choose import CODE, PICKLES, Choice, Selection, choose_files
+from naiad.repository.manifest.entry import WEIGHTS
 
 BASE = ["config.json", "tokenizer.json", "tokenizer_config.json"]
 INDEX = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
@@ -58,6 +61,26 @@ def choose(files: list[str], *, knows: bool = True, index: Mapping[str, Any] = I
 def test_which_weights(weights_there: list[str], knows: bool, selection: dict[str, Any], expected: list[str]) -> None:
     choice = choose([*BASE, *weights_there], knows=knows, **selection)
     assert sorted([*BASE, *expected]) == list(choice.files)
+
+
+NAMES = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "1/", "m/", "m/1/", "onnx/", "1_Pooling/", ".git/"]),
+    st.sampled_from(["config", "tokenizer", "model", "weights", "model-1", "adapter", "run"]),
+    st.sampled_from([".json", ".pbtxt", ".safetensors", ".onnx", ".onnx_data", ".txt", *PICKLES, *CODE]),
+)
+
+
+@given(st.sets(NAMES, max_size=12), st.booleans(), st.sampled_from(WEIGHTS), st.sampled_from([(), ("*",)]))
+def test_whatever_lies_there_neither_pickles_nor_code_are_taken(
+    names: set[str], knows: bool, weights: str, allow: tuple[str, ...]
+) -> None:
+    try:
+        chosen = choose(sorted(names), knows=knows, weights=weights, allow=allow).files
+    except InvalidConfiguration:
+        chosen = ()
+    assert [path for path in chosen if path.endswith((*PICKLES, *CODE)) or path.startswith(".")] == []
+    assert set(chosen) <= names
 
 
 def test_what_else_is_taken_and_what_is_not() -> None:
