@@ -9,7 +9,7 @@ say that something else does (`xet_url`).
         commit = hub.add("org/name", {"config.json": b"{}", "model.safetensors": weights})
         hub.fail_next(429, times=2, retry_after=1)
         ...                                   # HF_ENDPOINT=hub.url, or endpoint=hub.url
-        assert hub.count("GET", "model.safetensors") == 1
+        assert hub.count("GET", "/blobs/") == 1
 
 What a request is answered with lives in `hub_answers`; here are the store, the faults and the sockets.
 """
