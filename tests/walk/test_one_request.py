@@ -27,7 +27,9 @@ from naiad.serving.engine import Engine
 from naiad.serving.tensor_model import TensorModel
 from naiad.serving.validation import RequestCheck
 from naiad.wire.http.api import v2_router
-from naiad.wire.http.connection import Exchange, HttpConnection
+from naiad.wire.http.connection import HttpConnection
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.heads import KnownHeads
 
 CONFIG = """
 name: "echo"
@@ -64,7 +66,7 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
     # 1. wire/http: bytes → an exchange; the route says what it is for.
     arrived: list[Exchange] = []
     transport = Transport()
-    connection = HttpConnection(arrived.append, Limits(), set())
+    connection = HttpConnection(arrived.append, Limits(), set(), KnownHeads())
     connection.connection_made(transport)
     connection.data_received(HTTP)
     (exchange,) = arrived
@@ -142,7 +144,7 @@ async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
         router(exchange)
 
     transport = Recording()
-    connection = HttpConnection(dispatch, Limits(), set())
+    connection = HttpConnection(dispatch, Limits(), set(), KnownHeads())
     connection.connection_made(transport)
     connection.data_received(HTTP)
     assert stations == ["wire: request read", "serving: submitted"], "the model runs later, so that others can join"

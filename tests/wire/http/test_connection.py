@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from naiad.protocol.limits import Limits
-from naiad.wire.http.connection import Exchange, HttpConnection
+from naiad.wire.http.connection import HttpConnection
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.heads import KnownHeads
 
 
 class Wire(asyncio.Transport):
@@ -48,7 +50,7 @@ class Door:
         self.wire = Wire()
         self.connections: set[HttpConnection] = set()
         self._answers = answers
-        self.connection = HttpConnection(self._dispatch, limits or Limits(), self.connections)
+        self.connection = HttpConnection(self._dispatch, limits or Limits(), self.connections, KnownHeads())
         self.connection.connection_made(self.wire)
 
     def _dispatch(self, exchange: Exchange) -> None:
@@ -236,3 +238,53 @@ def test_nothing_is_read_after_a_refusal() -> None:
     door.send(POST)
     door.send(POST)
     assert door.exchanges == []
+
+
+def seen(exchange: Exchange) -> tuple[bytes, bytes, dict[bytes, bytes], bytes]:
+    return exchange.method, exchange.url, dict(exchange.headers), exchange.body
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        POST,
+        POST.replace(b"hello", b"h\r\n\r\n"),
+        b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\na",
+        b"\r\nGET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n",
+    ],
+)
+def test_a_repeated_head_means_what_it_meant_the_first_time(request_bytes: bytes) -> None:
+    door = Door()
+    answers = {door.send(request_bytes)[-20:] for _ in range(3)}
+    first, *others = [seen(exchange) for exchange in door.exchanges]
+    assert others == [first, first]
+    assert len(answers) == 1
+
+
+def test_a_known_head_with_another_body_is_cut_and_joined_as_ever() -> None:
+    door = Door()
+    door.send(POST)
+    door.send(POST.replace(b"hello", b"world"))
+    door.send(POST + POST.replace(b"hello", b"again"))
+    door.send(POST.replace(b"hello", b"piece"), piece=3)
+    bodies = [exchange.body for exchange in door.exchanges]
+    assert bodies == [b"hello", b"world", b"hello", b"again", b"piece"]
+
+
+def test_a_known_head_that_closes_is_not_taken_for_one_that_does_not() -> None:
+    door = Door()
+    door.send(POST)
+    door.send(POST.replace(b"Host", b"Connection: close\r\nHost"))
+    assert door.wire.closed
+
+
+def test_after_a_half_request_nothing_is_taken_for_a_new_one() -> None:
+    door = Door()
+    door.send(POST)
+    door.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(POST))
+    door.send(POST)
+    assert [exchange.body for exchange in door.exchanges] == [b"hello", POST]

@@ -16,7 +16,7 @@ from naiad.protocol.infer_json import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
-from naiad.wire.http.connection import Exchange
+from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.routes import Route, Router, route
 

@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection: bytes in, exchanges out, answers back in the order of the requests.
 
-Parsing is llhttp's (through httptools). Knows nothing of routes or models: a finished request goes to `dispatch` as an
-Exchange, and whoever has it answers it exactly once, now or later, from the event loop's thread.
+Parsing is llhttp's (through httptools), once for each different head (`heads.py`). Knows nothing of routes or models: a
+finished request goes to `dispatch` as an Exchange, and whoever has it answers it exactly once, now or later, from the
+event loop's thread.
 """
 
 from __future__ import annotations
@@ -9,100 +10,41 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
-import orjson
-
 from naiad.protocol.limits import Limits
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.heads import KnownHeads
 
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-_JSON = b"application/json"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Exchange:
-    """One request and the place for its answer."""
-
-    __slots__ = (
-        "_answer",
-        "_connection",
-        "body",
-        "headers",
-        "is_abandoned",
-        "keep_alive",
-        "method",
-        "on_abandon",
-        "url",
-    )
-
-    def __init__(self, connection: HttpConnection) -> None:
-        self._connection = connection
-        self._answer: bytes | None = None
-        self.method = b""
-        self.url = b""
-        """As sent: path and query, not decoded."""
-        self.headers: dict[bytes, bytes] = {}
-        """Names in lower case; a repeated header's values are joined with a comma."""
-        self.body = b""
-        self.keep_alive = True
-        self.is_abandoned = False
-        """The client has gone; nobody will read an answer."""
-        self.on_abandon: Callable[[], object] | None = None
-        """Set by the handler; called when the client goes before it is answered."""
-
-    def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:
-        """Send the answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
-        if self._answer is not None:
-            return
-        self.on_abandon = None
-        if status == 200 and content_type == _JSON and not headers and self.keep_alive:  # nearly every answer
-            self._answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-                len(body),
-                body,
-            )
-            self._connection.flush()
-            return
-        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
-        close = b"" if self.keep_alive else b"Connection: close\r\n"
-        self._answer = b"HTTP/1.1 %d %b\r\n%b%b%bContent-Length: %d\r\n\r\n%b" % (
-            status,
-            _REASONS.get(status, b"Unknown"),
-            kind,
-            headers,
-            close,
-            len(body),
-            body,
-        )
-        self._connection.flush()
-
-    def fail(self, status: int, message: str, headers: bytes = b"") -> None:
-        """Answer with the v2 error object."""
-        self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
-
-    @property
-    def finished(self) -> bytes | None:
-        """The whole answer as bytes, once there is one."""
-        return self._answer
 
 
 class HttpConnection(asyncio.Protocol):
     """The server's side of one connection."""
 
-    def __init__(self, dispatch: Callable[[Exchange], None], limits: Limits, connections: set[HttpConnection]) -> None:
-        """dispatch: takes every complete request. connections: the server's set; this one adds and removes itself."""
+    def __init__(
+        self, dispatch: Callable[[Exchange], None], limits: Limits, connections: set[HttpConnection], heads: KnownHeads
+    ) -> None:
+        """Wait for the transport.
+
+        dispatch: takes every complete request. connections: the listener's set; this one adds and removes itself.
+        heads: the listener's, shared by all connections.
+        """
         import httptools
 
         self._dispatch = dispatch
         self._limits = limits
         self._connections = connections
+        self._heads = heads
         self._make_parser = httptools.HttpRequestParser
         self._parse_error = httptools.HttpParserError
         self._parser: Any = self._make_parser(self)
         self._transport: asyncio.Transport | None = None
         self._exchanges: deque[Exchange] = deque()
         """Requests not yet answered to the client, oldest first."""
-        self._current = Exchange(self)
+        self._current = Exchange(self.flush)
+        self._headers: dict[bytes, bytes] = {}
+        """Of the current request."""
         self._chunks: list[bytes] = []
         self._body_bytes = 0
         self._header_bytes = 0
@@ -112,6 +54,8 @@ class HttpConnection(asyncio.Protocol):
         self._begun = 0
         """Requests begun so far."""
         self._is_in_headers = True
+        self._is_between = True
+        """The parser has no request in hand."""
         self._is_closing = False
         """Read no more; close when everything owed is sent."""
 
@@ -142,7 +86,17 @@ class HttpConnection(asyncio.Protocol):
         """Parse; called by the loop."""
         if self._is_closing:
             return
-        begun = self._begun
+        if self._is_between:
+            exchange = self._heads.recall(data, self.flush)
+            if exchange is not None:
+                self._exchanges.append(exchange)
+                self._dispatch(exchange)
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse in full, and remember the head if this was one whole request."""
+        begun, was_between = self._begun, self._is_between
         try:
             self._parser.feed_data(data)
             if self._is_in_headers:
@@ -157,6 +111,8 @@ class HttpConnection(asyncio.Protocol):
                 self._refuse(400, f"malformed HTTP request: {error}")
         except _RefusedError as error:
             self._refuse(error.status, error.message)
+        if was_between and self._is_between and self._begun == begun + 1:
+            self._heads.learn(data, self._current)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
@@ -172,11 +128,13 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Start a request."""
-        self._current = Exchange(self)
+        self._current = Exchange(self.flush)
+        self._current.headers = self._headers = {}
         self._chunks = []
         self._body_bytes = self._header_bytes = self._chunk_count = 0
         self._begun += 1
         self._is_in_headers = True
+        self._is_between = False
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -185,7 +143,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        headers = self._current.headers
+        headers = self._headers
         key = name.lower()
         headers[key] = headers[key] + b", " + value if key in headers else value
         self._count_header(len(name) + len(value))
@@ -220,6 +178,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
+        self._is_between = True
         current = self._current
         chunks = self._chunks
         current.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -232,12 +191,11 @@ class HttpConnection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write every answer whose turn has come, in one call."""
-        exchanges = self._exchanges
+        exchanges, transport = self._exchanges, self._transport
         ready: list[bytes] = []
         while exchanges and (answer := exchanges[0].finished) is not None:
             ready.append(answer)
             exchanges.popleft()
-        transport = self._transport
         if transport is None or not ready:
             return
         transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
@@ -276,7 +234,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer a request that could not be read to its end, after those before it, and close."""
         self._is_closing = True
-        exchange = Exchange(self)
+        exchange = Exchange(self.flush)
         exchange.keep_alive = False
         self._exchanges.append(exchange)
         exchange.fail(status, message)

@@ -11,7 +11,7 @@ from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import choose, deflate, inflate
-from naiad.wire.http.connection import Exchange
+from naiad.wire.http.exchange import Exchange
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.protocol.limits import Limits
-from naiad.wire.http.connection import Exchange, HttpConnection
+from naiad.wire.http.connection import HttpConnection
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.heads import KnownHeads
 
 
 class HttpListener:
@@ -18,6 +20,7 @@ class HttpListener:
         self._dispatch = dispatch
         self._limits = limits
         self._connections: set[HttpConnection] = set()
+        self._heads = KnownHeads()
         self._server: asyncio.Server | None = None
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
@@ -36,7 +39,7 @@ class HttpListener:
         self.port = bound.getsockname()[1]
 
     def _connection(self) -> HttpConnection:
-        return HttpConnection(self._dispatch, self._limits, self._connections)
+        return HttpConnection(self._dispatch, self._limits, self._connections, self._heads)
 
     def stop_accepting(self) -> None:
         """Take no new connections; those that exist live on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from naiad.wire.http.connection import Exchange
+from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Router, route
 
 _TEXT = b"text/plain; charset=utf-8"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from naiad.wire.http.connection import Exchange
+from naiad.wire.http.exchange import Exchange
 
 Handler = Callable[..., None]
 """handler(exchange, **path parameters)."""

@@ -1,0 +1,67 @@
+"""Request heads that have been parsed before.
+
+A client sends the same request line and headers again and again; only the body differs. So the bytes of a head are the
+key to what the parser made of them, and a repeated one costs a dictionary look-up instead of a callback per header.
+Only plain requests are remembered, whose end the head alone tells: everything else is always parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from naiad.wire.http.exchange import Exchange
+
+_END = b"\r\n\r\n"
+_MOST_HEADS = 1024
+_LONGEST_HEAD_BYTES = 2048
+"""Together at most 2 MiB for a listener; past it, requests are only parsed."""
+
+_NEVER = (b"transfer-encoding", b"expect", b"upgrade", b"connection")
+"""Headers that make a request more than a head and so many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the parser made of one head."""
+
+    method: bytes
+    url: bytes
+    headers: Mapping[bytes, bytes]
+    body_bytes: int
+
+
+class KnownHeads:
+    """The heads of one listener; its limits have let them pass, so they need no second check."""
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, Head] = {}
+
+    def recall(self, data: bytes, on_answer: Callable[[], None]) -> Exchange | None:
+        """Return the request in `data` if that is exactly one, with a known head; else None."""
+        at = data.find(_END) + 4
+        head = self._heads.get(data[:at])
+        if head is None or head.body_bytes != len(data) - at:
+            return None
+        exchange = Exchange(on_answer)
+        exchange.method = head.method
+        exchange.url = head.url
+        exchange.headers = head.headers
+        exchange.body = data[at:]
+        return exchange
+
+    def learn(self, data: bytes, exchange: Exchange) -> None:
+        """Remember the head of a request that the parser has just read out of `data`, which held nothing else."""
+        at = data.find(_END) + 4
+        body_bytes = len(data) - at
+        length = exchange.headers.get(b"content-length", b"0")
+        if (
+            at > _LONGEST_HEAD_BYTES
+            or len(self._heads) >= _MOST_HEADS
+            or not exchange.keep_alive
+            or body_bytes != len(exchange.body)
+            or length != b"%d" % body_bytes
+            or any(name in exchange.headers for name in _NEVER)
+        ):
+            return
+        self._heads[data[:at]] = Head(exchange.method, exchange.url, exchange.headers, body_bytes)
