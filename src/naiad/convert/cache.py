@@ -63,11 +63,12 @@ class Entry:
         """
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as made:
-                spec = build(Path(made))
-                document = {"spec": asdict(spec), "files": _measure(Path(made))}
-                (Path(made) / SPEC).write_text(json.dumps(document, indent=1))
-                return self._put_in_place(Path(made))
+            with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as temporary:
+                made = Path(temporary) / "entry"
+                made.mkdir()
+                document = {"spec": asdict(build(made)), "files": _measure(made)}
+                (made / SPEC).write_text(json.dumps(document, indent=1))
+                return self._put_in_place(made)
         except OSError as error:
             raise LoadFailed(
                 f"{self.folder.parent}: the converted model cannot be stored here: {error}. "
@@ -76,21 +77,16 @@ class Entry:
             ) from error
 
     def _put_in_place(self, made: Path) -> Converted:
-        for _ in range(2):
-            found = self.read()
-            if found is not None:
-                return found
-            if self.folder.exists():
-                shutil.rmtree(self.folder, ignore_errors=True)
-            whole = made.with_name(made.name + "-whole")
-            shutil.copytree(made, whole, copy_function=os.link)
-            try:
-                whole.rename(self.folder)
-            except OSError:  # somebody else was quicker; theirs is read in the next turn
-                shutil.rmtree(whole, ignore_errors=True)
+        if self.folder.exists() and self.read() is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            made.rename(self.folder)
+        except OSError:
+            if self.read() is None:  # otherwise somebody else was quicker, and theirs is as good
+                raise
         found = self.read()
         if found is None:
-            raise LoadFailed(f"{self.folder}: the converted model changes while it is stored", path=str(self.folder))
+            raise LoadFailed(f"{self.folder}: the converted model changed while it was stored", path=str(self.folder))
         self._forget_older()
         return found
 
