@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from naiad.core.config import ServerSettings
-from naiad.core.errors import NaiadError
+from naiad.core.errors import InvalidConfiguration, NaiadError
 from naiad.loading.plan import PlannedModel, plan
 from naiad.observe.metrics import MetricsPage
 from naiad.protocol.limits import Limits
@@ -41,6 +41,10 @@ class Server:
         self.catalog = Catalog()
         self.engine = Engine(self.catalog)
         self._entries = tuple(entries)
+        self._origins: dict[str, ModelEntry] = {}
+        """Which entry a model's name came from first."""
+        self._ambiguous: set[str] = set()
+        """Names that two entries claim; neither is served, so that the order of loading decides nothing."""
         self._fetching = fetching or FetchSettings()
         limits = Limits(body_bytes=settings.http_max_input_size)
         self._http = HttpListener(v2_router(self.engine, limits, settings.server_name), limits)
@@ -100,16 +104,35 @@ class Server:
         except NaiadError as error:
             self._failed(label, "", error)
             return False
-        results = await asyncio.gather(*(self._load_model(model) for model in planned))
+        results = await asyncio.gather(*(self._load_model(entry, model) for model in planned))
         return all(results)
 
-    async def _load_model(self, planned: PlannedModel) -> bool:
+    async def _claim(self, entry: ModelEntry, planned: PlannedModel) -> bool:
+        """Whether the model's name is this entry's alone; takes an earlier claimant out of service if not."""
+        first = self._origins.setdefault(planned.name, entry)
+        if first is entry:
+            return True
+        if planned.name not in self._ambiguous:
+            self._ambiguous.add(planned.name)
+            for model in self.catalog.withdraw(planned.name):
+                await model.drain()
+                await self._in_thread(model.close)
+            self._failed(planned.name, "", _ambiguous(planned.name, first, entry))
+        return False
+
+    async def _load_model(self, entry: ModelEntry, planned: PlannedModel) -> bool:
+        if not await self._claim(entry, planned):
+            return False
         self.catalog.announce(planned.name, planned.version)
         began_s = time.perf_counter()
         try:
             models = await self._in_thread(planned.load)
         except NaiadError as error:
             self._failed(planned.name, planned.version, error)
+            return False
+        if planned.name in self._ambiguous:
+            for model in models:
+                await self._in_thread(model.close)
             return False
         for model in models:
             self.catalog.add(model)
@@ -127,3 +150,11 @@ class Server:
 
     async def _in_thread(self, call: Callable[[], Loaded]) -> Loaded:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _ambiguous(name: str, first: ModelEntry, second: ModelEntry) -> InvalidConfiguration:
+    return InvalidConfiguration(
+        f"model '{name}' appears in two or more repositories: {first.source} and {second.source}. Neither is served; "
+        "give one of them another name, as in NAME=SOURCE",
+        model=name,
+    )

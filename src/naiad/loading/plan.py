@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from naiad.core.config import ServerSettings
+from naiad.core.errors import InvalidConfiguration
 from naiad.loading.tensor_models import plan_triton_model
 from naiad.loading.text_models import load_text_model
 from naiad.repository import Fetched, FetchSettings, Layout, LayoutKind, ModelEntry, fetch, model_name, recognise
 from naiad.serving.model import ServedModel
+
+DEVICES = ("auto", "cpu")
+"""What an entry's `device` may be."""
 
 _log = logging.getLogger("naiad.loading")
 
@@ -33,6 +37,12 @@ class PlannedModel:
 
 def plan(entry: ModelEntry, fetching: FetchSettings, settings: ServerSettings) -> list[PlannedModel]:
     """Fetch an entry and say which models are in it. Raises NaiadError when it cannot be fetched or recognised."""
+    if entry.device not in DEVICES:
+        raise InvalidConfiguration(
+            f"'{entry.name or entry.source}': device '{entry.device}' cannot be used: this version runs models on the "
+            f"CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
+            device=entry.device,
+        )
     fetched = fetch(entry, fetching)
     for notice in fetched.notices:
         _log.warning("%s", notice)

@@ -67,6 +67,12 @@ class Catalog:
         entry = versions.setdefault(version, Entry(name, version))
         entry.move(State.UNAVAILABLE, reason)
 
+    def withdraw(self, name: str) -> list[ServedModel]:
+        """Forget every version of a model; returns those that were ready, for the caller to drain and close."""
+        self._latest.clear()
+        versions = self._entries.pop(name, {})
+        return [entry.model for entry in versions.values() if entry.model is not None]
+
     def find(self, name: str, version: str = "") -> ServedModel:
         """Return the model that serves a request; version empty or "-1" = the highest that is ready.
 
