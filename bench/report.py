@@ -92,17 +92,25 @@ def _simple(data: dict) -> str:
         for c in concurrencies:
             rate, p50, p99 = (middle(rounds, name, c, key) for key in ("per_second", "p50_ms", "p99_ms"))
             cells.append(f"{rate:,.0f}/s ({p50:.2f} / {p99:.2f} ms)")
-        rows.append([f"{name}{_setting(data, name)}", *cells])
+        rows.append([name, *cells])
     for name in names[1:]:
         ratios = [ratio(rounds, (NAIAD, c, "per_second"), (name, c, "per_second")) for c in concurrencies]
         aims = [SIMPLE_AIMS.get(c) if name == "Triton" else None for c in concurrencies]
         rows.append([f"Naiad / {name}", *map(against, ratios, aims)])
     title = "### `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
-    return title + table(["", *(f"concurrency {c}" for c in concurrencies)], rows)
+    body = table(["", *(f"concurrency {c}" for c in concurrencies)], rows)
+    return "\n".join([title + body, "", "Settings:", "", *_settings(data["settings"], "simple")])
 
 
-def _setting(data: dict, name: str) -> str:
-    return "" if name == NAIAD else f" ({data['settings'][name]})"
+def _settings(settings: dict, where: str) -> list[str]:
+    """The best settings of everybody but Naiad, one line each; concurrencies that share one stand together."""
+    lines = []
+    for name, found in settings.items():
+        if name != NAIAD:
+            shared = {words: [c for c, other in found.items() if other == words] for words in found.values()}
+            words = "; ".join(f"at {', '.join(cs)}: {words}" for words, cs in shared.items())
+            lines.append(f"- {name}, {where}, {words}")
+    return lines
 
 
 def _text(data: dict) -> str:
@@ -117,11 +125,10 @@ def _text(data: dict) -> str:
         for label, cells in rows.items()
     ]
     title = "### MiniLM, 512 texts of mixed length, concurrency 32\n\n"
-    settings = "; ".join(
-        f"{name}, {job}: {words}" for job in jobs for name, words in data[job]["settings"].items() if name != NAIAD
-    )
     best = "; ".join(f"{job}: {best_policy(data[job]['rounds'], 'offline')}" for job in jobs)
-    return title + table(head, body) + f"\n\nBest offline policy: {best}. {settings}".rstrip()
+    settings = [line for job in jobs for line in _settings(data[job]["settings"], job)]
+    lines = [title + table(head, body), "", f"Best offline policy: {best}."]
+    return "\n".join([*lines, *(["", "Settings:", "", *settings] if settings else [])])
 
 
 def _text_rows(rounds: list, settings: dict) -> Iterator[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from contender import Files
-from match import Pace, meet, note
+from match import Pace, meet, note, rates_in_words
 from peers.naiad import AUTOMATIC, ONE_BY_ONE, Naiad
 from sections.text import text_items
 
@@ -22,7 +22,6 @@ def measure(job: str, pace: Pace, files: Files) -> dict[str, object]:
         figures = {}
         for name, setting in ways[::-1] if number % 2 else ways:
             figures[name] = meet(Naiad(), job, setting, items, CONCURRENCIES, pace, files)
-            rates = ", ".join(f"{f['per_second']:.0f}/s at {c}" for c, f in figures[name].items())
-            note(f"  batching {name}, round {number + 1}: {rates}")
+            note(f"  batching {name}, {job}, round {number + 1}: {rates_in_words(figures[name])}")
         rounds.append(figures)
     return {"rounds": rounds}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from contender import SIMPLE, Files, Peer
-from match import Items, Pace, best_setting, meet, note
+from match import Items, Pace, best_settings, meet_at_best, note, rates_in_words, settings_in_words
 
 CONCURRENCIES = (1, 8, 32)
 PAIR = (list(range(16)), [1] * 16)
@@ -17,13 +17,12 @@ def measure(peers: Sequence[Peer], pace: Pace, files: Files) -> dict[str, object
     """Settings by contender; in each round, every contender's figures by concurrency."""
     first, second = np.array(PAIR)
     items = Items([PAIR], np.array([[first + second, first - second]]))
-    settings = {peer.name: best_setting(peer, SIMPLE, items, pace, files) for peer in peers}
+    settings = {peer.name: best_settings(peer, SIMPLE, items, CONCURRENCIES, pace, files) for peer in peers}
     rounds = []
     for number in range(pace.rounds):
         figures = {}
         for peer in peers[::-1] if number % 2 else peers:  # alternate, so that nobody always comes last
-            figures[peer.name] = meet(peer, SIMPLE, settings[peer.name], items, CONCURRENCIES, pace, files)
-            rates = ", ".join(f"{f['per_second']:.0f}/s at {c}" for c, f in figures[peer.name].items())
-            note(f"  simple, round {number + 1}: {peer.name} {rates}")
+            figures[peer.name] = meet_at_best(peer, SIMPLE, settings[peer.name], items, pace, files)
+            note(f"  simple, round {number + 1}: {peer.name} {rates_in_words(figures[peer.name])}")
         rounds.append(figures)
-    return {"settings": {name: setting.words for name, setting in settings.items()}, "rounds": rounds}
+    return {"settings": settings_in_words(settings), "rounds": rounds}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from contender import FP32, Files, Peer
-from match import Items, Pace, best_setting, meet, note
+from match import Items, Pace, best_settings, meet_at_best, note, settings_in_words
 from texts import make_texts
 
 CONCURRENCY = 32
@@ -21,17 +21,17 @@ BARE = Path(__file__).parent.parent / "bare.py"
 def measure(job: str, peers: Sequence[Peer], pace: Pace, files: Files) -> dict[str, object]:
     """Settings by contender; in each round, the bare policies' rates and every contender's figures."""
     items = text_items(files)
-    settings = {peer.name: best_setting(peer, job, items, pace, files) for peer in peers}
+    settings = {peer.name: best_settings(peer, job, items, (CONCURRENCY,), pace, files) for peer in peers}
     rounds = []
     for number in range(pace.rounds):
         bare = run_bare("throughput", job, files, "--seconds", str(pace.seconds / 2))
         note(f"  {job}, round {number + 1}: " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in bare.items()))
         served = {}
         for peer in peers[::-1] if number % 2 else peers:
-            served[peer.name] = meet(peer, job, settings[peer.name], items, (CONCURRENCY,), pace, files)[CONCURRENCY]
+            served[peer.name] = meet_at_best(peer, job, settings[peer.name], items, pace, files)[CONCURRENCY]
             note(f"  {job}, round {number + 1}: {peer.name} {served[peer.name]['per_second']:.0f}/s")
         rounds.append({"bare": bare, "served": served})
-    return {"settings": {name: setting.words for name, setting in settings.items()}, "rounds": rounds}
+    return {"settings": settings_in_words(settings), "rounds": rounds}
 
 
 def text_items(files: Files) -> Items:
