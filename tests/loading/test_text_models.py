@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,54 @@ def test_refusals_name_what_is_wrong(tmp_path: Path) -> None:
             infer(server, "tiny")
         with pytest.raises(InvalidRequest, match="data-type is 'FP32'"):
             infer(server, "tiny", text=np.zeros(1, np.float32))
+
+
+@pytest.mark.torch
+def test_an_onnx_file_of_somebody_else_gives_the_same_embeddings(tmp_path: Path) -> None:
+    """Exported the usual way: padded, with an attention mask; pooling and norm come from the sentence files."""
+    folder = tiny_checkpoint(tmp_path / "m")
+    export_padded(folder)
+    padded = ModelEntry.from_source(f"padded={folder}", weights="onnx")
+    with running_server(f"packed={folder}", padded) as server:
+        assert server.all_loaded, reasons(server)
+        texts = ["hello world", "a good movie in the city by the river", ""]
+        ours, theirs = (output(infer(server, name, text=texts), "embedding") for name in ("packed", "padded"))
+        assert np.abs(ours - theirs).max() < 1e-5
+
+
+def export_padded(folder: Path) -> None:
+    """Write `folder`/model.onnx with torch, as people do."""
+    torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
+    model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+
+    class Exported(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> Any:
+            return self.model(
+                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+            ).last_hidden_state
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Exported(),
+            tuple(torch.ones(2, 5, dtype=torch.int64) for _ in names),
+            folder / "model.onnx",
+            input_names=names,
+            output_names=["last_hidden_state"],
+            dynamic_axes={name: {0: "batch", 1: "tokens"} for name in [*names, "last_hidden_state"]},
+            dynamo=False,
+        )
+
+
+def test_quantising_an_onnx_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "m")
+    (folder / "model.onnx").write_bytes(b"")
+    entry = ModelEntry.from_source(f"m={folder}", weights="onnx", quantize="int8")
+    with running_server(entry) as server:
+        assert "quantize: int8 works on safetensors checkpoints" in reasons(server)["m"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.onnx_file import open_padded_encoder
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
@@ -52,60 +53,38 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
 
 def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
-    if layout.safetensors is not None and entry.weights in ("auto", "safetensors"):
-        return _open_packed(entry, layout.folder, head, settings)
-    if layout.onnx is not None:
-        return _open_padded(entry, layout.folder, layout.onnx, head, settings)
-    raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
-
-
-def _open_packed(
-    entry: ModelEntry, folder: Path, head: str, settings: ServerSettings
-) -> tuple[EncoderQueue, EncoderSpec]:
     quantize = entry.quantize if entry.quantize != "none" else settings.quantize
-    converted = convert_checkpoint(folder, head=head, quantize=quantize)
-    instances = open_encoder(converted.graph, converted.spec, count=entry.batching.instances or settings.instances)
-    rule = _rule(entry, TokenRule().max_tokens)
+    count = entry.batching.instances or settings.instances
+    if layout.safetensors is not None and entry.weights in ("auto", "safetensors"):
+        converted = convert_checkpoint(layout.folder, head=head, quantize=quantize)
+        spec = converted.spec
+        instances = open_encoder(converted.graph, spec, count=count)
+        policy: Policy = partial(decide_packed, rule=_rule(entry, TokenRule().max_tokens))
+    elif layout.onnx is not None:
+        _refuse_quantizing(entry, layout.onnx, quantize)
+        instances, spec = open_padded_encoder(layout.onnx, layout.folder, head, count=count)
+        policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
+    else:
+        raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    if not settings.batching:
+        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
     narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
     wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
-    policy: Policy = partial(decide_packed, rule=rule)
-    return _queue(entry, narrow, wide, policy, settings), converted.spec
+    max_waiting = entry.batching.max_queue_size or settings.max_waiting
+    return EncoderQueue(narrow, policy, wide=wide, max_sequences=max_waiting), spec
 
 
-def _open_padded(
-    entry: ModelEntry, folder: Path, onnx: Path, head: str, settings: ServerSettings
-) -> tuple[EncoderQueue, EncoderSpec]:
-    from naiad.backends.onnxruntime.padded import open_padded_encoder
-
-    if "int8" in (entry.quantize, settings.quantize):
+def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:
+    if quantize != "none":
         raise LoadFailed(
-            f"'{entry.name}': quantize: int8 works on safetensors checkpoints of known architectures; this model is "
-            f"the ONNX file {onnx.name}. Leave it out, or name a quantised file with weights:"
+            f"'{entry.name}': quantize: {quantize} works on safetensors checkpoints of known architectures; this model "
+            f"is the ONNX file {onnx.name}. Leave it out, or name a quantised file with weights:"
         )
-    instances, spec = open_padded_encoder(onnx, folder, head, count=entry.batching.instances or settings.instances)
-    rule = _rule(entry, PADDED_TOKENS)
-    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
-    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
-    policy: Policy = partial(decide_padded, rule=rule)
-    return _queue(entry, narrow, wide, policy, settings), spec
 
 
 def _rule(entry: ModelEntry, max_tokens: int) -> TokenRule:
     batching = entry.batching
     return TokenRule(batching.max_tokens_per_batch or max_tokens, max_delay_s=batching.max_queue_delay_ms / 1000.0)
-
-
-def _queue(
-    entry: ModelEntry, narrow: list[Runner], wide: Runner, policy: Policy, settings: ServerSettings
-) -> EncoderQueue:
-    if not settings.batching:
-        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
-    return EncoderQueue(
-        narrow,
-        policy,
-        wide=wide,
-        max_sequences=entry.batching.max_queue_size or settings.max_waiting,
-    )
 
 
 def _config(name: str, task: Task, task_name: str) -> ModelConfig:
