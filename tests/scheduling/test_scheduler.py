@@ -210,7 +210,7 @@ async def test_close_answers_what_still_waits() -> None:
     await answers.until(2)
 
 
-async def test_short_runs_move_to_the_loop_and_a_long_one_moves_back() -> None:
+async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
     clock = ManualClock()
 
     class Timed(Echo):
@@ -221,8 +221,8 @@ async def test_short_runs_move_to_the_loop_and_a_long_one_moves_back() -> None:
             return super().execute(batch)
 
     timed, answers = Timed(), Collector()
-    runner = Runner(timed, "i", may_inline=True, cpu_clock=clock)
-    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)))
+    runner = Runner(timed, "i", may_inline=True, clock=clock, cpu_clock=clock)
+    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
     for at in range(INLINE_AFTER_RUNS):
         subject.submit(answers.job(at))
     await answers.until(INLINE_AFTER_RUNS)
@@ -232,6 +232,19 @@ async def test_short_runs_move_to_the_loop_and_a_long_one_moves_back() -> None:
     subject.submit(answers.job("inline, but long"))
     await answers.until(INLINE_AFTER_RUNS + 1)
     assert threading.get_ident() in timed.threads
+    assert not runner.runs_inline, "the next run is measured in the thread"
+    timed.took_s = 1e-5
+    subject.submit(answers.job("short after all: only the clock on the wall had moved"))
+    await answers.until(INLINE_AFTER_RUNS + 2)
+    assert runner.runs_inline
+    timed.took_s = 1.0
+    for at in range(2):
+        subject.submit(answers.job(at))
+    await answers.until(INLINE_AFTER_RUNS + 4)
+    assert not runner.runs_inline
+    timed.took_s = 1e-5
+    subject.submit(answers.job("one short run does not make up for a long one in the thread"))
+    await answers.until(INLINE_AFTER_RUNS + 5)
     assert not runner.runs_inline
     subject.close()
 

@@ -43,14 +43,8 @@ class InferRequest:
     """1 = highest; 0 = the model's default level."""
     timeout_us: int = 0
     """Wanted by the caller; counts only as far as the model's queue policy allows; 0 = none."""
-    is_cancelled: bool = False
-    """Set through `engine.cancel`, read by the scheduler."""
     arrived_s: float = 0.0
     """Monotonic seconds; by the door, when the last byte was there."""
-    queued_s: float = 0.0
-    """By the scheduler, when the request (or the first of its sequences) entered the queue."""
-    started_s: float = 0.0
-    """By the scheduler, when an instance took it up."""
 
 
 @dataclass(slots=True)

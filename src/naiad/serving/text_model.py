@@ -77,7 +77,7 @@ class EncoderQueue:
 class _Flight:
     """One request on its way: its sequences are run in any order and answered together."""
 
-    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "request", "respond", "results")
+    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "queued_s", "request", "respond", "results")
 
     def __init__(self, model: TextModel, request: InferRequest, respond: Respond) -> None:
         self.model = model
@@ -88,6 +88,8 @@ class _Flight:
         self.jobs: list[Job] = []
         self.results: list[EncoderResult | None] = []
         self.missing = 0
+        self.queued_s = 0.0
+        """When its sequences entered the queue."""
         self.first_run: BatchRun | None = None
 
     @property
@@ -169,7 +171,7 @@ class TextModel:
     def _queue(self, flight: _Flight, preparation: Preparation) -> None:
         """Queue every sequence of a request. Raises Overloaded when they do not all fit."""
         flight.preparation = preparation
-        flight.request.queued_s = self._clock()
+        flight.queued_s = self._clock()
         sequences = preparation.sequences
         flight.results = [None] * len(sequences)
         flight.missing = len(sequences)
@@ -237,12 +239,12 @@ class TextModel:
         if isinstance(answer, NaiadError):
             self.statistics.record_failure(failure_reason(answer), total_s)
             return
-        started_s = run.started_s if run is not None else request.queued_s
+        started_s = run.started_s if run is not None else flight.queued_s
         ran_s = max((job.run.output_ready_s for job in flight.jobs if job.run is not None), default=started_s)
         stages = Stages(
             total=total_s,
-            queue=started_s - request.queued_s,
-            compute_input=request.queued_s - request.arrived_s,
+            queue=started_s - flight.queued_s,
+            compute_input=flight.queued_s - request.arrived_s,
             compute_infer=ran_s - started_s,
             compute_output=now - ran_s,
         )

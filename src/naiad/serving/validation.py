@@ -5,7 +5,7 @@ Source: triton-inference-server/core, `InferenceRequest::Normalize`, behaviour a
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
@@ -37,13 +37,14 @@ class RequestCheck:
         Raises InvalidRequest with Triton's message.
         """
         inputs = request.inputs
-        if not self._required.issubset(inputs) or len(inputs) > len(self._inputs):
+        # As many as declared and, as the loop below finds, none unknown: then none is missing either.
+        if len(inputs) != len(self._inputs) and not self._may_omit(inputs):
             raise InvalidRequest(_prefix(request) + self._count_message(request))
         rows = -1
         for name, tensor in inputs.items():
             config = self._inputs.get(name)
             if config is None:
-                raise InvalidRequest(f"unexpected inference input '{name}' for model '{self._name}'")
+                raise InvalidRequest(self._unknown_message(request, name))
             if tensor.datatype != config.datatype:
                 raise InvalidRequest(
                     f"{_prefix(request)}inference input '{name}' data-type is '{tensor.datatype}', but model "
@@ -54,6 +55,9 @@ class RequestCheck:
             if output.name not in self._outputs:
                 raise InvalidRequest(f"unexpected inference output '{output.name}' for model '{self._name}'")
         return max(rows, 1), None if self._has_one_shape else self._key(request)
+
+    def _may_omit(self, inputs: Mapping[str, Tensor]) -> bool:
+        return len(inputs) < len(self._inputs) and self._required.issubset(inputs)
 
     def _check_shape(self, request: InferRequest, config: TensorConfig, tensor: Tensor, rows: int) -> int:
         """Check one input; returns the batch size so far (-1 without a batch dimension)."""
@@ -99,6 +103,11 @@ class RequestCheck:
             f"{expected} Got input(s) {_quoted(list(request.inputs))}, but missing required input(s) "
             f"{_quoted(missing)}. Please provide all required input(s)."
         )
+
+    def _unknown_message(self, request: InferRequest, name: str) -> str:
+        if not self._required.issubset(request.inputs):
+            return _prefix(request) + self._count_message(request)
+        return f"unexpected inference input '{name}' for model '{self._name}'"
 
     def _key(self, request: InferRequest) -> Hashable:
         skip = 1 if self._max_rows else 0
