@@ -18,6 +18,7 @@ from naiad.core.config import ServerSettings, environment_variable, flag, option
 from naiad.observe.logs import set_up_logging
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
+from naiad.serving.states import State
 
 COLLECT_AFTER_OBJECTS = 20_000
 """Python's own 700 costs a small request about a tenth of its time."""
@@ -110,10 +111,15 @@ def _on_signal(stop: asyncio.Event, number: signal.Signals) -> None:
 
 
 def _log_models(server: Server, took_s: float) -> None:
-    """Print the table of models, as scripts written for Triton look for it."""
+    """Print the table of models, as scripts written for Triton look for it, and what cannot be served."""
+    entries = list(server.catalog.entries())
     rows = [("Model", "Version", "Status")]
-    rows += [(entry.name, entry.version or "-", str(entry.state)) for entry in server.catalog.entries()]
+    rows += [(entry.name, entry.version or "-", str(entry.state)) for entry in entries]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         _log.info("| %s |", " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    failed = [entry.name for entry in entries if entry.state is not State.READY]
+    if failed:
+        left = "the others are served" if len(failed) < len(entries) else "nothing else is left to serve"
+        _log.warning("%d of %d models cannot be served (%s); %s", len(failed), len(entries), ", ".join(failed), left)
     _log.info("ready on http://%s:%d after %.2f s", server.settings.host, server.http_port, took_s)
