@@ -41,14 +41,14 @@ def measure_load(port: int, requests: list[bytes], concurrency: int, seconds: fl
 
     Raises RuntimeError with the generator's words when an answer is not a 200 or does not come.
     """
-    with tempfile.NamedTemporaryFile(suffix=".requests") as file:
-        file.write(pickle.dumps(requests))
-        file.flush()
-        argv = [sys.executable, str(LOAD), file.name, "--port", str(port), "--concurrency", str(concurrency)]
-        argv += ["--seconds", str(seconds), "--count", str(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        asked, measured = Path(folder) / "requests", Path(folder) / "figures"
+        asked.write_bytes(pickle.dumps(requests))
+        argv = [sys.executable, str(LOAD), str(asked), str(measured), "--port", str(port)]
+        argv += ["--concurrency", str(concurrency), "--seconds", str(seconds), "--count", str(count)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"load generator: {done.stderr.strip()[-800:]}")
-    figures = json.loads(done.stdout)
+        if done.returncode:
+            raise RuntimeError(f"load generator: {done.stderr.strip()[-800:]}")
+        figures = json.loads(measured.read_text())
     bodies = {int(index): base64.b64decode(body) for index, body in figures.pop("bodies").items()}
     return Figures(bodies=bodies, **figures)

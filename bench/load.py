@@ -2,7 +2,7 @@
 
 Runs as a process of its own (`drive.py` starts it): reads prebuilt request bytes, asks for them in order, looks at
 nothing but the status and Content-Length of an answer, keeps the bodies of the first few requests for checking, and
-prints one line of JSON. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows it), so
+writes its figures to a file. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows it), so
 what the table says is about the servers. Not covered: chunked answers, TLS, HTTP/2, pipelining.
 """
 
@@ -148,14 +148,15 @@ async def measure(options: argparse.Namespace, requests: list[bytes]) -> dict[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("requests", help="pickled list of request bytes")
+    parser.add_argument("requests", help="file with a pickled list of request bytes")
+    parser.add_argument("figures", help="file to write what was measured to, as JSON")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="ask for no more after this")
     parser.add_argument("--count", type=int, default=0, help="ask for no more than this; 0: no limit")
     options = parser.parse_args()
     requests = pickle.loads(Path(options.requests).read_bytes())
-    print(json.dumps(uvloop.run(measure(options, requests))))
+    Path(options.figures).write_text(json.dumps(uvloop.run(measure(options, requests))))
 
 
 if __name__ == "__main__":
