@@ -7,7 +7,7 @@ Not here: what the nodes mean (`layers.py`, `heads.py`, `quantize.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,12 @@ class GraphBuilder:
         output = f"{kind}_{len(self._nodes)}"
         self._nodes.append(self._onnx.helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
+
+    def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
+        """Cut a value into parts of these sizes."""
+        outputs = [f"Split_{len(self._nodes)}_{part}" for part in range(len(sizes))]
+        self._nodes.append(self._onnx.helper.make_node("Split", [x, self.ints(*sizes)], outputs, axis=axis))
+        return outputs
 
     def once(self, key: str, make: Callable[[], str]) -> str:
         """A value computed the first time only: what several layers need alike."""
