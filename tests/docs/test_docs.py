@@ -109,8 +109,8 @@ def test_files_named_exist(page: Path) -> None:
     ] == []
 
 
-EXAMPLES = ("./", "../", "/")
-"""How the paths of a reader's own files begin."""
+EXAMPLES = ("./", "../", "/", ".venv/", ".bench/", "bench/results/")
+"""How the paths of a reader's own files begin, and of those that commands make."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
