@@ -176,19 +176,20 @@ class TextModel:
         flight.results = [None] * len(sequences)
         flight.missing = len(sequences)
         flight.jobs = []
-        submit = self._encoder.scheduler.submit
-        try:
-            for index, sequence in enumerate(sequences):
-                job = Job(sequence, sequence.tokens, self._ran)
-                job.owner = (flight, index)
-                submit(job, flight.request.priority, flight.request.timeout_us)
-                flight.jobs.append(job)
-        except NaiadError:
-            flight.respond, respond = None, flight.respond  # the caller answers; withdrawn jobs must not
-            self._withdraw(flight)
-            flight.respond = respond
-            raise
+        for index, sequence in enumerate(sequences):
+            job = Job(sequence, sequence.tokens, self._ran)
+            job.owner = (flight, index)
+            flight.jobs.append(job)
         self._flights.add(flight)
+        scheduler, request = self._encoder.scheduler, flight.request
+        try:
+            if len(sequences) == 1:
+                scheduler.submit(flight.jobs[0], request.priority, request.timeout_us)
+            else:
+                scheduler.submit_all(flight.jobs, request.priority, request.timeout_us)
+        except NaiadError:
+            self._flights.discard(flight)
+            raise
         if not sequences:
             self._complete(flight)
 
