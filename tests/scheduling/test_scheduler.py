@@ -99,7 +99,7 @@ async def test_the_loop_is_free_while_a_batch_runs_and_the_next_grows() -> None:
 
 async def test_a_lone_job_gets_the_wide_instance_and_company_the_narrow_ones() -> None:
     narrow, wide, answers = Echo(), Echo(), Collector()
-    subject = scheduler(narrow, wide=wide, clock=ManualClock())
+    subject = scheduler(narrow, wide=wide)
     subject.submit(answers.job("lone"))
     await answers.until(1)
     for item in range(2):
@@ -107,24 +107,6 @@ async def test_a_lone_job_gets_the_wide_instance_and_company_the_narrow_ones() -
     await answers.until(3)
     assert wide.batches == [["lone"]]
     assert narrow.batches == [[0, 1]]
-    subject.close()
-
-
-async def test_after_a_lone_job_the_next_starts_at_once_but_not_those_that_come_together() -> None:
-    clock = ManualClock()
-    echo, answers = Echo(), Collector()
-    subject = scheduler(echo, clock=clock)
-    subject.submit(answers.job("first"))
-    await answers.until(1)
-    clock.advance(1.0)
-    subject.submit(answers.job("alone again"))
-    assert subject.pending == 0, "it did not wait for the next turn of the loop"
-    await answers.until(2)
-    for item in range(3):
-        subject.submit(answers.job(item))
-    assert subject.pending == 3
-    await answers.until(5)
-    assert echo.batches == [["first"], ["alone again"], [0, 1, 2]]
     subject.close()
 
 

@@ -17,10 +17,6 @@ from naiad.scheduling.decision import Policy, WaitUntil
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
 
-COMPANY_WITHIN_S = 50e-6
-"""After a job that came alone, the next one starts at once, without waiting for others of the same turn of the loop;
-unless it comes so soon that it cannot be the same client's next one. Saves a lone client a turn of the loop."""
-
 WINDOW = 64
 """How many waiting jobs a policy gets to see."""
 
@@ -55,10 +51,6 @@ class Scheduler:
         self._running = 0
         self._is_turn_planned = False
         self._is_turning = False
-        self._was_alone = False
-        """The last turn found one job."""
-        self._turned_s = 0.0
-        """When the last turn was over."""
         self._wake_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._idle_waiters: list[asyncio.Future[None]] = []
@@ -78,14 +70,10 @@ class Scheduler:
         """Queue a job; `job.done` is called once, later. Raises Overloaded, or NotReady while stopping."""
         if self._is_stopping:
             raise NotReady("Server is stopping, scheduler for model has stopped accepting new inference requests")
-        now = self._clock()
-        self._queue.add(job, now, priority, timeout_us)
+        self._queue.add(job, self._clock(), priority, timeout_us)
         if self._order is not None:
             self._order.append(job)
-        if self._was_alone and self._queue.length == 1 and now - self._turned_s > COMPANY_WITHIN_S:
-            self.turn()
-        else:
-            self._plan_turn()
+        self._plan_turn()
 
     def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
         """Queue jobs that belong together, so that they can share a batch; all of them or, raising Overloaded, none."""
@@ -115,7 +103,6 @@ class Scheduler:
         self._is_turn_planned = False
         self._is_turning = True
         self._wake_s = None
-        found = self._queue.length
         try:
             self._expire()
             while self._queue.length:
@@ -124,8 +111,6 @@ class Scheduler:
                     break
         finally:
             self._is_turning = False
-        self._was_alone = found == 1
-        self._turned_s = self._clock()
         self._set_timer()
         self._tell_waiters()
 
