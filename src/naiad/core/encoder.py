@@ -69,7 +69,7 @@ class EncoderSpec:
     layout: str = "packed"
     """"packed" (our builder: sequences concatenated without padding) or "padded" (batch × longest)."""
     pack_tokens: int = 128
-    """Packed graphs: sequences run together up to this many tokens; more is no faster. A longer one runs alone."""
+    """Packed graphs: sequences run together up to this many tokens; more is slower. A longer one runs alone."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False
