@@ -59,7 +59,7 @@ def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings
         converted = convert_checkpoint(layout.folder, head=head, quantize=quantize)
         spec = converted.spec
         instances = open_encoder(converted.graph, spec, count=count)
-        policy: Policy = partial(decide_packed, rule=_rule(entry, TokenRule().max_tokens))
+        policy: Policy = partial(decide_packed, rule=_rule(entry, spec.pack_tokens))
     elif layout.onnx is not None:
         _refuse_quantizing(entry, layout.onnx, quantize)
         instances, spec = open_padded_encoder(layout.onnx, layout.folder, head, count=count)
