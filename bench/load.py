@@ -2,8 +2,8 @@
 
 Runs as a process of its own (`drive.py` starts it): reads prebuilt request bytes, asks for them in order, looks at
 nothing but the status and Content-Length of an answer, keeps the bodies of the first few requests for checking, and
-writes its figures to a file. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows it), so
-what the table says is about the servers. Not covered: chunked answers, TLS, HTTP/2, pipelining.
+writes its figures to a file. It reaches more than 100,000 requests/s against a constant answer (`generator.py` shows
+it), so what the table says is about the servers. Not covered: chunked answers, TLS, HTTP/2, pipelining.
 """
 
 from __future__ import annotations

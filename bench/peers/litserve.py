@@ -23,8 +23,7 @@ class LitServe:
     def settings(self, job: str) -> list[Setting]:
         if job == SIMPLE:
             return [Setting(), Setting(batch=8)]
-        return [Setting(workers=2), Setting(workers=2, batch=4, wait_ms=1), Setting(workers=2, batch=8, wait_ms=5),
-                Setting(threads=2, batch=32, wait_ms=10)]  # fmt: skip
+        return [Setting(workers=2), Setting(workers=2, batch=4, wait_ms=1), Setting(workers=2, batch=8, wait_ms=5)]
 
     def launch(self, job: str, setting: Setting, files: Files) -> Launch:
         port = free_port()

@@ -28,8 +28,7 @@ class MLServer:
     def settings(self, job: str) -> list[Setting]:
         if job == SIMPLE:
             return [Setting(workers=0), Setting(workers=1)]
-        return [Setting(workers=2), Setting(workers=2, batch=4, wait_ms=1), Setting(workers=2, batch=8, wait_ms=5),
-                Setting(workers=0, threads=2, batch=32, wait_ms=10)]  # fmt: skip
+        return [Setting(workers=2), Setting(workers=2, batch=4, wait_ms=1), Setting(workers=2, batch=8, wait_ms=5)]
 
     def launch(self, job: str, setting: Setting, files: Files) -> Launch:
         folder = files.folder / "mlserver"

@@ -45,7 +45,7 @@ class Triton:
     def settings(self, job: str) -> list[Setting]:
         if job == SIMPLE:
             return [Setting(), Setting(batch=8), Setting(workers=2)]
-        return [Setting(workers=2), Setting(workers=2, batch=4), Setting(threads=2, batch=32, wait_ms=5)]
+        return [Setting(workers=2), Setting(workers=2, batch=4)]
 
     def launch(self, job: str, setting: Setting, files: Files) -> Launch:
         python = files.python("triton")
