@@ -1,0 +1,1 @@
+"""The gRPC door: transports below, the servicer above, `call.py` between them."""

@@ -1,0 +1,39 @@
+"""The seam between a gRPC transport and the servicer.
+
+A transport (grpc.aio, or HTTP/2 of our own) turns whatever it speaks into calls; the servicer answers them and knows of
+no transport. Everything happens on the event loop's thread, by callbacks: there is no task for each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+
+class Call(Protocol):
+    """One RPC, as the servicer sees it."""
+
+    method: str
+    """Full path: `/inference.GRPCInferenceService/ModelInfer`."""
+    metadata: Mapping[str, str]
+    """Names in lower case; pseudo-headers left out; binary values (`-bin`) left as they came."""
+    deadline_s: float | None
+    """By the clock of `naiad.core.clock`; None = none."""
+    on_message: Callable[[bytes], None] | None
+    """Set by the servicer; called with each whole message, decompressed."""
+    on_end: Callable[[], None] | None
+    """Set by the servicer; called when the client will send no more messages."""
+    on_cancel: Callable[[], None] | None
+    """Set by the servicer; called once if the client cancels, disconnects, or the deadline passes before `finish`."""
+
+    def send(self, message: bytes) -> None:
+        """Send one message; ignored after `finish` or cancellation."""
+        ...
+
+    def finish(self, status: str = "OK", message: str = "") -> None:
+        """End the call with a status by its gRPC name (`NOT_FOUND` …); further calls are ignored."""
+        ...
+
+
+Serve = Callable[[Call], None]
+"""The servicer's entry: takes a call whose headers have arrived and sets its callbacks, or finishes it at once."""
