@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest, MalformedBody, Unsupported
-from naiad.core.message import InferRequest, Parameter, RequestedOutput
+from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
+from naiad.protocol.json_body import parse_json, read_boolean, read_unsigned, set_parameter
 from naiad.protocol.limits import Limits
 
 _LARGEST = 2**63 - 1
@@ -48,42 +47,6 @@ def decode(
     return request, binary_default
 
 
-def parse_json(raw: bytes, max_depth: int) -> dict[str, Any]:
-    """Parse a JSON object no deeper than `max_depth`. Raises MalformedBody, or InvalidRequest for the depth."""
-    # Counting brackets is cheap and settles it for almost every request: there is no nesting without brackets.
-    if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
-        raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
-    try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"failed to parse the request JSON buffer: {error.msg} at {error.pos}") from error
-    if type(document) is not dict:
-        raise MalformedBody("failed to parse the request JSON buffer: the request must be a JSON object at 0")
-    return document
-
-
-def _depth(raw: bytes) -> int:
-    """Deepest nesting of brackets outside strings."""
-    deepest = depth = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
-    return deepest
-
-
 def _take_parameters(request: InferRequest, parameters: Any) -> bool:
     """Move the protocol's own parameters into fields, keep the caller's; returns `binary_data_output`."""
     if type(parameters) is not dict:
@@ -91,36 +54,10 @@ def _take_parameters(request: InferRequest, parameters: Any) -> bool:
     binary_default = False
     for key, value in parameters.items():
         if key == "binary_data_output":
-            binary_default = _boolean(key, value)
-        elif key == "priority":
-            request.priority = _unsigned(key, value)
-        elif key == "timeout":
-            request.timeout_us = _unsigned(key, value)
-        elif key.startswith("triton_"):
-            raise InvalidRequest(
-                "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified."
-            )
+            binary_default = read_boolean(key, value)
         else:
-            request.parameters[key] = _parameter(key, value)
+            set_parameter(request, key, value)
     return binary_default
-
-
-def _parameter(key: str, value: Any) -> Parameter:
-    if isinstance(value, (str, bool, int, float)):
-        return value
-    raise InvalidRequest(f"parameter '{key}' has invalid type. It should be either 'int', 'bool', or 'string'.")
-
-
-def _boolean(key: str, value: Any) -> bool:
-    if type(value) is not bool:
-        raise MalformedBody(f"Unable to parse '{key}': attempt to access JSON non-boolean as boolean")
-    return value
-
-
-def _unsigned(key: str, value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise MalformedBody(f"Unable to parse '{key}': attempt to access JSON non-unsigned-integer as unsigned-integer")
-    return value
 
 
 def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryview | None, limits: Limits) -> None:
@@ -202,7 +139,7 @@ def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
         return None
     if "data" in entry:
         raise InvalidRequest(_SOURCES + "set 'data' 'binary_data_size'")
-    return _unsigned("binary_data_size", size)
+    return read_unsigned("binary_data_size", size)
 
 
 def _outputs(entries: Any, limits: Limits) -> tuple[RequestedOutput, ...]:
@@ -228,5 +165,5 @@ def _output(name: str, parameters: Any) -> RequestedOutput:
         raise MalformedBody(f"Unable to parse 'parameters': those of output '{name}' must be an object")
     if "shared_memory_region" in parameters:
         raise Unsupported("Client shared memory is disabled. This server does not offer it yet; take the data itself.")
-    binary_data = _boolean("binary_data", parameters.get("binary_data", False))
-    return RequestedOutput(name, binary_data, _unsigned("classification", parameters.get("classification", 0)))
+    binary_data = read_boolean("binary_data", parameters.get("binary_data", False))
+    return RequestedOutput(name, binary_data, read_unsigned("classification", parameters.get("classification", 0)))

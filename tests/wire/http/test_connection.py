@@ -288,3 +288,34 @@ def test_after_a_half_request_nothing_is_taken_for_a_new_one() -> None:
     door.send(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(POST))
     door.send(POST)
     assert [exchange.body for exchange in door.exchanges] == [b"hello", POST]
+
+
+def test_a_stream_leaves_in_chunks_and_keeps_its_turn() -> None:
+    door = Door(answers=False)
+    door.send(POST * 2)
+    first, second = door.exchanges
+    second.answer(200, b"second")
+    first.begin_stream(200, b"text/event-stream")
+    first.push(b"one")
+    head, _, chunk = door.wire.text.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding: chunked" in head
+    assert b"Content-Type: text/event-stream" in head
+    assert chunk == b"3\r\none\r\n"
+    first.push(b"2")
+    first.end_stream()
+    first.push(b"too late")
+    first.answer(500, b"too late")
+    assert door.wire.text.partition(b"\r\n\r\n")[2].startswith(b"3\r\none\r\n1\r\n2\r\n0\r\n\r\nHTTP/1.1 200 OK")
+    assert door.wire.text.endswith(b"second")
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_it() -> None:
+    door = Door(answers=False)
+    door.send(POST)
+    (exchange,) = door.exchanges
+    cancelled: list[bool] = []
+    exchange.on_abandon = lambda: cancelled.append(True)
+    exchange.begin_stream(200, b"text/event-stream")
+    exchange.push(b"one")
+    door.connection.connection_lost(None)
+    assert cancelled == [True]

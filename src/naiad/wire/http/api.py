@@ -12,11 +12,12 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound
 from naiad.protocol.documents import model_metadata, server_metadata
-from naiad.protocol.infer_json import parse_json
+from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.routes import Route, Router, route
 
@@ -35,6 +36,8 @@ def v2_routes(engine: Engine, limits: Limits, server_name: str) -> list[Route]:
     return [
         route(r"/v2/models/stats", GET=_safe(api.statistics)),
         route(_MODEL + "/infer", POST=InferHandler(engine, limits)),
+        route(_MODEL + "/generate", POST=GenerateHandler(engine, limits)),
+        route(_MODEL + "/generate_stream", POST=GenerateHandler(engine, limits, streams=True)),
         route(_MODEL + "/ready", GET=_safe(api.model_ready)),
         route(_MODEL + "/config", GET=_safe(api.config)),
         route(_MODEL + "/stats", GET=_safe(api.statistics)),

@@ -193,8 +193,12 @@ class HttpConnection(asyncio.Protocol):
         """Write every answer whose turn has come, in one call."""
         exchanges, transport = self._exchanges, self._transport
         ready: list[bytes] = []
-        while exchanges and (answer := exchanges[0].finished) is not None:
-            ready.append(answer)
+        while exchanges:
+            first = exchanges[0]
+            if piece := first.take():
+                ready.append(piece)
+            if not first.is_finished:
+                break
             exchanges.popleft()
         if transport is None or not ready:
             return

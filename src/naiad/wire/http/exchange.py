@@ -12,14 +12,16 @@ _JSON = b"application/json"
 
 
 class Exchange:
-    """One request and the place for its answer."""
+    """One request and the place for its answer, which is given whole or as a stream of chunks."""
 
     __slots__ = (
-        "_answer",
         "_on_answer",
+        "_pending",
         "body",
         "headers",
         "is_abandoned",
+        "is_finished",
+        "is_streaming",
         "keep_alive",
         "method",
         "on_abandon",
@@ -27,9 +29,9 @@ class Exchange:
     )
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
-        """on_answer: called once, when there is an answer."""
+        """on_answer: called whenever there is more to send."""
         self._on_answer = on_answer
-        self._answer: bytes | None = None
+        self._pending = b""
         self.method = b""
         self.url = b""
         """As sent: path and query, not decoded."""
@@ -39,39 +41,59 @@ class Exchange:
         self.keep_alive = True
         self.is_abandoned = False
         """The client has gone; nobody will read an answer."""
+        self.is_finished = False
+        """The answer is complete, though it may not have been sent yet."""
+        self.is_streaming = False
+        """The answer has begun as a stream."""
         self.on_abandon: Callable[[], object] | None = None
         """Set by the handler; called when the client goes before it is answered."""
 
     def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:
-        """Send the answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
-        if self._answer is not None:
+        """Give the whole answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
+        if self.is_finished:
             return
+        self.is_finished = True
         self.on_abandon = None
         if status == 200 and content_type == _JSON and not headers and self.keep_alive:  # nearly every answer
-            self._answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            self._pending = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
                 len(body),
                 body,
             )
-            self._on_answer()
-            return
-        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
-        close = b"" if self.keep_alive else b"Connection: close\r\n"
-        self._answer = b"HTTP/1.1 %d %b\r\n%b%b%bContent-Length: %d\r\n\r\n%b" % (
-            status,
-            _REASONS.get(status, b"Unknown"),
-            kind,
-            headers,
-            close,
-            len(body),
-            body,
-        )
+        else:
+            headers += b"Content-Length: %d\r\n" % len(body)
+            self._pending = self._head(status, content_type, headers) + body
         self._on_answer()
 
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:
         """Answer with the v2 error object."""
         self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
 
-    @property
-    def finished(self) -> bytes | None:
-        """The whole answer as bytes, once there is one."""
-        return self._answer
+    def begin_stream(self, status: int, content_type: bytes) -> None:
+        """Begin an answer whose length is not known yet; it goes out in chunks."""
+        self.is_streaming = True
+        self._pending += self._head(status, content_type, b"Transfer-Encoding: chunked\r\n")
+
+    def push(self, data: bytes) -> None:
+        """Send one more chunk of a stream; ignored once it has ended."""
+        if not self.is_finished:
+            self._pending += b"%x\r\n%b\r\n" % (len(data), data)
+            self._on_answer()
+
+    def end_stream(self) -> None:
+        """End a stream; further calls are ignored."""
+        if not self.is_finished:
+            self.is_finished = True
+            self.on_abandon = None
+            self._pending += b"0\r\n\r\n"
+            self._on_answer()
+
+    def take(self) -> bytes:
+        """Return what is ready to be sent, once."""
+        pending, self._pending = self._pending, b""
+        return pending
+
+    def _head(self, status: int, content_type: bytes, headers: bytes) -> bytes:
+        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
+        close = b"" if self.keep_alive else b"Connection: close\r\n"
+        reason = _REASONS.get(status, b"Unknown")
+        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, close, headers)

@@ -44,7 +44,7 @@ class InferHandler:
             _answer(exchange, request, answer, binary_default)
 
         cancel = self._engine.submit(request, respond)
-        if exchange.finished is None:
+        if not exchange.is_finished:
             exchange.on_abandon = cancel
 
     def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:

@@ -1,0 +1,81 @@
+"""The generate extension: one flat JSON object in, one out.
+
+Source: Triton, "Generate Extension". A key that names an input becomes that tensor, any other key a request parameter;
+what stands under the key `parameters` is treated the same way. In the answer a tensor of one element is a plain value.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import orjson
+
+from naiad.core.errors import InvalidRequest, MalformedBody
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.protocol import tensor_json
+from naiad.protocol.json_body import parse_json, set_parameter
+from naiad.protocol.limits import Limits
+
+
+def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
+    """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest."""
+    document = parse_json(body, limits.json_depth)
+    request_id = document.pop("id", "")
+    if type(request_id) is not str:
+        raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
+    request = InferRequest(config.name, version, request_id)
+    inputs = {tensor.name: tensor for tensor in config.inputs}
+    nested = document.pop("parameters", {})
+    if type(nested) is not dict:
+        raise MalformedBody("Unable to parse 'parameters': attempt to access JSON non-object as object")
+    for key, value in (*document.items(), *nested.items()):
+        if key not in inputs:
+            set_parameter(request, key, value)
+        elif key in request.inputs:
+            raise InvalidRequest(f"input '{key}' already exists in request")
+        else:
+            request.inputs[key] = _tensor(inputs[key], value, config.max_batch_size > 0, limits)
+    return request
+
+
+def encode(response: InferResponse) -> bytes:
+    """Return the answer as one flat object. Raises Failed, InvalidRequest for what JSON cannot carry."""
+    head: dict[str, Any] = {"id": response.id} if response.id else {}
+    head |= {"model_name": response.model_name, "model_version": response.model_version, **response.parameters}
+    values = [b"%b:%b" % (orjson.dumps(tensor.name), _value(tensor)) for tensor in response.outputs]
+    return b",".join([orjson.dumps(head)[:-1], *values]) + b"}"
+
+
+def event(data: bytes) -> bytes:
+    """Return one server-sent event."""
+    return b"data: %b\n\n" % data
+
+
+def _tensor(spec: TensorConfig, value: Any, has_batch: bool, limits: Limits) -> Tensor:
+    data = value if type(value) is list else [value]
+    shape = _shape(spec, len(data), has_batch)
+    return tensor_json.decode(spec.name, spec.datatype, shape, len(data), data, limits.body_bytes)
+
+
+def _shape(spec: TensorConfig, count: int, has_batch: bool) -> list[int]:
+    """Give `count` values the input's shape: batch 1, the innermost variable dimension takes what is left."""
+    dims = list(spec.dims)
+    variable = [at for at, dim in enumerate(dims) if dim == -1]
+    for at in variable:
+        dims[at] = 1
+    fixed = prod(dims)
+    if variable and fixed:
+        dims[variable[-1]] = count // fixed
+    if prod(dims) != count:
+        raise InvalidRequest(
+            f"input '{spec.name}' got {count} values, which do not fill its shape {list(spec.dims)}", tensor=spec.name
+        )
+    return [1, *dims] if has_batch else dims
+
+
+def _value(tensor: Tensor) -> bytes:
+    raw = tensor_json.encode(tensor)
+    return raw[1:-1] if tensor.data.size == 1 else raw

@@ -1,0 +1,82 @@
+"""What all JSON bodies have in common: parsing within bounds, plain values, request parameters.
+
+Not here: inputs and outputs, which differ between `/infer` and `/generate`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from naiad.core.errors import InvalidRequest, MalformedBody
+from naiad.core.message import InferRequest
+
+
+def parse_json(raw: bytes, max_depth: int) -> dict[str, Any]:
+    """Parse a JSON object no deeper than `max_depth`. Raises MalformedBody, or InvalidRequest for the depth."""
+    # Counting brackets is cheap and settles it for almost every request: there is no nesting without brackets.
+    if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
+        raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"failed to parse the request JSON buffer: {error.msg} at {error.pos}") from error
+    if type(document) is not dict:
+        raise MalformedBody("failed to parse the request JSON buffer: the request must be a JSON object at 0")
+    return document
+
+
+def _depth(raw: bytes) -> int:
+    """Deepest nesting of brackets outside strings."""
+    deepest = depth = 0
+    in_string = escaped = False
+    for byte in raw:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+    return deepest
+
+
+def read_boolean(key: str, value: Any) -> bool:
+    """Return a value that must be true or false. Raises MalformedBody."""
+    if type(value) is not bool:
+        raise MalformedBody(f"Unable to parse '{key}': attempt to access JSON non-boolean as boolean")
+    return value
+
+
+def read_unsigned(key: str, value: Any) -> int:
+    """Return a value that must be a whole number of at least 0. Raises MalformedBody."""
+    if type(value) is not int or value < 0:
+        raise MalformedBody(f"Unable to parse '{key}': attempt to access JSON non-unsigned-integer as unsigned-integer")
+    return value
+
+
+def set_parameter(request: InferRequest, key: str, value: Any) -> None:
+    """Put one parameter where it belongs: the protocol's own into fields, the caller's beside them.
+
+    Raises InvalidRequest for a reserved name and for a type that no parameter can have.
+    """
+    if key == "priority":
+        request.priority = read_unsigned(key, value)
+    elif key == "timeout":
+        request.timeout_us = read_unsigned(key, value)
+    elif key.startswith("triton_"):
+        raise InvalidRequest(
+            "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified."
+        )
+    elif isinstance(value, (str, bool, int, float)):
+        request.parameters[key] = value
+    else:
+        raise InvalidRequest(f"parameter '{key}' has invalid type. It should be either 'int', 'bool', or 'string'.")

@@ -1,0 +1,84 @@
+"""POST …/generate and …/generate_stream: flat JSON in, flat JSON or server-sent events out.
+
+The first answer decides the status of a stream; what goes wrong later arrives as an event (Triton, "Generate
+Extension").
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import Failed, NaiadError
+from naiad.core.message import Answer
+from naiad.protocol import generate
+from naiad.protocol.limits import Limits
+from naiad.protocol.status import http_status
+from naiad.serving.engine import Engine
+from naiad.wire.http.compression import inflate
+from naiad.wire.http.exchange import Exchange
+
+_JSON = b"application/json"
+_EVENTS = b"text/event-stream; charset=utf-8"
+_ONE_ANSWER = (
+    "generate expects model to produce exactly 1 response, use generate stream for model that generates various number "
+    "of responses"
+)
+
+
+class GenerateHandler:
+    """Decodes, submits, and answers once or as a stream."""
+
+    def __init__(self, engine: Engine, limits: Limits, *, streams: bool = False, clock: Clock = monotonic) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._clock = clock
+        self._respond = _stream if streams else _answer
+
+    def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
+        """Handle one request."""
+        arrived_s = self._clock()
+        try:
+            encoding = exchange.headers.get(b"content-encoding", b"").strip().lower()
+            body = inflate(exchange.body, encoding, self._limits.body_bytes)
+            config = self._engine.catalog.find(model, version).config
+            request = generate.decode(config, version, body, self._limits)
+        except NaiadError as error:
+            exchange.fail(http_status(error), error.message)
+            return
+        request.arrived_s = arrived_s
+        cancel = self._engine.submit(request, lambda answer, is_last: self._respond(exchange, answer, is_last))
+        if not exchange.is_finished:
+            exchange.on_abandon = cancel
+
+
+def _answer(exchange: Exchange, answer: Answer, is_last: bool) -> None:
+    if not is_last:
+        answer = Failed(_ONE_ANSWER)
+    body = _encode(answer)
+    if isinstance(body, NaiadError):
+        exchange.fail(http_status(body), body.message)
+    else:
+        exchange.answer(200, body, _JSON)
+
+
+def _stream(exchange: Exchange, answer: Answer, is_last: bool) -> None:
+    body = _encode(answer)
+    if isinstance(body, NaiadError):
+        if not exchange.is_streaming:
+            exchange.begin_stream(http_status(body), _EVENTS)
+        body = orjson.dumps({"error": body.message})
+    elif not exchange.is_streaming:
+        exchange.begin_stream(200, _EVENTS)
+    exchange.push(generate.event(body))
+    if is_last:
+        exchange.end_stream()
+
+
+def _encode(answer: Answer) -> bytes | NaiadError:
+    if isinstance(answer, NaiadError):
+        return answer
+    try:
+        return generate.encode(answer)
+    except NaiadError as error:
+        return error

@@ -1,0 +1,117 @@
+"""/generate and /generate_stream of a running server, and of a model that answers several times."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.core.errors import ModelFailed
+from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.tensor import bytes_tensor
+from naiad.protocol.limits import Limits
+from naiad.testing import RunningServer, running_server, tiny_checkpoint
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.generate import GenerateHandler
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tiny_checkpoint(tmp_path_factory.mktemp("m") / "tiny", head="sequence-classification")
+    simple = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
+    with running_server(f"tiny={folder}", str(simple)) as running:
+        yield running
+
+
+def ask(server: RunningServer, path: str, document: Any) -> tuple[int, str, bytes]:
+    request = urllib.request.Request(server.url + path, json.dumps(document).encode())
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read()
+
+
+def test_a_text_in_a_label_out(server: RunningServer) -> None:
+    status, kind, body = ask(server, "/v2/models/tiny/generate", {"text": "good movie", "top_k": 1})
+    answer = json.loads(body)
+    assert (status, kind) == (200, "application/json")
+    assert answer["label"] in ("no", "yes")
+    assert 0 < answer["score"] < 1
+
+
+def test_a_stream_of_one(server: RunningServer) -> None:
+    status, kind, body = ask(server, "/v2/models/simple/generate_stream", {"INPUT0": [1] * 16, "INPUT1": [2] * 16})
+    assert (status, kind) == (200, "text/event-stream; charset=utf-8")
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"}\n\n")
+    assert json.loads(body[6:])["OUTPUT0"] == [3] * 16
+
+
+@pytest.mark.parametrize("route", ["generate", "generate_stream"])
+@pytest.mark.parametrize(
+    ("model", "document", "status", "message"),
+    [
+        ("nope", {}, 404, "Request for unknown model: 'nope' is not found"),
+        ("simple", {"INPUT0": [1]}, 400, "input 'INPUT0' got 1 values"),
+        ("tiny", {"text": "x", "no_such_option": 1}, 400, "no_such_option"),
+    ],
+)
+def test_errors_before_the_first_answer_decide_the_status(
+    server: RunningServer, route: str, model: str, document: Any, status: int, message: str
+) -> None:
+    got, _, body = ask(server, f"/v2/models/{model}/{route}", document)
+    assert got == status
+    assert message in body.decode()
+
+
+class Several:
+    """An engine whose model answers several times."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers = answers
+        self.catalog = self
+
+    def find(self, name: str, version: str) -> Any:
+        from naiad.core.model_config import ModelConfig, TensorConfig
+
+        class Found:
+            config = ModelConfig(name, inputs=(TensorConfig("text", "BYTES", (1,)),))
+
+        return Found
+
+    def submit(self, request: InferRequest, respond: Any) -> Any:
+        for number, answer in enumerate(self._answers):
+            respond(answer, number == len(self._answers) - 1)
+        return lambda: None
+
+
+def piece(text: str) -> InferResponse:
+    return InferResponse("m", "1", [bytes_tensor("text", [text.encode()])])
+
+
+def run(*answers: Answer, streams: bool) -> bytes:
+    sent = bytearray()
+    exchange = Exchange(lambda: sent.extend(exchange.take()))
+    exchange.body = b'{"text":"x"}'
+    GenerateHandler(Several(*answers), Limits(), streams=streams)(exchange, "m")  # type: ignore[arg-type]
+    assert exchange.is_finished
+    return bytes(sent)
+
+
+def test_every_answer_is_an_event_and_a_late_error_is_one_too() -> None:
+    sent = run(piece("a"), piece("b"), ModelFailed("broke"), streams=True)
+    assert sent.startswith(b"HTTP/1.1 200 OK")
+    assert sent.count(b"data: ") == 3
+    assert b'data: {"error":"broke"}\n\n' in sent
+    assert sent.endswith(b"0\r\n\r\n")
+
+
+def test_several_answers_do_not_fit_into_generate() -> None:
+    assert b"use generate stream for model" in run(piece("a"), piece("b"), streams=False)
