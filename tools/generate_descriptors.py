@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Make the descriptor module beside a .proto file, without protoc.
+"""Make the descriptor module beside each .proto file, without protoc.
 
-Reads the part of the proto3 language that our files use (messages, enums, oneofs, maps, comments) and nothing more; an
-unknown word is an error with its line. `--check` writes nothing and fails when a module is out of date.
+Reads the part of the proto3 language that our files use (messages, enums, oneofs, maps, services, imports, comments)
+and nothing more; an unknown word is an error with its line. `--check` writes nothing and fails when a module is out of
+date.
 """
 
 from __future__ import annotations
@@ -20,16 +21,22 @@ from google.protobuf.descriptor_pb2 import (
     EnumDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
+    ServiceDescriptorProto,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {"src/naiad/modelconfig/model_config.proto": "src/naiad/modelconfig/descriptor.py"}
+FOLDER = "src/naiad/proto"
+SOURCES = ("model_config.proto", "grpc_service.proto")
+"""Files of the folder; one that is imported stands before those that import it."""
 
-TOKEN = re.compile(r"\s+|//[^\n]*|(?P<word>[A-Za-z_][\w.]*|\d+|\"[^\"]*\"|[{}<>=,;])")
+TOKEN = re.compile(r"\s+|//[^\n]*|(?P<word>[A-Za-z_][\w.]*|\d+|\"[^\"]*\"|[{}()<>=,;])")
 SCALARS = {
     name: FieldDescriptorProto.Type.Value(f"TYPE_{name.upper()}")
     for name in ("double", "float", "int32", "int64", "uint32", "uint64", "bool", "string", "bytes")
 }
+
+
+Kind = FieldDescriptorProto.Type.ValueType
 
 
 @dataclass
@@ -39,7 +46,7 @@ class Parser:
     words: list[tuple[str, int]]
     place: int = 0
     unresolved: list[tuple[FieldDescriptorProto, str]] = field(default_factory=list)
-    kinds: dict[str, FieldDescriptorProto.Type.ValueType] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
     """TYPE_MESSAGE or TYPE_ENUM by full name."""
 
     def take(self, expected: str = "") -> str:
@@ -75,9 +82,9 @@ def words(text: str) -> Iterator[tuple[str, int]]:
         place = match.end()
 
 
-def parse_file(name: str, text: str) -> FileDescriptorProto:
-    """The descriptor that protoc makes of the same text."""
-    parser = Parser([*words(text), ("", 0)])
+def parse_file(name: str, text: str, known: dict[str, Kind]) -> FileDescriptorProto:
+    """The descriptor that protoc makes of the same text; `known` has the types of earlier files and gets this one's."""
+    parser = Parser([*words(text), ("", 0)], kinds=known)
     file = FileDescriptorProto(name=name)
     while word := parser.take():
         if word == "syntax":
@@ -87,6 +94,11 @@ def parse_file(name: str, text: str) -> FileDescriptorProto:
         elif word == "package":
             file.package = parser.take()
             parser.take(";")
+        elif word == "import":
+            file.dependency.append(parser.take().strip('"'))
+            parser.take(";")
+        elif word == "service":
+            parse_service(parser, file.service.add(), file.package)
         elif word == "enum":
             parse_enum(parser, file.enum_type.add(), file.package)
         elif word == "message":
@@ -95,6 +107,34 @@ def parse_file(name: str, text: str) -> FileDescriptorProto:
             raise SystemExit(f"{name}: '{word}' is not understood at the top of a file")
     resolve(parser, file.package)
     return file
+
+
+def parse_service(parser: Parser, service: ServiceDescriptorProto, package: str) -> None:
+    """Read `Name { rpc Method(stream Request) returns (stream Response); … }`."""
+    service.name = parser.take()
+    parser.take("{")
+    while (word := parser.take()) != "}":
+        if word != "rpc":
+            raise SystemExit(f"service {service.name}: '{word}' is not understood")
+        method = service.method.add(name=parser.take())
+        method.client_streaming, method.input_type = parse_side(parser, package)
+        parser.take("returns")
+        method.server_streaming, method.output_type = parse_side(parser, package)
+        if not method.client_streaming:
+            method.ClearField("client_streaming")
+        if not method.server_streaming:
+            method.ClearField("server_streaming")
+        parser.take(";")
+
+
+def parse_side(parser: Parser, package: str) -> tuple[bool, str]:
+    """Read `(Message)` or `(stream Message)`: whether it is a stream, and of what."""
+    parser.take("(")
+    word = parser.take()
+    is_stream = word == "stream"
+    name = parser.take() if is_stream else word
+    parser.take(")")
+    return is_stream, f".{package}.{name}"
 
 
 def parse_enum(parser: Parser, enum: EnumDescriptorProto, scope: str) -> None:
@@ -183,13 +223,13 @@ def resolve(parser: Parser, package: str) -> None:
         unresolved.type_name = f".{full_name}"
 
 
-def module(source: str, text: str) -> str:
+def module(source: str, text: str, known: dict[str, Kind]) -> str:
     """The generated module."""
-    serialized = parse_file(Path(source).name, text).SerializeToString(deterministic=True)
+    serialized = parse_file(source, text, known).SerializeToString(deterministic=True)
     lines = textwrap.wrap(base64.b64encode(serialized).decode(), 110)
     body = "\n".join(f'    b"{line}"' for line in lines)
     return (
-        f'"""Generated by tools/generate_descriptors.py from {Path(source).name}; do not edit."""\n\n'
+        f'"""Generated by tools/generate_descriptors.py from {source}; do not edit."""\n\n'
         f"SERIALIZED_BASE64 = (\n{body}\n)\n"
     )
 
@@ -200,8 +240,10 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: tools/generate_descriptors.py [--check]\n")
         return 2
     stale = 0
-    for source, target in SOURCES.items():
-        text = module(source, (ROOT / source).read_text())
+    known: dict[str, Kind] = {}
+    for source in SOURCES:
+        text = module(source, (ROOT / FOLDER / source).read_text(), known)
+        target = f"{FOLDER}/{source.removesuffix('.proto')}_descriptor.py"
         path = ROOT / target
         if path.exists() and path.read_text() == text:
             continue

@@ -15,6 +15,7 @@ from source import PACKAGE, Import, Module, read_module, read_package
 
 FLOORS = {
     "core": 0,
+    "proto": 0,
     "modelconfig": 1,
     "protocol": 1,
     "scheduling": 1,
@@ -48,7 +49,8 @@ HEAVY = {
     "yaml": ("repository/", "modelconfig/"),
     "uvloop": ("cli/serve.py", "testing/server.py"),
     "httptools": ("wire/http/",),
-    "google": ("modelconfig/", "protocol/"),
+    "google": ("proto/", "modelconfig/", "protocol/"),
+    "grpc": ("wire/grpc/",),
     "prometheus_client": ("observe/",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),

@@ -1,19 +1,16 @@
 """The message `inference.ModelConfig`, and the way between it and JSON values.
 
-The only file here that imports protobuf, and it does so on first use. The descriptor lives in a pool of its own: the
-default pool would refuse to hold ours beside the one of tritonclient in the same process.
+Names and numbers of the message are in `naiad.proto`.
 """
 
 from __future__ import annotations
 
-import base64
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from naiad.modelconfig.descriptor import SERIALIZED_BASE64
+from naiad.proto.pool import message_class
 
 Document = dict[str, Any]
 """A model configuration as JSON values: every plain field present, messages that are not set absent."""
@@ -26,14 +23,9 @@ KEPT_AS_STRINGS = {
 }
 
 
-@cache
 def config_class() -> Any:
-    """The message class."""
-    from google.protobuf import descriptor_pool, message_factory
-
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(base64.b64decode(SERIALIZED_BASE64))
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("inference.ModelConfig"))
+    """Return the message class; imports protobuf on first use."""
+    return message_class("ModelConfig")
 
 
 def to_document(message: Any) -> Document:
