@@ -82,7 +82,7 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/base
 	$(PIP) -r requirements/dev.txt
 	@touch $@
 
-$(STAMPS)/torch: requirements/torch.txt $(STAMPS)/base
+$(STAMPS)/torch: requirements/torch.txt $(STAMPS)/dev
 	$(PIP) -r requirements/torch.txt
 	@touch $@
 

@@ -21,7 +21,7 @@ from naiad.protocol.limits import Limits
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
-from naiad.wire.http.api import v2_router
+from naiad.wire.http.api import http_router
 from naiad.wire.http.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
 
@@ -47,7 +47,7 @@ class Server:
         """Names that two entries claim; neither is served, so that the order of loading decides nothing."""
         self._fetching = fetching or FetchSettings()
         limits = Limits(body_bytes=settings.http_max_input_size)
-        self._http = HttpListener(v2_router(self.engine, limits, settings.server_name), limits)
+        self._http = HttpListener(http_router(self.engine, limits, settings.server_name), limits)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=0))
         self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")

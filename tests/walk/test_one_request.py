@@ -26,7 +26,7 @@ from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.tensor_model import TensorModel
 from naiad.serving.validation import RequestCheck
-from naiad.wire.http.api import v2_router
+from naiad.wire.http.api import http_router
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
@@ -137,7 +137,7 @@ async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
         respond(answer, is_last)
 
     real_submit, engine.submit = engine.submit, submit  # type: ignore[method-assign]
-    router = v2_router(engine, Limits(), "triton")
+    router = http_router(engine, Limits(), "triton")
 
     def dispatch(exchange: Exchange) -> None:
         stations.append("wire: request read")

@@ -56,6 +56,8 @@ class InferResponse:
     outputs: list[Tensor]
     id: str = ""
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    tokens: int = 0
+    """Text models: tokens that were run for this request, special tokens included."""
 
 
 Answer = InferResponse | NaiadError

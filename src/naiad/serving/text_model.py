@@ -222,6 +222,7 @@ class TextModel:
             return
         response.model_version = self.version
         response.id = request.id
+        response.tokens = sum(job.size for job in flight.jobs)
         self._answer(flight, response)
 
     def _answer(self, flight: _Flight, answer: Answer) -> None:

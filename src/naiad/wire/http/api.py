@@ -19,15 +19,16 @@ from naiad.serving.engine import Engine
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
+from naiad.wire.http.openai import openai_routes
 from naiad.wire.http.routes import Route, Router, route
 
 _JSON = b"application/json"
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 
-def v2_router(engine: Engine, limits: Limits, server_name: str) -> Router:
-    """Make the router of the HTTP door."""
-    return Router(v2_routes(engine, limits, server_name))
+def http_router(engine: Engine, limits: Limits, server_name: str) -> Router:
+    """Make the router of the HTTP door: v2, then OpenAI's routes."""
+    return Router([*v2_routes(engine, limits, server_name), *openai_routes(engine, limits)])
 
 
 def v2_routes(engine: Engine, limits: Limits, server_name: str) -> list[Route]:

@@ -58,6 +58,10 @@ class HttpConnection(asyncio.Protocol):
         """The parser has no request in hand."""
         self._is_closing = False
         """Read no more; close when everything owed is sent."""
+        self._is_draining = False
+        """The next answer says that the connection closes."""
+        self.lost = asyncio.Event()
+        """Set when the connection is gone."""
 
     @property
     def is_idle(self) -> bool:
@@ -75,6 +79,7 @@ class HttpConnection(asyncio.Protocol):
         """Abandon what is not answered; called by the loop."""
         del exc
         self._connections.discard(self)
+        self.lost.set()
         self._transport = None
         for exchange in self._exchanges:
             exchange.is_abandoned = True
@@ -89,8 +94,7 @@ class HttpConnection(asyncio.Protocol):
         if self._is_between:
             exchange = self._heads.recall(data, self.flush)
             if exchange is not None:
-                self._exchanges.append(exchange)
-                self._dispatch(exchange)
+                self._take(exchange)
                 return
         self._parse(data)
 
@@ -182,10 +186,17 @@ class HttpConnection(asyncio.Protocol):
         current = self._current
         chunks = self._chunks
         current.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._exchanges.append(current)
-        if not current.keep_alive:
-            self._is_closing = True
-        self._dispatch(current)
+        self._take(current)
+
+    def _take(self, exchange: Exchange) -> None:
+        """Hand a whole request over, unless the answer to the one before it says that the connection closes."""
+        if self._is_closing:
+            return
+        if self._is_draining:
+            exchange.keep_alive = False
+        self._exchanges.append(exchange)
+        self._is_closing = not exchange.keep_alive
+        self._dispatch(exchange)
 
     # answers
 
@@ -206,11 +217,17 @@ class HttpConnection(asyncio.Protocol):
         if self._is_closing and not exchanges:
             transport.close()
 
+    def drain(self) -> None:
+        """Let the next answer be the last, and say so in it: a client that knows sends nothing that would be lost."""
+        self._is_draining = True
+        if self._exchanges:
+            self._exchanges[-1].keep_alive = False
+            self._is_closing = True
+
     def finish(self) -> None:
-        """Read no more requests; close as soon as nothing is owed. For the server's drain."""
+        """Read no more requests; close as soon as nothing is owed."""
+        self.drain()
         self._is_closing = True
-        for exchange in self._exchanges:
-            exchange.keep_alive = False
         if not self._exchanges and self._transport is not None:
             self._transport.close()
 

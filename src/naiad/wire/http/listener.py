@@ -42,14 +42,21 @@ class HttpListener:
         return HttpConnection(self._dispatch, self._limits, self._connections, self._heads)
 
     def stop_accepting(self) -> None:
-        """Take no new connections; those that exist live on."""
+        """Take no new connections; those that exist are told with their next answer that it is the last."""
         if self._server is not None:
             self._server.close()
+        for connection in self._connections:
+            connection.drain()
 
     def finish_connections(self) -> None:
         """Close every connection as soon as it has its answers."""
         for connection in list(self._connections):
             connection.finish()
+
+    async def wait_closed(self) -> None:
+        """Wait until every connection has sent what it owed and is gone; a slow reader takes its time."""
+        while self._connections:
+            await next(iter(self._connections)).lost.wait()
 
     def close(self) -> None:
         """Close everything at once."""
