@@ -61,7 +61,7 @@ def test_histograms_are_cumulative_and_end_with_everything() -> None:
 def test_a_value_on_a_bound_belongs_to_the_bucket_below_it() -> None:
     histogram = Histogram((1.0, 2.0))
     histogram.observe(1.0)
-    histogram.observe(1.5, times=2)
+    histogram.observe_times(1.5, 2)
     histogram.observe(9.0)
     assert histogram.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
     assert histogram.sum == 13.0
@@ -87,3 +87,14 @@ def test_statistics_extension() -> None:
     assert batch["batch_size"] == 4
     assert batch["compute_infer"] == {"count": 1, "ns": 200_000_000}
     assert entry["last_inference"] > 1_600_000_000_000
+
+
+def test_many_values_are_counted_as_if_one_by_one() -> None:
+    histogram = Histogram((0.25, 0.5, 0.75))
+    values = [(number % 101) / 100 for number in range(10_000)]
+    for value in values:
+        histogram.observe(value)
+    expected = [sum(value <= bound for value in values) for bound in (0.25, 0.5, 0.75, 1.0)]
+    assert [count for _, count in histogram.cumulative()] == expected
+    assert histogram.count == 10_000
+    assert abs(histogram.sum - sum(values)) < 1e-6

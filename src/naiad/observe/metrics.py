@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from naiad.observe.histogram import Histogram
 from naiad.observe.statistics import ModelStatistics
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Counter:
 
 
 def _micros(stage: str) -> Callable[[ModelStatistics], float]:
-    return lambda statistics: round(getattr(statistics, stage).seconds * 1e6)
+    return lambda statistics: round(getattr(statistics, stage).sum * 1e6)
 
 
 PER_MODEL = (
@@ -52,7 +53,7 @@ PER_MODEL = (
     Counter(
         "nv_inference_request_duration_us",
         "Cumulative inference request duration in microseconds (includes cached requests)",
-        lambda statistics: round((statistics.success.seconds + statistics.fail.seconds) * 1e6),
+        lambda statistics: round((statistics.success.sum + statistics.fail.sum) * 1e6),
     ),
     Counter(
         "nv_inference_queue_duration_us",
@@ -86,7 +87,7 @@ PER_MODEL = (
 FAILURES = ("nv_inference_request_failure", "Number of failed inference requests, all batch sizes")
 
 HISTOGRAMS = {
-    "request": ("naiad_request_duration_seconds", "Time from the last byte of a request to its answer"),
+    "success": ("naiad_request_duration_seconds", "Time from the last byte of a request to its answer"),
     "queue": ("naiad_queue_duration_seconds", "Time that a request waited for an instance"),
     "compute_infer": ("naiad_compute_duration_seconds", "Time that the model ran for a request"),
 }
@@ -139,7 +140,7 @@ class MetricsPage:
         for stage, (name, text) in HISTOGRAMS.items():
             family = HistogramMetricFamily(name, text, labels=("model", "version"))
             for model in models:
-                histogram = model.histograms[stage]
+                histogram: Histogram = getattr(model, stage)
                 family.add_metric((model.model, model.version), histogram.cumulative(), histogram.sum)
             yield family
         for (name, text), value in zip(PROCESS, self._cpu.read(), strict=True):

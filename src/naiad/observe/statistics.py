@@ -22,16 +22,13 @@ class Duration:
     """How often something happened and how long it took together."""
 
     count: int = 0
-    seconds: float = 0.0
+    sum: float = 0.0
+    """Seconds."""
 
     def add(self, seconds: float, times: int = 1) -> None:
         """Count one more, or `times` of them that took `seconds` each."""
         self.count += times
-        self.seconds += seconds * times
-
-    def as_json(self) -> dict[str, int]:
-        """Return the statistics extension's form."""
-        return {"count": self.count, "ns": round(self.seconds * 1e9)}
+        self.sum += seconds * times
 
 
 @dataclass(slots=True)
@@ -66,20 +63,17 @@ class ModelStatistics:
         self.execution_count = 0
         self.count_pending: Callable[[], int] = lambda: 0
         """Requests that wait for an instance right now; set by the model."""
-        self.success = Duration()
+        self.success = Histogram(LATENCY_BOUNDS_S)
         self.fail = Duration()
-        self.queue = Duration()
+        self.queue = Histogram(LATENCY_BOUNDS_S)
         self.compute_input = Duration()
-        self.compute_infer = Duration()
+        self.compute_infer = Histogram(LATENCY_BOUNDS_S)
         self.compute_output = Duration()
         self.cache_hit = Duration()
         self.cache_miss = Duration()
         self.batches: dict[int, BatchStatistics] = {}
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
-        self._total_histogram = Histogram(LATENCY_BOUNDS_S)
-        self._queue_histogram = Histogram(LATENCY_BOUNDS_S)
-        self._compute_histogram = Histogram(LATENCY_BOUNDS_S)
 
     def record_success(self, stages: Stages, rows: int) -> None:
         """Count one answered request of `rows` batch elements."""
@@ -89,17 +83,14 @@ class ModelStatistics:
     def record_answer(self, total_s: float, queue_s: float, rows: int) -> None:
         """Count one answered request; its compute times are counted with its batch, by `record_compute`."""
         self.inference_count += rows
-        self.success.add(total_s)
-        self.queue.add(queue_s)
-        self._total_histogram.observe(total_s)
-        self._queue_histogram.observe(queue_s)
+        self.success.observe(total_s)
+        self.queue.observe(queue_s)
 
     def record_compute(self, requests: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
         """Count the compute times of that many answered requests, which ran in one batch."""
         self.compute_input.add(compute_input, requests)
-        self.compute_infer.add(compute_infer, requests)
+        self.compute_infer.observe_times(compute_infer, requests)
         self.compute_output.add(compute_output, requests)
-        self._compute_histogram.observe(compute_infer, requests)
 
     def record_run(self, rows: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
         """Count one execution of the model on `rows` batch elements."""
@@ -117,15 +108,6 @@ class ModelStatistics:
         self.fail.add(total_s)
         self.failures[reason] += 1
 
-    @property
-    def histograms(self) -> dict[str, Histogram]:
-        """By stage: request, queue, compute_infer; in seconds."""
-        return {
-            "request": self._total_histogram,
-            "queue": self._queue_histogram,
-            "compute_infer": self._compute_histogram,
-        }
-
     def as_json(self) -> dict[str, Any]:
         """One entry of `model_stats`."""
         stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
@@ -135,16 +117,20 @@ class ModelStatistics:
             "last_inference": self.last_inference_ms,
             "inference_count": self.inference_count,
             "execution_count": self.execution_count,
-            "inference_stats": {stage: getattr(self, stage).as_json() for stage in (*stages, "cache_miss")},
+            "inference_stats": {stage: _count_and_ns(getattr(self, stage)) for stage in (*stages, "cache_miss")},
             "response_stats": {},
             "batch_stats": [
                 {
                     "batch_size": rows,
-                    "compute_input": batch.compute_input.as_json(),
-                    "compute_infer": batch.compute_infer.as_json(),
-                    "compute_output": batch.compute_output.as_json(),
+                    "compute_input": _count_and_ns(batch.compute_input),
+                    "compute_infer": _count_and_ns(batch.compute_infer),
+                    "compute_output": _count_and_ns(batch.compute_output),
                 }
                 for rows, batch in sorted(self.batches.items())
             ],
             "memory_usage": [],
         }
+
+
+def _count_and_ns(duration: Duration | Histogram) -> dict[str, int]:
+    return {"count": duration.count, "ns": round(duration.sum * 1e9)}

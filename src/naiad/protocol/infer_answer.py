@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -11,9 +11,8 @@ from naiad.core.tensor import Tensor
 from naiad.protocol import binary, tensor_json
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedAnswer:
-    """What goes into the HTTP body."""
+class EncodedAnswer(NamedTuple):
+    """What goes into the HTTP body; a tuple, because a frozen dataclass would cost every answer 0.5 µs."""
 
     header: bytes
     """The JSON part."""
@@ -41,7 +40,7 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
         else:
             pieces += (b',"data":', tensor_json.encode(tensor), b"}")
     pieces.append(b"]}")
-    return EncodedAnswer(b"".join(pieces), tuple(raw for raw in tail if raw))
+    return EncodedAnswer(b"".join(pieces), tuple(filter(None, tail)) if tail else ())
 
 
 _REMEMBERED = 4096

@@ -10,12 +10,12 @@ from typing import Any
 
 import orjson
 
-from naiad.core.errors import InvalidRequest, NaiadError, NotFound
-from naiad.protocol.documents import model_metadata, server_metadata
+from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
+from naiad.serving.overview import Overview
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
@@ -33,7 +33,7 @@ def http_router(engine: Engine, limits: Limits, server_name: str) -> Router:
 
 def v2_routes(engine: Engine, limits: Limits, server_name: str) -> list[Route]:
     """Return the routes in the order in which they are tried."""
-    api = _Api(engine, limits, server_name)
+    api = _Api(Overview(engine, server_name), limits)
     return [
         route(r"/v2/models/stats", GET=_safe(api.statistics)),
         route(_MODEL + "/infer", POST=InferHandler(engine, limits)),
@@ -67,50 +67,34 @@ def _send(exchange: Exchange, document: Any) -> None:
 
 
 class _Api:
-    def __init__(self, engine: Engine, limits: Limits, server_name: str) -> None:
-        self._engine = engine
-        self._catalog = engine.catalog
+    def __init__(self, overview: Overview, limits: Limits) -> None:
+        self._overview = overview
         self._limits = limits
-        self._server = orjson.dumps(server_metadata(server_name))
+        self._server = orjson.dumps(overview.server)
 
     def live(self, exchange: Exchange) -> None:
-        exchange.answer(400 if self._engine.is_stopping else 200)
+        exchange.answer(200 if self._overview.is_live else 400)
 
     def ready(self, exchange: Exchange) -> None:
-        is_ready = self._catalog.is_ready and not self._engine.is_stopping
-        exchange.answer(200 if is_ready else 400)
+        exchange.answer(200 if self._overview.is_ready else 400)
 
     def server(self, exchange: Exchange) -> None:
         exchange.answer(200, self._server, _JSON)
 
     def model_ready(self, exchange: Exchange, model: str, version: str = "") -> None:
-        try:
-            self._catalog.find(model, version)
-        except NaiadError as error:
-            status = 404 if isinstance(error, NotFound) else 400
-            exchange.fail(status, error.message if status == 404 else "Model version not ready")
-            return
-        exchange.answer(200)
+        if self._overview.is_model_ready(model, version):
+            exchange.answer(200)
+        else:
+            exchange.fail(400, "Model version not ready")
 
     def metadata(self, exchange: Exchange, model: str, version: str = "") -> None:
-        served = self._catalog.find(model, version)
-        versions = [version] if version else self._catalog.ready_versions(model)
-        _send(exchange, model_metadata(served.config, versions))
+        _send(exchange, self._overview.metadata(model, version))
 
     def config(self, exchange: Exchange, model: str, version: str = "") -> None:
-        _send(exchange, self._catalog.find(model, version).config.document)
+        _send(exchange, self._overview.config(model, version))
 
     def statistics(self, exchange: Exchange, model: str = "", version: str = "") -> None:
-        rows = [
-            served.statistics.as_json()
-            for served in self._catalog.models()
-            if model in ("", served.name) and version in ("", served.version)
-        ]
-        if model and not rows:
-            if self._catalog.ready_versions(model):
-                raise InvalidRequest(f"requested model version is not available for model '{model}'")
-            raise InvalidRequest(f"requested model '{model}' is not available")
-        _send(exchange, {"model_stats": rows})
+        _send(exchange, {"model_stats": self._overview.statistics(model, version)})
 
     def index(self, exchange: Exchange, repository: str = "") -> None:
         del repository  # ignored, as in Triton
@@ -119,4 +103,4 @@ class _Api:
             only_ready = parse_json(exchange.body, self._limits.json_depth).get("ready", False)
             if type(only_ready) is not bool:
                 raise InvalidRequest("Invalid value for 'ready': expected a boolean")
-        _send(exchange, self._catalog.index(only_ready=only_ready))
+        _send(exchange, self._overview.index(only_ready=only_ready))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 import orjson
 
@@ -14,39 +15,27 @@ _JSON = b"application/json"
 class Exchange:
     """One request and the place for its answer, which is given whole or as a stream of chunks."""
 
-    __slots__ = (
-        "_on_answer",
-        "_pending",
-        "body",
-        "headers",
-        "is_abandoned",
-        "is_finished",
-        "is_streaming",
-        "keep_alive",
-        "method",
-        "on_abandon",
-        "url",
-    )
+    # Defaults stand on the class: most of them never change, and one of these is made for every request.
+    method = b""
+    url = b""
+    """As sent: path and query, not decoded."""
+    headers: Mapping[bytes, bytes] = MappingProxyType({})
+    """Names in lower case; a repeated header's values are joined with a comma. Shared by requests: read only."""
+    body = b""
+    keep_alive = True
+    is_abandoned = False
+    """The client has gone; nobody will read an answer."""
+    is_finished = False
+    """The answer is complete, though it may not have been sent yet."""
+    is_streaming = False
+    """The answer has begun as a stream."""
+    on_abandon: Callable[[], object] | None = None
+    """Set by the handler; called when the client goes before it is answered."""
+    _pending = b""
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
         """on_answer: called whenever there is more to send."""
         self._on_answer = on_answer
-        self._pending = b""
-        self.method = b""
-        self.url = b""
-        """As sent: path and query, not decoded."""
-        self.headers: Mapping[bytes, bytes] = {}
-        """Names in lower case; a repeated header's values are joined with a comma. Shared by requests: read only."""
-        self.body = b""
-        self.keep_alive = True
-        self.is_abandoned = False
-        """The client has gone; nobody will read an answer."""
-        self.is_finished = False
-        """The answer is complete, though it may not have been sent yet."""
-        self.is_streaming = False
-        """The answer has begun as a stream."""
-        self.on_abandon: Callable[[], object] | None = None
-        """Set by the handler; called when the client goes before it is answered."""
 
     def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:
         """Give the whole answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
@@ -61,7 +50,9 @@ class Exchange:
             )
         else:
             headers += b"Content-Length: %d\r\n" % len(body)
-            self._pending = self._head(status, content_type, headers) + body
+            self._pending = self._head(status, content_type, headers)
+            if self.method != b"HEAD":  # RFC 9110, 9.3.2: its answer has the length but not the body
+                self._pending += body
         self._on_answer()
 
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from naiad.wire.http.exchange import Exchange
@@ -56,8 +57,10 @@ class Router:
         for candidate in self._routes:
             match = candidate.pattern.fullmatch(path)
             if match is not None:
-                handler = candidate.methods.get(method, method_not_allowed)
-                return handler, {} if handler is method_not_allowed else _arguments(match)
+                handler = candidate.methods.get(method)
+                if handler is None:
+                    return partial(method_not_allowed, allowed=b", ".join(candidate.methods)), {}
+                return handler, _arguments(match)
         return not_found, {}
 
 
@@ -71,6 +74,6 @@ def not_found(exchange: Exchange) -> None:
     exchange.fail(404, "Not Found")
 
 
-def method_not_allowed(exchange: Exchange) -> None:
+def method_not_allowed(exchange: Exchange, allowed: bytes) -> None:
     """Answer 405."""
-    exchange.fail(405, "Method Not Allowed")
+    exchange.fail(405, "Method Not Allowed", b"Allow: %b\r\n" % allowed)
