@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from naiad.core.datatypes import BY_NAME
+from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array, Tensor
 
@@ -29,10 +29,19 @@ def decode(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memory
     row = BY_NAME[datatype]
     expected = prod(shape) * row.size_bytes
     if len(raw) != expected:
-        raise InvalidRequest(
-            f"input byte size mismatch for input '{name}'. Expected {expected}, got {len(raw)}", tensor=name
-        )
+        raise _wrong_bytes(name, expected, len(raw))
     return Tensor(name, datatype, np.frombuffer(raw, dtype=row.numpy).reshape(shape))
+
+
+def wrong_size(name: str, row: Datatype, expected: int, got: int) -> InvalidRequest:
+    """Return the error for so many elements in place of so many."""
+    if row.name == "BYTES":
+        return InvalidRequest(f"expected {expected} string elements for inference input '{name}', got {got}")
+    return _wrong_bytes(name, expected * row.size_bytes, got * row.size_bytes)
+
+
+def _wrong_bytes(name: str, expected: int, got: int) -> InvalidRequest:
+    return InvalidRequest(f"input byte size mismatch for input '{name}'. Expected {expected}, got {got}", tensor=name)
 
 
 def decode_bytes(name: str, raw: bytes | memoryview, count: int) -> Array:

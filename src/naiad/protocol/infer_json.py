@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from naiad.core.datatypes import BY_NAME
-from naiad.core.errors import InvalidRequest, MalformedBody, Unsupported
+from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
 from naiad.protocol.json_body import parse_json, read_boolean, read_unsigned, set_parameter
 from naiad.protocol.limits import Limits
-
-_LARGEST = 2**63 - 1
+from naiad.protocol.shapes import count_elements
+from naiad.protocol.shared_memory import no_shared_memory
 
 _SOURCES = (
     "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', "
@@ -104,27 +103,7 @@ def _check_head(name: Any, datatype: Any, shape: Any) -> int:
         raise MalformedBody(f"Unable to parse 'shape': input '{name}' must have an array 'shape'")
     if type(datatype) is not str:
         raise MalformedBody(f"Unable to parse 'datatype': input '{name}' must have a string 'datatype'")
-    if datatype not in BY_NAME:
-        raise InvalidRequest(f"invalid datatype '{datatype}' for input '{name}'; known: {', '.join(BY_NAME)}")
-    count = 1
-    for dim in shape:
-        if type(dim) is not int:
-            raise MalformedBody(f"Unable to parse 'shape': input '{name}' has a dimension that is no integer")
-        if dim < 0:
-            raise InvalidRequest(
-                f"invalid shape for input '{name}': shape {_plain(shape)} contains one or more invalid dimensions"
-            )
-        count *= dim
-    if count > _LARGEST:
-        raise InvalidRequest(
-            f"invalid shape for input '{name}': shape {_plain(shape)} causes total element count to exceed maximum "
-            f"size of {_LARGEST}"
-        )
-    return count
-
-
-def _plain(shape: list[int]) -> str:
-    return "[" + ",".join(map(str, shape)) + "]"
+    return count_elements(name, datatype, shape)
 
 
 def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
@@ -133,7 +112,7 @@ def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
     if type(parameters) is not dict:
         raise MalformedBody(f"Unable to parse 'parameters': those of input '{name}' must be an object")
     if "shared_memory_region" in parameters:
-        raise Unsupported("Client shared memory is disabled. This server does not offer it yet; send the data itself.")
+        raise no_shared_memory()
     size = parameters.get("binary_data_size")
     if size is None:
         return None
@@ -164,6 +143,6 @@ def _output(name: str, parameters: Any) -> RequestedOutput:
     if type(parameters) is not dict:
         raise MalformedBody(f"Unable to parse 'parameters': those of output '{name}' must be an object")
     if "shared_memory_region" in parameters:
-        raise Unsupported("Client shared memory is disabled. This server does not offer it yet; take the data itself.")
+        raise no_shared_memory()
     binary_data = read_boolean("binary_data", parameters.get("binary_data", False))
     return RequestedOutput(name, binary_data, read_unsigned("classification", parameters.get("classification", 0)))
