@@ -13,6 +13,7 @@ import numpy as np
 
 from contender import SIMPLE, Files, Pair, Peer, Setting
 from drive import Figures, measure_load
+from quiet import Witness
 from server_process import running
 
 NEAREST_COSINE = {"fp32": 0.9999, "int8": 0.975}
@@ -98,9 +99,10 @@ def meet(
         check(peer, job, first, items.expected)
         measure_load(server.port, requests, max(concurrencies), pace.warm_up_s)
         for concurrency in concurrencies:
+            witness = Witness(server.processor_s)
             figures = measure_load(server.port, requests, concurrency, pace.seconds)
+            found[concurrency] = record(figures) | {"others_share": witness.others_share()}
             check(peer, job, figures, items.expected)
-            found[concurrency] = record(figures) | {"resident_mb": server.resident_mb()}
     return found
 
 

@@ -77,10 +77,29 @@ def _machine(machine: dict, results: dict) -> str:
         f"Python {machine['python']}, {ours}; {peers}.",
         f"Rounds: {results['rounds']}, contenders alternating. Load average before: {machine['load_average']}.",
     ]
+    shares = sorted(_find(results, "others_share"))
+    if shares:
+        lines.append(
+            f"While servers were measured, other processes took {median(shares):.0%} of the machine (median; "
+            f"{shares[-1]:.0%} at most); above a few percent the figures are worth little."
+        )
     if "generator" in results:
         rates = ", ".join(f"{rate:,.0f} at {c}" for c, rate in results["generator"].items())
         lines.append(f"The load generator shares the cores; against a constant answer it makes {rates} requests/s.")
     return "\n".join(lines)
+
+
+def _find(data: object, name: str) -> Iterator[float]:
+    """All values of this name, however deep."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key == name:
+                yield value
+            else:
+                yield from _find(value, name)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _find(value, name)
 
 
 def _simple(data: dict) -> str:

@@ -49,6 +49,14 @@ class Running:
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _session(self.process.pid))
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def processor_s(self) -> float:
+        """Processor seconds used so far by the process and everything it started that still runs."""
+        ticks = 0
+        for pid in _session(self.process.pid):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
 
 def free_port() -> int:
     """A loopback port that nobody listens on at this moment."""
