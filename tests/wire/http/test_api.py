@@ -206,6 +206,10 @@ def test_refused_paths(server: RunningServer, method: str, path: str, status: in
     assert (answer.status, answer.error) == (status, message)
 
 
+def test_a_wrong_method_is_told_the_right_one(server: RunningServer) -> None:
+    assert ask(server, "PUT", "/v2/models/simple/infer").headers["allow"] == "POST"
+
+
 def test_infer_on_an_unknown_model(server: RunningServer) -> None:
     answer = ask(server, "POST", "/v2/models/nope/infer", REQUEST)
     assert (answer.status, answer.error) == (404, "Request for unknown model: 'nope' is not found")

@@ -233,6 +233,38 @@ def test_finishing_closes_idle_connections_at_once_and_busy_ones_after_their_ans
     assert busy.wire.closed
 
 
+def test_draining_announces_the_end_with_the_next_answer_so_that_no_request_is_lost() -> None:
+    """Closing under a client that keeps its connection would lose the request it sends meanwhile."""
+    idle, busy = Door(), Door(answers=False)
+    idle.connection.drain()
+    assert not idle.wire.closed
+    idle.send(POST)
+    assert (idle.wire.text.count(b"Connection: close"), idle.wire.closed) == (1, True)
+    busy.send(POST * 2)
+    busy.connection.drain()
+    for exchange in busy.exchanges:
+        exchange.answer(200, b"hello")
+    assert busy.wire.text == OK + OK.replace(b"Content", b"Connection: close\r\nContent", 1)
+    assert busy.wire.closed
+
+
+def test_draining_lets_a_request_arrive_whole() -> None:
+    door = Door()
+    door.send(POST)
+    door.send(POST[:-3])
+    door.connection.drain()
+    assert not door.wire.closed
+    door.send(POST[-3:] + POST)
+    assert [exchange.body for exchange in door.exchanges] == [b"hello"] * 2
+    assert door.wire.closed
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    """A body there would be taken for the next answer."""
+    door = Door()
+    assert door.send(POST.replace(b"POST", b"HEAD")) == OK.removesuffix(b"hello")
+
+
 def test_nothing_is_read_after_a_refusal() -> None:
     door = Door(Limits(body_bytes=4))
     door.send(POST)
