@@ -122,6 +122,19 @@ async def test_jobs_that_belong_together_are_queued_together_or_not_at_all() -> 
     subject.close()
 
 
+async def test_a_lone_job_too_small_to_gain_by_all_cores_stays_on_one() -> None:
+    narrow, wide, answers = Echo(), Echo(), Collector()
+    subject = scheduler(narrow, wide=wide, wide_from=2)
+    subject.submit(answers.job("small"))
+    await answers.until(1)
+    large = answers.job("large")
+    large.size = 2
+    subject.submit(large)
+    await answers.until(2)
+    assert (narrow.batches, wide.batches) == ([["small"]], [["large"]])
+    subject.close()
+
+
 async def test_nobody_waits_while_an_instance_is_idle() -> None:
     first, second, answers = Echo(held=True), Echo(), Collector()
     subject = scheduler(first, second, rule=DynamicRule(1))

@@ -31,17 +31,20 @@ class Scheduler:
         queue: JobQueue | None = None,
         *,
         wide: Runner | None = None,
+        wide_from: int = 1,
         preserves_ordering: bool = False,
         on_run: Callable[[BatchRun], None] | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
 
-        wide: a runner that uses all cores, for a job that comes alone while nothing runs. preserves_ordering: answers
-        leave in the order in which jobs came. on_run: told of every batch after it has run, before its jobs are.
+        wide: a runner that uses all cores, for a job that comes alone while nothing runs; wide_from: the smallest size
+        of a job that gains by it. preserves_ordering: answers leave in the order in which jobs came. on_run: told of
+        every batch after it has run, before its jobs are.
         """
         self._runners = list(runners)
         self._wide = wide
+        self._wide_from = wide_from
         self._policy = policy
         self._queue = queue or JobQueue()
         self._on_run = on_run
@@ -144,7 +147,8 @@ class Scheduler:
             asyncio.get_running_loop().call_soon(self.turn)
 
     def _next_runner(self) -> Runner | None:
-        if self._wide is not None and self._queue.length == 1 and not self._running:
+        is_lone = self._queue.length == 1 and not self._running
+        if is_lone and self._wide is not None and self._queue.front(1)[0].size >= self._wide_from:
             return self._wide
         for runner in self._runners:
             if runner.is_idle:
