@@ -33,7 +33,7 @@ from sections import batching, footprint, latency, simple, text
 RESULTS = Path(__file__).with_name("results")
 SECTIONS = ("generator", "simple", "text", "latency", "batching", "footprint")
 PEERS: dict[str, type[Peer]] = {"triton": Triton, "mosec": Mosec, "mlserver": MLServer, "litserve": LitServe}
-FULL = Pace(rounds=3, seconds=4.0, warm_up_s=1.0, trial_s=2.0)
+FULL = Pace(rounds=3, seconds=3.0, warm_up_s=0.7, trial_s=1.5)
 QUICK = Pace(rounds=1, seconds=1.5, warm_up_s=0.5, trial_s=0.6)
 
 
