@@ -51,6 +51,7 @@ HEAVY = {
     "httptools": ("wire/http/",),
     "google": ("proto/", "modelconfig/", "protocol/"),
     "grpc": ("wire/grpc/",),
+    "hpack": ("wire/grpc/http2/",),
     "prometheus_client": ("observe/",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),

@@ -1,0 +1,187 @@
+"""One gRPC connection on the event loop: bytes between the socket and `Http2Connection`, calls to the servicer.
+
+All output of one turn of the loop is written in one call: what answers the bytes just received when they are all read,
+what comes later at the end of the turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+
+from naiad.core.clock import Clock
+from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.http2.deadlines import Deadlines
+from naiad.wire.grpc.http2.framing.codes import ErrorCode
+from naiad.wire.grpc.http2.framing.connection import Http2Connection
+from naiad.wire.grpc.http2.framing.frames import ping
+from naiad.wire.grpc.http2.framing.streams import Stream
+from naiad.wire.grpc.http2.lifetime import Action, Lifetime
+from naiad.wire.grpc.http2.options import Http2Options
+from naiad.wire.grpc.http2.rpc.answers import trailers_only
+from naiad.wire.grpc.http2.rpc.call import RpcCall
+from naiad.wire.grpc.http2.rpc.head import RpcHead, interpret
+from naiad.wire.grpc.http2.rpc.messages import Gathering
+
+_PING = b"anyone??"
+
+
+class GrpcConnection(asyncio.Protocol):
+    """The server's side of one connection."""
+
+    def __init__(
+        self,
+        serve: Serve,
+        options: Http2Options,
+        connections: set[GrpcConnection],
+        deadlines: Deadlines,
+        now: Clock,
+    ) -> None:
+        """Wait for the transport.
+
+        serve: takes every call. connections: the listener's set; this one adds and removes itself. deadlines: the
+        listener's. now: the clock of deadlines.
+        """
+        self._serve = serve
+        self._options = options
+        self._connections = connections
+        self._deadlines = deadlines
+        self._now = now
+        self._loop = asyncio.get_running_loop()
+        self._http2 = Http2Connection(options.limits, interpret, self._accept, _refuse, self._wake, now)
+        self._sender = self._http2.sender
+        self._gathering = Gathering(options.gathering_bytes)
+        self._lifetime = Lifetime(options, now(), random.uniform(-1, 1))  # noqa: S311  # no secret
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+        self._is_reading = False
+        """Bytes are being read, after which output is written anyway."""
+        self._requests = 0
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; called by the loop."""
+        self._transport = transport  # type: ignore[assignment]  # a stream transport, by construction
+        self._connections.add(self)
+        secured = transport.get_extra_info("ssl_object")
+        if isinstance(secured, ssl.SSLObject) and secured.selected_alpn_protocol() != "h2":
+            transport.close()  # RFC 9113, section 3.2: HTTP/2 over TLS is chosen by ALPN
+            return
+        self._http2.greet()
+        self._tick()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Withdraw what runs; called by the loop."""
+        del exc
+        self._connections.discard(self)
+        self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._http2.lose()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; called by the loop."""
+        self._lifetime.heard_s = self._now()
+        self._is_reading = True
+        try:
+            self._http2.receive(data)
+        finally:
+            self._is_reading = False
+            self._flush()
+
+    def pause_writing(self) -> None:
+        """Hold answers back, and read no more requests, from a client that does not read; called by the loop."""
+        self._sender.is_held = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on; called by the loop."""
+        self._sender.is_held = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+        self._sender.pump()
+
+    # calls
+
+    def _accept(self, stream: Stream, head: RpcHead, ends: bool) -> None:
+        """Take a request."""
+        self._requests += 1
+        if head.refusal:
+            stream.send_headers(head.refusal, ends=True)
+            return
+        timeout_s = head.timeout_s
+        deadline_s = None if timeout_s is None else self._now() + timeout_s
+        call = RpcCall(stream, head, deadline_s, self._options.message_bytes, self._gathering)
+        if deadline_s is not None:
+            if not timeout_s:
+                call.expire()
+                return
+            call.watch(self._deadlines.forget)
+            self._deadlines.add(call)
+        stream.receiver = call
+        self._serve(call)
+        if ends:
+            call.on_data(b"", 0, 0, True)
+
+    # output
+
+    def _wake(self) -> None:
+        if not self._is_reading:
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write what waits, in one call."""
+        transport, sender = self._transport, self._sender
+        if transport is None:
+            return
+        if sender.output:
+            is_large = sender.has_large
+            output = sender.take()
+            if is_large:
+                transport.writelines(output)
+            else:
+                transport.write(b"".join(output))
+        if self._http2.is_done:
+            transport.close()
+
+    # the end
+
+    def finish(self) -> None:
+        """Take no more requests; close as soon as those that run are answered. For the server's drain."""
+        self._http2.drain()
+        self._flush()
+
+    def abort(self) -> None:
+        """Close at once, whatever is owed."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _tick(self) -> None:
+        """Do what the time asks for."""
+        http2 = self._http2
+        now_s = self._now()
+        action, next_s = self._lifetime.decide(now_s, http2.is_greeted, len(http2.streams), self._requests)
+        if action is Action.PING:
+            self._sender.write(ping(_PING))
+        elif action is Action.DRAIN:
+            http2.drain()
+        elif action is Action.TIME_OUT:
+            http2.fail(ErrorCode.SETTINGS_TIMEOUT, "the client has not begun")
+        elif action is Action.ABORT:
+            self.abort()
+            return
+        self._flush()
+        if not http2.is_done and next_s - now_s < _LONGEST_S:
+            self._timer = self._loop.call_later(max(next_s - now_s, 0.001), self._tick)
+
+
+_LONGEST_S = 10 * 365 * 86400.0
+"""Loops cannot count further, and infinity is never."""
+
+
+def _refuse(stream: Stream, reason: str) -> None:
+    """Answer a request whose headers are too large."""
+    stream.send_headers(trailers_only("RESOURCE_EXHAUSTED", reason), ends=True)

@@ -1,0 +1,68 @@
+"""When to ask a silent client whether it is there, and when to end a connection: pure, by a clock handed in."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+
+from naiad.wire.grpc.http2.options import Http2Options
+
+
+class Action(Enum):
+    """What is to be done with a connection now."""
+
+    NOTHING = auto()
+    PING = auto()
+    DRAIN = auto()
+    TIME_OUT = auto()
+    """It has not begun as it should."""
+    ABORT = auto()
+
+
+class Lifetime:
+    """The times of one connection."""
+
+    def __init__(self, options: Http2Options, now_s: float, spread: float) -> None:
+        """spread: -1 … 1, different for each connection."""
+        self.heard_s = now_s
+        """When the client was last heard from; the owner keeps it."""
+        self._options = options
+        self._greeting_s = now_s + options.greeting_s
+        self._age_s = now_s + options.age_s * (1 + spread / 10)
+        self._grace_s = self._age_s + options.age_grace_s
+        self._pinged_s = math.inf
+        self._idle_since_s = now_s
+        self._requests = 0
+
+    def decide(self, now_s: float, is_greeted: bool, running: int, requests: int) -> tuple[Action, float]:
+        """Return what to do, and when to ask again.
+
+        running: requests now; requests: all that have been begun.
+        """
+        if not is_greeted:
+            return (Action.TIME_OUT if now_s >= self._greeting_s else Action.NOTHING), self._greeting_s
+        if now_s >= self._grace_s:
+            return Action.ABORT, math.inf
+        if running or requests != self._requests:
+            self._requests = requests
+            self._idle_since_s = now_s
+        if now_s >= self._age_s or now_s >= self._idle_since_s + self._options.idle_s:
+            return Action.DRAIN, min(self._grace_s, self._next_ping_s(now_s))
+        action = self._keep_alive(now_s)
+        age_s, idle_s = self._age_s, self._idle_since_s + self._options.idle_s
+        return action, min(age_s, idle_s, self._next_ping_s(now_s))
+
+    def _keep_alive(self, now_s: float) -> Action:
+        if self._pinged_s <= self.heard_s:
+            self._pinged_s = math.inf
+        if now_s >= self._pinged_s + self._options.keepalive_timeout_s:
+            return Action.ABORT
+        if self._pinged_s == math.inf and now_s >= self.heard_s + self._options.keepalive_s:
+            self._pinged_s = now_s
+            return Action.PING
+        return Action.NOTHING
+
+    def _next_ping_s(self, now_s: float) -> float:
+        if self._pinged_s < math.inf:
+            return self._pinged_s + self._options.keepalive_timeout_s
+        return max(now_s, self.heard_s) + self._options.keepalive_s

@@ -1,0 +1,67 @@
+"""A listening socket for gRPC over HTTP/2 and its connections: open, stop accepting, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import InvalidConfiguration
+from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.http2.connection import GrpcConnection
+from naiad.wire.grpc.http2.deadlines import Deadlines
+from naiad.wire.grpc.http2.options import Http2Options
+
+
+class Http2Listener:
+    """One gRPC port."""
+
+    def __init__(self, serve: Serve, options: Http2Options | None = None, now: Clock = monotonic) -> None:
+        """serve: takes every call. now: the clock of deadlines."""
+        self._serve = serve
+        self._options = options or Http2Options()
+        self._now = now
+        self._connections: set[GrpcConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._deadlines = Deadlines(now, lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring))
+        self.port = 0
+        """The port in use, once open; chosen by the system when 0 was asked for."""
+
+    async def open(self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None) -> None:
+        """Listen. Raises InvalidConfiguration naming the option when the address cannot be had.
+
+        tls: a server's context with its certificate; ALPN is set here.
+        """
+        loop = asyncio.get_running_loop()
+        if tls is not None:
+            tls.set_alpn_protocols(["h2"])
+        try:
+            self._server = await loop.create_server(self._connection, host, port, backlog=1024, ssl=tls)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InvalidConfiguration(
+                f"cannot listen on {host}:{port}: {reason}. Choose another with {option}."
+            ) from error
+        bound: socket.socket = self._server.sockets[0]
+        self.port = bound.getsockname()[1]
+
+    def _connection(self) -> GrpcConnection:
+        return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)
+
+    def stop_accepting(self) -> None:
+        """Take no new connections; those that exist live on."""
+        if self._server is not None:
+            self._server.close()
+
+    def finish_connections(self) -> None:
+        """Close every connection as soon as its calls are over."""
+        for connection in list(self._connections):
+            connection.finish()
+
+    def close(self) -> None:
+        """Close everything at once."""
+        self.stop_accepting()
+        self._deadlines.close()
+        for connection in list(self._connections):
+            connection.abort()

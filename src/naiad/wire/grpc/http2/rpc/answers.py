@@ -1,0 +1,98 @@
+"""What we answer with: header blocks, made once and the same for every connection.
+
+They use HPACK's static table and literals without indexing only (RFC 7541, section 6.2.2), so they depend on no state.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import quote
+
+STATUS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "OK",
+            "CANCELLED",
+            "UNKNOWN",
+            "INVALID_ARGUMENT",
+            "DEADLINE_EXCEEDED",
+            "NOT_FOUND",
+            "ALREADY_EXISTS",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "FAILED_PRECONDITION",
+            "ABORTED",
+            "OUT_OF_RANGE",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+            "UNAUTHENTICATED",
+        )
+    )
+}
+"""gRPC status names and numbers."""
+
+_MOST_MESSAGE_BYTES = 4096
+"""Of grpc-message, encoded: clients take 8 KiB of trailers by default."""
+_PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+"""What grpc-message holds as it is; the rest is percent-encoded (gRPC over HTTP/2, "Status-Message")."""
+
+
+def _text(value: bytes) -> bytes:
+    """HPACK string literal, without Huffman coding (RFC 7541, section 5.2)."""
+    length = len(value)
+    if length < 127:
+        return bytes((length,)) + value
+    head, length = b"\x7f", length - 127
+    while length >= 128:
+        head += bytes((length & 127 | 128,))
+        length >>= 7
+    return head + bytes((length,)) + value
+
+
+def field(name: bytes, value: bytes) -> bytes:
+    """Return a literal field without indexing, its name spelt out."""
+    return b"\0" + _text(name) + _text(value)
+
+
+_STATUS_200 = b"\x88"
+"""Static table, entry 8."""
+_CONTENT_TYPE = b"\x0f\x10" + _text(b"application/grpc")
+"""Name: static table, entry 31."""
+
+RESPONSE = _STATUS_200 + _CONTENT_TYPE
+"""Before the first message."""
+_OK = field(b"grpc-status", b"0")
+
+UNSUPPORTED_MEDIA_TYPE = b"\x08" + _text(b"415")
+"""Not gRPC at all. Name: static table, entry 8."""
+METHOD_NOT_ALLOWED = b"\x08" + _text(b"405") + b"\x0f\x07" + _text(b"POST")
+"""With `allow`, entry 22."""
+ACCEPTED_ENCODINGS = field(b"grpc-accept-encoding", b"identity,deflate,gzip")
+
+
+def trailers(status: str, message: str) -> bytes:
+    """Return the block that ends a call."""
+    return _OK if status == "OK" and not message else _trailers(status, message)
+
+
+def trailers_only(status: str, message: str) -> bytes:
+    """Return the block that is the whole answer."""
+    return RESPONSE + trailers(status, message)
+
+
+@lru_cache(maxsize=256)
+def _trailers(status: str, message: str) -> bytes:
+    block = field(b"grpc-status", b"%d" % STATUS[status])
+    return block + field(b"grpc-message", _encode(message)) if message else block
+
+
+def _encode(message: str) -> bytes:
+    encoded = quote(message, safe=_PRINTABLE, errors="replace")
+    if len(encoded) > _MOST_MESSAGE_BYTES:
+        encoded = encoded[:_MOST_MESSAGE_BYTES]
+        cut = encoded.rfind("%", -2)
+        encoded = encoded if cut < 0 else encoded[:cut]
+    return encoded.strip().encode()

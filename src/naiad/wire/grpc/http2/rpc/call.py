@@ -1,0 +1,150 @@
+"""One gRPC call on one HTTP/2 stream: `Call` to the servicer, `Receiver` to the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from naiad.wire.grpc.http2.framing.streams import Stream
+from naiad.wire.grpc.http2.rpc.answers import RESPONSE, trailers, trailers_only
+from naiad.wire.grpc.http2.rpc.head import RpcHead
+from naiad.wire.grpc.http2.rpc.messages import (
+    PREFIX,
+    PREFIX_BYTES,
+    Gathering,
+    MessageFault,
+    MessageReader,
+    check_length,
+)
+
+_JOINED_BYTES = 8 * 1024
+"""Up to here a message and its prefix are one piece; a longer one is not copied."""
+
+
+class RpcCall:
+    """See `naiad.wire.grpc.call.Call`."""
+
+    __slots__ = (
+        "_gathering",
+        "_has_headers",
+        "_head",
+        "_is_over",
+        "_most_bytes",
+        "_on_over",
+        "_reader",
+        "_stream",
+        "deadline_s",
+        "metadata",
+        "method",
+        "on_cancel",
+        "on_end",
+        "on_message",
+    )
+
+    def __init__(
+        self, stream: Stream, head: RpcHead, deadline_s: float | None, most_bytes: int, gathering: Gathering
+    ) -> None:
+        """most_bytes: of a message."""
+        self.method: str = head.method
+        self.metadata: Mapping[str, str] = head.metadata
+        self.deadline_s = deadline_s
+        self.on_message: Callable[[bytes], None] | None = None
+        self.on_end: Callable[[], None] | None = None
+        self.on_cancel: Callable[[], None] | None = None
+        self._on_over: Callable[[RpcCall], None] | None = None
+        self._stream = stream
+        self._head = head
+        self._most_bytes = most_bytes
+        self._gathering = gathering
+        self._reader: MessageReader | None = None
+        """Made when a message comes in pieces, or compressed."""
+        self._has_headers = False
+        self._is_over = False
+
+    def watch(self, on_over: Callable[[RpcCall], None]) -> None:
+        """Have a function called once when the call is over, however it ends."""
+        self._on_over = on_over
+
+    # Call
+
+    def send(self, message: bytes) -> None:
+        """Send one message."""
+        if self._is_over:
+            return
+        stream = self._stream
+        if not self._has_headers:
+            self._has_headers = True
+            stream.send_headers(RESPONSE)
+        prefix = PREFIX.pack(0, len(message))
+        if len(message) <= _JOINED_BYTES:
+            stream.send_data(prefix + message)
+        else:
+            stream.send_data(prefix)
+            stream.send_data(message)
+
+    def finish(self, status: str = "OK", message: str = "") -> None:
+        """End the call."""
+        if self._is_over:
+            return
+        self._close()
+        block = trailers(status, message) if self._has_headers else trailers_only(status, message)
+        self._stream.send_headers(block, ends=True)
+
+    # Receiver
+
+    def on_data(self, buffer: bytes, start: int, end: int, ends: bool) -> None:
+        """Take data of the request."""
+        if self._is_over:
+            return
+        try:
+            if self._reader is None and end - start >= PREFIX_BYTES:
+                flag, length = PREFIX.unpack_from(buffer, start)
+                if not flag and start + PREFIX_BYTES + length == end:
+                    check_length(length, self._most_bytes)
+                    self._deliver(buffer[start + PREFIX_BYTES : end])
+                    start = end
+            if start < end:
+                self._gather(buffer, start, end)
+        except MessageFault as fault:
+            self._abort(fault.status, fault.message)
+        if ends and self._reader is not None and not self._reader.is_between:
+            self._abort("INTERNAL", "the request ends within a message")
+        if ends and not self._is_over and self.on_end is not None:
+            self.on_end()
+
+    def on_reset(self) -> None:
+        """Withdraw the call: the client or the connection is gone."""
+        if not self._is_over:
+            self._close()
+            if self.on_cancel is not None:
+                self.on_cancel()
+
+    def expire(self) -> None:
+        """End the call because its time is over."""
+        self._abort("DEADLINE_EXCEEDED", "Deadline Exceeded")
+
+    def _abort(self, status: str, message: str) -> None:
+        """End the call from this side; the servicer is told as if the client had gone."""
+        if self._is_over:
+            return
+        self.finish(status, message)
+        if self.on_cancel is not None:
+            self.on_cancel()
+
+    def _gather(self, buffer: bytes, start: int, end: int) -> None:
+        if self._reader is None:
+            self._reader = MessageReader(self._most_bytes, self._head.wbits, self._gathering)
+        for message in self._reader.feed(buffer, start, end):
+            self._deliver(message)
+            if self._is_over:
+                return
+
+    def _deliver(self, message: bytes) -> None:
+        if self.on_message is not None:
+            self.on_message(message)
+
+    def _close(self) -> None:
+        self._is_over = True
+        if self._reader is not None:
+            self._reader.drop()
+        if self._on_over is not None:
+            self._on_over(self)
