@@ -21,6 +21,8 @@ from naiad.protocol.limits import Limits
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
+from naiad.wire.grpc.aio import AioListener
+from naiad.wire.grpc.servicer import Servicer
 from naiad.wire.http.api import http_router
 from naiad.wire.http.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
@@ -48,6 +50,9 @@ class Server:
         self._fetching = fetching or FetchSettings()
         limits = Limits(body_bytes=settings.http_max_input_size)
         self._http = HttpListener(http_router(self.engine, limits, settings.server_name), limits)
+        grpc_limits = Limits(body_bytes=settings.grpc_max_input_size)
+        self._servicer = Servicer(self.engine, grpc_limits, settings.server_name)
+        self._grpc = AioListener(self._servicer, settings.grpc_max_input_size)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=0))
         self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")
@@ -56,6 +61,11 @@ class Server:
     def http_port(self) -> int:
         """The port of the v2 door, once started."""
         return self._http.port
+
+    @property
+    def grpc_port(self) -> int:
+        """The port of the gRPC door, once started."""
+        return self._grpc.port
 
     @property
     def metrics_port(self) -> int:
@@ -67,10 +77,13 @@ class Server:
         settings = self.settings
         await self._http.open(settings.host, settings.http_port, "--http-port")
         try:
+            await self._grpc.open(settings.host, settings.grpc_port, "--grpc-port")
             await self._metrics.open(settings.host, settings.metrics_port, "--metrics-port")
         except NaiadError:
             self._http.close()
+            await self._grpc.close()
             raise
+        _log.info("Started GRPCInferenceService at %s:%d", settings.host, self.grpc_port)
         _log.info("Started HTTPService at %s:%d", settings.host, self.http_port)
         _log.info("Started Metrics Service at %s:%d", settings.host, self.metrics_port)
 
@@ -81,21 +94,29 @@ class Server:
 
     async def stop(self) -> bool:
         """Drain and release everything; returns whether all running requests could be finished in time."""
-        self._http.stop_accepting()
         is_clean = True
         try:
-            await asyncio.wait_for(self.engine.drain(), self.settings.drain_timeout_s)
+            await asyncio.wait_for(self._drain(), self.settings.drain_timeout_s)
         except TimeoutError:
             is_clean = False
-            _log.warning("some requests were still running after %g s", self.settings.drain_timeout_s)
-        self._http.finish_connections()
-        await asyncio.sleep(0)  # one turn of the loop, in which the last answers are written
+            _log.warning(
+                "some requests were still running, or their answers not read, after %g s", self.settings.drain_timeout_s
+            )
         self._http.close()
+        await self._grpc.close()
         self._metrics.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         for model in list(self.catalog.models()):
             await asyncio.get_running_loop().run_in_executor(None, model.close)
         return is_clean
+
+    async def _drain(self) -> None:
+        """Return when every request is answered and every answer sent."""
+        self._http.stop_accepting()
+        await self.engine.drain()
+        self._servicer.end_streams()
+        self._http.finish_connections()
+        await self._http.wait_closed()
 
     async def _load_entry(self, entry: ModelEntry) -> bool:
         label = entry.name or entry.source.default_name

@@ -24,10 +24,11 @@ class ServerSettings:
 
     host: str = _option("127.0.0.1", "Address to listen on; 0.0.0.0 opens the server to the network.")
     http_port: int = _option(8000, "Port of the v2 HTTP door; 0 lets the system choose.")
-    grpc_port: int = _option(8001, "Port of the gRPC door, which this version does not open yet.")
+    grpc_port: int = _option(8001, "Port of the gRPC door; 0 lets the system choose.")
     metrics_port: int = _option(8002, "Port of /metrics; 0 lets the system choose.")
     server_name: str = _option("triton", "Name in the server metadata; clients of Triton compare it.")
     http_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one request body may have.")
+    grpc_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one gRPC request message may have.")
     exit_on_error: bool = _option(False, "Exit with status 1 when any model cannot be loaded.")
     drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.")
     load_threads: int = _option(4, "Models loaded at the same time.")
@@ -48,7 +49,7 @@ class ServerSettings:
         ports = [port for port in (self.http_port, self.grpc_port, self.metrics_port) if port]
         if len(set(ports)) != len(ports):
             raise InvalidConfiguration(f"--http-port, --grpc-port and --metrics-port must differ, not {ports}")
-        for name in ("http_max_input_size", "load_threads", "max_waiting"):
+        for name in ("http_max_input_size", "grpc_max_input_size", "load_threads", "max_waiting"):
             if getattr(self, name) < 1:
                 raise InvalidConfiguration(f"{flag(name)} must be at least 1, not {getattr(self, name)}")
         for name in ("drain_timeout_s", "instances"):

@@ -19,3 +19,5 @@ class Limits:
     """Request line and headers together."""
     chunks: int = 65536
     """Non-empty chunks of a chunked body."""
+    stream_requests: int = 65536
+    """Requests of one gRPC stream that may wait for their answers."""

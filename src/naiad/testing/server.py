@@ -38,6 +38,11 @@ class RunningServer:
         return f"http://{self.address}"
 
     @property
+    def grpc_address(self) -> str:
+        """host:port of the gRPC door."""
+        return f"{self.server.settings.host}:{self.server.grpc_port}"
+
+    @property
     def metrics_url(self) -> str:
         """Of the metrics page."""
         return f"http://{self.server.settings.host}:{self.server.metrics_port}/metrics"

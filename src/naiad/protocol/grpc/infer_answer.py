@@ -1,0 +1,121 @@
+"""InferResponse → ModelInferResponse and ModelStreamInferResponse, as bytes. The way in is `infer_request.py`.
+
+A message is its fields one after the other, so what repeats with every answer is kept as bytes and the tensors' own are
+written behind it: protobuf never copies them. Tensors always go into raw_output_contents, as in Triton.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from naiad.core.message import InferResponse, Parameter
+from naiad.core.tensor import Tensor
+from naiad.proto.pool import message_class
+from naiad.protocol import binary
+
+_ID = b"\x1a"
+_OUTPUT = b"\x2a"
+_RAW_CONTENTS = b"\x32"
+_STREAM_RESPONSE = b"\x12"
+"""Number of the field << 3 | 2, which is protobuf's way to begin a field of some length."""
+
+_COPIED_BYTES = 4096
+"""Below this, a copy costs less than a view."""
+
+_REMEMBERED = 4096
+"""Openings and heads kept, each; past it they are only built anew."""
+
+_openings: dict[tuple[str, str], bytes] = {}
+_heads: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
+
+
+def encode(response: InferResponse) -> bytes:
+    """Return a ModelInferResponse."""
+    return b"".join(_pieces(response, response.parameters))
+
+
+def encode_stream(response: InferResponse, *, is_final: bool) -> bytes:
+    """Return a ModelStreamInferResponse around the response."""
+    pieces = _pieces(response, {**response.parameters, "triton_final_response": is_final})
+    size = sum(len(piece) for piece in pieces)
+    return b"".join((_STREAM_RESPONSE, _varint(size), *pieces))
+
+
+def encode_stream_error(message: str, request_id: str) -> bytes:
+    """Return the ModelStreamInferResponse that tells of one request's failure."""
+    made = message_class("ModelStreamInferResponse")(error_message=message)
+    made.infer_response.id = request_id
+    made.infer_response.parameters["triton_final_response"].bool_param = True
+    serialized: bytes = made.SerializeToString()
+    return serialized
+
+
+def _pieces(response: InferResponse, parameters: Mapping[str, Parameter]) -> list[bytes | memoryview]:
+    pieces: list[bytes | memoryview] = [_opening(response)]
+    if response.id:
+        identity = response.id.encode()
+        pieces += (_ID, _varint(len(identity)), identity)
+    if parameters:
+        pieces.append(_parameters(parameters))
+    pieces += [_head(tensor) for tensor in response.outputs]
+    for tensor in response.outputs:
+        raw = _raw(tensor)
+        pieces += (_RAW_CONTENTS, _varint(len(raw)), raw)
+    return pieces
+
+
+def _raw(tensor: Tensor) -> bytes | memoryview:
+    data = tensor.data
+    if tensor.datatype == "BYTES" or data.nbytes < _COPIED_BYTES or not data.flags.c_contiguous:
+        return binary.encode(tensor)
+    return data.data.cast("B")
+
+
+def _varint(value: int) -> bytes:
+    """A number in protobuf's variable length, seven bits a byte."""
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    made.append(value)
+    return bytes(made)
+
+
+def _opening(response: InferResponse) -> bytes:
+    """Name and version of the model."""
+    key = (response.model_name, response.model_version)
+    opening = _openings.get(key)
+    if opening is None:
+        opening = message_class("ModelInferResponse")(model_name=key[0], model_version=key[1]).SerializeToString()
+        if len(_openings) < _REMEMBERED:
+            _openings[key] = opening
+    return opening
+
+
+def _head(tensor: Tensor) -> bytes:
+    """Name, datatype and shape, as one of the repeated `outputs`."""
+    key = (tensor.name, tensor.datatype, tensor.data.shape)
+    head = _heads.get(key)
+    if head is None:
+        output = message_class("ModelInferResponse.InferOutputTensor")(name=key[0], datatype=key[1], shape=key[2])
+        raw = output.SerializeToString()
+        head = _OUTPUT + _varint(len(raw)) + raw
+        if len(_heads) < _REMEMBERED:
+            _heads[key] = head
+    return head
+
+
+def _parameters(parameters: Mapping[str, Parameter]) -> bytes:
+    message = message_class("ModelInferResponse")()
+    for key, value in parameters.items():
+        slot = message.parameters[key]
+        if isinstance(value, bool):
+            slot.bool_param = value
+        elif isinstance(value, int):
+            slot.int64_param = value
+        elif isinstance(value, float):
+            slot.double_param = value
+        else:
+            slot.string_param = value
+    serialized: bytes = message.SerializeToString()
+    return serialized

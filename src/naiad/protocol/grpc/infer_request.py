@@ -1,0 +1,175 @@
+"""A ModelInferRequest → InferRequest. Pure; the messages are Triton's (its infer_handler.cc).
+
+Not here: whether the tensors suit the model (`serving.validation`). The way back is `infer_answer.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from naiad.core.datatypes import BY_NAME
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest, Parameter, RequestedOutput
+from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.protocol import binary
+from naiad.protocol.grpc.large import split
+from naiad.protocol.grpc.messages import parse
+from naiad.protocol.limits import Limits
+from naiad.protocol.shapes import count_elements
+from naiad.protocol.shared_memory import no_shared_memory
+
+LARGE_BYTES = 32 * 1024
+"""From here on looking for raw contents ourselves is cheaper than two copies of them."""
+
+_HELD = {
+    "bool_contents": "BOOL", "int_contents": "INT32", "int64_contents": "INT64", "uint_contents": "UINT32",
+    "uint64_contents": "UINT64", "fp32_contents": "FP32", "fp64_contents": "FP64", "bytes_contents": "BYTES",
+}  # fmt: skip
+"""Field of InferTensorContents → the datatype that Triton names it by."""
+
+_TYPES = {
+    "sequence_id": ("int64_param", "string_param"),
+    "sequence_start": ("bool_param",),
+    "sequence_end": ("bool_param",),
+    "priority": ("int64_param", "uint64_param"),
+    "timeout": ("int64_param", "uint64_param"),
+    "triton_enable_empty_final_response": ("bool_param",),
+}
+"""Parameters that the protocol knows, and the kinds of value they take."""
+
+Raws = Sequence[bytes | memoryview]
+
+
+def parse_request(raw: bytes) -> tuple[Any, Raws]:
+    """Return the message and its raw contents, which for large messages are views. Raises MalformedBody."""
+    if len(raw) < LARGE_BYTES:
+        message = parse("ModelInferRequest", raw)
+        return message, message.raw_input_contents
+    rest, contents = split(raw)
+    message = parse("ModelInferRequest", rest)
+    return message, contents or message.raw_input_contents
+
+
+def decode(message: Any, contents: Raws, limits: Limits) -> InferRequest:
+    """Make a request of a parsed message and its raw contents. Raises InvalidRequest."""
+    request = InferRequest(message.model_name, message.model_version, message.id)
+    if message.parameters:
+        _take_parameters(request, message.parameters)
+    _take_inputs(request, message.inputs, contents, limits)
+    if message.outputs:
+        request.outputs = _outputs(message.outputs, limits)
+    return request
+
+
+def _take_parameters(request: InferRequest, parameters: Mapping[str, Any]) -> None:
+    """Move the protocol's own parameters into fields, keep the caller's."""
+    for key, parameter in parameters.items():
+        if key.startswith("triton_") and key not in _TYPES:
+            raise InvalidRequest(
+                "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified."
+            )
+        value = _value(key, parameter)
+        if key == "priority":
+            request.priority = _unsigned(key, value)
+        elif key == "timeout":
+            request.timeout_us = _unsigned(key, value)
+        # Every request is answered by a response with the final flag; so there is no empty one to ask for.
+        elif key != "triton_enable_empty_final_response":
+            request.parameters[key] = value
+
+
+def _value(key: str, parameter: Any) -> Parameter:
+    choice = parameter.WhichOneof("parameter_choice")
+    kinds = _TYPES.get(key)
+    if choice is None or (kinds is not None and choice not in kinds):
+        expected = " or ".join(kinds or ("int64_param", "bool_param", "string_param"))
+        raise InvalidRequest(f"invalid value type for '{key}' parameter, expected {expected}.")
+    value: Parameter = getattr(parameter, choice)
+    return value
+
+
+def _unsigned(key: str, value: Parameter) -> int:
+    assert isinstance(value, int)
+    if value < 0:
+        raise InvalidRequest(f"invalid value {value} for '{key}' parameter, expected 0 or more.")
+    return value
+
+
+def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, limits: Limits) -> None:
+    if len(entries) > limits.tensors:
+        raise InvalidRequest(f"the request names {len(entries)} inputs; at most {limits.tensors} are allowed")
+    inputs = request.inputs
+    has_raw = len(contents) > 0
+    for at, entry in enumerate(entries):
+        name, datatype = entry.name, entry.datatype
+        if "shared_memory_region" in entry.parameters:
+            raise no_shared_memory()
+        shape = tuple(entry.shape)
+        count = count_elements(name, datatype, shape)
+        if entry.HasField("contents"):
+            if has_raw:
+                raise InvalidRequest(
+                    f"contents field must not be specified when using raw_input_contents for '{name}' for model "
+                    f"'{request.model_name}'"
+                )
+            tensor = _typed(request.model_name, entry, shape, count)
+        elif at < len(contents):
+            tensor = binary.decode(name, datatype, shape, contents[at])
+        else:
+            raise InvalidRequest(
+                f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
+            )
+        if name in inputs:
+            raise InvalidRequest(f"input '{name}' already exists in request")
+        inputs[name] = tensor
+    if len(contents) > len(entries):
+        raise InvalidRequest(
+            f"unexpected additional raw_input_contents for model '{request.model_name}': {len(contents)} for "
+            f"{len(entries)} inputs"
+        )
+
+
+def _typed(model_name: str, entry: Any, shape: tuple[int, ...], count: int) -> Tensor:
+    """Make a tensor of typed contents."""
+    name, row = entry.name, BY_NAME[entry.datatype]
+    values: Sequence[Any] = ()
+    for field, held in entry.contents.ListFields():
+        if field.name != row.contents_field:
+            raise InvalidRequest(
+                f"unexpected explicit tensor data for input tensor '{name}' for model '{model_name}' of type "
+                f"'{_HELD[field.name]}', expected datatype '{row.name}'"
+            )
+        values = held
+    if len(values) != count:
+        raise binary.wrong_size(name, row, count, len(values))
+    if row.name == "BYTES":
+        return bytes_tensor(name, list(values), shape)
+    try:
+        return Tensor(name, row.name, np.fromiter(values, row.numpy, count).reshape(shape))
+    except OverflowError as error:
+        raise InvalidRequest(f"input '{name}' of type {row.name}: {error}") from error
+
+
+def _outputs(entries: Sequence[Any], limits: Limits) -> tuple[RequestedOutput, ...]:
+    if len(entries) > limits.tensors:
+        raise InvalidRequest(f"the request names {len(entries)} outputs; at most {limits.tensors} are allowed")
+    outputs: dict[str, RequestedOutput] = {}
+    for entry in entries:
+        if entry.name in outputs:
+            raise InvalidRequest(f"output '{entry.name}' already exists in request")
+        outputs[entry.name] = RequestedOutput(entry.name, True, _class_count(entry.parameters))
+    return tuple(outputs.values())
+
+
+def _class_count(parameters: Mapping[str, Any]) -> int:
+    if "shared_memory_region" in parameters:
+        raise no_shared_memory()
+    if "classification" not in parameters:
+        return 0
+    wanted = parameters["classification"]
+    if wanted.WhichOneof("parameter_choice") != "int64_param":
+        raise InvalidRequest("invalid value type for 'classification' parameter, expected int64_param")
+    return max(0, int(wanted.int64_param))

@@ -1,0 +1,41 @@
+"""Large requests without copies: the raw contents are taken out of the bytes before protobuf sees them.
+
+protobuf would copy them twice, into its arena and into a `bytes` for each. Only the outermost fields are looked at,
+all of which are length-delimited in a ModelInferRequest; anything else is left for protobuf to judge.
+"""
+
+from __future__ import annotations
+
+_RAW_CONTENTS = 7 << 3 | 2
+_LENGTH_DELIMITED = 2
+_LONGEST_VARINT = 5
+"""Bytes that lengths below 2**35 take."""
+
+
+def split(message: bytes) -> tuple[bytes, list[memoryview]]:
+    """Return the message without raw_input_contents, and these as views of it; (message, []) if it is malformed."""
+    view = memoryview(message)
+    kept: list[memoryview] = []
+    contents: list[memoryview] = []
+    at = 0
+    while at < len(message):
+        start, tag = at, message[at]
+        length, at = _varint(message, at + 1)
+        if tag & 0x80 or tag & 7 != _LENGTH_DELIMITED or length < 0 or at + length > len(message):
+            return message, []
+        at += length
+        if tag == _RAW_CONTENTS:
+            contents.append(view[at - length : at])
+        else:
+            kept.append(view[start:at])
+    return b"".join(kept), contents
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """Return the number at a place and the place behind it; -1 where there is none."""
+    value = 0
+    for index, byte in enumerate(message[at : at + _LONGEST_VARINT]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value, at + index + 1
+    return -1, at

@@ -1,0 +1,28 @@
+"""Messages that are not hot: bytes → message, JSON values → bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from naiad.core.errors import MalformedBody
+from naiad.proto.pool import message_class
+
+
+def parse(name: str, raw: bytes) -> Any:
+    """Parse a message of the package `inference`. Raises MalformedBody."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return message_class(name).FromString(raw)
+    except DecodeError as error:
+        raise MalformedBody(f"the {len(raw)} bytes received are no {name}: {error}") from error
+
+
+def encode(name: str, document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a message given as JSON values, the ones that the HTTP door would send."""
+    from google.protobuf import json_format
+
+    message = json_format.ParseDict(dict(document), message_class(name)())
+    serialized: bytes = message.SerializeToString()
+    return serialized

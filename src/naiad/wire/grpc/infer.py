@@ -1,0 +1,176 @@
+"""ModelInfer and ModelStreamInfer: the calls that are hot, and the only ones that wait for a model."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import NaiadError
+from naiad.core.message import Answer
+from naiad.protocol.grpc.infer_answer import encode, encode_stream, encode_stream_error
+from naiad.protocol.grpc.infer_request import decode, parse_request
+from naiad.protocol.limits import Limits
+from naiad.protocol.status import grpc_status
+from naiad.serving.engine import Engine
+from naiad.serving.model import Cancel
+from naiad.wire.grpc.call import Call
+
+_FAIL_BY_STATUS = "triton_grpc_error"
+"""Metadata: `true` ends a stream with the first error's status instead of telling of it in the stream."""
+
+
+class InferCall:
+    """One ModelInfer."""
+
+    __slots__ = ("_call", "_clock", "_engine", "_limits", "_taken", "_withdraw")
+
+    def __init__(self, call: Call, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
+        self._call = call
+        self._engine = engine
+        self._limits = limits
+        self._clock = clock
+        self._taken = False
+        self._withdraw: Cancel | None = None
+        call.on_message = self._message
+        call.on_end = self._end
+
+    def _message(self, raw: bytes) -> None:
+        if self._taken:
+            self._call.finish("INTERNAL", "ModelInfer takes one message")
+            return
+        self._taken = True
+        arrived_s = self._clock()
+        try:
+            request = decode(*parse_request(raw), self._limits)
+        except NaiadError as error:
+            self._call.finish(grpc_status(error), error.message)
+            return
+        request.arrived_s = arrived_s
+        self._withdraw = self._engine.submit(request, self._respond)
+        self._call.on_cancel = self._cancel
+
+    def _cancel(self) -> None:
+        if self._withdraw is not None:
+            self._withdraw()
+
+    def _end(self) -> None:
+        if not self._taken:
+            self._call.finish("INTERNAL", "the call ended without a message")
+
+    def _respond(self, answer: Answer, is_last: bool) -> None:
+        del is_last
+        if isinstance(answer, NaiadError):
+            self._call.finish(grpc_status(answer), answer.message)
+        else:
+            self._call.send(encode(answer))
+            self._call.finish()
+
+
+class _Place:
+    """A request's place in the order of its stream."""
+
+    __slots__ = ("answers", "cancel", "is_done", "request_id")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.answers: deque[tuple[Answer, bool]] = deque()
+        """Answers whose turn has not come."""
+        self.is_done = False
+        """The last answer is there."""
+        self.cancel: Cancel | None = None
+
+
+class StreamCall:
+    """One ModelStreamInfer: answers leave in the order of the requests; an error concerns its request alone."""
+
+    def __init__(
+        self, call: Call, engine: Engine, limits: Limits, streams: set[StreamCall], clock: Clock = monotonic
+    ) -> None:
+        """streams: the set in which the stream is noted while it is open."""
+        self._call = call
+        self._engine = engine
+        self._limits = limits
+        self._streams = streams
+        self._clock = clock
+        self._fails_by_status = call.metadata.get(_FAIL_BY_STATUS, "").lower() == "true"
+        self._places: deque[_Place] = deque()
+        self._is_half_closed = False
+        self._is_over = False
+        streams.add(self)
+        call.on_message = self._message
+        call.on_end = self._end
+        call.on_cancel = self._cancel
+
+    def end(self, status: str = "OK", message: str = "") -> None:
+        """End the stream, withdrawing what is still under way."""
+        if not self._is_over:
+            self._call.finish(status, message)
+            self._cancel()
+
+    def _message(self, raw: bytes) -> None:
+        if self._is_over:
+            return
+        arrived_s = self._clock()
+        try:
+            message, contents = parse_request(raw)
+        except NaiadError as error:
+            self.end(grpc_status(error), error.message)
+            return
+        if len(self._places) >= self._limits.stream_requests:
+            self.end("RESOURCE_EXHAUSTED", f"{len(self._places)} requests of this stream wait for their answers")
+            return
+        place = _Place(message.id)
+        self._places.append(place)
+        try:
+            request = decode(message, contents, self._limits)
+        except NaiadError as error:
+            self._respond(place, error, True)
+            return
+        request.arrived_s = arrived_s
+        cancel = self._engine.submit(request, lambda answer, is_last: self._respond(place, answer, is_last))
+        if not place.is_done:
+            place.cancel = cancel
+
+    def _respond(self, place: _Place, answer: Answer, is_last: bool) -> None:
+        place.is_done = is_last
+        if self._is_over:
+            return
+        place.answers.append((answer, is_last))
+        self._send_those_whose_turn_it_is()
+
+    def _send_those_whose_turn_it_is(self) -> None:
+        places = self._places
+        while places and not self._is_over:
+            first = places[0]
+            while first.answers and not self._is_over:
+                self._send(first, *first.answers.popleft())
+            if self._is_over or not first.is_done:
+                return
+            places.popleft()
+        self._end_if_complete()
+
+    def _send(self, place: _Place, answer: Answer, is_last: bool) -> None:
+        if not isinstance(answer, NaiadError):
+            self._call.send(encode_stream(answer, is_final=is_last))
+        elif self._fails_by_status:
+            self.end(grpc_status(answer), answer.message)
+        else:
+            self._call.send(encode_stream_error(answer.message, place.request_id))
+
+    def _end(self) -> None:
+        self._is_half_closed = True
+        self._end_if_complete()
+
+    def _end_if_complete(self) -> None:
+        if self._is_half_closed and not self._places:
+            self.end()
+
+    def _cancel(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._streams.discard(self)
+        for place in self._places:
+            if place.cancel is not None and not place.is_done:
+                place.cancel()
+        self._places.clear()
