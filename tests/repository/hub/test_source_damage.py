@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import DownloadFailed
+from naiad.repository.hub.cache import CachedRepository
 from naiad.testing import LocalHub
 
 Files = dict[str, bytes]
@@ -221,3 +223,29 @@ def test_only_what_is_missing_needs_room(hub: LocalHub, pull: Any, checkpoint: F
     hub.add("org/name", checkpoint)
     pull("org/name")
     assert pull("org/name", free_bytes=lambda folder: 0).files
+
+
+def test_an_interrupted_download_needs_room_for_its_rest_only(hub: LocalHub, pull: Any, checkpoint: Files) -> None:
+    hub.add("org/name", checkpoint)
+    weights = checkpoint["model.safetensors"]
+    cached = CachedRepository(pull.cache, "org/name")
+    unfinished = cached.unfinished(hashlib.sha256(weights).hexdigest())
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(weights[:1_000_000])
+    fetched = pull("org/name", free_bytes=lambda folder: 300_000)
+    assert (fetched.folder / "model.safetensors").read_bytes() == weights
+
+
+def test_what_another_commit_brought_is_neither_downloaded_nor_said_to_be(
+    hub: LocalHub, pull: Any, checkpoint: Files
+) -> None:
+    hub.add("org/name", checkpoint)
+    pull("org/name")
+    hub.add("org/name", {**checkpoint, "tokenizer.json": b'{"version": "2"}'})
+    hub.requests.clear()
+    pull.progress.titles.clear()
+    moved = pull("org/name", update=True, free_bytes=lambda folder: 1000)
+    assert hub.count("GET", "model.safetensors") == 0
+    assert moved.origin.endswith("downloaded 16 bytes")
+    assert [size for title, size in pull.progress.titles if title != "end"] == [16]
+    assert (moved.folder / "model.safetensors").read_bytes() == checkpoint["model.safetensors"]

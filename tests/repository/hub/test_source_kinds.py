@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.errors import InvalidConfiguration, NotFound
+from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
 from naiad.testing import LocalHub
 
 Files = dict[str, bytes]
@@ -96,6 +96,9 @@ def test_a_bare_name_that_the_hub_lacks_points_at_the_folder(
     (tmp_path / "org" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     with refusal(NotFound, "no public repository org/name", "for the folder of that name write ./org/name"):
+        pull("org/name")
+    assert "write ./org/name" in pull.progress.notes[0]
+    with hub.refused_connections(), refusal(DownloadFailed, "cannot be reached", "write ./org/name"):
         pull("org/name")
 
 

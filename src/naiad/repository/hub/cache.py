@@ -66,6 +66,25 @@ class CachedRepository:
         """Where a content lies."""
         return self.folder / "blobs" / etag
 
+    def unfinished(self, etag: str) -> Path:
+        """Where a content grows while it is downloaded, and stays if the download breaks off."""
+        return self.folder / "blobs" / f"{etag}.naiad.incomplete"
+
+    def has_content(self, file: HubFile) -> bool:
+        """Whether the file's content is here already, perhaps for another commit."""
+        etag = file.sha256 or file.blob_id
+        return bool(etag) and self.blob(etag).is_file()
+
+    def bytes_to_come(self, files: Iterable[HubFile]) -> int:
+        """How much of the files' contents has to be downloaded still, as far as sizes are known."""
+        return sum(max(0, file.size_bytes - self._bytes_here(file)) for file in files if not self.has_content(file))
+
+    def _bytes_here(self, file: HubFile) -> int:
+        """Of an unfinished download."""
+        with contextlib.suppress(OSError):
+            return self.unfinished(file.sha256 or file.blob_id).stat().st_size
+        return 0
+
     def lock(self, etag: str) -> Path:
         """The lock that huggingface_hub itself holds while it downloads this content."""
         return self.cache_dir / ".locks" / self.folder.name / f"{etag}.lock"

@@ -135,7 +135,7 @@ class HubClient:
         blob, lock = self._cache.blob(found.etag), self._cache.lock(found.etag)
         blob.parent.mkdir(parents=True, exist_ok=True)
         lock.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = blob.with_name(f"{found.etag}.naiad.incomplete")
+        unfinished = self._cache.unfinished(found.etag)
         headers = {**build_hf_headers(token=self._token), "Accept-Encoding": "identity"}
         with WeakFileLock(lock):
             if blob.exists():

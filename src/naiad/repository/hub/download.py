@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from naiad.core.errors import DownloadFailed
 from naiad.repository.contract import FetchSettings
 from naiad.repository.hub.cache import CachedRepository, HubFile, sha256_of, total_bytes
 from naiad.repository.hub.client import RESUMABLE_FROM_BYTES, HubClient
 from naiad.repository.names import resolve_inside
-from naiad.repository.progress import size_text
+from naiad.repository.progress import Progress, SilentProgress, size_text
 
 _SMALL_AT_ONCE = 4
 
@@ -38,22 +37,25 @@ def download(
             notices.append(f"{file.path} in the cache {fault}: downloaded again")
     if not broken:
         return notices
-    files = list(broken)
-    check_space(cache.cache_dir, files, settings)
-    settings.progress.begin(f"downloading {cache.repo_id} at {commit[:7]}", total_bytes(files))
-    try:
-        _download_all(client, commit, files, settings)
-    finally:
-        settings.progress.end()
-    for file in files:
+    here = [file for file in broken if cache.has_content(file)]
+    _download_all(client, commit, here, SilentProgress())
+    if to_come := [file for file in broken if file not in here]:
+        check_space(cache, to_come, settings)
+        settings.progress.begin(f"downloading {cache.repo_id} at {commit[:7]}", total_bytes(to_come))
+        try:
+            _download_all(client, commit, to_come, settings.progress)
+        finally:
+            settings.progress.end()
+    for file in broken:
         _check(cache, commit, file)
     return notices
 
 
-def check_space(cache_dir: Path, files: Sequence[HubFile], settings: FetchSettings) -> None:
-    """Raise DownloadFailed if the disk has not room for all of them."""
+def check_space(cache: CachedRepository, files: Sequence[HubFile], settings: FetchSettings) -> None:
+    """Raise DownloadFailed if the disk has not room for what is still to come of them."""
+    cache_dir = cache.cache_dir
     place = next(folder for folder in (cache_dir, *cache_dir.parents) if folder.exists())
-    needed, free = total_bytes(files), settings.free_bytes(place)
+    needed, free = cache.bytes_to_come(files), settings.free_bytes(place)
     if needed > free:
         raise DownloadFailed(
             f"{size_text(needed)} are to be downloaded to {cache_dir}, but its disk has {size_text(free)} free; make "
@@ -63,11 +65,11 @@ def check_space(cache_dir: Path, files: Sequence[HubFile], settings: FetchSettin
         )
 
 
-def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], settings: FetchSettings) -> None:
+def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], progress: Progress) -> None:
     """Small ones side by side; large ones one after another on this thread, where Ctrl-C reaches them."""
     small = [file for file in files if file.size_bytes < RESUMABLE_FROM_BYTES]
     with ThreadPoolExecutor(_SMALL_AT_ONCE, thread_name_prefix="download") as pool:
-        running = [pool.submit(client.fetch_file, commit, file, settings.progress) for file in small]
+        running = [pool.submit(client.fetch_file, commit, file, progress) for file in small]
         try:
             for future in running:
                 future.result()
@@ -75,7 +77,7 @@ def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], sett
             pool.shutdown(cancel_futures=True)
     for file in files:
         if file.size_bytes >= RESUMABLE_FROM_BYTES:
-            client.fetch_file(commit, file, settings.progress)
+            client.fetch_file(commit, file, progress)
 
 
 def _check(cache: CachedRepository, commit: str, file: HubFile) -> None:

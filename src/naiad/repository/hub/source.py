@@ -15,7 +15,7 @@ from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings
-from naiad.repository.hub.cache import CachedRepository, HubFile, total_bytes
+from naiad.repository.hub.cache import CachedRepository, HubFile
 from naiad.repository.hub.choose import Selection, choose_files
 from naiad.repository.hub.client import HubClient, default_cache, is_offline
 from naiad.repository.hub.download import download, faults, with_checksums
@@ -36,12 +36,14 @@ class HubSource:
         """See Source."""
         if not isinstance(entry.source, HubReference):
             raise InvalidConfiguration(f"{entry.source} is not a Hub repository", reference=str(entry.source))
+        if entry.source.note:  # at once: whoever meant a folder need not wait for the Hub
+            settings.progress.note(entry.source.note)
         try:
             fetched = _Fetch(entry, entry.source, settings).run()
-        except NotFound as error:
+        except (NotFound, DownloadFailed) as error:
             if not entry.source.note:
                 raise
-            raise NotFound(f"{error.message}; {entry.source.note}", **error.detail) from error
+            raise type(error)(f"{error.message}; {entry.source.note}", **error.detail) from error
         recognise(fetched.folder, onnx=entry.onnx_file)
         return fetched
 
@@ -100,6 +102,7 @@ class _Fetch:
         """The lock says which bytes; some of them have to come again."""
         try:
             client = self._client(has_cached=False)
+            to_come_bytes = self._cache.bytes_to_come(broken)
             notices = download(client, self._cache, locked.commit, broken, self.settings)
         except HubUnavailable as error:
             file, fault = next(iter(broken.items()))
@@ -109,7 +112,7 @@ class _Fetch:
                 f"when the Hub can be reached start again, which replaces {path}",
                 file=file.path,
             ) from error
-        how = f"as locked, downloaded {size_text(total_bytes(broken))}"
+        how = f"as locked, downloaded {size_text(to_come_bytes)}"
         return self._fetched(locked.commit, locked.files, how, notices)
 
     def _ask_hub(self, locked: LockedSource | None) -> Fetched:
@@ -130,12 +133,13 @@ class _Fetch:
         files = [by_path[self._prefix + path] for path in choice.files]
         # By content: what another program left in the cache goes into the lock only after it has been checked.
         broken = faults(self._cache, commit, files, by_content=True)
+        to_come_bytes = self._cache.bytes_to_come(broken)
         notices = [*choice.notices, *download(client, self._cache, commit, broken, self.settings)]
         complete = with_checksums(self._cache, commit, files)
         if asked == revision:
             self._cache.note_commit(revision, commit)
         notices += self._write_lock(LockedSource(str(self.reference), commit, self._selection, complete))
-        came = f"downloaded {size_text(total_bytes(broken))}" if broken else "all of it in the cache already"
+        came = f"downloaded {size_text(to_come_bytes)}" if to_come_bytes else "all of it in the cache already"
         return self._fetched(commit, complete, f"{revision} by the Hub's word, {came}", notices)
 
     def _fall_back(self, locked: LockedSource | None, error: HubUnavailable) -> Fetched:
@@ -211,7 +215,6 @@ class _Fetch:
     def _fetched(
         self, commit: str, files: tuple[HubFile, ...] | list[HubFile], how: str, notices: list[str]
     ) -> Fetched:
-        notes = [self.reference.note] if self.reference.note else []
         return Fetched(
             folder=self._cache.snapshot(commit) / self.reference.subfolder,
             reference=self.reference,
@@ -220,7 +223,7 @@ class _Fetch:
                 FetchedFile(file.path.removeprefix(self._prefix), file.size_bytes, file.sha256) for file in files
             ),
             origin=f"{replace(self.reference, revision='')} at commit {commit}, {how}",
-            notices=(*notes, *notices),
+            notices=tuple(notices),
         )
 
 
