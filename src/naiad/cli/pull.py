@@ -9,7 +9,7 @@ import click
 
 from naiad.cli.sources import entries_of, fetch_settings, source_options
 from naiad.core.errors import NaiadError
-from naiad.repository import ModelEntry, fetch, recognise
+from naiad.repository import ModelEntry, fetch, progress_for, recognise
 
 
 @click.command("pull")
@@ -24,7 +24,7 @@ def command(
     had; the others are downloaded all the same.
     """
     manifest, entries = entries_of(sources, manifest)
-    fetching = fetch_settings(manifest, lock, update, verify, offline)
+    fetching = fetch_settings(manifest, lock, update, verify, offline, progress_for(sys.stderr))
     failed = 0
     for entry in entries:
         try:
@@ -32,14 +32,17 @@ def command(
             recognise(fetched.folder, onnx=entry.onnx_file)
         except NaiadError as error:
             failed += 1
-            click.echo(f"naiad: {_label(entry)}: {error.message}", err=True)
+            _tell(entry, error.message)
             continue
         for notice in fetched.notices:
-            click.echo(f"naiad: {_label(entry)}: {notice}", err=True)
+            _tell(entry, notice)
         click.echo(fetched.origin)
     if failed:
         sys.exit(1)
 
 
-def _label(entry: ModelEntry) -> str:
-    return entry.name or str(entry.source)
+def _tell(entry: ModelEntry, sentence: str) -> None:
+    """Say which model it is about, unless the sentence begins with that."""
+    source = str(entry.source)
+    label = entry.name or ("" if sentence.startswith(source) else source)
+    click.echo(f"naiad: {label}: {sentence}" if label else f"naiad: {sentence}", err=True)

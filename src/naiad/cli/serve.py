@@ -16,7 +16,7 @@ import click
 from naiad.cli.sources import entries_of, fetch_settings, source_options
 from naiad.core.config import ServerSettings, environment_variable, flag, options
 from naiad.observe.logs import set_up_logging
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import FetchSettings, LineProgress, ModelEntry, progress_for
 from naiad.server import Server
 from naiad.serving.states import State
 
@@ -57,9 +57,11 @@ def command(sources: tuple[str, ...], **values: Any) -> None:
     began_s = time.perf_counter()
     fetching_values = {name: values.pop(name) for name in ("manifest", "lock", "update", "verify", "offline")}
     settings = ServerSettings(**values)
-    set_up_logging(settings.log_level, settings.log_format)
-    manifest, entries = entries_of(sources, fetching_values["manifest"])
-    fetching = fetch_settings(manifest, **{k: v for k, v in fetching_values.items() if k != "manifest"})
+    is_text = set_up_logging(settings.log_level, settings.log_format)
+    # Lines among JSON lines would break whoever parses them.
+    progress = progress_for(sys.stderr) if is_text else LineProgress(logging.getLogger("naiad.download").info)
+    manifest, entries = entries_of(sources, fetching_values.pop("manifest"))
+    fetching = fetch_settings(manifest, **fetching_values, progress=progress)
     sys.exit(_run(entries, settings, fetching, began_s))
 
 

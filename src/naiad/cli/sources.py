@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from naiad.convert.checkpoint import builder_knows
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository import FetchSettings, ModelEntry, progress_for, read_manifest
+from naiad.repository import FetchSettings, ModelEntry, Progress, read_manifest
 
 MANIFEST = "naiad.yaml"
 LOCK = "naiad.lock"
@@ -50,7 +49,7 @@ def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | 
 
 
 def fetch_settings(
-    manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool
+    manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool, progress: Progress
 ) -> FetchSettings:
     """Return how to fetch; the lock lies beside the manifest, or here."""
     folder = manifest.parent if manifest is not None else Path()
@@ -60,5 +59,5 @@ def fetch_settings(
         verify=verify,
         is_offline=offline,
         builder_knows=builder_knows,
-        progress=progress_for(sys.stderr),
+        progress=progress,
     )

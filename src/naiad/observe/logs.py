@@ -38,8 +38,8 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
-def set_up_logging(level: str, log_format: str) -> None:
-    """Send the `naiad` loggers to stderr. log_format: text, json, or auto (text when stderr is a terminal)."""
+def set_up_logging(level: str, log_format: str) -> bool:
+    """Send the `naiad` loggers to stderr; returns whether as text. log_format: auto is text in a terminal."""
     is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
@@ -47,3 +47,4 @@ def set_up_logging(level: str, log_format: str) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+    return is_text
