@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+import logging
 
 import pytest
 
+from naiad.observe.logs import set_up_logging
 from naiad.repository import BarProgress, LineProgress, progress_for
 from naiad.repository.progress import Meter, size_text
 
@@ -33,12 +35,13 @@ def test_bars_in_a_terminal() -> None:
     progress = progress_for(stream)
     assert isinstance(progress, BarProgress)
     progress.note("before")
-    progress.begin("org/name", 10)
-    progress.advance("model.safetensors", 5, 10)
-    progress.advance("[/red]:smile:.json", 5, 10)
+    progress.begin("org/name", 10_000_000)
+    progress.advance("model.safetensors", 5, 10_000_000)
+    progress.advance("[/red]:smile:.json", 5, 10_000_000)
+    progress.advance("config.json", 5, 10)
     progress.note("[/bold] no markup :smile:")
     progress.note("trying again")
-    progress.advance("model.safetensors", 10, 10)
+    progress.advance("model.safetensors", 10_000_000, 10_000_000)
     progress.end()
     progress.end()
     for word in (
@@ -50,6 +53,24 @@ def test_bars_in_a_terminal() -> None:
         "[/red]:smile:",
     ):
         assert word in stream.getvalue()
+    assert "config.json" not in stream.getvalue(), "small files fill the screen for nothing"
+
+
+def test_what_is_logged_while_bars_are_drawn_stands_above_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logging that kept the stream it began with wrote into the bars."""
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in (("handlers", []), ("propagate", True), ("level", logging.NOTSET)):
+        monkeypatch.setattr(logging.getLogger("naiad"), name, value)
+    set_up_logging("info", "text")
+    progress = progress_for(stream)
+    progress.begin("org/name", 10_000_000)
+    progress.advance("model.safetensors", 5, 10_000_000)
+    before = len(stream.getvalue())
+    logging.getLogger("naiad.test").info("loaded")
+    assert "\x1b[2K" in stream.getvalue()[before:].partition("loaded")[0], "the bars are wiped first"
+    progress.end()
 
 
 def test_lines_elsewhere() -> None:

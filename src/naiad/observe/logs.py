@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -38,10 +39,20 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class _Stderr(io.TextIOBase):
+    """What sys.stderr is at the moment: while progress bars are drawn, something that prints above them."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def set_up_logging(level: str, log_format: str) -> bool:
     """Send the `naiad` loggers to stderr; returns whether as text. log_format: auto is text in a terminal."""
     is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(_Stderr())
     handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
     logger = logging.getLogger("naiad")
     logger.handlers[:] = [handler]

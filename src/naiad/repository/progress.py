@@ -10,6 +10,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
+SMALLEST_BAR_BYTES = 2**20
+"""Smaller files are over before anyone has read their bars, and there are many."""
+
 
 class Progress(Protocol):
     """One download of several files."""
@@ -91,7 +94,7 @@ class LineProgress:
 
 
 class BarProgress:
-    """A bar for each file, by rich; for terminals."""
+    """A bar for each large file, by rich; for terminals."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -119,6 +122,8 @@ class BarProgress:
 
     def advance(self, file: str, done_bytes: int, size_bytes: int) -> None:
         """See Progress."""
+        if size_bytes < SMALLEST_BAR_BYTES:
+            return
         with self._lock:
             if file not in self._tasks:
                 self._tasks[file] = self._bars.add_task(file, total=size_bytes)
