@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from naiad.testing import LocalHub, tiny_checkpoint
+
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 NAIAD = [sys.executable, "-c", "from naiad.cli.main import main; main()"]
-FREE_PORTS = ["--http-port", "0", "--metrics-port", "0"]
+FREE_PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
 
 
 @contextmanager
@@ -104,6 +106,19 @@ def test_a_model_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         assert status_of(port, "/v2/models/simple/ready") == 200
 
 
+def test_a_download_does_not_break_the_stream_of_json_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalHub() as hub:
+        hub.add_folder("org/tiny", tiny_checkpoint(tmp_path / "tiny"))
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+        hub.fail_next(503, path="/api/models", retry_after=0)
+        with naiad("serve", "org/tiny", *FREE_PORTS, cwd=tmp_path) as process:
+            lines, _ = start(process)
+    messages = [json.loads(line)["message"] for line in lines]
+    assert any(message.startswith("downloading org/tiny") for message in messages)
+    assert any(message.endswith("trying again in 0 s") for message in messages)
+
+
 def test_exit_on_error(tmp_path: Path) -> None:
     code, text = run("serve", str(REPOSITORY), "--exit-on-error", *FREE_PORTS, cwd=tmp_path)
     assert code == 1
@@ -130,16 +145,19 @@ def test_mistakes_are_answered_in_one_line_without_a_traceback(
     assert "Traceback" not in text
 
 
-def test_a_taken_port_is_named_with_its_option(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--http-port", "--grpc-port", "--metrics-port"])
+def test_a_taken_port_is_named_with_its_option(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ports = ["--http-port", str(port), "--metrics-port", "0"]
+        ports = [*FREE_PORTS, option, str(port)]
         code, text = run("serve", str(REPOSITORY / "simple"), *ports, cwd=tmp_path)
     assert code == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in text
-    assert "--http-port" in text
+    (line,) = text.splitlines()
+    assert line.startswith(f"naiad: cannot listen on 127.0.0.1:{port}: ")
+    assert "already in use" in line.lower()
+    assert line.endswith(f". Choose another with {option}.")
 
 
 def test_without_arguments_the_manifest_is_read(tmp_path: Path) -> None:
