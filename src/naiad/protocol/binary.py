@@ -30,7 +30,7 @@ def decode(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memory
     expected = prod(shape) * row.size_bytes
     if len(raw) != expected:
         raise _wrong_bytes(name, expected, len(raw))
-    return Tensor(name, datatype, np.frombuffer(raw, dtype=row.numpy).reshape(shape))
+    return Tensor(name, datatype, np.ndarray(shape, row.numpy, raw))
 
 
 def wrong_size(name: str, row: Datatype, expected: int, got: int) -> InvalidRequest:

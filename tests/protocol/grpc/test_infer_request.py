@@ -144,7 +144,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "out of range": (
         lambda: infer_request(one("INT8", contents={"int_contents": [1, 300]})),
         InvalidRequest,
-        "input 'x' of type INT8",
+        "int_contents holds a value that INT8 cannot",
     ),
     "too many raw": (
         lambda: infer_request(one(), raw_input_contents=[bytes(8)] * 2),

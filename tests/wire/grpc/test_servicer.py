@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -247,6 +249,26 @@ def test_infer_fails_by_status() -> None:
     assert failed.ends == [("INTERNAL", "it broke")]
     assert unknown.ends == [("NOT_FOUND", "Request for unknown model: 'nope' is not found")]
     assert twice.ends == [("INTERNAL", "ModelInfer takes one message")]
+    assert not door.model.waiting
+
+
+@pytest.mark.parametrize("name", ["ModelInfer", "ModelStreamInfer"])
+@pytest.mark.parametrize("how", ["answered", "refused", "cancelled"])
+def test_nothing_of_a_call_is_left_for_the_garbage_collector(name: str, how: str) -> None:
+    door = Door()
+    call = door.open(name)
+    call.receive(infer_message("a", "nope" if how == "refused" else "held"), ends=True)
+    if how == "answered":
+        door.model.answer("a")
+    if how == "cancelled":
+        call.cancel()
+    left = weakref.ref(call)
+    gc.disable()
+    try:
+        del call
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_cancelling_withdraws_the_request() -> None:

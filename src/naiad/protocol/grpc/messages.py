@@ -11,12 +11,17 @@ from naiad.proto.pool import message_class
 
 def parse(name: str, raw: bytes) -> Any:
     """Parse a message of the package `inference`. Raises MalformedBody."""
-    from google.protobuf.message import DecodeError
-
     try:
         return message_class(name).FromString(raw)
-    except DecodeError as error:
+    except _decode_error() as error:
         raise MalformedBody(f"the {len(raw)} bytes received are no {name}: {error}") from error
+
+
+def _decode_error() -> type[Exception]:
+    """Return protobuf's class; an import statement on the hot path would take longer than most messages."""
+    from google.protobuf.message import DecodeError
+
+    return DecodeError
 
 
 def encode(name: str, document: Mapping[str, Any]) -> bytes:

@@ -22,48 +22,65 @@ _FAIL_BY_STATUS = "triton_grpc_error"
 class InferCall:
     """One ModelInfer."""
 
-    __slots__ = ("_call", "_clock", "_engine", "_limits", "_taken", "_withdraw")
+    __slots__ = ("_call", "_clock", "_engine", "_is_over", "_is_taken", "_limits", "_withdraw")
 
     def __init__(self, call: Call, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
         self._call = call
         self._engine = engine
         self._limits = limits
         self._clock = clock
-        self._taken = False
+        self._is_taken = False
+        self._is_over = False
         self._withdraw: Cancel | None = None
         call.on_message = self._message
         call.on_end = self._end
 
     def _message(self, raw: bytes) -> None:
-        if self._taken:
-            self._call.finish("INTERNAL", "ModelInfer takes one message")
+        if self._is_taken:
+            self._cancel()
+            self._finish("INTERNAL", "ModelInfer takes one message")
             return
-        self._taken = True
+        self._is_taken = True
         arrived_s = self._clock()
         try:
             request = decode(*parse_request(raw), self._limits)
         except NaiadError as error:
-            self._call.finish(grpc_status(error), error.message)
+            self._finish(grpc_status(error), error.message)
             return
         request.arrived_s = arrived_s
-        self._withdraw = self._engine.submit(request, self._respond)
-        self._call.on_cancel = self._cancel
+        withdraw = self._engine.submit(request, self._respond)
+        if not self._is_over:
+            self._withdraw = withdraw
+            self._call.on_cancel = self._cancel
 
     def _cancel(self) -> None:
+        self._is_over = True
         if self._withdraw is not None:
             self._withdraw()
 
     def _end(self) -> None:
-        if not self._taken:
-            self._call.finish("INTERNAL", "the call ended without a message")
+        if not self._is_taken:
+            self._finish("INTERNAL", "the call ended without a message")
 
     def _respond(self, answer: Answer, is_last: bool) -> None:
         del is_last
-        if isinstance(answer, NaiadError):
-            self._call.finish(grpc_status(answer), answer.message)
+        if self._is_over:
+            self._let_go()
+        elif isinstance(answer, NaiadError):
+            self._finish(grpc_status(answer), answer.message)
         else:
             self._call.send(encode(answer))
-            self._call.finish()
+            self._finish("OK", "")
+
+    def _finish(self, status: str, message: str) -> None:
+        self._is_over = True
+        self._call.finish(status, message)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what points back here, so that nothing is left for the garbage collector."""
+        call = self._call
+        call.on_message = call.on_end = call.on_cancel = self._withdraw = None
 
 
 class _Place:
@@ -132,7 +149,9 @@ class StreamCall:
             place.cancel = cancel
 
     def _respond(self, place: _Place, answer: Answer, is_last: bool) -> None:
-        place.is_done = is_last
+        if is_last:
+            place.is_done = True
+            place.cancel = None
         if self._is_over:
             return
         place.answers.append((answer, is_last))
@@ -171,6 +190,7 @@ class StreamCall:
         self._is_over = True
         self._streams.discard(self)
         for place in self._places:
-            if place.cancel is not None and not place.is_done:
+            if place.cancel is not None:
                 place.cancel()
         self._places.clear()
+        self._call.on_message = self._call.on_end = self._call.on_cancel = None
