@@ -135,6 +135,22 @@ async def test_a_lone_job_too_small_to_gain_by_all_cores_stays_on_one() -> None:
     subject.close()
 
 
+async def test_a_busy_instance_gets_one_full_batch_ahead_and_the_rest_may_still_grow() -> None:
+    echo, answers = Echo(held=True), Collector()
+    subject = scheduler(echo, rule=DynamicRule(2))
+    subject.submit(answers.job("running"))
+    await asyncio.sleep(0)
+    for item in range(5):
+        subject.submit(answers.job(item))
+    await asyncio.sleep(0)
+    assert subject.pending == 3, "two of five were given ahead"
+    subject.submit(answers.job(5))
+    echo.gate.set()
+    await answers.until(7)
+    assert echo.batches == [["running"], [0, 1], [2, 3], [4, 5]]
+    subject.close()
+
+
 async def test_nobody_waits_while_an_instance_is_idle() -> None:
     first, second, answers = Echo(held=True), Echo(), Collector()
     subject = scheduler(first, second, rule=DynamicRule(1))

@@ -54,7 +54,22 @@ class Runner:
         self._short_runs = 0
         self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, BatchRun, Finished] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self.is_idle = True
+        self._in_hand = 0
+        """Batches started and not finished; only touched on the loop's thread."""
+
+    @property
+    def is_idle(self) -> bool:
+        """It has nothing to do."""
+        return not self._in_hand
+
+    @property
+    def can_take_ahead(self) -> bool:
+        """It runs one batch in its thread and has none to go on with.
+
+        One batch ahead spares the thread the way to the loop and back between two batches, in which it would do
+        nothing; a second would only bind requests early.
+        """
+        return self._in_hand == 1 and not self.runs_inline
 
     @property
     def runs_inline(self) -> bool:
@@ -63,7 +78,7 @@ class Runner:
 
     def start(self, run: BatchRun, finished: Finished) -> None:
         """Run a batch; called on the loop's thread. Inline runs call `finished` before this returns."""
-        self.is_idle = False
+        self._in_hand += 1
         if self.runs_inline:
             self._finish(run, finished, self._execute(run))
             return
@@ -87,7 +102,7 @@ class Runner:
             del work, run, results  # or the last batch's tensors would live until the next one
 
     def _finish(self, run: BatchRun, finished: Finished, results: Sequence[Any]) -> None:
-        self.is_idle = True
+        self._in_hand -= 1
         finished(self, run, results)
 
     def _execute(self, run: BatchRun) -> Sequence[Any]:

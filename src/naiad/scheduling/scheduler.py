@@ -110,7 +110,7 @@ class Scheduler:
             self._expire()
             while self._queue.length:
                 runner = self._next_runner()
-                if runner is None or not self._start(runner):
+                if not (self._start(runner) if runner is not None else self._start_ahead()):
                     break
         finally:
             self._is_turning = False
@@ -164,14 +164,30 @@ class Scheduler:
         if isinstance(decision, WaitUntil):
             self._wake_s = decision.time_s
             return False
-        jobs = [waiting[index] for index in decision.picks]
+        self._run(runner, waiting, decision.picks, now)
+        return True
+
+    def _start_ahead(self) -> bool:
+        """Give a busy instance its next batch, if what waits is more than that batch; False when nothing was given."""
+        runner = next((runner for runner in self._runners if runner.can_take_ahead), None)
+        if runner is None:
+            return False
+        now = self._clock()
+        waiting = self._queue.front(WINDOW)
+        decision = self._policy(waiting, now, 1)
+        if isinstance(decision, WaitUntil) or len(decision.picks) == len(waiting):
+            return False  # others may still join this batch
+        self._run(runner, waiting, decision.picks, now)
+        return True
+
+    def _run(self, runner: Runner, waiting: Sequence[Job], picks: Sequence[int], now: float) -> None:
+        jobs = [waiting[index] for index in picks]
         self._queue.take(jobs)
         run = BatchRun(jobs, now)
         for job in jobs:
             job.run = run
         self._running += 1
         runner.start(run, self._finished)
-        return True
 
     def _finished(self, runner: Runner, run: BatchRun, results: Sequence[Any]) -> None:
         del runner
