@@ -14,12 +14,13 @@ import pytest
 from naiad.core.contracts import Batch, Preparation
 from naiad.core.encoder import EncoderResult, TokenSequence
 from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, Overloaded
-from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed
-from naiad.serving.text_model import LIGHT_BYTES, EncoderQueue, TextModel
+from naiad.serving.encoder_queue import EncoderQueue
+from naiad.serving.text_model import LIGHT_BYTES, TextModel
 
 CONFIG = ModelConfig(
     "texts", inputs=(TensorConfig("text", "BYTES", (-1,)),), outputs=(TensorConfig("length", "INT64", (-1,)),)
@@ -85,8 +86,8 @@ class Fixture:
         self.answers: list[Answer] = []
         self._arrived = asyncio.Event()
 
-    def submit(self, *texts: bytes) -> Any:
-        request = InferRequest("texts", inputs={"text": bytes_tensor("text", list(texts))})
+    def submit(self, *texts: bytes, outputs: Sequence[RequestedOutput] = ()) -> Any:
+        request = InferRequest("texts", inputs={"text": bytes_tensor("text", list(texts))}, outputs=list(outputs))
         return self.model.submit(request, self._respond)
 
     def _respond(self, answer: Answer, is_last: bool) -> None:
@@ -127,6 +128,12 @@ async def test_heavy_requests_are_tokenised_off_the_loop_light_ones_on_it() -> N
     fixture.submit(b"x" * (LIGHT_BYTES + 1))
     assert await fixture.until(2) == [[5], [LIGHT_BYTES + 1]]
     assert len(fixture.task.threads) == 2
+
+
+async def test_classes_are_given_for_each_text() -> None:
+    fixture = Fixture()
+    fixture.submit(b"aa", b"b", outputs=[RequestedOutput("length", class_count=1)])
+    assert await fixture.until(1) == [[[b"2:0"], [b"1:0"]]]
 
 
 async def test_a_bad_text_is_refused_at_once_or_answered_when_heavy() -> None:

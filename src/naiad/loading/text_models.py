@@ -22,8 +22,9 @@ from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
+from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
-from naiad.serving.text_model import EncoderQueue, TextModel
+from naiad.serving.text_model import TextModel
 from naiad.tasks.choice import build_task, build_tensors, head_for, infer_task
 
 PADDED_TOKENS = 512

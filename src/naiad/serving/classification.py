@@ -23,6 +23,8 @@ def classify(
 ) -> InferResponse:
     """Replace every output that asked for classes. Raises InvalidRequest for a datatype that cannot be ranked."""
     counts = {output.name: output.class_count for output in request.outputs if output.class_count}
+    if not counts:
+        return response
     for at, tensor in enumerate(response.outputs):
         if tensor.name in counts:
             response.outputs[at] = _top(tensor, counts[tensor.name], labels.get(tensor.name, ()), has_batch)

@@ -6,7 +6,6 @@ request is spread over many batches. The raw-tensor view of a model is another T
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -15,68 +14,20 @@ from naiad.core.contracts import Batch, Preparation, Task
 from naiad.core.encoder import EncoderResult
 from naiad.core.errors import Cancelled, NaiadError
 from naiad.core.message import Answer, InferRequest, Respond
-from naiad.core.model_config import ModelConfig, QueuePolicy
+from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics, Stages
-from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.queue import BatchRun, Job
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
+from naiad.serving.classification import classify
+from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
 from naiad.serving.validation import RequestCheck
 
 LIGHT_BYTES = 4096
 """Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
-
-
-class EncoderQueue:
-    """One encoder's instances and what waits for them; shared by all views of the model."""
-
-    def __init__(
-        self,
-        runners: Sequence[Runner],
-        policy: Policy,
-        *,
-        wide: Runner | None = None,
-        wide_from: int = 1,
-        max_sequences: int = 0,
-        clock: Clock = monotonic,
-    ) -> None:
-        """wide: a runner with all cores, for a lone sequence of at least `wide_from` tokens.
-
-        max_sequences: most that may wait; 0 = no bound.
-        """
-        self.scheduler = Scheduler(
-            runners,
-            policy,
-            JobQueue(QueuePolicy(max_queue_size=max_sequences)),
-            wide=wide,
-            wide_from=wide_from,
-            on_run=self._count_run,
-            clock=clock,
-        )
-        self._users = 0
-
-    def join(self) -> None:
-        """Note one more model that uses this queue."""
-        self._users += 1
-
-    def leave(self) -> None:
-        """Note one less; the last one closes the instances."""
-        self._users -= 1
-        if not self._users:
-            self.scheduler.close()
-
-    @staticmethod
-    def _count_run(run: BatchRun) -> None:
-        """Credit the run to every model that had a sequence in it."""
-        counts: dict[TextModel, int] = {}
-        for job in run.jobs:
-            model = job.owner[0].model
-            counts[model] = counts.get(model, 0) + 1
-        for model, sequences in counts.items():
-            model.count_run(run, sequences)
 
 
 class _Flight:
@@ -222,6 +173,7 @@ class TextModel:
             response = self._task.finish(
                 request, preparation, [result for result in flight.results if result is not None]
             )
+            classify(response, request, {}, has_batch=True)
         except NaiadError as error:
             self._answer(flight, error)
             return
