@@ -102,7 +102,7 @@ def test_a_task_that_cannot_be_told_is_an_error(make_folder: Callable[..., Path]
 def test_unknown_tasks_are_refused_with_a_suggestion(make_folder: Any, make_spec: Any) -> None:
     with pytest.raises(InvalidConfiguration, match="'feature-extracton'; did you mean 'feature-extraction'"):
         head_for("feature-extracton")
-    with pytest.raises(InvalidConfiguration, match=f"Known: {', '.join(KNOWN_TASKS)}"):
+    with pytest.raises(InvalidConfiguration, match=f"known are {', '.join(KNOWN_TASKS)}"):
         build_task("painting", make_folder(), make_spec())
 
 

@@ -131,8 +131,8 @@ def pipeline_tag(folder: Path) -> str:
 def _row(task: str) -> _Row:
     if task not in _TABLE:
         close = get_close_matches(task, KNOWN_TASKS, 1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise InvalidConfiguration(f"unknown task '{task}'{hint} Known: {', '.join(KNOWN_TASKS)}", task=task)
+        hint = f"did you mean '{close[0]}'? Known are" if close else "known are"
+        raise InvalidConfiguration(f"unknown task '{task}'; {hint} {', '.join(KNOWN_TASKS)}", task=task)
     return _TABLE[task]
 
 

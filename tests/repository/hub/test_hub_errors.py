@@ -25,7 +25,6 @@ def answer(status: int, **headers: str) -> httpx2.Response:
         (httpx2.ReadTimeout("slow"), Busy, "cannot be reached"),
         (errors.HfHubHTTPError("x", response=answer(503)), Busy, "http://hub answers 503 for file"),
         (errors.HfHubHTTPError("x", response=answer(418)), DownloadFailed, "answers 418 for file"),
-        (errors.HfHubHTTPError("x", response=answer(401)), DownloadFailed, "does not accept the token in HF_TOKEN"),
         (errors.HfHubHTTPError("x", response=answer(403)), DownloadFailed, "forbids file"),
         (errors.RepositoryNotFoundError("x", response=answer(404)), NotFound, "no public repository org/name"),
         (errors.GatedRepoError("x", response=answer(403)), DownloadFailed, "accept its terms at http://hub/org/name"),
@@ -45,6 +44,13 @@ def test_each_error_of_the_library_in_our_words(error: Exception, kind: type[Exc
     ours = WORDS.of("file", error)
     assert type(ours) is kind
     assert words in str(ours)
+
+
+@pytest.mark.usefixtures("hub")  # no saved login of the machine's owner
+@pytest.mark.parametrize(("token", "words"), [("hf_x", "does not accept the token in HF_TOKEN"), ("", "set HF_TOKEN")])
+def test_a_refused_token_is_told_from_none(monkeypatch: pytest.MonkeyPatch, token: str, words: str) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert words in str(WORDS.of("file", errors.HfHubHTTPError("x", response=answer(401))))
 
 
 def test_a_busy_answer_keeps_what_the_server_asks_for() -> None:

@@ -72,13 +72,17 @@ class HubErrors:
         return self._of_status(what, error)
 
     def _of_status(self, what: str, error: Exception) -> NaiadError | Busy:
+        from huggingface_hub import get_token
+
         response = getattr(error, "response", None)
         status = response.status_code if response is not None else 0
         if response is not None and status in _PASSING:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return Busy(f"{self.endpoint} answers {status} for {what}", retry_after_s(headers))
         settings = f"{self.endpoint}/settings/tokens"
-        if status == 401:
+        if status == 401 and not self.secret and not get_token():
+            words = f"wants a token for {what}: make one at {settings} and set HF_TOKEN to it"
+        elif status == 401:
             words = (
                 f"does not accept {self._whose_token()}; make a new one at {settings}, or unset it for public models"
             )

@@ -29,6 +29,8 @@ _SECRET_NAMES = re.compile(
 _SECRET_TEXT = re.compile(rb"\bhf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b")
 _TEXT_UP_TO_BYTES = 2**20
 """Larger files are weights; looking into them for tokens would take minutes and find nothing."""
+_NEVER_PUSHED = {".git", ".cache", ".naiad", "__pycache__"}
+"""Folders of tools; `.naiad` holds graphs that were converted from the weights beside it."""
 _PUBLIC_HUB = "https://huggingface.co"
 
 
@@ -122,7 +124,7 @@ def _translated(words: HubErrors, what: str, call: Callable[[], str]) -> str:
 
 def _files(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path.as_posix() for path in paths if not {".git", ".cache", "__pycache__"}.intersection(path.parts)]
+    return [path.as_posix() for path in paths if not _NEVER_PUSHED.intersection(path.parts)]
 
 
 def _refuse_what_must_stay(folder: Path, files: Sequence[str], settings: PushSettings) -> None:

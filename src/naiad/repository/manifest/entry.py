@@ -65,10 +65,12 @@ class ModelEntry:
         if self.name:
             check_model_name(self.name)
         if self.quantize not in QUANTIZE:
-            raise InvalidConfiguration(f"quantize: '{self.quantize}' is none of {', '.join(QUANTIZE)}", key="quantize")
+            raise InvalidConfiguration(
+                f"quantize must be one of {', '.join(QUANTIZE)}, not '{self.quantize}'", key="quantize"
+            )
         if self.weights not in WEIGHTS and not self.weights.endswith(".onnx"):
             raise InvalidConfiguration(
-                f"weights: '{self.weights}' is none of {', '.join(WEIGHTS)}, nor the path of an .onnx file",
+                f"weights must be one of {', '.join(WEIGHTS)} or the path of an .onnx file, not '{self.weights}'",
                 key="weights",
             )
         if not isinstance(self.source, HubReference) and (self.token or self.allow or self.ignore):
