@@ -24,6 +24,10 @@ DATA = "model.onnx.data"
 COMPLETE = "complete"
 """Empty file, written last."""
 
+_DISABLED = ("SkipLayerNormFusion",)
+"""Its kernel in ONNX Runtime 1.31 takes 48 µs on (30, 384), addition and LayerNormalization apart 9 µs: a quarter of the
+time of an exported int8 MiniLM."""
+
 _CPU_FACTS = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 
 _log = logging.getLogger("naiad.backends.onnxruntime")
@@ -45,7 +49,7 @@ def open_shared(graph: Path, prepared_in: Path, *, threads: tuple[int, ...]) -> 
     except LoadFailed as error:
         _log.warning("prepared graph is damaged; made again next time", extra={"reason": error.message})
         shutil.rmtree(place, ignore_errors=True)
-    return [open_session(graph, threads=count) for count in threads]
+    return [open_session(graph, threads=count, disabled_optimizers=_DISABLED) for count in threads]
 
 
 def _prepare(graph: Path, place: Path) -> None:
@@ -63,7 +67,7 @@ def _prepare(graph: Path, place: Path) -> None:
         def save(options: Any) -> None:
             options.optimized_model_filepath = str(made / GRAPH)
 
-        open_session(graph, entries=entries, configure=save)
+        open_session(graph, entries=entries, configure=save, disabled_optimizers=_DISABLED)
         (made / COMPLETE).touch()
         try:
             made.rename(place)
@@ -78,8 +82,8 @@ def _as_it_is(options: Any) -> None:
 
 
 def _machine() -> str:
-    """Short name for this processor and this version of the runtime."""
-    facts = [platform.system(), platform.machine(), str(runtime().__version__)]
+    """Short name for this processor, this version of the runtime and what is asked of it."""
+    facts = [platform.system(), platform.machine(), str(runtime().__version__), *_DISABLED]
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -6,7 +6,7 @@ Sessions here are made for a server: no spinning threads, no telemetry, warnings
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -38,13 +38,15 @@ def open_session(
     threads: int = 1,
     entries: dict[str, str] | None = None,
     configure: Callable[[Any], None] | None = None,
+    disabled_optimizers: Sequence[str] = (),
 ) -> Any:
     """Open an InferenceSession on the CPU.
 
     threads: how many one run may use, the caller's included; 0 = all available cores. A session with one thread may be
     run by several Python threads at a time: each run stays on its caller, and all share the one copy of the weights.
     entries: session config entries by their ONNX Runtime names. configure: called with the SessionOptions before the
-    session is made, for what config.pbtxt may ask of them. Raises LoadFailed naming the file.
+    session is made, for what config.pbtxt may ask of them. disabled_optimizers: by their ONNX Runtime names. Raises
+    LoadFailed naming the file.
     """
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
@@ -56,6 +58,8 @@ def open_session(
     if configure is not None:
         configure(options)
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled_optimizers)
+        )
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise LoadFailed(f"{model}: ONNX Runtime cannot load this file: {error}", path=str(model)) from error
