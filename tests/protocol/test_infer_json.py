@@ -156,7 +156,10 @@ def test_binary_sizes_that_do_not_fit() -> None:
     with pytest.raises(InvalidRequest, match="unexpected additional input data for model 'm'"):
         decode("m", "", short + b"abcde", len(short), LIMITS)
     wrong = header(3)
-    with pytest.raises(InvalidRequest, match=r"input byte size mismatch for input 'x'\. Expected 4, got 3"):
+    with pytest.raises(
+        InvalidRequest,
+        match=r"\[request id: <id_unknown>\] input byte size mismatch for input 'x' for model 'm'\. Expected 4, got 3",
+    ):
         decode("m", "", wrong + b"abc", len(wrong), LIMITS)
     strings = header(6, "BYTES")
     with pytest.raises(InvalidRequest, match="incomplete string data"):

@@ -46,6 +46,11 @@ class InferRequest:
     arrived_s: float = 0.0
     """Monotonic seconds; by the door, when the last byte was there."""
 
+    @property
+    def mark(self) -> str:
+        """What errors begin with that are about the request and not about its bytes, as in Triton."""
+        return f"[request id: {self.id or '<id_unknown>'}] "
+
 
 @dataclass(slots=True)
 class InferResponse:

@@ -14,74 +14,74 @@ import numpy as np
 
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
-from naiad.core.tensor import Array, Tensor
+from naiad.core.message import InferRequest
+from naiad.core.tensor import Array, Tensor, bytes_tensor
 
 _LENGTH = struct.Struct("<I")
+_BYTES = BY_NAME["BYTES"]
 
 
-def decode(name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview) -> Tensor:
+def decode(
+    name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview, request: InferRequest | None = None
+) -> Tensor:
     """Make a tensor over `raw` without copying (BYTES elements are copied out).
 
-    Raises InvalidRequest when the bytes do not fill the shape exactly.
+    request: the one it is an input of, for the messages. Raises InvalidRequest when the bytes do not fill the shape
+    exactly.
     """
-    if datatype == "BYTES":
-        return Tensor(name, datatype, decode_bytes(name, raw, prod(shape)).reshape(shape))
     row = BY_NAME[datatype]
-    expected = prod(shape) * row.size_bytes
-    if len(raw) != expected:
-        raise _wrong_bytes(name, expected, len(raw))
+    if datatype == "BYTES":
+        elements = _elements(name, raw, prod(shape), request)
+        return bytes_tensor(name, elements, shape)
+    count = prod(shape)
+    if len(raw) != count * row.size_bytes:
+        raise wrong_size(name, row, count, len(raw), request)
     return Tensor(name, datatype, np.ndarray(shape, row.numpy, raw))
 
 
-def wrong_size(name: str, row: Datatype, expected: int, got: int) -> InvalidRequest:
-    """Return the error for so many elements in place of so many."""
-    if row.name == "BYTES":
-        return InvalidRequest(f"expected {expected} string elements for inference input '{name}', got {got}")
-    return _wrong_bytes(name, expected * row.size_bytes, got * row.size_bytes)
+def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferRequest | None) -> InvalidRequest:
+    """Return the error for an input that should have `count` elements; got: bytes, or elements of BYTES."""
+    mark, owner = ("", "") if request is None else (request.mark, f" for model '{request.model_name}'")
+    if row.name != "BYTES":
+        text = f"input byte size mismatch for input '{name}'{owner}. Expected {count * row.size_bytes}, got {got}"
+    elif got < count:
+        text = f"expected {count} string elements for inference input '{name}'{owner}, got {got}"
+    else:
+        text = f"unexpected number of string elements {got} for inference input '{name}'{owner}, expecting {count}"
+    return InvalidRequest(mark + text, tensor=name)
 
 
-def _wrong_bytes(name: str, expected: int, got: int) -> InvalidRequest:
-    return InvalidRequest(f"input byte size mismatch for input '{name}'. Expected {expected}, got {got}", tensor=name)
-
-
-def decode_bytes(name: str, raw: bytes | memoryview, count: int) -> Array:
-    """Split length-prefixed elements; returns (count,) object array of `bytes`."""
+def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> list[bytes]:
+    """Split length-prefixed elements, of which there must be `count`."""
     if count > len(raw) // 4:  # each element takes at least its length; checked before anything is allocated
-        held = _count_elements(name, raw)
-        raise InvalidRequest(f"expected {count} string elements for inference input '{name}', got {held}", tensor=name)
+        raise wrong_size(name, _BYTES, count, sum(1 for _ in _split(name, raw, request)), request)
     elements: list[bytes] = []
-    for element in _split(name, raw):
+    for element in _split(name, raw, request):
         elements.append(element)
         if len(elements) > count:
-            raise InvalidRequest(f"unexpected number of string elements {len(elements)} for inference input '{name}'")
+            break
     if len(elements) != count:
-        raise InvalidRequest(
-            f"expected {count} string elements for inference input '{name}', got {len(elements)}", tensor=name
-        )
-    data = np.empty(count, dtype=np.object_)
-    data[:] = elements
-    return data
+        raise wrong_size(name, _BYTES, count, len(elements), request)
+    return elements
 
 
-def _count_elements(name: str, raw: bytes | memoryview) -> int:
-    return sum(1 for _ in _split(name, raw))
-
-
-def _split(name: str, raw: bytes | memoryview) -> Iterator[bytes]:
+def _split(name: str, raw: bytes | memoryview, request: InferRequest | None) -> Iterator[bytes]:
     view = memoryview(raw)
     at, end = 0, len(view)
     while at < end:
         if at + 4 > end:
+            mark, owner = ("", "") if request is None else (request.mark, f" for model '{request.model_name}'")
             raise InvalidRequest(
-                f"incomplete string length indicator for inference input '{name}', expecting 4 bytes, got {end - at}",
+                f"{mark}incomplete string length indicator for inference input '{name}'{owner}, expecting 4 bytes but "
+                f"only {end - at} bytes available. Please make sure the string length indicator is in one buffer.",
                 tensor=name,
             )
         (length,) = _LENGTH.unpack_from(view, at)
         at += 4
         if at + length > end:
             raise InvalidRequest(
-                f"incomplete string data for inference input '{name}', expecting string of length {length}, "
-                f"got {end - at} bytes remaining",
+                f"incomplete string data for inference input '{name}', expecting string of length {length} but only "
+                f"{end - at} bytes available",
                 tensor=name,
             )
         yield bytes(view[at : at + length])

@@ -86,10 +86,10 @@ def _take_inputs(request: InferRequest, document: dict[str, Any], tail: memoryvi
                     f"unexpected size for input '{name}', expecting {size - len(rest)} additional bytes for model "
                     f"'{request.model_name}'"
                 )
-            tensor = binary.decode(name, datatype, tuple(shape), rest)
+            tensor = binary.decode(name, datatype, tuple(shape), rest, request)
             at += size
         if name in inputs:
-            raise InvalidRequest(f"input '{name}' already exists in request")
+            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if tail is not None and at != len(tail):
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")

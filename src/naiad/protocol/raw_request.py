@@ -45,5 +45,5 @@ def decode_raw(config: ModelConfig, version: str, body: bytes) -> InferRequest:
         if not fixed or len(body) % fixed:
             raise InvalidRequest(f"the body of {len(body)} bytes does not fill shape {dims} of raw input '{spec.name}'")
         dims[variable[0]] = len(body) // fixed
-    request.inputs[spec.name] = binary.decode(spec.name, spec.datatype, (*batch, *dims), body)
+    request.inputs[spec.name] = binary.decode(spec.name, spec.datatype, (*batch, *dims), body, request)
     return request

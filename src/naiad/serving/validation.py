@@ -39,7 +39,7 @@ class RequestCheck:
         inputs = request.inputs
         # As many as declared and, as the loop below finds, none unknown: then none is missing either.
         if len(inputs) != len(self._inputs) and not self._may_omit(inputs):
-            raise InvalidRequest(_prefix(request) + self._count_message(request))
+            raise InvalidRequest(request.mark + self._count_message(request))
         rows = -1
         for name, tensor in inputs.items():
             config = self._inputs.get(name)
@@ -47,7 +47,7 @@ class RequestCheck:
                 raise InvalidRequest(self._unknown_message(request, name))
             if tensor.datatype != config.datatype:
                 raise InvalidRequest(
-                    f"{_prefix(request)}inference input '{name}' data-type is '{tensor.datatype}', but model "
+                    f"{request.mark}inference input '{name}' data-type is '{tensor.datatype}', but model "
                     f"'{self._name}' expects '{config.datatype}'"
                 )
             rows = self._check_shape(request, config, tensor, rows)
@@ -70,20 +70,20 @@ class RequestCheck:
             raise self._shape_error(request, config, shape)
         if shape[0] > self._max_rows:
             raise InvalidRequest(
-                f"{_prefix(request)}inference request batch-size must be <= {self._max_rows} for '{self._name}'"
+                f"{request.mark}inference request batch-size must be <= {self._max_rows} for '{self._name}'"
             )
         if shape[0] < 1:
             raise self._shape_error(request, config, shape)
         if rows not in (-1, shape[0]):
             raise InvalidRequest(
-                f"{_prefix(request)}input '{config.name}' batch size does not match other inputs for '{self._name}'"
+                f"{request.mark}input '{config.name}' batch size does not match other inputs for '{self._name}'"
             )
         return shape[0]
 
     def _shape_error(self, request: InferRequest, config: TensorConfig, shape: tuple[int, ...]) -> InvalidRequest:
         expected = (-1, *config.dims) if self._max_rows else config.dims
         return InvalidRequest(
-            f"{_prefix(request)}unexpected shape for input '{config.name}' for model '{self._name}'. "
+            f"{request.mark}unexpected shape for input '{config.name}' for model '{self._name}'. "
             f"Expected {_plain(expected)}, got {_plain(shape)}.{_SHAPE_NOTE}",
             expected=expected,
             got=shape,
@@ -106,7 +106,7 @@ class RequestCheck:
 
     def _unknown_message(self, request: InferRequest, name: str) -> str:
         if not self._required.issubset(request.inputs):
-            return _prefix(request) + self._count_message(request)
+            return request.mark + self._count_message(request)
         return f"unexpected inference input '{name}' for model '{self._name}'"
 
     def _key(self, request: InferRequest) -> Hashable:
@@ -119,10 +119,6 @@ class RequestCheck:
 
 def _suits(shape: tuple[int, ...], dims: tuple[int, ...]) -> bool:
     return len(shape) == len(dims) and all(wanted in (-1, got) for wanted, got in zip(dims, shape, strict=True))
-
-
-def _prefix(request: InferRequest) -> str:
-    return f"[request id: {request.id or '<id_unknown>'}] "
 
 
 def _plain(shape: tuple[int, ...]) -> str:

@@ -129,17 +129,22 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "too few": (
         lambda: infer_request(one(contents={"int_contents": [1]})),
         InvalidRequest,
-        "input byte size mismatch for input 'x'. Expected 8, got 4",
+        "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'm'. Expected 8, got 4",
     ),
     "too few raw": (
         lambda: infer_request(one(), raw_input_contents=[bytes(4)]),
         InvalidRequest,
-        "input byte size mismatch for input 'x'. Expected 8, got 4",
+        "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'm'. Expected 8, got 4",
     ),
     "too few strings": (
         lambda: infer_request(one("BYTES", contents={"bytes_contents": [b"a"]})),
         InvalidRequest,
-        "expected 2 string elements for inference input 'x', got 1",
+        "[request id: <id_unknown>] expected 2 string elements for inference input 'x' for model 'm', got 1",
+    ),
+    "too many strings": (
+        lambda: infer_request(one("BYTES", contents={"bytes_contents": [b"a"] * 3}), id="7"),
+        InvalidRequest,
+        "[request id: 7] unexpected number of string elements 3 for inference input 'x' for model 'm', expecting 2",
     ),
     "out of range": (
         lambda: infer_request(one("INT8", contents={"int_contents": [1, 300]})),
@@ -154,7 +159,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "twice": (
         lambda: infer_request(one(contents=FULL), one(contents=FULL)),
         InvalidRequest,
-        "input 'x' already exists in request",
+        "[request id: <id_unknown>] input 'x' already exists in request",
     ),
     "output twice": (
         lambda: infer_request(outputs=[{"name": "y"}] * 2),
@@ -189,7 +194,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "reserved": (
         lambda: infer_request(parameters={"triton_x": {"bool_param": True}}),
         InvalidRequest,
-        "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
+        "Only the following keys starting with 'triton_' are allowed: triton_enable_empty_final_response",
     ),
     "sequence_id": (
         lambda: infer_request(parameters={"sequence_id": {"bool_param": True}}),
@@ -199,17 +204,27 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "timeout": (
         lambda: infer_request(parameters={"timeout": {"string_param": "1"}}),
         InvalidRequest,
-        "invalid value type for 'timeout' parameter",
+        "invalid value type for 'timeout' parameter, expected int64_param.",
     ),
     "priority": (
         lambda: infer_request(parameters={"priority": {"int64_param": -1}}),
         InvalidRequest,
-        "invalid value -1 for 'priority' parameter",
+        "invalid value for 'priority', expected value >= 0.",
     ),
     "no value": (
         lambda: infer_request(parameters={"mine": {}}),
         InvalidRequest,
-        "invalid value type for 'mine' parameter, expected int64_param or bool_param or string_param.",
+        "invalid value type for 'mine' parameter, expected int64_param, bool_param, or string_param.",
+    ),
+    "unsigned value": (
+        lambda: infer_request(parameters={"mine": {"uint64_param": 1}}),
+        InvalidRequest,
+        "invalid value type for 'mine' parameter, expected int64_param, bool_param, or string_param.",
+    ),
+    "negative classification": (
+        lambda: infer_request(outputs=[{"name": "y", "parameters": {"classification": {"int64_param": -1}}}]),
+        InvalidRequest,
+        "invalid value for 'classification' parameter, expected >= 0",
     ),
     "classification": (
         lambda: infer_request(outputs=[{"name": "y", "parameters": {"classification": {"bool_param": True}}}]),

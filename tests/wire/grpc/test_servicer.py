@@ -97,7 +97,7 @@ class ListCall:
             self.on_cancel()
 
     def stream_answers(self) -> list[tuple[str, str, bool]]:
-        """Of a stream: (id, error, final) of every message so far."""
+        """Of a stream: (id, error, final) of every message so far; errors have no flag."""
         read = [message_class("ModelStreamInferResponse").FromString(raw) for raw in self.sent]
         return [
             (
@@ -176,7 +176,7 @@ def test_methods_that_read() -> None:
         ("RepositoryModelUnload", {"repository_name": "r"}, "UNIMPLEMENTED", "'repository_name' specification"),
         ("SystemSharedMemoryRegister", {"name": "r"}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("SystemSharedMemoryUnregister", {}, "UNIMPLEMENTED", "Client shared memory is disabled."),
-        ("SystemSharedMemoryStatus", {"name": "r"}, "NOT_FOUND", "Unable to find shared memory region: 'r'"),
+        ("SystemSharedMemoryStatus", {"name": "r"}, "NOT_FOUND", "Unable to find system shared memory region: 'r'"),
         ("CudaSharedMemoryRegister", {"name": "r"}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("CudaSharedMemoryUnregister", {}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("TraceSetting", {}, "UNIMPLEMENTED", "tracing is not available"),
@@ -289,8 +289,8 @@ def test_a_stream_answers_in_order_and_lives_on_after_an_error() -> None:
     assert call.sent == []
     door.model.give("a", ModelFailed("it broke"))
     assert call.stream_answers() == [
-        ("a", "it broke", True),
-        ("b", "Request for unknown model: 'nope' is not found", True),
+        ("a", "it broke", False),
+        ("b", "Request for unknown model: 'nope' is not found", False),
         ("c", "", True),
     ]
     call.receive(infer_message("d"), ends=True)
@@ -318,7 +318,7 @@ def test_a_request_that_is_wrong_is_told_in_the_stream() -> None:
     wrong = message_class("ModelInferRequest")(model_name="held", id="w", inputs=[{"name": "x", "datatype": "INT32"}])
     call.receive(wrong.SerializeToString(), ends=True)
     assert call.stream_answers() == [
-        ("w", "unable to find data for input tensor 'x' for model 'held' in request.", True)
+        ("w", "unable to find data for input tensor 'x' for model 'held' in request.", False)
     ]
     assert call.ends == [("OK", "")]
 

@@ -45,7 +45,6 @@ def encode_stream_error(message: str, request_id: str) -> bytes:
     """Return the ModelStreamInferResponse that tells of one request's failure."""
     made = message_class("ModelStreamInferResponse")(error_message=message)
     made.infer_response.id = request_id
-    made.infer_response.parameters["triton_final_response"].bool_param = True
     serialized: bytes = made.SerializeToString()
     return serialized
 

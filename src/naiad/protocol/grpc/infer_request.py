@@ -35,10 +35,13 @@ _TYPES = {
     "sequence_start": ("bool_param",),
     "sequence_end": ("bool_param",),
     "priority": ("int64_param", "uint64_param"),
-    "timeout": ("int64_param", "uint64_param"),
+    "timeout": ("int64_param",),
     "triton_enable_empty_final_response": ("bool_param",),
 }
 """Parameters that the protocol knows, and the kinds of value they take."""
+
+_CUSTOM = ("int64_param", "bool_param", "string_param", "double_param")
+"""Kinds of value that the caller's own parameters may have."""
 
 _PACKED_AS_THEY_ARE = ("bool_contents", "fp32_contents", "fp64_contents")
 """Fields whose bytes in the message are the elements' own; protobuf writes integers in a variable length."""
@@ -72,7 +75,8 @@ def _take_parameters(request: InferRequest, parameters: Mapping[str, Any]) -> No
     for key, parameter in parameters.items():
         if key.startswith("triton_") and key not in _TYPES:
             raise InvalidRequest(
-                "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified."
+                "parameter keys starting with 'triton_' are reserved for Triton usage. Only the following keys "
+                "starting with 'triton_' are allowed: triton_enable_empty_final_response"
             )
         value = _value(key, parameter)
         if key == "priority":
@@ -87,8 +91,8 @@ def _take_parameters(request: InferRequest, parameters: Mapping[str, Any]) -> No
 def _value(key: str, parameter: Any) -> Parameter:
     choice = parameter.WhichOneof("parameter_choice")
     kinds = _TYPES.get(key)
-    if choice is None or (kinds is not None and choice not in kinds):
-        expected = " or ".join(kinds or ("int64_param", "bool_param", "string_param"))
+    if choice not in (kinds or _CUSTOM):
+        expected = " or ".join(kinds) if kinds else "int64_param, bool_param, or string_param"
         raise InvalidRequest(f"invalid value type for '{key}' parameter, expected {expected}.")
     value: Parameter = getattr(parameter, choice)
     return value
@@ -97,7 +101,7 @@ def _value(key: str, parameter: Any) -> Parameter:
 def _unsigned(key: str, value: Parameter) -> int:
     assert isinstance(value, int)
     if value < 0:
-        raise InvalidRequest(f"invalid value {value} for '{key}' parameter, expected 0 or more.")
+        raise InvalidRequest(f"invalid value for '{key}', expected value >= 0.")
     return value
 
 
@@ -118,15 +122,15 @@ def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, 
                     f"contents field must not be specified when using raw_input_contents for '{name}' for model "
                     f"'{request.model_name}'"
                 )
-            tensor = _typed(request.model_name, entry, shape, count)
+            tensor = _typed(request, entry, shape, count)
         elif at < len(contents):
-            tensor = binary.decode(name, datatype, shape, contents[at])
+            tensor = binary.decode(name, datatype, shape, contents[at], request)
         else:
             raise InvalidRequest(
                 f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
             )
         if name in inputs:
-            raise InvalidRequest(f"input '{name}' already exists in request")
+            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if len(contents) > len(entries):
         raise InvalidRequest(
@@ -135,19 +139,19 @@ def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, 
         )
 
 
-def _typed(model_name: str, entry: Any, shape: tuple[int, ...], count: int) -> Tensor:
+def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int) -> Tensor:
     """Make a tensor of typed contents."""
     name, row = entry.name, BY_NAME[entry.datatype]
     values: Sequence[Any] = ()
     for field, held in entry.contents.ListFields():
         if field.name != row.contents_field:
             raise InvalidRequest(
-                f"unexpected explicit tensor data for input tensor '{name}' for model '{model_name}' of type "
+                f"unexpected explicit tensor data for input tensor '{name}' for model '{request.model_name}' of type "
                 f"'{_HELD[field.name]}', expected datatype '{row.name}'"
             )
         values = held
     if len(values) != count:
-        raise binary.wrong_size(name, row, count, len(values))
+        raise binary.wrong_size(name, row, count, len(values) * max(1, row.size_bytes), request)
     if row.name == "BYTES":
         return bytes_tensor(name, list(values), shape)
     return Tensor(name, row.name, _numbers(entry.contents, row, values, count).reshape(shape))
@@ -183,4 +187,7 @@ def _class_count(parameters: Mapping[str, Any]) -> int:
     wanted = parameters["classification"]
     if wanted.WhichOneof("parameter_choice") != "int64_param":
         raise InvalidRequest("invalid value type for 'classification' parameter, expected int64_param")
-    return max(0, int(wanted.int64_param))
+    count: int = wanted.int64_param
+    if count < 0:
+        raise InvalidRequest("invalid value for 'classification' parameter, expected >= 0")
+    return count

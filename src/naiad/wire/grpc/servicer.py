@@ -7,6 +7,7 @@ the same overview as over HTTP.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from naiad.core.errors import NaiadError, NotFound, NotReady, Unsupported
@@ -121,9 +122,9 @@ def _refusals() -> dict[str, Method]:
             raise Unsupported("'repository_name' specification is not supported")
         raise NotReady("explicit model load / unload is not allowed if polling is enabled")
 
-    def regions(request: Any) -> Mapping[str, Any]:
+    def regions(kind: str, request: Any) -> Mapping[str, Any]:
         if request.name:
-            raise NotFound(f"Unable to find shared memory region: '{request.name}'")
+            raise NotFound(f"Unable to find {kind} shared memory region: '{request.name}'")
         return {}
 
     def no_memory(_: Any) -> Mapping[str, Any]:
@@ -138,8 +139,8 @@ def _refusals() -> dict[str, Method]:
     return {
         "RepositoryModelLoad": control,
         "RepositoryModelUnload": control,
-        "SystemSharedMemoryStatus": regions,
-        "CudaSharedMemoryStatus": regions,
+        "SystemSharedMemoryStatus": partial(regions, "system"),
+        "CudaSharedMemoryStatus": partial(regions, "cuda"),
         "SystemSharedMemoryRegister": no_memory,
         "SystemSharedMemoryUnregister": no_memory,
         "CudaSharedMemoryRegister": no_memory,
