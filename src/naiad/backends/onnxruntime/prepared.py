@@ -25,8 +25,8 @@ COMPLETE = "complete"
 """Empty file, written last."""
 
 _DISABLED = ("SkipLayerNormFusion",)
-"""Its kernel in ONNX Runtime 1.31 takes 48 µs on (30, 384), addition and LayerNormalization apart 9 µs: a quarter of the
-time of an exported int8 MiniLM."""
+"""Its kernel in ONNX Runtime 1.31 takes 48 µs on (30, 384), addition and LayerNormalization apart 9 µs: a quarter of
+the time of an exported int8 MiniLM."""
 
 _CPU_FACTS = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 
