@@ -13,7 +13,7 @@ import pytest
 
 from naiad.core.contracts import Batch, Preparation
 from naiad.core.encoder import EncoderResult, TokenSequence
-from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, Overloaded
+from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
@@ -47,6 +47,8 @@ class LengthTask:
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
+        if request.inputs["text"].data.tolist() == [b"break"]:
+            raise KeyError("a mistake of the task")
         lengths = np.array([int(result["n"]) - 1 for result in results], np.int64)
         return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])
 
@@ -128,6 +130,16 @@ async def test_heavy_requests_are_tokenised_off_the_loop_light_ones_on_it() -> N
     fixture.submit(b"x" * (LIGHT_BYTES + 1))
     assert await fixture.until(2) == [[5], [LIGHT_BYTES + 1]]
     assert len(fixture.task.threads) == 2
+
+
+async def test_a_task_that_breaks_fails_its_own_request_only() -> None:
+    """Whoever came behind it in the same batch waited for ever."""
+    fixture = Fixture()
+    fixture.submit(b"break")
+    fixture.submit(b"c")
+    broken, whole = await fixture.until(2)
+    assert (type(broken), str(broken)) == (Failed, "internal error")
+    assert whole == [1]
 
 
 async def test_classes_are_given_for_each_text() -> None:

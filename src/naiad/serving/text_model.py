@@ -6,13 +6,14 @@ request is spread over many batches. The raw-tensor view of a model is another T
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Preparation, Task
 from naiad.core.encoder import EncoderResult
-from naiad.core.errors import Cancelled, NaiadError
+from naiad.core.errors import Cancelled, Failed, NaiadError
 from naiad.core.message import Answer, InferRequest, Respond
 from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics, Stages
@@ -25,6 +26,8 @@ from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
 from naiad.serving.validation import RequestCheck
+
+_log = logging.getLogger("naiad.serving")
 
 LIGHT_BYTES = 4096
 """Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
@@ -176,6 +179,10 @@ class TextModel:
             classify(response, request, {}, has_batch=True)
         except NaiadError as error:
             self._answer(flight, error)
+            return
+        except Exception:  # noqa: BLE001 — the others of the batch are answered, too
+            _log.exception("task of model '%s' failed", self.name)
+            self._answer(flight, Failed("internal error"))
             return
         response.model_version = self.version
         response.id = request.id

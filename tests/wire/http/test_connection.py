@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
+from naiad.wire.http.routes import Router, route
 
 
 class Wire(asyncio.Transport):
@@ -45,12 +47,18 @@ class Wire(asyncio.Transport):
 class Door:
     """A connection and what came through it."""
 
-    def __init__(self, limits: Limits | None = None, *, answers: bool = True) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        answers: bool = True,
+        dispatch: Callable[[Exchange], None] | None = None,
+    ) -> None:
         self.exchanges: list[Exchange] = []
         self.wire = Wire()
         self.connections: set[HttpConnection] = set()
         self._answers = answers
-        self.connection = HttpConnection(self._dispatch, limits or Limits(), self.connections, KnownHeads())
+        self.connection = HttpConnection(dispatch or self._dispatch, limits or Limits(), self.connections, KnownHeads())
         self.connection.connection_made(self.wire)
 
     def _dispatch(self, exchange: Exchange) -> None:
@@ -257,6 +265,21 @@ def test_draining_lets_a_request_arrive_whole() -> None:
     door.send(POST[-3:] + POST)
     assert [exchange.body for exchange in door.exchanges] == [b"hello"] * 2
     assert door.wire.closed
+
+
+def test_a_mistake_of_ours_is_answered_and_the_connection_lives_on(caplog: pytest.LogCaptureFixture) -> None:
+    """It was taken for malformed HTTP, answered 400, and closed the connection."""
+
+    def broken(exchange: Exchange) -> None:
+        raise KeyError("secret")
+
+    router = Router([route("/broken", GET=broken), route("/fine", GET=lambda exchange: exchange.answer(200))])
+    door = Door(dispatch=router)
+    text = door.send(b"GET /broken HTTP/1.1\r\n\r\nGET /fine HTTP/1.1\r\n\r\n")
+    assert text.startswith(b"HTTP/1.1 500 ")
+    assert text.count(b"HTTP/1.1 200 OK") == 1
+    assert b"secret" not in text
+    assert "KeyError: 'secret'" in caplog.text
 
 
 def test_the_answer_to_head_has_no_body() -> None:

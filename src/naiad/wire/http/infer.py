@@ -12,6 +12,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import choose, deflate, inflate
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.routes import internal_error
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
@@ -41,7 +42,10 @@ class InferHandler:
 
         def respond(answer: Answer, is_last: bool) -> None:
             del is_last
-            _answer(exchange, request, answer, binary_default)
+            try:
+                _answer(exchange, request, answer, binary_default)
+            except Exception:  # noqa: BLE001 — the others of the batch are answered, too
+                internal_error(exchange)
 
         cancel = self._engine.submit(request, respond)
         if not exchange.is_finished:

@@ -5,6 +5,7 @@ Results are remembered per request target, because clients repeat the same few.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from naiad.wire.http.exchange import Exchange
 
 Handler = Callable[..., None]
 """handler(exchange, **path parameters)."""
+
+_log = logging.getLogger("naiad.wire.http")
 
 _REMEMBERED = 1024
 """Targets remembered; a client that invents more costs only the matching."""
@@ -50,7 +53,10 @@ class Router:
             if len(self._found) < _REMEMBERED:
                 self._found[key] = found
         handler, arguments = found
-        handler(exchange, **arguments)
+        try:
+            handler(exchange, **arguments)
+        except Exception:  # noqa: BLE001 — whatever happens, who asked is answered and the connection lives on
+            internal_error(exchange)
 
     def _match(self, method: bytes, url: bytes) -> tuple[Handler, dict[str, str]]:
         path = url.partition(b"?")[0].decode("latin-1")
@@ -67,6 +73,12 @@ class Router:
 def _arguments(match: re.Match[str]) -> dict[str, str]:
     # Names are matched undecoded, as Triton does, and decoded afterwards so that any model name can be addressed.
     return {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
+
+
+def internal_error(exchange: Exchange) -> None:
+    """Answer 500 for a mistake of ours, inside an `except`; what it was is for the log alone."""
+    _log.exception("%s %s failed", exchange.method.decode("latin-1"), exchange.url.decode("latin-1"))
+    exchange.fail(500, "internal error")
 
 
 def not_found(exchange: Exchange) -> None:
