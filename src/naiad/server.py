@@ -54,7 +54,7 @@ class Server:
         self._servicer = Servicer(self.engine, grpc_limits, settings.server_name)
         self._grpc = AioListener(self._servicer, settings.grpc_max_input_size)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
-        self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=0))
+        self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=2**16))
         self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")
 
     @property

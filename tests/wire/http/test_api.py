@@ -294,10 +294,10 @@ def test_statistics_and_metrics_count_requests_rows_and_failures(server: Running
     assert 'naiad_request_duration_seconds_count{model="simple_int8",version="1"} 1.0' in lines
 
 
-def metrics(server: RunningServer, path: str, method: str = "GET") -> Answer:
+def metrics(server: RunningServer, path: str, method: str = "GET", body: bytes | None = None) -> Answer:
     connection = http.client.HTTPConnection("127.0.0.1", server.server.metrics_port, timeout=30)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body)
         response = connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
@@ -307,3 +307,4 @@ def metrics(server: RunningServer, path: str, method: str = "GET") -> Answer:
 def test_other_paths_of_the_metrics_port(server: RunningServer) -> None:
     assert metrics(server, "/anything")[::2] == (200, b"")
     assert metrics(server, "/metrics", "POST").status == 405
+    assert metrics(server, "/metrics", "POST", b"x").status == 405

@@ -6,6 +6,8 @@ Extension").
 
 from __future__ import annotations
 
+from functools import partial
+
 import orjson
 
 from naiad.core.clock import Clock, monotonic
@@ -17,6 +19,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import inflate
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.routes import guarded
 
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
@@ -47,7 +50,7 @@ class GenerateHandler:
             exchange.fail(http_status(error), error.message)
             return
         request.arrived_s = arrived_s
-        cancel = self._engine.submit(request, lambda answer, is_last: self._respond(exchange, answer, is_last))
+        cancel = self._engine.submit(request, guarded(exchange, partial(self._respond, exchange)))
         if not exchange.is_finished:
             exchange.on_abandon = cancel
 

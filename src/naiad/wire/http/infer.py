@@ -12,7 +12,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import choose, deflate, inflate
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import internal_error
+from naiad.wire.http.routes import guarded
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
@@ -42,12 +42,9 @@ class InferHandler:
 
         def respond(answer: Answer, is_last: bool) -> None:
             del is_last
-            try:
-                _answer(exchange, request, answer, binary_default)
-            except Exception:  # noqa: BLE001 — the others of the batch are answered, too
-                internal_error(exchange)
+            _answer(exchange, request, answer, binary_default)
 
-        cancel = self._engine.submit(request, respond)
+        cancel = self._engine.submit(request, guarded(exchange, respond))
         if not exchange.is_finished:
             exchange.on_abandon = cancel
 

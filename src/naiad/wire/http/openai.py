@@ -18,7 +18,7 @@ from naiad.protocol.limits import Limits
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import inflate
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import Route, route
+from naiad.wire.http.routes import Route, guarded, route
 
 _JSON = b"application/json"
 _VIEW_SUFFIX = ".tensors"
@@ -120,7 +120,7 @@ class _OpenAi:
             except NaiadError as error:
                 _fail(exchange, error)
 
-        cancel = self._engine.submit(request, respond)
+        cancel = self._engine.submit(request, guarded(exchange, respond))
         if not exchange.is_finished:
             exchange.on_abandon = cancel
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
+from naiad.core.message import Answer, Respond
 from naiad.wire.http.exchange import Exchange
 
 Handler = Callable[..., None]
@@ -78,7 +79,22 @@ def _arguments(match: re.Match[str]) -> dict[str, str]:
 def internal_error(exchange: Exchange) -> None:
     """Answer 500 for a mistake of ours, inside an `except`; what it was is for the log alone."""
     _log.exception("%s %s failed", exchange.method.decode("latin-1"), exchange.url.decode("latin-1"))
-    exchange.fail(500, "internal error")
+    if exchange.is_streaming:
+        exchange.end_stream()
+    else:
+        exchange.fail(500, "internal error")
+
+
+def guarded(exchange: Exchange, respond: Respond) -> Respond:
+    """`respond` for the engine: a mistake in it costs this answer, not those of the requests in the same batch."""
+
+    def answer_once(answer: Answer, is_last: bool) -> None:
+        try:
+            respond(answer, is_last)
+        except Exception:  # noqa: BLE001 — see above
+            internal_error(exchange)
+
+    return answer_once
 
 
 def not_found(exchange: Exchange) -> None:
