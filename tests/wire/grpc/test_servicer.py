@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -321,6 +322,27 @@ def test_a_request_that_is_wrong_is_told_in_the_stream() -> None:
         ("w", "unable to find data for input tensor 'x' for model 'held' in request.", False)
     ]
     assert call.ends == [("OK", "")]
+
+
+def unsendable() -> InferResponse:
+    parameters: dict[str, Any] = {"mine": 2**70}
+    return InferResponse("held", "1", [], "a", parameters)
+
+
+def test_a_mistake_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    door = Door()
+    unary, stream = door.open("ModelInfer"), door.open("ModelStreamInfer")
+    for call in (unary, stream):
+        call.receive(infer_message("a"))
+        door.model.give("a", unsendable())
+    assert unary.ends == [("INTERNAL", "internal error")]
+    assert stream.stream_answers() == [("a", "internal error", False)]
+    stream.receive(infer_message("b"), ends=True)
+    door.model.answer("b")
+    assert stream.stream_answers()[1:] == [("b", "", True)]
+    door.model.config = replace(CONFIG, document={"nope": 1})
+    assert door.ask("ModelConfig", name="held") == ("INTERNAL", "internal error")
+    assert [record.levelname for record in caplog.records] == ["ERROR"] * 3
 
 
 def test_an_empty_stream_ends_well() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError
-from naiad.core.message import Answer
+from naiad.core.errors import Failed, NaiadError
+from naiad.core.message import Answer, InferResponse
 from naiad.protocol.grpc.infer_answer import encode, encode_stream, encode_stream_error
 from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.limits import Limits
@@ -15,8 +16,16 @@ from naiad.serving.engine import Engine
 from naiad.serving.model import Cancel
 from naiad.wire.grpc.call import Call
 
+_log = logging.getLogger("naiad.wire.grpc")
+
 _FAIL_BY_STATUS = "triton_grpc_error"
 """Metadata: `true` ends a stream with the first error's status instead of telling of it in the stream."""
+
+
+def mistake(call: Call) -> str:
+    """Note a mistake of ours, inside an `except`; returns what the caller is told. What it was is for the log alone."""
+    _log.exception("%s failed", call.method)
+    return "internal error"
 
 
 class InferCall:
@@ -44,11 +53,14 @@ class InferCall:
         arrived_s = self._clock()
         try:
             request = decode(*parse_request(raw), self._limits)
+            request.arrived_s = arrived_s
+            withdraw = self._engine.submit(request, self._respond)
         except NaiadError as error:
             self._finish(grpc_status(error), error.message)
             return
-        request.arrived_s = arrived_s
-        withdraw = self._engine.submit(request, self._respond)
+        except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
+            self._finish("INTERNAL", mistake(self._call))
+            return
         if not self._is_over:
             self._withdraw = withdraw
             self._call.on_cancel = self._cancel
@@ -69,8 +81,16 @@ class InferCall:
         elif isinstance(answer, NaiadError):
             self._finish(grpc_status(answer), answer.message)
         else:
-            self._call.send(encode(answer))
-            self._finish("OK", "")
+            self._send(answer)
+
+    def _send(self, answer: InferResponse) -> None:
+        try:
+            message = encode(answer)
+        except Exception:  # noqa: BLE001 - the others of the batch are answered, too
+            self._finish("INTERNAL", mistake(self._call))
+            return
+        self._call.send(message)
+        self._finish("OK", "")
 
     def _finish(self, status: str, message: str) -> None:
         self._is_over = True
@@ -140,11 +160,14 @@ class StreamCall:
         self._places.append(place)
         try:
             request = decode(message, contents, self._limits)
+            request.arrived_s = arrived_s
+            cancel = self._engine.submit(request, lambda answer, is_last: self._respond(place, answer, is_last))
         except NaiadError as error:
             self._respond(place, error, True)
             return
-        request.arrived_s = arrived_s
-        cancel = self._engine.submit(request, lambda answer, is_last: self._respond(place, answer, is_last))
+        except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
+            self._respond(place, Failed(mistake(self._call)), True)
+            return
         if not place.is_done:
             place.cancel = cancel
 
@@ -169,12 +192,21 @@ class StreamCall:
         self._end_if_complete()
 
     def _send(self, place: _Place, answer: Answer, is_last: bool) -> None:
-        if not isinstance(answer, NaiadError):
-            self._call.send(encode_stream(answer, is_final=is_last))
-        elif self._fails_by_status:
-            self.end(grpc_status(answer), answer.message)
+        if isinstance(answer, NaiadError):
+            self._fail(place, answer)
+            return
+        try:
+            message = encode_stream(answer, is_final=is_last)
+        except Exception:  # noqa: BLE001 - the others of the batch are answered, too
+            self._fail(place, Failed(mistake(self._call)))
+            return
+        self._call.send(message)
+
+    def _fail(self, place: _Place, error: NaiadError) -> None:
+        if self._fails_by_status:
+            self.end(grpc_status(error), error.message)
         else:
-            self._call.send(encode_stream_error(answer.message, place.request_id))
+            self._call.send(encode_stream_error(error.message, place.request_id))
 
     def _end(self) -> None:
         self._is_half_closed = True

@@ -18,7 +18,7 @@ from naiad.protocol.status import grpc_status
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
 from naiad.wire.grpc.call import Call
-from naiad.wire.grpc.infer import InferCall, StreamCall
+from naiad.wire.grpc.infer import InferCall, StreamCall, mistake
 
 SERVICE = "/inference.GRPCInferenceService/"
 _INFERENCE = (SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer")
@@ -87,6 +87,8 @@ def _once(call: Call, answer: Callable[[bytes], None]) -> None:
             answer(raw)
         except NaiadError as error:
             call.finish(grpc_status(error), error.message)
+        except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
+            call.finish("INTERNAL", mistake(call))
         else:
             call.finish()
 
