@@ -46,8 +46,10 @@ def test_remembered_blocks_mean_what_a_decoder_makes_of_them(script, huffman: bo
             block = last  # which may mean something else by now, or nothing
         elif step == "trailers":
             block = encoder.encode([(b"late", b"1")], huffman=huffman)
-            blocks.read_trailers(block)
-            oracle.decode(block, raw=True)
+            with contextlib.suppress(hpack.HPACKError):
+                oracle.decode(block, raw=True)
+            with contextlib.suppress(MalformedError, ConnectionFault):
+                blocks.read_trailers(block)
             continue
         else:
             listed = step if isinstance(step, list) else []

@@ -276,11 +276,21 @@ def test_draining_lets_requests_finish_and_refuses_new_ones() -> None:
     assert side.connection.is_done
 
 
-def test_draining_an_idle_connection_ends_it_at_once() -> None:
+def test_draining_an_idle_connection_waits_for_what_is_under_way() -> None:
     side = Side()
     side.begin()
     side.connection.drain()
+    question = side.sent()[-1]
+    assert not side.connection.is_done
+    side.receive(ping(question.payload, codes.ACK))
     assert ([one.kind for one in side.sent()], side.connection.is_done) == ([codes.GOAWAY], True)
+
+
+def test_draining_before_the_greeting_ends_it_at_once() -> None:
+    side = Side()
+    side.connection.greet()
+    side.connection.drain()
+    assert (side.sent()[-1].kind, side.connection.is_done) == (codes.GOAWAY, True)
 
 
 def test_a_client_that_leaves_gets_its_answers() -> None:

@@ -58,6 +58,8 @@ class GrpcConnection(asyncio.Protocol):
         self._is_reading = False
         """Bytes are being read, after which output is written anyway."""
         self._requests = 0
+        self.lost = asyncio.Event()
+        """The connection is gone."""
 
     # asyncio.Protocol
 
@@ -77,6 +79,7 @@ class GrpcConnection(asyncio.Protocol):
         del exc
         self._connections.discard(self)
         self._transport = None
+        self.lost.set()
         if self._timer is not None:
             self._timer.cancel()
         self._http2.lose()

@@ -40,7 +40,10 @@ class Lifetime:
         running: requests now; requests: all that have been begun.
         """
         if not is_greeted:
-            return (Action.TIME_OUT if now_s >= self._greeting_s else Action.NOTHING), self._greeting_s
+            soonest_s = min(self._options.keepalive_s, self._options.idle_s, self._options.age_s)
+            return (Action.TIME_OUT if now_s >= self._greeting_s else Action.NOTHING), min(
+                self._greeting_s, now_s + soonest_s
+            )
         if now_s >= self._grace_s:
             return Action.ABORT, math.inf
         if running or requests != self._requests:

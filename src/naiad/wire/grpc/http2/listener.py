@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
@@ -12,6 +13,9 @@ from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.http2.connection import GrpcConnection
 from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.options import Http2Options
+
+_GRACE_S = 1.0
+"""What the last answers, and our goodbye, get to reach their clients."""
 
 
 class Http2Listener:
@@ -50,18 +54,26 @@ class Http2Listener:
         return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)
 
     def stop_accepting(self) -> None:
-        """Take no new connections; those that exist live on."""
+        """Take no new connections; clients of those that exist are told to send no more calls on them."""
         if self._server is not None:
             self._server.close()
+        self.finish_connections()
 
     def finish_connections(self) -> None:
         """Close every connection as soon as its calls are over."""
         for connection in list(self._connections):
             connection.finish()
 
-    def close(self) -> None:
-        """Close everything at once."""
+    async def wait_closed(self) -> None:
+        """Wait until every connection has sent what it owed and is gone; a slow reader takes its time."""
+        while self._connections:
+            await next(iter(self._connections)).lost.wait()
+
+    async def close(self) -> None:
+        """Close everything: calls that are answered get a moment to reach their clients, the others end."""
         self.stop_accepting()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait_closed(), _GRACE_S)
         self._deadlines.close()
         for connection in list(self._connections):
             connection.abort()

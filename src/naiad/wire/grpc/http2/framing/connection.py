@@ -74,9 +74,9 @@ class Http2Connection(Generic[Head]):
         self.ids = StreamIds()
         self._receive_window = limits.connection_window_bytes
         self._is_leaving = False
-        """One side has said GOAWAY; done when the streams are."""
+        """One side has said GOAWAY."""
         self._is_final = False
-        """We have said which stream is the last one."""
+        """We have said which stream is the last one; done when the streams are."""
         blocks = BlockGatherer(4 * limits.header_bytes, self._exchange_handlers, self._on_block)
         control = ControlFrames(self)
         self._handlers: Sequence[Handler] = (
@@ -124,11 +124,14 @@ class Http2Connection(Generic[Head]):
             self._tell_reset(stream)
 
     def drain(self) -> None:
-        """Let running streams finish and then be done (section 6.8: first a warning, then the last stream's id)."""
+        """Let running streams finish and then be done.
+
+        Section 6.8: first a warning; what was sent before the client read it is served; then the last stream's id.
+        """
         if self._is_leaving or self.is_done:
             return
-        if self.streams:
-            self._is_leaving = True
+        self._is_leaving = True
+        if self.is_greeted:
             self.sender.write(goaway(MOST_STREAM_ID, ErrorCode.NO_ERROR) + ping(_DRAIN_PING))
         else:
             self.finish()
@@ -138,7 +141,7 @@ class Http2Connection(Generic[Head]):
         if not self._is_final:
             self._is_leaving = self._is_final = True
             self.sender.write(goaway(self.ids.last, ErrorCode.NO_ERROR))
-        self.is_done = self.is_done or not self.streams
+        self._close_if_left()
 
     def on_pong(self, data: bytes) -> None:
         """Take the answer to a PING: the client has read all that was sent before."""
@@ -159,18 +162,18 @@ class Http2Connection(Generic[Head]):
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
             self._tell_reset(stream)
-            self._finish_if_leaving()
+            self._close_if_left()
 
     def _local_end(self, stream: Stream, is_early: bool) -> None:
         """We have ended a stream."""
         self.streams.pop(stream.id, None)
         if is_early:
             self.ids.abandon(stream.id)
-        self._finish_if_leaving()
+        self._close_if_left()
 
-    def _finish_if_leaving(self) -> None:
-        if self._is_leaving and not self.streams:
-            self.finish()
+    def _close_if_left(self) -> None:
+        if self._is_final and not self.streams:
+            self.is_done = True
 
     def _tell_reset(self, stream: Stream) -> None:
         self.sender.drop(stream)
