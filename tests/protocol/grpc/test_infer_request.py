@@ -291,3 +291,35 @@ def test_splitting_anything_changes_nothing_that_protobuf_would_see(raw: bytes) 
         return message
 
     assert seen(*split(raw)) == seen(raw, [])
+
+
+@given(st.data())
+def test_any_message_is_a_request_or_one_of_our_errors(data: st.DataObject) -> None:
+    draw = data.draw
+    name, datatype = st.sampled_from(["x", "y", ""]), st.sampled_from([row.name for row in TABLE] + ["", "FP8"])
+    shape = st.lists(st.sampled_from([-1, 0, 1, 2, 3, 2**62]), max_size=4) | st.just([1] * 65)
+    raw = st.binary(max_size=24)
+    contents = st.fixed_dictionaries(
+        {},
+        optional={
+            "bool_contents": st.lists(st.booleans(), max_size=3),
+            "int_contents": st.lists(st.integers(-(2**31), 2**31 - 1), max_size=3),
+            "uint64_contents": st.lists(st.integers(0, 2**64 - 1), max_size=3),
+            "fp32_contents": st.lists(st.floats(width=32), max_size=3),
+            "bytes_contents": st.lists(raw, max_size=3),
+        },
+    )
+    entry = st.fixed_dictionaries({"name": name, "datatype": datatype, "shape": shape}, optional={"contents": contents})
+    value = st.fixed_dictionaries({}, optional={"int64_param": st.integers(-3, 3)}) | st.just({"string_param": "s"})
+    keys = st.sampled_from(["priority", "timeout", "sequence_id", "triton_x", "mine", "classification"])
+    message = infer_request(
+        *draw(st.lists(entry, max_size=3)),
+        raw_input_contents=draw(st.lists(raw, max_size=3)),
+        parameters=draw(st.dictionaries(keys, value, max_size=2)),
+        outputs=[{"name": "o", "parameters": draw(st.dictionaries(keys, value, max_size=2))}],
+    )
+    try:
+        request = read(message)
+    except NaiadError:
+        return
+    assert [tensor.name for tensor in request.inputs.values()] == [one.name for one in message.inputs]
