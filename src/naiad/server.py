@@ -22,6 +22,9 @@ from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.wire.grpc.aio import AioListener
+from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.http2.listener import Http2Listener
+from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.grpc.servicer import Servicer
 from naiad.wire.http.api import http_router
 from naiad.wire.http.listener import HttpListener
@@ -52,7 +55,7 @@ class Server:
         self._http = HttpListener(http_router(self.engine, limits, settings.server_name), limits)
         grpc_limits = Limits(body_bytes=settings.grpc_max_input_size)
         self._servicer = Servicer(self.engine, grpc_limits, settings.server_name)
-        self._grpc = AioListener(self._servicer, settings.grpc_max_input_size)
+        self._grpc = _grpc_listener(self._servicer, settings)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._metrics = HttpListener(metrics_router(page.render), Limits(body_bytes=2**16))
         self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")
@@ -171,6 +174,12 @@ class Server:
 
     async def _in_thread(self, call: Callable[[], Loaded]) -> Loaded:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _grpc_listener(serve: Serve, settings: ServerSettings) -> Http2Listener | AioListener:
+    if settings.grpc_transport == "aio":
+        return AioListener(serve, settings.grpc_max_input_size)
+    return Http2Listener(serve, Http2Options(message_bytes=settings.grpc_max_input_size))
 
 
 def _ambiguous(name: str, first: ModelEntry, second: ModelEntry) -> InvalidConfiguration:

@@ -11,6 +11,7 @@ from typing import Any
 from naiad.core.errors import InvalidConfiguration
 
 LOG_FORMATS = ("auto", "text", "json")
+GRPC_TRANSPORTS = ("http2", "aio")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -29,6 +30,7 @@ class ServerSettings:
     server_name: str = _option("triton", "Name in the server metadata; clients of Triton compare it.")
     http_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one request body may have.")
     grpc_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one gRPC request message may have.")
+    grpc_transport: str = _option("http2", "http2 (our own, the fast one) or aio (grpcio's, the plain twin).")
     exit_on_error: bool = _option(False, "Exit with status 1 when any model cannot be loaded.")
     drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.")
     load_threads: int = _option(4, "Models loaded at the same time.")
@@ -55,11 +57,19 @@ class ServerSettings:
         for name in ("drain_timeout_s", "instances"):
             if getattr(self, name) < 0:
                 raise InvalidConfiguration(f"{flag(name)} must not be negative, but is {getattr(self, name)}")
-        for name, allowed in (("log_level", LOG_LEVELS), ("log_format", LOG_FORMATS), ("quantize", ("none", "int8"))):
+        for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise InvalidConfiguration(
                     f"{flag(name)} must be one of {', '.join(allowed)}, not '{getattr(self, name)}'"
                 )
+
+
+_CHOICES = {
+    "grpc_transport": GRPC_TRANSPORTS,
+    "log_level": LOG_LEVELS,
+    "log_format": LOG_FORMATS,
+    "quantize": ("none", "int8"),
+}
 
 
 def flag(name: str) -> str:

