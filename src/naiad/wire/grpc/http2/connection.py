@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections.abc import Callable
 
 from naiad.core.clock import Clock
 from naiad.wire.grpc.call import Serve
@@ -147,8 +148,9 @@ class GrpcConnection(asyncio.Protocol):
                 transport.writelines(output)
             else:
                 transport.write(b"".join(output))
-        if self._http2.is_done:
+        if self._http2.is_done and not transport.is_closing():
             transport.close()
+            self._set_timer(self._options.keepalive_timeout_s, self.abort)  # it may never read our last words
 
     # the end
 
@@ -178,7 +180,12 @@ class GrpcConnection(asyncio.Protocol):
             return
         self._flush()
         if not http2.is_done and next_s - now_s < _LONGEST_S:
-            self._timer = self._loop.call_later(max(next_s - now_s, 0.001), self._tick)
+            self._set_timer(max(next_s - now_s, 0.001), self._tick)
+
+    def _set_timer(self, delay_s: float, call: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay_s, call)
 
 
 _LONGEST_S = 10 * 365 * 86400.0
