@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,13 +44,14 @@ class Call:
     def __init__(self, loop: Loop, after_s: float) -> None:
         self.loop = loop
         self.deadline_s: float | None = loop.clock() + after_s
+        self.bucket: dict[Any, None] | None = None
         self.expired_s: list[float] = []
 
     def expire(self) -> None:
         self.expired_s.append(self.loop.clock())
 
 
-@given(st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=20), st.floats(0.001, 3))
+@given(st.lists(st.tuples(st.floats(0, 200), st.booleans()), max_size=20), st.floats(0.5, 30))
 def test_each_expires_once_and_never_early(script: list[tuple[float, bool]], step_s: float) -> None:
     loop = Loop()
     deadlines = Deadlines(loop.clock, loop.call_later)
@@ -77,3 +79,14 @@ def test_an_earlier_deadline_moves_the_timer() -> None:
     assert (len(early.expired_s), len(late.expired_s), len(loop.timers)) == (1, 0, 1)
     deadlines.close()
     assert loop.timers == []
+
+
+def test_deadlines_far_off_do_not_pile_up() -> None:
+    """A client may name any of them; what is kept for calls that are over must not grow with their number."""
+    loop = Loop()
+    deadlines = Deadlines(loop.clock, loop.call_later)
+    for after_s in range(1000, 100_000, 10):
+        call = Call(loop, after_s)
+        deadlines.add(call)
+        deadlines.forget(call)
+    assert len(deadlines._buckets) == len(deadlines._order) == 1

@@ -2,7 +2,7 @@
 
 Calls come and go by the thousand a second and hardly any expires, so neither adding nor forgetting one may cost much:
 they lie in buckets of a few milliseconds, and the timer is that of the earliest bucket. A deadline is noticed up to one
-bucket late, never early.
+bucket late, never early. One that is far off is looked at again each minute, so that the buckets are bounded too.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any, Protocol
 from naiad.core.clock import Clock
 
 _BUCKETS_PER_S = 200
+_FAR_S = 60.0
 
 
 class Expiring(Protocol):
     """Something with a deadline."""
 
     deadline_s: float | None
+    bucket: dict[Expiring, None] | None
+    """Kept by Deadlines."""
 
     def expire(self) -> None:
         """Its time is over."""
@@ -41,7 +44,7 @@ class Deadlines:
     def add(self, call: Expiring) -> None:
         """Watch a call that has a deadline."""
         assert call.deadline_s is not None, "only calls with a deadline are watched"
-        number = int(call.deadline_s * _BUCKETS_PER_S) + 1
+        number = int(min(call.deadline_s, self._now() + _FAR_S) * _BUCKETS_PER_S) + 1
         bucket = self._buckets.get(number)
         if bucket is None:
             bucket = self._buckets[number] = {}
@@ -49,13 +52,12 @@ class Deadlines:
             if self._timer is None or number < self._timer_bucket:
                 self._set_timer()
         bucket[call] = None
+        call.bucket = bucket
 
     def forget(self, call: Expiring) -> None:
         """Watch a call no longer; one that is not watched is no mistake."""
-        assert call.deadline_s is not None, "only calls with a deadline are watched"
-        bucket = self._buckets.get(int(call.deadline_s * _BUCKETS_PER_S) + 1)
-        if bucket is not None:
-            bucket.pop(call, None)
+        if call.bucket is not None:
+            call.bucket.pop(call, None)
 
     def close(self) -> None:
         """Stop the timer."""
@@ -74,6 +76,9 @@ class Deadlines:
         self._timer = None
         while self._order and self._order[0] / _BUCKETS_PER_S <= self._now():
             for call in list(self._buckets.pop(heapq.heappop(self._order))):
-                call.expire()
+                if call.deadline_s is not None and call.deadline_s > self._now():
+                    self.add(call)
+                else:
+                    call.expire()
         if self._timer is None:
             self._set_timer()

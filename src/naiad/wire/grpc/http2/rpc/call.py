@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from naiad.wire.grpc.http2.framing.streams import Stream
 from naiad.wire.grpc.http2.rpc.answers import RESPONSE, trailers, trailers_only
@@ -32,6 +33,7 @@ class RpcCall:
         "_on_over",
         "_reader",
         "_stream",
+        "bucket",
         "deadline_s",
         "metadata",
         "method",
@@ -47,6 +49,7 @@ class RpcCall:
         self.method: str = head.method
         self.metadata: Mapping[str, str] = head.metadata
         self.deadline_s = deadline_s
+        self.bucket: dict[Any, None] | None = None
         self.on_message: Callable[[bytes], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
