@@ -16,7 +16,7 @@ from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import INLINE_AFTER_RUNS, Runner
-from naiad.scheduling.scheduler import Scheduler
+from naiad.scheduling.scheduler import LINGER_LOOKS, LINGER_S, Scheduler
 from naiad.testing import ManualClock
 
 
@@ -287,6 +287,26 @@ async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
     subject.submit(answers.job("one short run does not make up for a long one in the thread"))
     await answers.until(INLINE_AFTER_RUNS + 5)
     assert not runner.runs_inline
+    subject.close()
+
+
+async def test_after_an_inline_run_the_loop_stays_awake_for_a_moment_only() -> None:
+    clock = ManualClock()
+    echo, answers = Echo(), Collector()
+    runner = Runner(echo, "i", may_inline=True, clock=clock, cpu_clock=clock)
+    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    for at in range(INLINE_AFTER_RUNS):
+        subject.submit(answers.job(at))
+    await answers.until(INLINE_AFTER_RUNS)
+    assert subject._looks_left == 0, "runs in the thread do not keep it awake"
+    subject.submit(answers.job("inline"))
+    subject.turn()
+    assert subject._looks_left == LINGER_LOOKS
+    await asyncio.sleep(0)
+    assert 0 < subject._looks_left < LINGER_LOOKS
+    clock.advance(LINGER_S)
+    await asyncio.sleep(0)
+    assert subject._looks_left == 0
     subject.close()
 
 
