@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from statistics import median
 
 NAIAD = "Naiad"
+SIMPLE_PEER = "Triton, same config.pbtxt"
 SIMPLE_AIMS = {"1": 2.0, "8": 2.7, "32": 3.5}
 TEXT_AIMS = (
     ("best offline policy", "offline", 0.88),
@@ -104,7 +105,7 @@ def _find(data: object, name: str) -> Iterator[float]:
 
 def _simple(data: dict) -> str:
     rounds = data["rounds"]
-    names, concurrencies = list(rounds[0]), list(rounds[0][NAIAD])
+    names, concurrencies = sorted(rounds[0], key=lambda name: name != NAIAD), list(rounds[0][NAIAD])
     rows = []
     for name in names:
         cells = []
@@ -114,7 +115,7 @@ def _simple(data: dict) -> str:
         rows.append([name, *cells])
     for name in names[1:]:
         ratios = [ratio(rounds, (NAIAD, c, "per_second"), (name, c, "per_second")) for c in concurrencies]
-        aims = [SIMPLE_AIMS.get(c) if name == "Triton" else None for c in concurrencies]
+        aims = [SIMPLE_AIMS.get(c) if name == SIMPLE_PEER else None for c in concurrencies]
         rows.append([f"Naiad / {name}", *map(against, ratios, aims)])
     title = "### `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
     body = table(["", *(f"concurrency {c}" for c in concurrencies)], rows)

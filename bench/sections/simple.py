@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contender import SIMPLE, Files, Peer
-from match import Items, Pace, best_settings, meet_at_best, note, rates_in_words, settings_in_words
+from contender import SIMPLE, Files, Peer, Setting
+from match import Items, Pace, best_settings, meet, meet_at_best, note, rates_in_words, settings_in_words
 
 CONCURRENCIES = (1, 8, 32)
+TRITON = "Triton"
+EQUAL = "Triton, same config.pbtxt"
+"""One instance and no dynamic batcher, as the model's own configuration says; the aims are against this one."""
+
 PAIR = (list(range(16)), [1] * 16)
 
 
@@ -24,5 +28,8 @@ def measure(peers: Sequence[Peer], pace: Pace, files: Files) -> dict[str, object
         for peer in peers[::-1] if number % 2 else peers:  # alternate, so that nobody always comes last
             figures[peer.name] = meet_at_best(peer, SIMPLE, settings[peer.name], items, pace, files)
             note(f"  simple, round {number + 1}: {peer.name} {rates_in_words(figures[peer.name])}")
+            if peer.name == TRITON:
+                figures[EQUAL] = meet(peer, SIMPLE, Setting(), items, CONCURRENCIES, pace, files)
+                note(f"  simple, round {number + 1}: {EQUAL} {rates_in_words(figures[EQUAL])}")
         rounds.append(figures)
     return {"settings": settings_in_words(settings), "rounds": rounds}
