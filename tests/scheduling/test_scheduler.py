@@ -16,7 +16,7 @@ from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import INLINE_AFTER_RUNS, Runner
-from naiad.scheduling.scheduler import LINGER_LOOKS, LINGER_S, Scheduler
+from naiad.scheduling.scheduler import LINGER_LOOKS, LINGER_S, LONE_JOBS, Scheduler
 from naiad.testing import ManualClock
 
 
@@ -122,16 +122,17 @@ async def test_jobs_that_belong_together_are_queued_together_or_not_at_all() -> 
     subject.close()
 
 
-async def test_a_lone_job_too_small_to_gain_by_all_cores_stays_on_one() -> None:
+async def test_between_two_clients_no_job_gets_all_cores_until_one_is_alone_again() -> None:
     narrow, wide, answers = Echo(), Echo(), Collector()
-    subject = scheduler(narrow, wide=wide, wide_from=2)
-    subject.submit(answers.job("small"))
-    await answers.until(1)
-    large = answers.job("large")
-    large.size = 2
-    subject.submit(large)
+    subject = scheduler(narrow, wide=wide)
+    for item in range(2):
+        subject.submit(answers.job(item))
     await answers.until(2)
-    assert (narrow.batches, wide.batches) == ([["small"]], [["large"]])
+    for count in range(LONE_JOBS + 1):
+        assert not wide.batches
+        subject.submit(answers.job("alone"))
+        await answers.until(3 + count)
+    assert wide.batches == [["alone"]]
     subject.close()
 
 

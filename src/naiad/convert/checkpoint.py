@@ -25,7 +25,7 @@ __all__ = [
     "known_architectures",
 ]
 
-BUILDER_VERSION = 6
+BUILDER_VERSION = 7
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

@@ -70,8 +70,6 @@ class EncoderSpec:
     """"packed" (our builder: sequences concatenated without padding) or "padded" (batch × longest)."""
     pack_tokens: int = 128
     """Packed graphs: sequences run together up to this many tokens; more is slower. A longer one runs alone."""
-    wide_tokens: int = 1
-    """From how many tokens on a lone sequence is answered sooner by all cores than by one."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False

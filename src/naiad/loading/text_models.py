@@ -72,7 +72,7 @@ def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings
     narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
     wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
     max_waiting = entry.batching.max_queue_size or settings.max_waiting
-    return EncoderQueue(narrow, policy, wide=wide, wide_from=spec.wide_tokens, max_sequences=max_waiting), spec
+    return EncoderQueue(narrow, policy, wide=wide, max_sequences=max_waiting), spec
 
 
 def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:

@@ -24,6 +24,10 @@ more than a cheap model: a lone client of `simple` on a virtual machine got 12,5
 LINGER_LOOKS = 100
 """Turns of the loop at most, whatever the clock says."""
 
+LONE_JOBS = 3
+"""After so many jobs that came alone, the next lone one gets all cores; between two clients it would only be in the way
+of the other's job."""
+
 WINDOW = 64
 """How many waiting jobs a policy gets to see."""
 
@@ -38,20 +42,19 @@ class Scheduler:
         queue: JobQueue | None = None,
         *,
         wide: Runner | None = None,
-        wide_from: int = 1,
         preserves_ordering: bool = False,
         on_run: Callable[[BatchRun], None] | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
 
-        wide: a runner that uses all cores, for a job that comes alone while nothing runs; wide_from: the smallest size
-        of a job that gains by it. preserves_ordering: answers leave in the order in which jobs came. on_run: told of
-        every batch after it has run, before its jobs are.
+        wide: a runner that uses all cores, for jobs that come one at a time. preserves_ordering: answers leave in the
+        order in which jobs came. on_run: told of every batch after it has run, before its jobs are.
         """
         self._runners = list(runners)
         self._wide = wide
-        self._wide_from = wide_from
+        self._lone_jobs = LONE_JOBS
+        """Jobs since two were last there together."""
         self._policy = policy
         self._queue = queue or JobQueue()
         self._on_run = on_run
@@ -177,7 +180,8 @@ class Scheduler:
 
     def _next_runner(self) -> Runner | None:
         is_lone = self._queue.length == 1 and not self._running
-        if is_lone and self._wide is not None and self._queue.front(1)[0].size >= self._wide_from:
+        self._lone_jobs = self._lone_jobs + 1 if is_lone else 0
+        if self._wide is not None and self._lone_jobs > LONE_JOBS:
             return self._wide
         for runner in self._runners:
             if runner.is_idle:

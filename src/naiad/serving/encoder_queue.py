@@ -33,20 +33,15 @@ class EncoderQueue:
         policy: Policy,
         *,
         wide: Runner | None = None,
-        wide_from: int = 1,
         max_sequences: int = 0,
         clock: Clock = monotonic,
     ) -> None:
-        """wide: a runner with all cores, for a lone sequence of at least `wide_from` tokens.
-
-        max_sequences: most that may wait; 0 = no bound.
-        """
+        """wide: a runner with all cores, for a lone sequence. max_sequences: most that may wait; 0 = no bound."""
         self.scheduler = Scheduler(
             runners,
             policy,
             JobQueue(QueuePolicy(max_queue_size=max_sequences)),
             wide=wide,
-            wide_from=wide_from,
             on_run=self._count_run,
             clock=clock,
         )

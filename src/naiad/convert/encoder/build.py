@@ -34,10 +34,6 @@ INT8_PACK_TOKENS = 96
 """int8: one text 676, 64: 702, 96: 704, 128: 681, 256: 575. Not above 128: beyond, ONNX Runtime sums attention in parts
 whose borders would depend on what else is in the pack."""
 
-WIDE_VALUES, INT8_WIDE_VALUES = 24 * 384, 128 * 384
-"""Tokens times hidden size from which on two threads answer a lone sequence sooner than one. MiniLM (384), float32: no
-gain at 16 tokens, 4.7 to 3.1 ms at 29; int8: no gain below about 128 tokens."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -84,7 +80,6 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
         pad_token_id=sizes.pad_token_id,
         uses_type_ids=sizes.type_ids > 1,
         pack_tokens=INT8_PACK_TOKENS if dense.rounds else PACK_TOKENS,
-        wide_tokens=max(1, (INT8_WIDE_VALUES if dense.rounds else WIDE_VALUES) // sizes.hidden),
         vocabulary=sizes.vocabulary,
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
