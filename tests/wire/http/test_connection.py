@@ -10,10 +10,11 @@ import pytest
 
 from naiad.core.message import Answer, InferResponse
 from naiad.protocol.limits import Limits
+from naiad.wire.http.answering import guarded
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
-from naiad.wire.http.routes import Router, guarded, route
+from naiad.wire.http.routes import Router, route
 
 
 class Wire(asyncio.Transport):

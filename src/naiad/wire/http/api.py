@@ -10,12 +10,13 @@ from typing import Any
 
 import orjson
 
-from naiad.core.errors import InvalidRequest, NaiadError
+from naiad.core.errors import InvalidRequest
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
+from naiad.wire.http.answering import answering_errors
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
@@ -51,15 +52,7 @@ def v2_routes(engine: Engine, limits: Limits, server_name: str) -> list[Route]:
 
 
 def _safe(handler: Callable[..., None]) -> Callable[..., None]:
-    """Answer an error of ours in place of the handler."""
-
-    def handle(exchange: Exchange, **arguments: str) -> None:
-        try:
-            handler(exchange, **arguments)
-        except NaiadError as error:
-            exchange.fail(http_status(error), error.message)
-
-    return handle
+    return answering_errors(handler, lambda exchange, error: exchange.fail(http_status(error), error.message))
 
 
 def _send(exchange: Exchange, document: Any) -> None:

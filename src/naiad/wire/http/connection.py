@@ -82,7 +82,6 @@ class HttpConnection(asyncio.Protocol):
         self.lost.set()
         self._transport = None
         for exchange in self._exchanges:
-            exchange.is_abandoned = True
             if exchange.on_abandon is not None:
                 exchange.on_abandon()
         self._exchanges.clear()

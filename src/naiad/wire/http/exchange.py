@@ -23,8 +23,6 @@ class Exchange:
     """Names in lower case; a repeated header's values are joined with a comma. Shared by requests: read only."""
     body = b""
     keep_alive = True
-    is_abandoned = False
-    """The client has gone; nobody will read an answer."""
     is_finished = False
     """The answer is complete, though it may not have been sent yet."""
     is_streaming = False

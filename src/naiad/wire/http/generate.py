@@ -17,9 +17,8 @@ from naiad.protocol import generate
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
-from naiad.wire.http.compression import inflate
+from naiad.wire.http.answering import read_body, submit
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import guarded
 
 _JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
@@ -42,17 +41,14 @@ class GenerateHandler:
         """Handle one request."""
         arrived_s = self._clock()
         try:
-            encoding = exchange.headers.get(b"content-encoding", b"").strip().lower()
-            body = inflate(exchange.body, encoding, self._limits.body_bytes)
+            body = read_body(exchange, self._limits.body_bytes)
             config = self._engine.catalog.find(model, version).config
             request = generate.decode(config, version, body, self._limits)
         except NaiadError as error:
             exchange.fail(http_status(error), error.message)
             return
         request.arrived_s = arrived_s
-        cancel = self._engine.submit(request, guarded(exchange, partial(self._respond, exchange)))
-        if not exchange.is_finished:
-            exchange.on_abandon = cancel
+        submit(self._engine, exchange, request, partial(self._respond, exchange))
 
 
 def _answer(exchange: Exchange, answer: Answer, is_last: bool) -> None:

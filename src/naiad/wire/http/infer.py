@@ -10,9 +10,9 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
-from naiad.wire.http.compression import choose, deflate, inflate
+from naiad.wire.http.answering import read_body, submit
+from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import guarded
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
@@ -44,16 +44,11 @@ class InferHandler:
             del is_last
             _answer(exchange, request, answer, binary_default)
 
-        cancel = self._engine.submit(request, guarded(exchange, respond))
-        if not exchange.is_finished:
-            exchange.on_abandon = cancel
+        submit(self._engine, exchange, request, respond)
 
     def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
-        headers, body = exchange.headers, exchange.body
-        encoding = headers.get(b"content-encoding")
-        if encoding is not None:
-            body = inflate(body, encoding.strip().lower(), self._limits.body_bytes)
-        length = headers.get(_HEADER_LENGTH)
+        body = read_body(exchange, self._limits.body_bytes)
+        length = exchange.headers.get(_HEADER_LENGTH)
         if length is None:
             return infer_json.decode(model, version, body, None, self._limits)
         header_length = _parse_length(length, len(body))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 
-from naiad.core.errors import InvalidConfiguration
 from naiad.protocol.limits import Limits
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
+from naiad.wire.listening import listen
 
 
 class HttpListener:
@@ -27,16 +26,7 @@ class HttpListener:
 
     async def open(self, host: str, port: int, option: str) -> None:
         """Listen. Raises InvalidConfiguration naming the option when the address cannot be had."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._connection, host, port, backlog=1024)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InvalidConfiguration(
-                f"cannot listen on {host}:{port}: {reason}. Choose another with {option}."
-            ) from error
-        bound: socket.socket = self._server.sockets[0]
-        self.port = bound.getsockname()[1]
+        self._server, self.port = await listen(self._connection, host, port, option)
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._dispatch, self._limits, self._connections, self._heads)

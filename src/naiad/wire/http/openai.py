@@ -16,9 +16,9 @@ from naiad.protocol import openai
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.serving.engine import Engine
-from naiad.wire.http.compression import inflate
+from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import Route, guarded, route
+from naiad.wire.http.routes import Route, route
 
 _JSON = b"application/json"
 _VIEW_SUFFIX = ".tensors"
@@ -29,23 +29,11 @@ def openai_routes(engine: Engine, limits: Limits) -> list[Route]:
     """Return the routes; their paths share nothing with v2's."""
     api = _OpenAi(engine, limits)
     return [
-        route(r"/v1/models", GET=_safe(api.models)),
-        route(r"/v1/models/(?P<model>.+)", GET=_safe(api.model)),
-        route(r"/v1/embeddings", POST=_safe(api.embeddings)),
-        route(r"(?:/v1)?/rerank", POST=_safe(api.rerank)),
+        route(r"/v1/models", GET=answering_errors(api.models, _fail)),
+        route(r"/v1/models/(?P<model>.+)", GET=answering_errors(api.model, _fail)),
+        route(r"/v1/embeddings", POST=answering_errors(api.embeddings, _fail)),
+        route(r"(?:/v1)?/rerank", POST=answering_errors(api.rerank, _fail)),
     ]
-
-
-def _safe(handler: Callable[..., None]) -> Callable[..., None]:
-    """Answer an error of ours in OpenAI's shape."""
-
-    def handle(exchange: Exchange, **arguments: str) -> None:
-        try:
-            handler(exchange, **arguments)
-        except NaiadError as error:
-            _fail(exchange, error)
-
-    return handle
 
 
 def _fail(exchange: Exchange, error: NaiadError) -> None:
@@ -85,8 +73,7 @@ class _OpenAi:
         self._submit(exchange, name, inputs, "score", partial(openai.write_rerank, asked))
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        encoding = exchange.headers.get(b"content-encoding", b"").strip().lower()
-        return parse_json(inflate(exchange.body, encoding, self._limits.body_bytes), self._limits.json_depth)
+        return parse_json(read_body(exchange, self._limits.body_bytes), self._limits.json_depth)
 
     def _known(self, model: str) -> str:
         """Return the name that the model is served under; clients may send the Hub's org/name."""
@@ -120,9 +107,7 @@ class _OpenAi:
             except NaiadError as error:
                 _fail(exchange, error)
 
-        cancel = self._engine.submit(request, guarded(exchange, respond))
-        if not exchange.is_finished:
-            exchange.on_abandon = cancel
+        submit(self._engine, exchange, request, respond)
 
 
 def _written(answer: Answer, output: str, write: Callable[[Array, int], bytes]) -> bytes:

@@ -5,20 +5,17 @@ Results are remembered per request target, because clients repeat the same few.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
-from naiad.core.message import Answer, Respond
+from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
 
 Handler = Callable[..., None]
 """handler(exchange, **path parameters)."""
-
-_log = logging.getLogger("naiad.wire.http")
 
 _REMEMBERED = 1024
 """Targets remembered; a client that invents more costs only the matching."""
@@ -74,27 +71,6 @@ class Router:
 def _arguments(match: re.Match[str]) -> dict[str, str]:
     # Names are matched undecoded, as Triton does, and decoded afterwards so that any model name can be addressed.
     return {name: unquote(value) for name, value in match.groupdict().items() if value is not None}
-
-
-def internal_error(exchange: Exchange) -> None:
-    """Answer 500 for a mistake of ours, inside an `except`; what it was is for the log alone."""
-    _log.exception("%s %s failed", exchange.method.decode("latin-1"), exchange.url.decode("latin-1"))
-    if exchange.is_streaming:
-        exchange.end_stream()
-    else:
-        exchange.fail(500, "internal error")
-
-
-def guarded(exchange: Exchange, respond: Respond) -> Respond:
-    """`respond` for the engine: a mistake in it costs this answer, not those of the requests in the same batch."""
-
-    def answer_once(answer: Answer, is_last: bool) -> None:
-        try:
-            respond(answer, is_last)
-        except Exception:  # noqa: BLE001 — see above
-            internal_error(exchange)
-
-    return answer_once
 
 
 def not_found(exchange: Exchange) -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import InvalidConfiguration
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.http2.connection import GrpcConnection
 from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.options import Http2Options
+from naiad.wire.listening import listen
 
 _GRACE_S = 1.0
 """What the last answers, and our goodbye, get to reach their clients."""
@@ -37,18 +36,9 @@ class Http2Listener:
 
         tls: a server's context with its certificate; ALPN is set here.
         """
-        loop = asyncio.get_running_loop()
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        try:
-            self._server = await loop.create_server(self._connection, host, port, backlog=1024, ssl=tls)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InvalidConfiguration(
-                f"cannot listen on {host}:{port}: {reason}. Choose another with {option}."
-            ) from error
-        bound: socket.socket = self._server.sockets[0]
-        self.port = bound.getsockname()[1]
+        self._server, self.port = await listen(self._connection, host, port, option, tls)
 
     def _connection(self) -> GrpcConnection:
         return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)

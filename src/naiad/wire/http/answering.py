@@ -1,0 +1,63 @@
+"""What all handlers do around their own work: read the body, submit so that leaving cancels, answer errors.
+
+Whatever happens, who asked is answered once, and nobody else notices.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from naiad.core.errors import NaiadError
+from naiad.core.message import Answer, InferRequest, Respond
+from naiad.serving.engine import Engine
+from naiad.wire.http.compression import inflate
+from naiad.wire.http.exchange import Exchange
+
+_log = logging.getLogger("naiad.wire.http")
+
+
+def read_body(exchange: Exchange, most_bytes: int) -> bytes:
+    """Return the body, decompressed. Raises what `inflate` raises."""
+    encoding = exchange.headers.get(b"content-encoding")
+    return exchange.body if encoding is None else inflate(exchange.body, encoding.strip().lower(), most_bytes)
+
+
+def submit(engine: Engine, exchange: Exchange, request: InferRequest, respond: Respond) -> None:
+    """Send a request on its way; it is withdrawn when the client leaves before it is answered."""
+    cancel = engine.submit(request, guarded(exchange, respond))
+    if not exchange.is_finished:
+        exchange.on_abandon = cancel
+
+
+def answering_errors(handler: Callable[..., None], fail: Callable[[Exchange, NaiadError], None]) -> Callable[..., None]:
+    """`handler`, with its errors of ours answered by `fail`."""
+
+    def handle(exchange: Exchange, **arguments: str) -> None:
+        try:
+            handler(exchange, **arguments)
+        except NaiadError as error:
+            fail(exchange, error)
+
+    return handle
+
+
+def internal_error(exchange: Exchange) -> None:
+    """Answer 500 for a mistake of ours, inside an `except`; what it was is for the log alone."""
+    _log.exception("%s %s failed", exchange.method.decode("latin-1"), exchange.url.decode("latin-1"))
+    if exchange.is_streaming:
+        exchange.end_stream()
+    else:
+        exchange.fail(500, "internal error")
+
+
+def guarded(exchange: Exchange, respond: Respond) -> Respond:
+    """`respond` for the engine: a mistake in it costs this answer, not those of the requests in the same batch."""
+
+    def answer_once(answer: Answer, is_last: bool) -> None:
+        try:
+            respond(answer, is_last)
+        except Exception:  # noqa: BLE001 — see above
+            internal_error(exchange)
+
+    return answer_once
