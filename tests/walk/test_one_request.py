@@ -24,12 +24,14 @@ from naiad.scheduling.queue import Job, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
+from naiad.serving.overview import Overview
 from naiad.serving.tensor_model import TensorModel
 from naiad.serving.validation import RequestCheck
 from naiad.wire.http.api import http_router
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
+from naiad.wire.services import Services
 
 CONFIG = """
 name: "echo"
@@ -137,7 +139,7 @@ async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
         respond(answer, is_last)
 
     real_submit, engine.submit = engine.submit, submit  # type: ignore[method-assign]
-    router = http_router(engine, Limits(), "triton")
+    router = http_router(Services(engine, Overview(engine, "triton")), Limits())
 
     def dispatch(exchange: Exchange) -> None:
         stations.append("wire: request read")

@@ -21,8 +21,10 @@ from naiad.protocol.limits import Limits
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.model import Cancel
+from naiad.serving.overview import Overview
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.servicer import HEALTH, SERVICE, Servicer
+from naiad.wire.services import Services
 
 CONFIG = ModelConfig(
     "held",
@@ -118,7 +120,7 @@ class Door:
         catalog = Catalog()
         catalog.add(self.model)
         self.engine = Engine(catalog)
-        self.servicer = Servicer(self.engine, limits, "triton")
+        self.servicer = Servicer(Services(self.engine, Overview(self.engine, "triton")), limits)
 
     def open(self, method: str, metadata: dict[str, str] | None = None) -> ListCall:
         call = ListCall(method if method.startswith("/") else SERVICE + method, metadata)

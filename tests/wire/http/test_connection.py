@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from naiad.core.features import Feature
 from naiad.core.message import Answer, InferResponse
 from naiad.protocol.limits import Limits
 from naiad.wire.http.answering import guarded
@@ -275,7 +276,12 @@ def test_a_mistake_of_ours_is_answered_and_the_connection_lives_on(caplog: pytes
     def broken(exchange: Exchange) -> None:
         raise KeyError("secret")
 
-    router = Router([route("/broken", GET=broken), route("/fine", GET=lambda exchange: exchange.answer(200))])
+    router = Router(
+        [
+            route("/broken", Feature.HEALTH, GET=broken),
+            route("/fine", Feature.HEALTH, GET=lambda exchange: exchange.answer(200)),
+        ]
+    )
     door = Door(dispatch=router)
     text = door.send(b"GET /broken HTTP/1.1\r\n\r\nGET /fine HTTP/1.1\r\n\r\n")
     assert text.startswith(b"HTTP/1.1 500 ")

@@ -6,19 +6,21 @@ the same overview as over HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
-from naiad.core.errors import NaiadError, NotFound, NotReady, Unsupported
+from naiad.core.errors import NaiadError
 from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
-from naiad.protocol.shared_memory import no_shared_memory
 from naiad.protocol.status import grpc_status
-from naiad.serving.engine import Engine
-from naiad.serving.overview import Overview
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.infer import InferCall, StreamCall, mistake
+from naiad.wire.grpc.methods.logging import logging_methods
+from naiad.wire.grpc.methods.method import Method
+from naiad.wire.grpc.methods.reading import reading_methods
+from naiad.wire.grpc.methods.repository import repository_methods
+from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
+from naiad.wire.grpc.methods.trace import trace_methods
+from naiad.wire.services import Services
 
 SERVICE = "/inference.GRPCInferenceService/"
 _INFERENCE = (SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer")
@@ -29,20 +31,22 @@ _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 _GONE = "GRPC server is shutting down and has stopped accepting new requests."
 
-Method = Callable[[Any], Mapping[str, Any]]
-"""Takes the request message, gives the answer as JSON values, or raises NaiadError."""
-
 
 class Servicer:
     """Answers calls; an instance is the `Serve` that transports take."""
 
-    def __init__(self, engine: Engine, limits: Limits, server_name: str) -> None:
-        self._engine = engine
+    def __init__(self, services: Services, limits: Limits) -> None:
+        self._engine = services.engine
+        self._overview = services.overview
         self._limits = limits
         self._streams: set[StreamCall] = set()
-        overview = Overview(engine, server_name)
-        self._overview = overview
-        methods = {**_readers(overview), **_refusals()}
+        methods = {
+            **reading_methods(services),
+            **repository_methods(services),
+            **shared_memory_methods(services),
+            **trace_methods(services),
+            **logging_methods(services),
+        }
         self._methods = {SERVICE + name: (name, method) for name, method in methods.items()}
 
     def __call__(self, call: Call) -> None:
@@ -94,59 +98,3 @@ def _once(call: Call, answer: Callable[[bytes], None]) -> None:
 
     call.on_message = on_message
     call.on_end = lambda: call.finish("INTERNAL", "the call ended without a message")
-
-
-def _readers(overview: Overview) -> dict[str, Method]:
-    """Methods that read."""
-
-    def index(request: Any) -> Mapping[str, Any]:
-        if request.repository_name:
-            raise Unsupported("'repository_name' specification is not supported")
-        return {"models": overview.index(only_ready=request.ready)}
-
-    return {
-        "ServerLive": lambda _: {"live": overview.is_live},
-        "ServerReady": lambda _: {"ready": overview.is_ready},
-        "ModelReady": lambda request: {"ready": overview.is_model_ready(request.name, request.version)},
-        "ServerMetadata": lambda _: overview.server,
-        "ModelMetadata": lambda request: overview.metadata(request.name, request.version),
-        "ModelConfig": lambda request: {"config": overview.config(request.name, request.version)},
-        "ModelStatistics": lambda request: {"model_stats": overview.statistics(request.name, request.version)},
-        "RepositoryIndex": index,
-    }
-
-
-def _refusals() -> dict[str, Method]:
-    """Methods of features that are off: Triton's answers in that case, or a plain sentence where it has none."""
-
-    def control(request: Any) -> Mapping[str, Any]:
-        if request.repository_name:
-            raise Unsupported("'repository_name' specification is not supported")
-        raise NotReady("explicit model load / unload is not allowed if polling is enabled")
-
-    def regions(kind: str, request: Any) -> Mapping[str, Any]:
-        if request.name:
-            raise NotFound(f"Unable to find {kind} shared memory region: '{request.name}'")
-        return {}
-
-    def no_memory(_: Any) -> Mapping[str, Any]:
-        raise no_shared_memory()
-
-    def no_tracing(_: Any) -> Mapping[str, Any]:
-        raise Unsupported("tracing is not available on this server")
-
-    def no_log_settings(_: Any) -> Mapping[str, Any]:
-        raise Unsupported("log settings cannot be read or changed over the network; see --log-level and --log-format")
-
-    return {
-        "RepositoryModelLoad": control,
-        "RepositoryModelUnload": control,
-        "SystemSharedMemoryStatus": partial(regions, "system"),
-        "CudaSharedMemoryStatus": partial(regions, "cuda"),
-        "SystemSharedMemoryRegister": no_memory,
-        "SystemSharedMemoryUnregister": no_memory,
-        "CudaSharedMemoryRegister": no_memory,
-        "CudaSharedMemoryUnregister": no_memory,
-        "TraceSetting": no_tracing,
-        "LogSettings": no_log_settings,
-    }

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
+
+import orjson
 
 from naiad.core.errors import NaiadError
 from naiad.core.message import Answer, InferRequest, Respond
+from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import inflate
 from naiad.wire.http.exchange import Exchange
@@ -40,6 +44,16 @@ def answering_errors(handler: Callable[..., None], fail: Callable[[Exchange, Nai
             fail(exchange, error)
 
     return handle
+
+
+def safe(handler: Callable[..., None]) -> Callable[..., None]:
+    """`handler`, with its errors of ours answered as v2 does."""
+    return answering_errors(handler, lambda exchange, error: exchange.fail(http_status(error), error.message))
+
+
+def send_json(exchange: Exchange, document: Any) -> None:
+    """Answer 200 with a document of plain values."""
+    exchange.answer(200, orjson.dumps(document), b"application/json")
 
 
 def internal_error(exchange: Exchange) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from naiad.core.features import Feature
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Router, route
 
@@ -19,4 +20,4 @@ def metrics_router(render: Callable[[], bytes]) -> Router:
     def empty(exchange: Exchange) -> None:
         exchange.answer(200)
 
-    return Router([route(r"/metrics", GET=page), route(r".*", GET=empty)])
+    return Router([route(r"/metrics", Feature.METRICS, GET=page), route(r".*", Feature.METRICS, GET=empty)])

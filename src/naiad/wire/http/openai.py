@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound
+from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.protocol import openai
@@ -19,20 +20,21 @@ from naiad.serving.engine import Engine
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
+from naiad.wire.services import Services
 
 _JSON = b"application/json"
 _VIEW_SUFFIX = ".tensors"
 """Of the raw-tensor view, which takes token ids."""
 
 
-def openai_routes(engine: Engine, limits: Limits) -> list[Route]:
+def openai_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes; their paths share nothing with v2's."""
-    api = _OpenAi(engine, limits)
+    api = _OpenAi(services.engine, limits)
     return [
-        route(r"/v1/models", GET=answering_errors(api.models, _fail)),
-        route(r"/v1/models/(?P<model>.+)", GET=answering_errors(api.model, _fail)),
-        route(r"/v1/embeddings", POST=answering_errors(api.embeddings, _fail)),
-        route(r"(?:/v1)?/rerank", POST=answering_errors(api.rerank, _fail)),
+        route(r"/v1/models", Feature.METADATA, GET=answering_errors(api.models, _fail)),
+        route(r"/v1/models/(?P<model>.+)", Feature.METADATA, GET=answering_errors(api.model, _fail)),
+        route(r"/v1/embeddings", Feature.INFERENCE, POST=answering_errors(api.embeddings, _fail)),
+        route(r"(?:/v1)?/rerank", Feature.INFERENCE, POST=answering_errors(api.rerank, _fail)),
     ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
+from naiad.core.features import Feature
 from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
 
@@ -27,12 +28,13 @@ class Route:
 
     pattern: re.Pattern[str]
     """Matches the whole path; named groups become the handler's arguments."""
+    feature: Feature
     methods: dict[bytes, Handler]
 
 
-def route(pattern: str, **methods: Handler) -> Route:
-    """Make a route: `route(r"/v2", GET=handler)`."""
-    return Route(re.compile(pattern), {name.encode(): handler for name, handler in methods.items()})
+def route(pattern: str, feature: Feature, **methods: Handler) -> Route:
+    """Make a route: `route(r"/v2", Feature.METADATA, GET=handler)`."""
+    return Route(re.compile(pattern), feature, {name.encode(): handler for name, handler in methods.items()})
 
 
 class Router:
