@@ -1,6 +1,7 @@
 """The server's options, each written once: the flag, the environment variable, `--help` and the reference are derived.
 
-Values are checked when the object is made. The order default < environment < flag is the command line's business.
+Values are checked when the object is made, by what each option says of itself; here are only the words and the values.
+The order default < environment < flag is the command line's business.
 """
 
 from __future__ import annotations
@@ -10,13 +11,25 @@ from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
 
-LOG_FORMATS = ("auto", "text", "json")
-GRPC_TRANSPORTS = ("http2", "aio")
-LOG_LEVELS = ("debug", "info", "warning", "error")
+GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Logging", "Tracing")
+"""Sections of `--help` and of the reference, in their order."""
+
+_PORTS = ("http_port", "grpc_port", "metrics_port")
 
 
-def _option(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
+def _option(
+    default: Any,
+    help_text: str,
+    *,
+    group: str = "General",
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+    is_secret: bool = False,
+) -> Any:
+    """Describe an option. A tuple may be given more than once; least and most are the values allowed."""
+    metadata = {"help": help_text, "group": group, "least": least, "most": most, "choices": choices}
+    return field(default=default, metadata=metadata, repr=not is_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,52 +37,144 @@ class ServerSettings:
     """How a server runs; which models it serves is the manifest's business."""
 
     host: str = _option("127.0.0.1", "Address to listen on; 0.0.0.0 opens the server to the network.")
-    http_port: int = _option(8000, "Port of the v2 HTTP door; 0 lets the system choose.")
-    grpc_port: int = _option(8001, "Port of the gRPC door; 0 lets the system choose.")
-    metrics_port: int = _option(8002, "Port of /metrics; 0 lets the system choose.")
     server_name: str = _option("triton", "Name in the server metadata; clients of Triton compare it.")
-    http_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one request body may have.")
-    grpc_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one gRPC request message may have.")
-    grpc_transport: str = _option("http2", "http2 (our own, the fast one) or aio (grpcio's, the plain twin).")
     exit_on_error: bool = _option(False, "Exit with status 1 when any model cannot be loaded.")
-    drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.")
-    load_threads: int = _option(4, "Models loaded at the same time.")
-    max_waiting: int = _option(65536, "Requests (of text models: texts) that may wait for one model.")
-    instances: int = _option(0, "Loaded copies of each text model; 0: one for each core.")
-    batching: bool = _option(True, "Join waiting requests; off runs every request alone.")
-    quantize: str = _option("none", "none or int8, for models whose entry says nothing.")
-    allow_gpu_kind_on_cpu: bool = _option(
-        True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them."
+    drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.", least=0)
+
+    allow_http: bool = _option(True, "Open the HTTP door.", group="HTTP")
+    http_host: str = _option("", "Address of the HTTP door; empty: --host.", group="HTTP")
+    http_port: int = _option(
+        8000, "Port of the HTTP door; 0 lets the system choose.", group="HTTP", least=0, most=65535
     )
-    log_level: str = _option("info", "debug, info, warning or error.")
-    log_format: str = _option("auto", "auto, text or json; auto is text in a terminal and json elsewhere.")
+    reuse_http_port: bool = _option(False, "Let several servers share the HTTP port.", group="HTTP")
+    http_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one request body may have.", group="HTTP", least=1)
+    http_tls_cert: str = _option("", "Certificate file (PEM, with its chain); serves HTTPS.", group="HTTP")
+    http_tls_key: str = _option("", "Private key file (PEM, without a passphrase).", group="HTTP")
+    http_tls_client_ca: str = _option("", "Ask clients for a certificate that one in this file signed.", group="HTTP")
+    http_restricted_api: tuple[str, ...] = _option(
+        (), "CATEGORY[,CATEGORY...]:HEADER=VALUE: requests must carry the header.", group="HTTP", is_secret=True
+    )
+    http_header_forward_pattern: str = _option(
+        "", "Headers whose whole name matches become request parameters.", group="HTTP"
+    )
+
+    allow_grpc: bool = _option(True, "Open the gRPC door.", group="gRPC")
+    grpc_host: str = _option("", "Address of the gRPC door; empty: --host.", group="gRPC")
+    grpc_port: int = _option(
+        8001, "Port of the gRPC door; 0 lets the system choose.", group="gRPC", least=0, most=65535
+    )
+    reuse_grpc_port: bool = _option(False, "Let several servers share the gRPC port.", group="gRPC")
+    grpc_max_input_size: int = _option(
+        64 * 1024 * 1024, "Bytes that one gRPC request message may have.", group="gRPC", least=1
+    )
+    grpc_transport: str = _option(
+        "http2",
+        "http2 (our own, the fast one) or aio (grpcio's, the plain twin).",
+        group="gRPC",
+        choices=("http2", "aio"),
+    )
+    grpc_tls_cert: str = _option("", "Certificate file (PEM, with its chain); serves gRPC over TLS.", group="gRPC")
+    grpc_tls_key: str = _option("", "Private key file (PEM, without a passphrase).", group="gRPC")
+    grpc_tls_client_ca: str = _option("", "Ask clients for a certificate that one in this file signed.", group="gRPC")
+    grpc_restricted_protocol: tuple[str, ...] = _option(
+        (),
+        "CATEGORY[,CATEGORY...]:KEY=VALUE: calls must carry the metadata triton-grpc-protocol-KEY.",
+        group="gRPC",
+        is_secret=True,
+    )
+    grpc_header_forward_pattern: str = _option(
+        "", "Metadata whose whole name matches becomes request parameters.", group="gRPC"
+    )
+
+    allow_metrics: bool = _option(True, "Open the metrics door.", group="Metrics")
+    metrics_host: str = _option("", "Address of the metrics door; empty: --http-host, or --host.", group="Metrics")
+    metrics_port: int = _option(
+        8002, "Port of /metrics; 0 lets the system choose.", group="Metrics", least=0, most=65535
+    )
+    metrics_tls: bool = _option(False, "Serve /metrics with the HTTP door's certificate.", group="Metrics")
+
+    model_control_mode: str = _option(
+        "none",
+        "none: load everything at start; explicit: what is asked for; poll: follow changes of the folders.",
+        group="Models",
+        choices=("none", "explicit", "poll"),
+    )
+    load_model: tuple[str, ...] = _option(
+        (), "Model to load at start in explicit mode, by name; * alone loads all.", group="Models"
+    )
+    repository_poll_s: float = _option(
+        15.0, "Seconds between two looks at the folders in poll mode.", group="Models", least=0.001
+    )
+    strict_readiness: bool = _option(
+        True, "Be ready only when every model is; off: when the server answers at all.", group="Models"
+    )
+    load_retries: int = _option(
+        0, "Further attempts to load a model version that failed to load.", group="Models", least=0
+    )
+    model_config_name: str = _option(
+        "", "Read a model's configs/NAME.pbtxt instead of its config.pbtxt, where there is one.", group="Models"
+    )
+    auto_complete_config: bool = _option(
+        True, "Fill in from the model file what its configuration leaves open.", group="Models"
+    )
+    backend_config: tuple[str, ...] = _option(
+        (), "Setting of a backend, as BACKEND,KEY=VALUE, or of all, as KEY=VALUE.", group="Models"
+    )
+    allow_code_upload: bool = _option(
+        False,
+        "Take files that can run code (.py, .so ...) over the network when models are loaded with files.",
+        group="Models",
+    )
+    model_upload_max_size: int = _option(
+        64 * 1024 * 1024,
+        "Bytes that the files sent along with one load of a model may have together.",
+        group="Models",
+        least=1,
+    )
+    load_threads: int = _option(4, "Models loaded at the same time.", group="Models", least=1)
+    max_waiting: int = _option(
+        65536, "Requests (of text models: texts) that may wait for one model.", group="Models", least=1
+    )
+    instances: int = _option(0, "Loaded copies of each text model; 0: one for each core.", group="Models", least=0)
+    batching: bool = _option(True, "Join waiting requests; off runs every request alone.", group="Models")
+    quantize: str = _option(
+        "none", "none or int8, for models whose entry says nothing.", group="Models", choices=("none", "int8")
+    )
+    allow_gpu_kind_on_cpu: bool = _option(
+        True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them.", group="Models"
+    )
+
+    log_level: str = _option(
+        "info", "debug, info, warning or error.", group="Logging", choices=("debug", "info", "warning", "error")
+    )
+    log_format: str = _option(
+        "auto",
+        "auto, text, json, or Triton's lines: default, iso8601; auto is text in a terminal and json elsewhere.",
+        group="Logging",
+        choices=("auto", "text", "json", "default", "iso8601"),
+    )
+    log_verbose: int = _option(0, "Triton's verbosity; 1 or more says as much as debug.", group="Logging", least=0)
+    log_file: str = _option("", "File to append log lines to, instead of stderr.", group="Logging")
 
     def __post_init__(self) -> None:
-        for name in ("http_port", "grpc_port", "metrics_port"):
-            if not 0 <= getattr(self, name) <= 65535:
-                raise InvalidConfiguration(f"{flag(name)} must be between 0 and 65535, not {getattr(self, name)}")
-        ports = [port for port in (self.http_port, self.grpc_port, self.metrics_port) if port]
+        for option in fields(self):
+            _check(option.name, getattr(self, option.name), option.metadata)
+        ports = [port for port in (getattr(self, name) for name in _PORTS) if port]
         if len(set(ports)) != len(ports):
             raise InvalidConfiguration(f"--http-port, --grpc-port and --metrics-port must differ, not {ports}")
-        for name in ("http_max_input_size", "grpc_max_input_size", "load_threads", "max_waiting"):
-            if getattr(self, name) < 1:
-                raise InvalidConfiguration(f"{flag(name)} must be at least 1, not {getattr(self, name)}")
-        for name in ("drain_timeout_s", "instances"):
-            if getattr(self, name) < 0:
-                raise InvalidConfiguration(f"{flag(name)} must not be negative, but is {getattr(self, name)}")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise InvalidConfiguration(
-                    f"{flag(name)} must be one of {', '.join(allowed)}, not '{getattr(self, name)}'"
-                )
+        if self.load_model and self.model_control_mode != "explicit":
+            raise InvalidConfiguration(
+                "Use of '--load-model' requires setting '--model-control-mode=explicit' as well."
+            )
 
 
-_CHOICES = {
-    "grpc_transport": GRPC_TRANSPORTS,
-    "log_level": LOG_LEVELS,
-    "log_format": LOG_FORMATS,
-    "quantize": ("none", "int8"),
-}
+def _check(name: str, value: Any, rules: Any) -> None:
+    least, most = rules["least"], rules["most"]
+    if (least is not None and value < least) or (most is not None and value > most):
+        allowed = f"at least {least}" if most is None else f"between {least} and {most}"
+        raise InvalidConfiguration(f"{flag(name)} must be {allowed}, not {value}")
+    if rules["choices"] and value not in rules["choices"]:
+        raise InvalidConfiguration(f"{flag(name)} must be one of {', '.join(rules['choices'])}, not '{value}'")
 
 
 def flag(name: str) -> str:
@@ -83,5 +188,5 @@ def environment_variable(name: str) -> str:
 
 
 def options() -> tuple[Field[Any], ...]:
-    """Return every option, in the order of the reference."""
-    return fields(ServerSettings)
+    """Return every option, in the order of the reference: by group, then as written."""
+    return tuple(sorted(fields(ServerSettings), key=lambda option: GROUPS.index(option.metadata["group"])))
