@@ -13,8 +13,10 @@ import click
 
 import naiad.tasks
 from naiad.cli.main import COMMANDS
+from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
+from naiad.core.config import GROUPS
 from naiad.observe import metrics
 from naiad.protocol.status import TABLE
 from naiad.serving.states import TRANSITIONS, State
@@ -53,11 +55,21 @@ def cli_page() -> Iterator[str]:
         context = click.Context(command, info_name=f"naiad {name}")
         yield f"    {' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n"
         yield inspect.cleandoc(command.help or "") + "\n"
+        yield from _option_tables(command)
+
+
+def _option_tables(command: click.Command) -> Iterator[str]:
+    """One table for each section of `--help`."""
+    found = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    for group in ("Options", *GROUPS):
+        members = [option for option in found if group_of(option) == group]
+        if not members:
+            continue
+        if group != "Options":
+            yield f"### {group}\n"
         yield "| Option | Default | Environment | Meaning |"
         yield "|---|---|---|---|"
-        for parameter in command.params:
-            if isinstance(parameter, click.Option):
-                yield _option_row(parameter)
+        yield from (_option_row(option) for option in members)
         yield ""
 
 

@@ -8,13 +8,13 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from naiad.cli.options import SectionedCommand, settings_options
 from naiad.cli.sources import entries_of, fetch_settings, source_options
-from naiad.core.config import ServerSettings, environment_variable, flag, options
+from naiad.core.config import ServerSettings
 from naiad.observe.logs import set_up_logging
 from naiad.repository import FetchSettings, LineProgress, ModelEntry, progress_for
 from naiad.server import Server
@@ -26,24 +26,7 @@ COLLECT_AFTER_OBJECTS = 20_000
 _log = logging.getLogger("naiad")
 
 
-def settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add a flag for every field of ServerSettings."""
-    for option in reversed(options()):
-        name = flag(option.name)
-        command = click.option(
-            f"{name}/--no-{name[2:]}" if isinstance(option.default, bool) else name,
-            option.name,
-            default=option.default,
-            show_default=True,
-            envvar=environment_variable(option.name),
-            show_envvar=True,
-            type=type(option.default),
-            help=option.metadata["help"],
-        )(command)
-    return command
-
-
-@click.command("serve")
+@click.command("serve", cls=SectionedCommand)
 @click.argument("sources", nargs=-1, metavar="[NAME=]SOURCE...")
 @source_options
 @settings_options

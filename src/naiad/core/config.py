@@ -14,7 +14,7 @@ from naiad.core.errors import InvalidConfiguration
 GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Logging", "Tracing")
 """Sections of `--help` and of the reference, in their order."""
 
-_PORTS = ("http_port", "grpc_port", "metrics_port")
+DOORS = ("http", "grpc", "metrics")
 
 
 def _option(
@@ -159,22 +159,34 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for option in fields(self):
             _check(option.name, getattr(self, option.name), option.metadata)
-        ports = [port for port in (getattr(self, name) for name in _PORTS) if port]
-        if len(set(ports)) != len(ports):
+        doors = [self.address_of(door) for door in DOORS if getattr(self, f"allow_{door}")]
+        fixed = [address for address in doors if address[1]]
+        if len(set(fixed)) != len(fixed):
+            ports = [port for _, port in fixed]
             raise InvalidConfiguration(f"--http-port, --grpc-port and --metrics-port must differ, not {ports}")
         if self.load_model and self.model_control_mode != "explicit":
             raise InvalidConfiguration(
                 "Use of '--load-model' requires setting '--model-control-mode=explicit' as well."
             )
 
+    def address_of(self, door: str) -> tuple[str, int]:
+        """Return the host and the port that a door of DOORS listens on."""
+        host = getattr(self, f"{door}_host") or (self.http_host if door == "metrics" else "") or self.host
+        return host, getattr(self, f"{door}_port")
+
 
 def _check(name: str, value: Any, rules: Any) -> None:
     least, most = rules["least"], rules["most"]
     if (least is not None and value < least) or (most is not None and value > most):
-        allowed = f"at least {least}" if most is None else f"between {least} and {most}"
-        raise InvalidConfiguration(f"{flag(name)} must be {allowed}, not {value}")
+        raise InvalidConfiguration(f"{flag(name)} must {_allowed(least, most)}, not {value}")
     if rules["choices"] and value not in rules["choices"]:
         raise InvalidConfiguration(f"{flag(name)} must be one of {', '.join(rules['choices'])}, not '{value}'")
+
+
+def _allowed(least: float, most: float | None) -> str:
+    if most is not None:
+        return f"be between {least} and {most}"
+    return f"be at least {least}" if least else "not be negative"
 
 
 def flag(name: str) -> str:

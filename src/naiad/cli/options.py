@@ -1,0 +1,67 @@
+"""The flags of ServerSettings, made from its fields: by section in `--help`, from the environment, some repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from naiad.core.config import GROUPS, environment_variable, flag, options
+
+
+class SettingOption(click.Option):
+    """A flag that knows its section; one that may be repeated takes one value a line from its variable."""
+
+    def __init__(self, declarations: Sequence[str], group: str, **arguments: Any) -> None:
+        super().__init__(declarations, **arguments)
+        self.group = group
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Split at line breaks and nothing else: values have commas, colons and blanks of their own."""
+        text = self.resolve_envvar_value(ctx)
+        if not self.multiple or text is None:
+            return super().value_from_envvar(ctx)
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+class SectionedCommand(click.Command):
+    """Prints the options by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What belongs to no section first."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], **{group: [] for group in GROUPS}}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                sections[group_of(parameter)].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def group_of(parameter: click.Parameter) -> str:
+    """Return the section that an option stands in."""
+    return parameter.group if isinstance(parameter, SettingOption) else "Options"
+
+
+def settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add a flag for every field of ServerSettings."""
+    for option in reversed(options()):
+        name = flag(option.name)
+        is_repeatable = isinstance(option.default, tuple)
+        command = click.option(
+            f"{name}/--no-{name[2:]}" if isinstance(option.default, bool) else name,
+            option.name,
+            cls=SettingOption,
+            group=option.metadata["group"],
+            default=option.default,
+            show_default=not is_repeatable and option.default != "",
+            envvar=environment_variable(option.name),
+            show_envvar=True,
+            multiple=is_repeatable,
+            type=str if is_repeatable else type(option.default),
+            help=option.metadata["help"] + (" Repeatable; in the variable one a line." if is_repeatable else ""),
+        )(command)
+    return command
