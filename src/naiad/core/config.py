@@ -11,7 +11,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
 
-GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Logging", "Tracing")
+GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Limits", "Logging", "Tracing")
 """Sections of `--help` and of the reference, in their order."""
 
 DOORS = ("http", "grpc", "metrics")
@@ -32,6 +32,11 @@ def _option(
     return field(default=default, metadata=metadata, repr=not is_secret)
 
 
+def _limit(default: float, help_text: str) -> Any:
+    """Describe a bound, of which there is always one."""
+    return _option(default, help_text, group="Limits", least=1 if isinstance(default, int) else 0.01)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How a server runs; which models it serves is the manifest's business."""
@@ -47,7 +52,12 @@ class ServerSettings:
         8000, "Port of the HTTP door; 0 lets the system choose.", group="HTTP", least=0, most=65535
     )
     reuse_http_port: bool = _option(False, "Let several servers share the HTTP port.", group="HTTP")
-    http_max_input_size: int = _option(64 * 1024 * 1024, "Bytes that one request body may have.", group="HTTP", least=1)
+    http_max_input_size: int = _option(
+        64 * 1024 * 1024,
+        "Bytes that one request body may have, decompressed, without a binary tail.",
+        group="HTTP",
+        least=1,
+    )
     http_tls_cert: str = _option("", "Certificate file (PEM, with its chain); serves HTTPS.", group="HTTP")
     http_tls_key: str = _option("", "Private key file (PEM, without a passphrase).", group="HTTP")
     http_tls_client_ca: str = _option("", "Ask clients for a certificate that one in this file signed.", group="HTTP")
@@ -143,6 +153,34 @@ class ServerSettings:
     allow_gpu_kind_on_cpu: bool = _option(
         True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them.", group="Models"
     )
+
+    max_connections: int = _limit(10_000, "Connections that each door keeps; more are answered 503, or sent away.")
+    max_json_depth: int = _limit(100, "Nesting of a JSON body.")
+    max_json_values: int = _limit(2**23, "Values of a JSON body, by its commas and brackets.")
+    max_tensors: int = _limit(1024, "Inputs, and outputs, that one request may name.")
+    max_parameters: int = _limit(1024, "Parameters that one request, or one tensor of it, may have.")
+    max_string_elements: int = _limit(2**22, "Elements of one BYTES tensor.")
+    max_string_size: int = _limit(64 * 1024 * 1024, "Bytes of one BYTES element.")
+    max_request_id_size: int = _limit(4096, "Bytes of a request's id.")
+    max_name_size: int = _limit(1024, "Bytes of the name of a model, a tensor or a parameter.")
+    max_texts: int = _limit(16_384, "Texts of one request to the OpenAI routes.")
+    max_tokens: int = _limit(2**22, "Token ids of one request to the OpenAI routes, padded to the longest.")
+    http_max_binary_size: int = _limit(2**30, "Bytes that a body may have when a binary tail follows its JSON.")
+    http_max_receiving_size: int = _limit(2**31, "Bytes of unfinished bodies on all HTTP connections together.")
+    http_max_header_size: int = _limit(64 * 1024, "Bytes of a request line and its headers.")
+    http_max_target_size: int = _limit(8192, "Bytes of a request's path and query.")
+    http_max_headers: int = _limit(256, "Headers of one request.")
+    http_max_chunks: int = _limit(65_536, "Non-empty chunks of a chunked body.")
+    http_max_pipelined: int = _limit(128, "Requests of one connection under way; those behind them wait.")
+    http_max_unsent_size: int = _limit(2**28, "Bytes of a stream that may wait for a client that does not read.")
+    http_header_timeout_s: float = _limit(30.0, "Seconds that a request's headers may take to arrive.")
+    http_body_timeout_s: float = _limit(60.0, "Seconds that a body may take, besides what --http-min-body-rate gives.")
+    http_min_body_rate: int = _limit(500, "Bytes a second; so long may a long body take.")
+    http_idle_timeout_s: float = _limit(620.0, "Seconds until an unused connection is closed.")
+    http_write_timeout_s: float = _limit(60.0, "Seconds that a client may leave its answers unread.")
+    grpc_max_stream_requests: int = _limit(65_536, "Requests of one gRPC stream that may wait for their answers.")
+    grpc_max_concurrent_streams: int = _limit(1000, "Calls of one gRPC connection at the same time.")
+    grpc_max_header_size: int = _limit(64 * 1024, "Bytes of one call's metadata, with 32 for each entry.")
 
     log_level: str = _option(
         "info", "debug, info, warning or error.", group="Logging", choices=("debug", "info", "warning", "error")
