@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody, NaiadError
-from naiad.core.message import InferRequest, InferResponse
+from naiad.core.message import InferRequest, InferResponse, SequenceStep
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.protocol.generate import decode, encode, event
@@ -30,7 +30,15 @@ def test_names_of_inputs_become_tensors_and_the_rest_parameters() -> None:
     assert (request.id, request.model_name, request.model_version, request.priority) == ("7", "m", "2", 1)
     assert request.inputs["text"].data.tolist() == [b"hi"]
     assert request.inputs["numbers"].data.tolist() == [1, 2]
-    assert request.parameters == {"top_k": 3, "stream": False}
+    assert request.parameters == {"top_k": 3, "stream": False, "priority": 1}
+
+
+def test_the_protocols_own_parameters_are_also_the_callers() -> None:
+    """As in Triton, where generate hands all of them to the model; a wrong type is then not an error."""
+    given = {"sequence_id": "s", "sequence_start": True, "sequence_end": 1, "timeout": "soon", "triton_x": 1}
+    request = read({"text": "hi", **given}, TEXT)
+    assert request.parameters == given
+    assert (request.sequence, request.timeout_us) == (SequenceStep("s", is_first=True), 0)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +63,17 @@ def test_the_innermost_variable_dimension_takes_what_is_left(
 @pytest.mark.parametrize(
     ("document", "error", "message"),
     [
-        ({"x": [1, 2, 3]}, InvalidRequest, r"input 'x' got 3 values, which do not fill its shape \[2\]"),
+        ({"x": [1, 2, 3]}, InvalidRequest, "The schema can not convert input 'x' to tensor with proper shape"),
         ({"x": [1, "a"]}, MalformedBody, "input 'x' of type FP32"),
-        ({"x": {"a": 1}}, InvalidRequest, "input 'x' got 1 values"),
+        ({"x": {"a": 1}}, InvalidRequest, "can not convert input 'x'"),
         ({"y": [1, 2]}, InvalidRequest, "parameter 'y' has invalid type"),
-        ({"triton_x": 1}, InvalidRequest, "reserved for Triton"),
-        ({"x": [1, 2], "parameters": {"x": [1, 2]}}, InvalidRequest, "input 'x' already exists"),
-        ({"parameters": 3}, MalformedBody, "Unable to parse 'parameters'"),
+        ({"parameters": {"y": None}}, InvalidRequest, "^Converting keyword: 'parameters': parameter 'y' has invalid"),
+        (
+            {"x": [1, 2], "parameters": {"x": [1, 2]}},
+            InvalidRequest,
+            r"parameters': \[request id: <id_unknown>\] input 'x' already",
+        ),
+        ({"parameters": 3}, MalformedBody, "Expected JSON object for keyword: 'parameters'"),
         ({"id": 3}, MalformedBody, "Unable to parse 'id'"),
         (b"[1]", MalformedBody, "must be a JSON object"),
         (b"{", MalformedBody, "failed to parse the request JSON buffer"),

@@ -26,6 +26,16 @@ class RequestedOutput:
 
 
 @dataclass(slots=True)
+class SequenceStep:
+    """A request's place in a sequence of requests that belong together."""
+
+    id: int | str = 0
+    """The correlation ID: an unsigned 64-bit number, or at most 128 bytes of text; 0 and "" = none."""
+    is_first: bool = False
+    is_last: bool = False
+
+
+@dataclass(slots=True)
 class InferRequest:
     """One inference request, on its way from a door to a model."""
 
@@ -38,13 +48,17 @@ class InferRequest:
     outputs: tuple[RequestedOutput, ...] = ()
     """Empty: all outputs."""
     parameters: dict[str, Parameter] = field(default_factory=dict)
-    """The caller's own; those the protocol knows (priority, timeout …) are fields instead."""
+    """The caller's own; those the protocol knows (priority, timeout, sequence …) are fields instead."""
     priority: int = 0
     """1 = highest; 0 = the model's default level."""
     timeout_us: int = 0
     """Wanted by the caller; counts only as far as the model's queue policy allows; 0 = none."""
     arrived_s: float = 0.0
     """Monotonic seconds; by the door, when the last byte was there."""
+    sequence: SequenceStep | None = None
+    """None: the caller gave none of the sequence parameters, as nearly all do."""
+    wants_empty_final: bool = False
+    """gRPC stream: tell of the end even where it comes after the last answer, in an answer of its own."""
 
     @property
     def mark(self) -> str:
@@ -63,6 +77,8 @@ class InferResponse:
     parameters: dict[str, Parameter] = field(default_factory=dict)
     tokens: int = 0
     """Text models: tokens that were run for this request, special tokens included."""
+    is_empty: bool = False
+    """Decoupled models: no answer, only the news that there are no more; always the last."""
 
 
 Answer = InferResponse | NaiadError

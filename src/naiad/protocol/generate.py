@@ -2,21 +2,24 @@
 
 Source: Triton, "Generate Extension". A key that names an input becomes that tensor, any other key a request parameter;
 what stands under the key `parameters` is treated the same way. In the answer a tensor of one element is a plain value.
+All parameters are the caller's own, even those that `/infer` reserves; the protocol's (priority, timeout, sequence …)
+take effect besides, where their type is right.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import prod
 from typing import Any
 
 import orjson
 
-from naiad.core.errors import InvalidRequest, MalformedBody
+from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.protocol import tensor_json
-from naiad.protocol.json_body import parse_json, set_parameter
+from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
 from naiad.protocol.limits import Limits
 
 
@@ -27,18 +30,32 @@ def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> In
     if type(request_id) is not str:
         raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
     request = InferRequest(config.name, version, request_id)
-    inputs = {tensor.name: tensor for tensor in config.inputs}
     nested = document.pop("parameters", {})
+    _take(request, document, config, limits)
     if type(nested) is not dict:
-        raise MalformedBody("Unable to parse 'parameters': attempt to access JSON non-object as object")
-    for key, value in (*document.items(), *nested.items()):
+        raise MalformedBody(
+            "Expected JSON object for keyword: 'parameters': attempt to access JSON non-object as object"
+        )
+    try:
+        _take(request, nested, config, limits)
+    except NaiadError as error:
+        raise type(error)(f"Converting keyword: 'parameters': {error.message}", **error.detail) from error
+    return request
+
+
+def _take(request: InferRequest, values: dict[str, Any], config: ModelConfig, limits: Limits) -> None:
+    """Make each value an input or a parameter."""
+    inputs = {tensor.name: tensor for tensor in config.inputs}
+    for key, value in values.items():
         if key not in inputs:
-            set_parameter(request, key, value)
+            set_own_parameter(request, key, value)
+            if key in PROTOCOL_KEYS:
+                with suppress(NaiadError):
+                    set_parameter(request, key, value)
         elif key in request.inputs:
-            raise InvalidRequest(f"input '{key}' already exists in request")
+            raise InvalidRequest(f"{request.mark}input '{key}' already exists in request")
         else:
             request.inputs[key] = _tensor(inputs[key], value, config.max_batch_size > 0, limits)
-    return request
 
 
 def encode(response: InferResponse) -> bytes:
@@ -71,7 +88,7 @@ def _shape(spec: TensorConfig, count: int, has_batch: bool) -> list[int]:
         dims[variable[-1]] = count // fixed
     if prod(dims) != count:
         raise InvalidRequest(
-            f"input '{spec.name}' got {count} values, which do not fill its shape {list(spec.dims)}", tensor=spec.name
+            f"The schema can not convert input '{spec.name}' to tensor with proper shape", values=count, dims=spec.dims
         )
     return [1, *dims] if has_batch else dims
 

@@ -11,6 +11,10 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
+from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
+
+PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
+"""Parameters that the protocol knows."""
 
 
 def parse_json(raw: bytes, max_depth: int) -> dict[str, Any]:
@@ -72,11 +76,28 @@ def set_parameter(request: InferRequest, key: str, value: Any) -> None:
         request.priority = read_unsigned(key, value)
     elif key == "timeout":
         request.timeout_us = read_unsigned(key, value)
+    elif key in SEQUENCE_KEYS:
+        set_sequence(request, key, _sequence_value(key, value))
     elif key.startswith("triton_"):
         raise InvalidRequest(
             "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified."
         )
-    elif isinstance(value, (str, bool, int, float)):
-        request.parameters[key] = value
     else:
+        set_own_parameter(request, key, value)
+
+
+def set_own_parameter(request: InferRequest, key: str, value: Any) -> None:
+    """Keep one of the caller's own parameters. Raises InvalidRequest for a type that none can have."""
+    if not isinstance(value, (str, bool, int, float)):
         raise InvalidRequest(f"parameter '{key}' has invalid type. It should be either 'int', 'bool', or 'string'.")
+    # orjson reads 2**63 and above as a whole number; a parameter is an int64 or a fraction, in Triton as well.
+    request.parameters[key] = float(value) if isinstance(value, int) and value >= 2**63 else value
+
+
+def _sequence_value(key: str, value: Any) -> int | str | bool:
+    if key != "sequence_id":
+        return read_boolean(key, value)
+    if type(value) is str or (type(value) is int and value >= 0):
+        found: int | str = value
+        return found
+    raise MalformedBody(f"Unable to parse '{key}': attempt to access JSON non-string as string")

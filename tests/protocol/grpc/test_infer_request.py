@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from naiad.core.datatypes import BY_NAME, TABLE
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, Unsupported
-from naiad.core.message import InferRequest, RequestedOutput
+from naiad.core.message import InferRequest, RequestedOutput, SequenceStep
 from naiad.core.tensor import Tensor
 from naiad.proto.pool import message_class
 from naiad.protocol import binary
@@ -95,7 +95,9 @@ def test_everything_else_of_a_request() -> None:
     assert request.inputs["x"].data.tolist() == [[1, 2]]
     assert request.outputs == (RequestedOutput("y", True, 2), RequestedOutput("z", True, 0))
     assert (request.priority, request.timeout_us) == (4, 5)
-    assert request.parameters == {"sequence_id": "s", "sequence_start": True, "mine": 0.5}
+    assert request.sequence == SequenceStep("s", is_first=True)
+    assert request.wants_empty_final
+    assert request.parameters == {"mine": 0.5}
 
 
 def test_an_empty_tensor_needs_no_values() -> None:

@@ -59,7 +59,7 @@ def test_a_stream_of_one(server: RunningServer) -> None:
     ("model", "document", "status", "message"),
     [
         ("nope", {}, 404, "Request for unknown model: 'nope' is not found"),
-        ("simple", {"INPUT0": [1]}, 400, "input 'INPUT0' got 1 values"),
+        ("simple", {"INPUT0": [1]}, 400, "The schema can not convert input 'INPUT0' to tensor"),
         ("tiny", {"text": "x", "no_such_option": 1}, 400, "no_such_option"),
     ],
 )

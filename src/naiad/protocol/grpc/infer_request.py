@@ -18,6 +18,7 @@ from naiad.protocol import binary
 from naiad.protocol.grpc.large import split
 from naiad.protocol.grpc.messages import parse
 from naiad.protocol.limits import Limits
+from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 from naiad.protocol.shapes import count_elements
 from naiad.protocol.shared_memory import no_shared_memory
 
@@ -83,8 +84,12 @@ def _take_parameters(request: InferRequest, parameters: Mapping[str, Any]) -> No
             request.priority = _unsigned(key, value)
         elif key == "timeout":
             request.timeout_us = _unsigned(key, value)
-        # Every request is answered by a response with the final flag; so there is no empty one to ask for.
-        elif key != "triton_enable_empty_final_response":
+        elif key in SEQUENCE_KEYS:
+            # Triton's ids are unsigned; over gRPC they come as int64, so that a negative one is a large one.
+            set_sequence(request, key, value % 2**64 if type(value) is int else value)  # type: ignore[arg-type]
+        elif key == "triton_enable_empty_final_response":
+            request.wants_empty_final = value is True
+        else:
             request.parameters[key] = value
 
 
