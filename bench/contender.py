@@ -2,7 +2,7 @@
 
 A contender is one file in `peers/` with one class of the shape `Peer`; the smallest to read first is `peers/mosec.py`.
 The jobs are `simple` (two INT32[16] in, their sum and difference out), `fp32` and `int8` (text in, MiniLM's embedding
-out).
+out); in the section `protocol` also `image` (FP32[3, 224, 224] in, the same out).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from drive import post
 from server_process import Launch
 
-SIMPLE, FP32, INT8 = "simple", "fp32", "int8"
+SIMPLE, IMAGE, FP32, INT8 = "simple", "image", "fp32", "int8"
 TEXT_JOBS = (FP32, INT8)
 
 Pair = tuple[list[int], list[int]]
@@ -34,6 +34,8 @@ class Files:
     """MiniLM's folder with model.safetensors and tokenizer.json."""
     repository: Path
     """A model repository with `simple` as an ONNX model."""
+    image_repository: Path
+    """A model repository with `image` as an ONNX model."""
     graphs: dict[str, Path]
     """Padded ONNX graphs by job."""
 

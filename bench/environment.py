@@ -27,11 +27,11 @@ def prepare(peers: list[str]) -> Files:
     """
     for peer in peers:
         make_environment(peer, ROOT / "requirements" / f"bench-{peer}.txt")
-    files = Files(
-        FOLDER, _checkpoint(), FOLDER / "repository", {j: FOLDER / "graphs" / f"{j}.onnx" for j in (FP32, INT8)}
-    )
+    graphs = {job: FOLDER / "graphs" / f"{job}.onnx" for job in (FP32, INT8)}
+    files = Files(FOLDER, _checkpoint(), FOLDER / "repository", FOLDER / "image_repository", graphs)
     if _is_stale(FOLDER / "graphs" / "stamp", Path(graph.__file__)):
         graph.build_simple(files.repository)
+        graph.build_image(files.image_repository)
         graph.build_text_graph(files.checkpoint, files.graphs[FP32])
         graph.quantize(files.graphs[FP32], files.graphs[INT8])
         _stamp(FOLDER / "graphs" / "stamp", Path(graph.__file__))

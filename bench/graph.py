@@ -2,7 +2,8 @@
 
 `build_text_graph` makes the usual padded encoder of a BERT checkpoint: ids, mask and type ids in, mean-pooled and
 normalised embeddings out. It is as fast in ONNX Runtime as the same model exported by torch (docs/explanation/
-benchmarks.md has the figures). `build_simple` writes the `simple` repository: two INT32[16] in, sum and difference out.
+benchmarks.md has the figures). `build_simple` writes the `simple` repository: two INT32[16] in, sum and difference out;
+`build_image` the `image` repository: FP32[3, 224, 224] in, the same out.
 Nothing here comes from Naiad: what Naiad is compared with must not share its builder.
 """
 
@@ -30,6 +31,13 @@ output [
   { name: "OUTPUT0" data_type: TYPE_INT32 dims: [ 16 ] },
   { name: "OUTPUT1" data_type: TYPE_INT32 dims: [ 16 ] }
 ]
+"""
+
+IMAGE_CONFIG = """name: "image"
+platform: "onnxruntime_onnx"
+max_batch_size: 8
+input [ { name: "INPUT" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] } ]
+output [ { name: "OUTPUT" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] } ]
 """
 
 
@@ -68,6 +76,16 @@ def build_simple(repository: Path) -> None:
             for side in ("INPUT", "OUTPUT")]  # fmt: skip
     graph.save(repository / "simple" / "1" / "model.onnx", *pair)
     (repository / "simple" / "config.pbtxt").write_text(SIMPLE_CONFIG)
+
+
+def build_image(repository: Path) -> None:
+    """Write the folder `image` into a model repository."""
+    graph = Graph()
+    graph.op("Identity", "INPUT", name="OUTPUT")
+    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3, 224, 224])]
+            for name in ("INPUT", "OUTPUT")]  # fmt: skip
+    graph.save(repository / "image" / "1" / "model.onnx", *ends)
+    (repository / "image" / "config.pbtxt").write_text(IMAGE_CONFIG)
 
 
 def build_text_graph(checkpoint: Path, path: Path) -> None:

@@ -20,6 +20,11 @@ TEXT_AIMS = (
 )
 """Words of the row, beginning of the policy's name in bare.py, aim."""
 LATENCY_AIM = 1.3
+TRITON = "Triton"
+PROTOCOL_AIMS = {"simple": {way: {"1": 2.1, "8": 2.2, "32": 1.9} for way in ("gRPC", "HTTP binary")}}
+"""By model and way, against Triton's Python backend at each concurrency."""
+SHARED_AIM = 2.0
+"""gRPC with system shared memory against gRPC without, at 600 kB."""
 FOOTPRINT = (
     ("ready_s", "`naiad serve` of a cached MiniLM, exec to ready, file cache warm", "s", 2.0),
     ("environment_mb", "a fresh environment with the default install", "MB", 350.0),
@@ -32,7 +37,14 @@ FOOTPRINT = (
 def markdown(results: dict) -> str:
     """The whole table of one run; sections that were not measured are left out."""
     parts = [_machine(results["machine"], results)]
-    writers = {"simple": _simple, "text": _text, "latency": _latency, "batching": _batching, "footprint": _footprint}
+    writers = {
+        "simple": _simple,
+        "protocol": _protocol,
+        "text": _text,
+        "latency": _latency,
+        "batching": _batching,
+        "footprint": _footprint,
+    }
     parts += [write(results[name]) for name, write in writers.items() if name in results]
     return "\n\n".join(parts) + "\n"
 
@@ -120,6 +132,33 @@ def _simple(data: dict) -> str:
     title = "### `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
     body = table(["", *(f"concurrency {c}" for c in concurrencies)], rows)
     return "\n".join([title + body, "", "Settings:", "", *_settings(data["settings"], "simple")])
+
+
+def _protocol(data: dict) -> str:
+    """A table for each model; a row for each way to ask."""
+    rounds = data["rounds"]
+    parts = ["### perf_analyzer: requests/s (server's processor time for a request)"]
+    for model, ways in rounds[0].items():
+        concurrencies = list(next(iter(ways.values()))[NAIAD])
+        rows = []
+        for way in ways:
+            for name in (NAIAD, TRITON):
+                figures = [[middle(rounds, model, way, name, c, key) for key in ("per_second", "cpu_us")]
+                           for c in concurrencies]  # fmt: skip
+                rows.append([f"{way}, {name}", *(f"{rate:,.0f}/s ({cpu_us:,.0f} µs)" for rate, cpu_us in figures)])
+            aims = PROTOCOL_AIMS.get(model, {}).get(way, {})
+            rows.append([f"**{way}, Naiad / Triton**", *(
+                against(ratio(rounds, (model, way, NAIAD, c, "per_second"), (model, way, TRITON, c, "per_second")),
+                        aims.get(c)) for c in concurrencies
+            )])  # fmt: skip
+        for name in (NAIAD, TRITON) if model == "image" else ():
+            upper, lower = (model, "gRPC, shared memory", name), (model, "gRPC", name)
+            rows.append([f"**shared memory / gRPC, {name}**", *(
+                against(ratio(rounds, (*upper, c, "per_second"), (*lower, c, "per_second")),
+                        SHARED_AIM if name == NAIAD else None) for c in concurrencies
+            )])  # fmt: skip
+        parts.append(f"`{model}`:\n\n" + table(["", *(f"concurrency {c}" for c in concurrencies)], rows))
+    return "\n\n".join(parts)
 
 
 def _settings(settings: dict, where: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The benchmark: prints the whole table as Markdown and writes it to bench/results, with the figures as JSON.
 
     .venv/bin/python bench/run.py             # everything (tens of minutes)
-    .venv/bin/python bench/run.py --quick     # one short round, Triton the only peer (three minutes)
+    .venv/bin/python bench/run.py --quick     # one short round, Triton the only peer (five minutes)
     .venv/bin/python bench/run.py --only simple footprint --rounds 5
 
 How it measures and what it does not say: docs/explanation/benchmarks.md.
@@ -28,10 +28,10 @@ from peers.mosec import Mosec
 from peers.naiad import Naiad
 from peers.triton import Triton
 from report import markdown
-from sections import batching, footprint, latency, simple, text
+from sections import batching, footprint, latency, protocol, simple, text
 
 RESULTS = Path(__file__).with_name("results")
-SECTIONS = ("generator", "simple", "text", "latency", "batching", "footprint")
+SECTIONS = ("generator", "simple", "protocol", "text", "latency", "batching", "footprint")
 PEERS: dict[str, type[Peer]] = {"triton": Triton, "mosec": Mosec, "mlserver": MLServer, "litserve": LitServe}
 FULL = Pace(rounds=3, seconds=3.0, warm_up_s=0.7, trial_s=1.5)
 QUICK = Pace(rounds=1, seconds=1.5, warm_up_s=0.5, trial_s=0.6)
@@ -45,6 +45,7 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
     return {
         "generator": lambda: generator.measure(FOLDER / "logs", pace.trial_s),
         "simple": lambda: simple.measure(everyone, pace, files),
+        "protocol": lambda: protocol.measure(pace, files),
         "text": lambda: {job: text.measure(job, embedders, pace, files) for job in TEXT_JOBS},
         "latency": lambda: {job: latency.measure(job, pace, files) for job in TEXT_JOBS},
         "batching": lambda: {job: batching.measure(job, pace, files) for job in jobs},
@@ -69,7 +70,7 @@ def main() -> None:
     pace = QUICK if options.quick else FULL
     if options.rounds:
         pace = replace(pace, rounds=options.rounds)
-    files = prepare(chosen)
+    files = prepare(["triton", *chosen] if "protocol" in options.only and "triton" not in chosen else chosen)
     path = (FOLDER / "results" if options.quick else RESULTS) / options.results
     results: dict[str, object] = {"machine": machine.describe(), "rounds": pace.rounds}
     page = ""

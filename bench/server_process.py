@@ -33,6 +33,8 @@ class Launch:
     """Added to the environment."""
     folder: Path | None = None
     """Working directory, when it matters."""
+    grpc_port: int = 0
+    """0: it has none."""
 
 
 @dataclass

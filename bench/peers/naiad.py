@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contender import INT8, SIMPLE, Files, Pair, Setting, read_v2, v2_request
+from contender import IMAGE, INT8, SIMPLE, Files, Pair, Setting, read_v2, v2_request
 from server_process import Launch, free_port
 
 MODEL = "all-MiniLM-L6-v2"
@@ -21,12 +21,17 @@ ONE_BY_ONE = Setting(workers=0, threads=0, batch=1)
 class Naiad:
     name = "Naiad"
 
+    def __init__(self, *options: str) -> None:
+        """options: of `naiad serve`, for models that are files of tensors."""
+        self._options = options
+
     def settings(self, job: str) -> list[Setting]:  # noqa: ARG002 — the same for every job
         return [AUTOMATIC]
 
     def launch(self, job: str, setting: Setting, files: Files) -> Launch:
-        if job == SIMPLE:
-            return self.serve([str(files.repository)], "/v2/models/simple/ready", files)
+        if job in (SIMPLE, IMAGE):
+            repository = files.repository if job == SIMPLE else files.image_repository
+            return self.serve([str(repository), *self._options], f"/v2/models/{job}/ready", files)
         arguments = [f"{MODEL}={SOURCE}", "--quantize", "int8" if job == INT8 else "none"]
         if setting == ONE_BY_ONE:
             arguments.append("--no-batching")
@@ -41,7 +46,7 @@ class Naiad:
             argv += [f"--{door}-port", str(port)]
         folder = files.folder / "naiad"
         folder.mkdir(parents=True, exist_ok=True)
-        return Launch(argv, ports[0], ready_path, folder=folder)
+        return Launch(argv, ports[0], ready_path, folder=folder, grpc_port=ports[1])
 
     def request(self, job: str, item: Pair | str) -> bytes:
         return v2_request("simple" if job == SIMPLE else MODEL, job, item, text_shape=[1])

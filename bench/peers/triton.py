@@ -16,6 +16,7 @@ import numpy as np
 
 from contender import (
     APPS,
+    IMAGE,
     SIMPLE,
     Files,
     Pair,
@@ -66,12 +67,12 @@ class Triton:
             "PATH": f"{Path(python).parent}:{os.environ['PATH']}",
             "VIRTUAL_ENV": str(Path(python).parent.parent),
         }
-        return Launch(argv, ports[0], "/v2/health/ready", env)
+        return Launch(argv, ports[0], "/v2/health/ready", env, grpc_port=ports[1])
 
     @staticmethod
     def _write(repository: Path, job: str, setting: Setting) -> None:
-        name = "simple" if job == SIMPLE else "text"
-        config = CONFIG.format(name=name, workers=setting.workers, max_batch=8 if job == SIMPLE else 32,
+        name = job if job in (SIMPLE, IMAGE) else "text"
+        config = CONFIG.format(name=name, workers=setting.workers, max_batch=32 if name == "text" else 8,
                                **_tensors(job))  # fmt: skip
         if setting.batch > 1:
             size = f"preferred_batch_size: [ {setting.batch} ] " if job != SIMPLE else ""
@@ -94,6 +95,9 @@ def _tensors(job: str) -> dict[str, str]:
         sides = {"inputs": "INPUT", "outputs": "OUTPUT"}
         return {key: ", ".join(f'{{ name: "{side}{i}" data_type: TYPE_INT32 dims: [ 16 ] }}' for i in (0, 1))
                 for key, side in sides.items()}  # fmt: skip
+    if job == IMAGE:
+        sides = {"inputs": "INPUT", "outputs": "OUTPUT"}
+        return {key: f'{{ name: "{side}" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] }}' for key, side in sides.items()}
     return {
         "inputs": '{ name: "text" data_type: TYPE_STRING dims: [ 1 ] }',
         "outputs": '{ name: "embedding" data_type: TYPE_FP32 dims: [ 384 ] }',
