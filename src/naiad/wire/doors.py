@@ -1,51 +1,66 @@
-"""The three doors of a server, opened and closed together: HTTP, gRPC and metrics."""
+"""The three doors of a server, opened and closed together: HTTP, gRPC and metrics. Each can be left shut."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import DOORS, ServerSettings, flag
 from naiad.core.errors import NaiadError
 from naiad.protocol.limits import Limits
 from naiad.wire.grpc.aio import AioListener
 from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.features import feature_of
 from naiad.wire.grpc.http2.listener import Http2Listener
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.grpc.servicer import Servicer
 from naiad.wire.http.api import http_router
 from naiad.wire.http.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
+from naiad.wire.listening import address
+from naiad.wire.restrictions import GRPC_PREFIX, Gate, guard
 from naiad.wire.services import Services
+from naiad.wire.tls import TlsFiles
 
 _log = logging.getLogger("naiad.wire")
+
+_SERVICES = {"grpc": "GRPCInferenceService", "http": "HTTPService", "metrics": "Metrics Service"}
+"""What each is called in the log, in Triton's order; scripts wait for these lines."""
 
 
 class Doors:
     """Everything of one server that listens."""
 
     def __init__(self, services: Services, settings: ServerSettings, render_metrics: Callable[[], bytes]) -> None:
+        """Read what the doors need. Raises InvalidConfiguration for restrictions and files that cannot be used."""
         self._settings = settings
+        self._tls = _tls(settings)
+        gate = Gate.of(settings.http_restricted_api, "--http-restricted-api")
+        grpc_gate = Gate.of(settings.grpc_restricted_protocol, "--grpc-restricted-protocol", GRPC_PREFIX)
         limits = Limits(body_bytes=settings.http_max_input_size)
-        self.http = HttpListener(http_router(services, limits), limits)
+        self.http = HttpListener(http_router(services, limits, gate), limits)
         self._servicer = Servicer(services, Limits(body_bytes=settings.grpc_max_input_size))
-        self.grpc = _grpc_listener(self._servicer, settings)
-        self.metrics = HttpListener(metrics_router(render_metrics), Limits(body_bytes=2**16))
+        self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, feature_of), settings)
+        self.metrics = HttpListener(metrics_router(render_metrics, gate), Limits(body_bytes=2**16))
 
     async def open(self) -> None:
         """Listen. Raises InvalidConfiguration for an address that is taken."""
-        settings = self._settings
-        await self.http.open(settings.host, settings.http_port, "--http-port")
+        opened = [door for door in _SERVICES if getattr(self._settings, f"allow_{door}")]
         try:
-            await self.grpc.open(settings.host, settings.grpc_port, "--grpc-port")
-            await self.metrics.open(settings.host, settings.metrics_port, "--metrics-port")
+            for door in opened:
+                await self._open(door)
         except NaiadError:
-            self.http.close()
-            await self.grpc.close()
+            await self.close()
             raise
-        _log.info("Started GRPCInferenceService at %s:%d", settings.host, self.grpc.port)
-        _log.info("Started HTTPService at %s:%d", settings.host, self.http.port)
-        _log.info("Started Metrics Service at %s:%d", settings.host, self.metrics.port)
+        for door in opened:
+            host, _ = self._settings.address_of(door)
+            _log.info("Started %s at %s", _SERVICES[door], address(host, getattr(self, door).port))
+
+    async def _open(self, door: str) -> None:
+        host, port = self._settings.address_of(door)
+        reuse_port = getattr(self._settings, f"reuse_{door}_port", False)
+        await getattr(self, door).open(host, port, flag(f"{door}_port"), self._tls[door], reuse_port)
 
     def stop_accepting(self) -> None:
         """Take no new connections."""
@@ -62,6 +77,19 @@ class Doors:
         self.http.close()
         await self.grpc.close()
         self.metrics.close()
+
+
+def _tls(settings: ServerSettings) -> dict[str, Any]:
+    """Return what each listener takes to encrypt; None where nothing is said."""
+    http, grpc = TlsFiles.of(settings, "http"), TlsFiles.of(settings, "grpc")
+    made: dict[str, Any] = dict.fromkeys(DOORS)
+    if http is not None:
+        made["http"] = http.context()
+    if settings.metrics_tls:
+        made["metrics"] = TlsFiles.needed(http, "--metrics-tls").context()
+    if grpc is not None:
+        made["grpc"] = grpc.checked() if settings.grpc_transport == "aio" else grpc.context()
+    return made
 
 
 def _grpc_listener(serve: Serve, settings: ServerSettings) -> Http2Listener | AioListener:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import InvalidConfiguration
 from naiad.wire.grpc.call import Serve
+from naiad.wire.listening import address, cannot_listen
+from naiad.wire.tls import TlsFiles
 
 _GRACE_S = 1.0
 """What the last answers get to reach their clients once every request has been answered."""
@@ -30,23 +31,30 @@ class AioListener:
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
-    async def open(self, host: str, port: int, option: str) -> None:
-        """Listen. Raises InvalidConfiguration naming the option when the address cannot be had."""
+    async def open(
+        self, host: str, port: int, option: str, tls: TlsFiles | None = None, reuse_port: bool = False
+    ) -> None:
+        """Listen. Raises InvalidConfiguration naming the option when the address, or a file, cannot be had."""
         import grpc
 
-        _check_free(host, port, option)
+        credentials = None if tls is None else tls.grpc_credentials()
+        _check_free(host, port, option, reuse_port)
         server = grpc.aio.server(
             handlers=[_handler(self._serve, self._clock)],
             options=[
                 ("grpc.max_receive_message_length", self._max_message_bytes),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(reuse_port)),
             ],
         )
         try:
-            self.port = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            self.port = (
+                server.add_insecure_port(address(host, port))
+                if credentials is None
+                else server.add_secure_port(address(host, port), credentials)
+            )
         except RuntimeError as error:
-            raise InvalidConfiguration(f"cannot listen on {host}:{port}. Choose another with {option}.") from error
+            raise cannot_listen(host, port, option, error) from error
         await server.start()
         self._server = server
 
@@ -56,16 +64,13 @@ class AioListener:
             await self._server.stop(_GRACE_S)
 
 
-def _check_free(host: str, port: int, option: str) -> None:
+def _check_free(host: str, port: int, option: str, reuse_port: bool) -> None:
     """Bind the address for a moment, because grpcio tells the reason of a failure to its own log alone."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidConfiguration(
-            f"cannot listen on {host}:{port}: {reason}. Choose another with {option}."
-        ) from error
+        socket.create_server((host, port), family=family, reuse_port=reuse_port).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise cannot_listen(host, port, option, error) from error
 
 
 class AioCall:

@@ -17,15 +17,16 @@ from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.openai import openai_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Route, Router, route
+from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
 
 _JSON = b"application/json"
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 
-def http_router(services: Services, limits: Limits) -> Router:
+def http_router(services: Services, limits: Limits, gate: Gate | None = None) -> Router:
     """Make the router of the HTTP door: v2, then OpenAI's routes."""
-    return Router([*v2_routes(services, limits), *openai_routes(services, limits)])
+    return Router([*v2_routes(services, limits), *openai_routes(services, limits)], gate)
 
 
 def v2_routes(services: Services, limits: Limits) -> list[Route]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 from naiad.protocol.limits import Limits
@@ -24,9 +25,16 @@ class HttpListener:
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
-    async def open(self, host: str, port: int, option: str) -> None:
-        """Listen. Raises InvalidConfiguration naming the option when the address cannot be had."""
-        self._server, self.port = await listen(self._connection, host, port, option)
+    async def open(
+        self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
+    ) -> None:
+        """Listen. Raises InvalidConfiguration naming the option when the address cannot be had.
+
+        tls: a server's context with its certificate.
+        """
+        if tls is not None:
+            tls.set_alpn_protocols(["http/1.1"])
+        self._server, self.port = await listen(self._connection, host, port, option, tls, reuse_port)
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._dispatch, self._limits, self._connections, self._heads)

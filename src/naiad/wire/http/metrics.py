@@ -7,11 +7,12 @@ from collections.abc import Callable
 from naiad.core.features import Feature
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Router, route
+from naiad.wire.restrictions import Gate
 
 _TEXT = b"text/plain; charset=utf-8"
 
 
-def metrics_router(render: Callable[[], bytes]) -> Router:
+def metrics_router(render: Callable[[], bytes], gate: Gate | None = None) -> Router:
     """Make the router of the metrics port."""
 
     def page(exchange: Exchange) -> None:
@@ -20,4 +21,4 @@ def metrics_router(render: Callable[[], bytes]) -> Router:
     def empty(exchange: Exchange) -> None:
         exchange.answer(200)
 
-    return Router([route(r"/metrics", Feature.METRICS, GET=page), route(r".*", Feature.METRICS, GET=empty)])
+    return Router([route(r"/metrics", Feature.METRICS, GET=page), route(r".*", Feature.METRICS, GET=empty)], gate)

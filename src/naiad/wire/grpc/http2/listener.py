@@ -31,14 +31,16 @@ class Http2Listener:
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
-    async def open(self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None) -> None:
+    async def open(
+        self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
+    ) -> None:
         """Listen. Raises InvalidConfiguration naming the option when the address cannot be had.
 
         tls: a server's context with its certificate; ALPN is set here.
         """
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        self._server, self.port = await listen(self._connection, host, port, option, tls)
+        self._server, self.port = await listen(self._connection, host, port, option, tls, reuse_port)
 
     def _connection(self) -> GrpcConnection:
         return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)

@@ -1,0 +1,120 @@
+"""The one gate in front of every door: some features answer only those who send an agreed header.
+
+`--http-restricted-api` and `--grpc-restricted-protocol` say which, in Triton's words. What a request belongs to is its
+`Feature`, carried by the route or the RPC, so nothing reaches a feature by another path. The agreed values are compared
+in constant time and appear in no message, log line or page.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from naiad.core.errors import InvalidConfiguration
+from naiad.core.features import Feature
+from naiad.wire.grpc.call import Call, Serve
+
+GRPC_PREFIX = "triton-grpc-protocol-"
+"""Stands before the key in the metadata of a call, as in Triton."""
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A header and the value it must have."""
+
+    header: str
+    """In lower case, as doors hand headers over."""
+    shown: str
+    """The header as it was written, for messages."""
+    value: bytes = field(repr=False)
+
+    def is_in(self, given: bytes | None) -> bool:
+        """Whether a request has it; given: the header's value, None if it has none."""
+        return given is not None and hmac.compare_digest(given, self.value)
+
+
+class Gate:
+    """Which features of one door are restricted, and by what."""
+
+    def __init__(self, passwords: Mapping[Feature, Password] | None = None) -> None:
+        self._passwords = dict(passwords or {})
+
+    @property
+    def is_open(self) -> bool:
+        """Nothing is restricted."""
+        return not self._passwords
+
+    def password_of(self, feature: Feature) -> Password | None:
+        """Return what a request for the feature must carry; None: nothing."""
+        return self._passwords.get(feature)
+
+    @classmethod
+    def of(cls, values: Sequence[str], option: str, prefix: str = "") -> Gate:
+        """Read the values of an option, each CATEGORY[,CATEGORY...]:HEADER=VALUE.
+
+        prefix: what the header's name begins with. Raises InvalidConfiguration for anything else; the messages hold
+        no value, since what is wrongly written may be one.
+        """
+        kind = "protocol" if prefix else "api"
+        passwords: dict[Feature, Password] = {}
+        for text in values:
+            names, header, value = _split(text, option)
+            for name in names.split(","):
+                feature = _feature(name.strip(), kind, option)
+                if feature in passwords:
+                    raise InvalidConfiguration(
+                        f"{option}: restricted {kind} '{feature}' can not be specified in multiple config groups"
+                    )
+                shown = prefix + header
+                passwords[feature] = Password(shown.lower(), shown, value.encode())
+        return cls(passwords)
+
+
+def _split(text: str, option: str) -> tuple[str, str, str]:
+    names, colon, rest = text.partition(":")
+    header, equals, value = rest.partition("=")
+    if not (names and colon and header and equals and value):
+        raise InvalidConfiguration(
+            f"{option} option format is '<category>[,<category>...]:<header>=<value>'; it is not shown "
+            "here, because it may hold a secret"
+        )
+    if not header.isascii() or not header.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise InvalidConfiguration(f"{option}: the header's name may have letters, digits, '-', '_' and '.' only")
+    if not value.isprintable() or value != value.strip():
+        raise InvalidConfiguration(f"{option}: the value of '{header}' cannot be sent in a header")
+    return names, header, value
+
+
+def _feature(name: str, kind: str, option: str) -> Feature:
+    try:
+        return Feature(name)
+    except ValueError:
+        known = ", ".join(Feature)
+        # Who mixes up the order writes the secret here: only what looks like a category is repeated.
+        shown = f" '{name}'" if name.replace("-", "").isalpha() and len(name) <= len(Feature.MODEL_REPOSITORY) else ""
+        raise InvalidConfiguration(f"{option}: unknown restricted {kind}{shown}; there are: {known}") from None
+
+
+def guard(serve: Serve, gate: Gate, feature_of: Callable[[str], Feature | None]) -> Serve:
+    """Return `serve` behind the gate; itself when nothing is restricted, so that being open costs nothing.
+
+    feature_of: says what a method belongs to; a method it does not know is unknown to the server.
+    """
+    if gate.is_open:
+        return serve
+
+    def admit(call: Call) -> None:
+        feature = feature_of(call.method)
+        if feature is None:
+            call.finish("UNIMPLEMENTED", f"there is no method {call.method}")
+            return
+        password = gate.password_of(feature)
+        if password is not None:
+            given = call.metadata.get(password.header)
+            if not password.is_in(None if given is None else given.encode()):
+                call.finish("UNAVAILABLE", f"This protocol is restricted, expecting header '{password.shown}'")
+                return
+        serve(call)
+
+    return admit
