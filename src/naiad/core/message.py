@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import NaiadError
 from naiad.core.tensor import Tensor
 
@@ -23,6 +24,8 @@ class RequestedOutput:
     """HTTP: answer as bytes behind the JSON, not inside it."""
     class_count: int = 0
     """Classification extension: give the top n as `value:index[:label]` strings; 0 = the tensor itself."""
+    memory: OutputMemory | None = None
+    """Shared memory extension: where to put it, instead of sending it."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,8 @@ class InferRequest:
     """None: the caller gave none of the sequence parameters, as nearly all do."""
     wants_empty_final: bool = False
     """gRPC stream: tell of the end even where it comes after the last answer, in an answer of its own."""
+    stores_outputs: bool = False
+    """Some of `outputs` have a memory that they go to."""
 
     @property
     def mark(self) -> str:
@@ -79,6 +84,8 @@ class InferResponse:
     """Text models: tokens that were run for this request, special tokens included."""
     is_empty: bool = False
     """Decoupled models: no answer, only the news that there are no more; always the last."""
+    stored: frozenset[str] = frozenset()
+    """Names of outputs that have been written to the caller's memory; the doors send no data of these."""
 
 
 Answer = InferResponse | NaiadError
