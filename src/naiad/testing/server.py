@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from naiad.core.config import ServerSettings
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
+from naiad.wire.listening import address
 
 Value = TypeVar("Value")
 
@@ -30,22 +31,26 @@ class RunningServer:
     @property
     def address(self) -> str:
         """host:port of the v2 door."""
-        return f"{self.server.settings.host}:{self.server.http_port}"
+        return address(self._host("http"), self.server.http_port)
 
     @property
     def url(self) -> str:
         """Of the v2 door."""
-        return f"http://{self.address}"
+        return f"{'https' if self.server.settings.http_tls_cert else 'http'}://{self.address}"
 
     @property
     def grpc_address(self) -> str:
         """host:port of the gRPC door."""
-        return f"{self.server.settings.host}:{self.server.grpc_port}"
+        return address(self._host("grpc"), self.server.grpc_port)
 
     @property
     def metrics_url(self) -> str:
         """Of the metrics page."""
-        return f"http://{self.server.settings.host}:{self.server.metrics_port}/metrics"
+        scheme = "https" if self.server.settings.metrics_tls else "http"
+        return f"{scheme}://{address(self._host('metrics'), self.server.metrics_port)}/metrics"
+
+    def _host(self, door: str) -> str:
+        return self.server.settings.address_of(door)[0]
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Value]], timeout_s: float = 60.0) -> Value:
         """Run a coroutine on the server's loop and return what it gives."""
