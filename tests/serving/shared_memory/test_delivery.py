@@ -1,0 +1,164 @@
+"""Outputs are written once they are there, all or none, and only while somebody waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.errors import Failed, NotFound
+from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
+from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.serving.shared_memory.delivery import Delivery
+
+
+class Buffer:
+    """An OutputMemory."""
+
+    def __init__(self, byte_size: int) -> None:
+        self.byte_size = byte_size
+        self.held = b""
+
+    def write(self, data: memoryview) -> None:
+        self.held = bytes(data)
+
+
+class Asked:
+    """A request for outputs in memory, and the answers it got."""
+
+    def __init__(self, **buffers: Buffer) -> None:
+        self.answers: list[tuple[Answer, bool]] = []
+        self.request = InferRequest(
+            "m", outputs=tuple(RequestedOutput(name, memory=one) for name, one in buffers.items())
+        )
+        self.delivery = Delivery(self.request, lambda answer, is_last: self.answers.append((answer, is_last)))
+        self.cancelled = 0
+        self.withdraw = self.delivery.submit(self.submit, self.request)
+
+    def submit(self, request: InferRequest, respond: Any) -> Callable[[], object]:
+        assert (request, respond) == (self.request, self.delivery)
+
+        def cancel() -> bool:
+            self.cancelled += 1
+            return False
+
+        return cancel
+
+    def answer(self, is_last: bool = True, **arrays: Array) -> InferResponse:
+        response = InferResponse("m", "1", [Tensor.of(name, array) for name, array in arrays.items()])
+        self.delivery(response, is_last)
+        return response
+
+
+def test_outputs_are_written_and_the_rest_is_passed_on() -> None:
+    buffer = Buffer(100)
+    asked = Asked(a=buffer)
+    response = asked.answer(a=np.arange(4, dtype=np.int16), b=np.ones(2))
+    assert asked.answers == [(response, True)]
+    assert buffer.held == np.arange(4, dtype=np.int16).tobytes()
+    assert response.stored == {"a"}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype=np.float32).reshape(3, 4)[:, 1:3],
+        np.float64(3.5) * np.ones(()),
+        np.zeros((0, 7), np.int8),
+        np.array([True, False]),
+        np.arange(3, dtype=np.float16),
+    ],
+)
+def test_any_array_is_written_as_it_would_be_sent(array: Array) -> None:
+    buffer = Buffer(100)
+    Asked(a=buffer).answer(a=array)
+    assert buffer.held == array.tobytes()
+
+
+def test_strings_are_written_with_their_lengths() -> None:
+    buffer = Buffer(100)
+    asked = Asked(a=buffer)
+    asked.delivery(InferResponse("m", "1", [bytes_tensor("a", [b"xy", b""])]), True)
+    assert buffer.held == b"\2\0\0\0xy\0\0\0\0"
+
+
+def test_too_little_room_is_an_error_and_nothing_is_written() -> None:
+    fits, small = Buffer(8), Buffer(7)
+    asked = Asked(a=fits, b=small)
+    asked.answer(a=np.zeros(8, np.int8), b=np.zeros(8, np.int8))
+    ((error, is_last),) = asked.answers
+    assert isinstance(error, Failed)
+    assert is_last
+    assert error.message == (
+        "shared memory size specified with the request for output 'b' (7 bytes) should be at least 8 bytes to hold the "
+        "results"
+    )
+    assert (fits.held, small.held) == (b"", b"")
+
+
+def test_nothing_is_written_for_who_went_away() -> None:
+    buffer = Buffer(8)
+    asked = Asked(a=buffer)
+    asked.withdraw()
+    assert asked.cancelled == 1
+    asked.answer(a=np.zeros(8, np.int8))
+    assert buffer.held == b""
+    assert len(asked.answers) == 1  # the engine owes one, and the door knows that nobody wants it
+
+
+def test_errors_pass() -> None:
+    asked = Asked(a=Buffer(8))
+    error = NotFound("x")
+    asked.delivery(error, True)
+    assert asked.answers == [(error, True)]
+
+
+def test_an_error_of_the_memory_is_the_answer() -> None:
+    class Gone(Buffer):
+        def write(self, data: memoryview) -> None:
+            raise Failed(f"no room for {len(data)}")
+
+    asked = Asked(a=Gone(8))
+    asked.answer(a=np.zeros(8, np.int8))
+    assert [(str(answer), last) for answer, last in asked.answers] == [("no room for 8", True)]
+
+
+def test_a_mistake_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Else it would cost the others of the same batch their answers."""
+
+    class Wrong(Buffer):
+        def write(self, data: memoryview) -> None:
+            raise TypeError(data)
+
+    asked = Asked(a=Wrong(8))
+    asked.answer(a=np.zeros(8, np.int8))
+    assert [(str(answer), last) for answer, last in asked.answers] == [("internal error", True)]
+    assert "could not be written" in caplog.text
+
+
+def test_every_answer_of_a_decoupled_model_is_written() -> None:
+    buffer = Buffer(8)
+    asked = Asked(a=buffer)
+    for value in (1, 2):
+        asked.answer(is_last=value == 2, a=np.full(3, value, np.int8))
+        assert buffer.held == bytes([value] * 3)
+    assert [is_last for _, is_last in asked.answers] == [False, True]
+
+
+def test_an_answer_may_come_before_the_way_to_withdraw_it() -> None:
+    """Nothing is left then that would keep the places from being let go of."""
+    buffer = Buffer(8)
+    request = InferRequest("m", outputs=(RequestedOutput("a", memory=buffer),))
+    answers: list[Answer] = []
+    delivery = Delivery(request, lambda answer, is_last: answers.append(answer))
+
+    def submit(request: InferRequest, respond: Any) -> Callable[[], object]:
+        respond(InferResponse(request.model_name, "1", [Tensor.of("a", np.zeros(2, np.int8))]), True)
+        return lambda: pytest.fail("it is over")
+
+    withdraw = delivery.submit(submit, request)
+    assert buffer.held == bytes(2)
+    withdraw()
+    assert len(answers) == 1
