@@ -95,6 +95,36 @@ class ServerSettings:
     grpc_header_forward_pattern: str = _option(
         "", "Metadata whose whole name matches becomes request parameters.", group="gRPC"
     )
+    grpc_infer_response_compression_level: str = _option(
+        "none",
+        "Compress inference answers for clients that take it: low is gzip, medium and high are deflate.",
+        group="gRPC",
+        choices=("none", "low", "medium", "high"),
+    )
+    grpc_keepalive_time: int = _option(
+        7_200_000, "Milliseconds of silence after which a client is asked by PING.", group="gRPC", least=1
+    )
+    grpc_keepalive_timeout: int = _option(
+        20_000, "Milliseconds that the client then has to answer.", group="gRPC", least=1
+    )
+    grpc_keepalive_permit_without_calls: bool = _option(
+        False, "Ask clients without calls, too, and let them ask as often as those with calls.", group="gRPC"
+    )
+    grpc_http2_max_pings_without_data: int = _option(
+        2, "Times that a client is asked before there is something to send it again; 0: any.", group="gRPC", least=0
+    )
+    grpc_http2_min_recv_ping_interval_without_data: int = _option(
+        300_000, "Milliseconds between two PINGs of a client that gets no answers meanwhile.", group="gRPC", least=0
+    )
+    grpc_http2_max_ping_strikes: int = _option(
+        2, "Times that a client may ask too early before it is disconnected; 0: any.", group="gRPC", least=0
+    )
+    grpc_max_connection_age: int = _option(
+        0, "Milliseconds after which a connection takes no more calls; 0: never.", group="gRPC", least=0
+    )
+    grpc_max_connection_age_grace: int = _option(
+        0, "Milliseconds that the calls of such a connection get to finish; 0: any.", group="gRPC", least=0
+    )
 
     allow_metrics: bool = _option(True, "Open the metrics door.", group="Metrics")
     metrics_host: str = _option("", "Address of the metrics door; empty: --http-host, or --host.", group="Metrics")
@@ -154,15 +184,19 @@ class ServerSettings:
         True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them.", group="Models"
     )
 
+    allow_client_shm: bool = _option(
+        False, "Let clients register shared memory of this machine, and point requests into it."
+    )
+
     max_connections: int = _limit(10_000, "Connections that each door keeps; more are answered 503, or sent away.")
     max_json_depth: int = _limit(100, "Nesting of a JSON body.")
     max_json_values: int = _limit(2**23, "Values of a JSON body, by its commas and brackets.")
     max_tensors: int = _limit(1024, "Inputs, and outputs, that one request may name.")
-    max_parameters: int = _limit(1024, "Parameters that one request, or one tensor of it, may have.")
+    max_parameters: int = _limit(1024, "Parameters that one request may have.")
     max_string_elements: int = _limit(2**22, "Elements of one BYTES tensor.")
     max_string_size: int = _limit(64 * 1024 * 1024, "Bytes of one BYTES element.")
-    max_request_id_size: int = _limit(4096, "Bytes of a request's id.")
-    max_name_size: int = _limit(1024, "Bytes of the name of a model, a tensor or a parameter.")
+    max_request_id_length: int = _limit(4096, "Characters of a request's id.")
+    max_name_length: int = _limit(1024, "Characters of the name of a model, a tensor or a parameter.")
     max_texts: int = _limit(16_384, "Texts of one request to the OpenAI routes.")
     max_tokens: int = _limit(2**22, "Token ids of one request to the OpenAI routes, padded to the longest.")
     http_max_binary_size: int = _limit(2**30, "Bytes that a body may have when a binary tail follows its JSON.")
