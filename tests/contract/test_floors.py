@@ -52,6 +52,7 @@ HEAVY = {
     "google": ("proto/", "modelconfig/", "protocol/"),
     "grpc": ("wire/grpc/",),
     "hpack": ("wire/grpc/http2/",),
+    "opentelemetry": ("observe/trace/spans.py",),
     "prometheus_client": ("observe/",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),

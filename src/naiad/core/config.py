@@ -227,6 +227,12 @@ class ServerSettings:
     )
     log_verbose: int = _option(0, "Triton's verbosity; 1 or more says as much as debug.", group="Logging", least=0)
     log_file: str = _option("", "File to append log lines to, instead of stderr.", group="Logging")
+    trace_config: tuple[str, ...] = _option(
+        (),
+        "Trace requests: rate=N, level=TIMESTAMPS|TENSORS, count=N, mode=triton|opentelemetry; "
+        "triton,file=PATH, triton,log-frequency=N; opentelemetry,url=URL, opentelemetry,resource=KEY=VALUE.",
+        group="Tracing",
+    )
 
     def __post_init__(self) -> None:
         for option in fields(self):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import NaiadError
 from naiad.core.tensor import Tensor
+from naiad.core.trace import Trace
 
 Parameter = bool | int | float | str
 
@@ -62,6 +63,8 @@ class InferRequest:
     """None: the caller gave none of the sequence parameters, as nearly all do."""
     wants_empty_final: bool = False
     """gRPC stream: tell of the end even where it comes after the last answer, in an answer of its own."""
+    trace: Trace | None = None
+    """By the door, for the few requests that are traced."""
     stores_outputs: bool = False
     """Some of `outputs` have a memory that they go to."""
 

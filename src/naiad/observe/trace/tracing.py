@@ -1,0 +1,198 @@
+"""Tracing of one server: picks requests, notes what the doors and answers tell, and hands finished traces on.
+
+Everything runs on the event loop's thread; a door asks `is_on` for each request, and nothing else while it is off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import InvalidRequest, NaiadError
+from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.tensor import Tensor
+from naiad.core.trace import Caller, Trace, TracedDoor
+from naiad.observe.trace.options import TraceOptions
+from naiad.observe.trace.sampling import Rules, Sampler, Samplers
+from naiad.observe.trace.settings import Change
+from naiad.observe.trace.spans import Spans
+from naiad.observe.trace.triton_json import TritonFiles
+from naiad.observe.trace.writer import Sink, TraceWriter
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, "traceparent Header Field Values", version 00; later versions begin alike."""
+
+
+def read_caller(traceparent: str | None, tracestate: str | None) -> Caller | None:
+    """Return the caller's trace from its headers; None where there is none, or it makes no sense."""
+    if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
+        return None
+    return Caller(traceparent, tracestate or "")
+
+
+class Tracing:
+    """What is traced, and the settings that the network may read and change."""
+
+    def __init__(
+        self,
+        options: TraceOptions | None = None,
+        knows: Callable[[str], bool] = lambda _: True,
+        *,
+        sink: Sink | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        """knows: whether a model is served; requests for others are not traced. sink: default: what the options say.
+
+        Raises InvalidConfiguration where the mode needs what is not installed.
+        """
+        self._options = options = options or TraceOptions()
+        self._knows = knows
+        self._clock = clock
+        has_file = bool(options.file or options.makes_spans)
+        rules = Rules(needs_rate=not options.makes_spans, needs_file=not has_file)
+        self._samplers = Samplers(options.values, rules)
+        self._writer: TraceWriter | None = None
+        if has_file:
+            self._writer = TraceWriter(sink or _sink(options))
+        self._last_id = 0
+        self.is_on = False
+        """Whether any request may be traced."""
+        self._refresh()
+
+    # settings
+
+    def settings(self, model: str = "") -> dict[str, Any]:
+        """Return the settings of a model or (empty name) the server. Raises InvalidRequest for an unknown model."""
+        self._check_known(model)
+        options, sampler = self._options, self._samplers.of(model)
+        document = replace(sampler.values, count=sampler.left).document()
+        if options.makes_spans:
+            del document["log_frequency"]
+            return {**document, "trace_mode": options.mode, **options.spans.document()}
+        return {**document, "trace_file": options.file, "trace_mode": options.mode}
+
+    def change(self, model: str, change: Change) -> dict[str, Any]:
+        """Change settings and return all of them. Raises InvalidRequest; then nothing has changed."""
+        self._check_known(model)
+        if change:
+            for sampler in self._samplers.change(model, change):
+                self._release_if_done(sampler)
+            self._refresh()
+        return self.settings(model)
+
+    # requests
+
+    def follow(
+        self, request: InferRequest, respond: Respond, door: TracedDoor, caller: Caller | None = None
+    ) -> Respond:
+        """Trace a request if it is picked: returns what takes its answers, in place of `respond`.
+
+        To be called when the request has been read, and only while `is_on`.
+        """
+        sampler = self._samplers.of(request.model_name)
+        if not self._options.makes_spans:
+            caller = None
+        elif caller is not None and not caller.is_sampled:
+            return respond  # the caller has decided for the whole of its trace
+        if not self._knows(request.model_name) or not sampler.try_pick(is_wanted=caller is not None):
+            return respond
+        if not sampler.is_live:
+            self._refresh()
+        sampler.under_way += 1
+        request.trace = trace = self._begin(request, sampler, door, caller)
+        return _Followed(self, sampler, trace, respond, door.value[1]).take
+
+    def finish(self, sampler: Sampler, trace: Trace) -> None:
+        """Hand a trace on; its request has been answered."""
+        sampler.under_way -= 1
+        assert self._writer is not None
+        self._writer.put(sampler, trace)
+        self._release_if_done(sampler)
+
+    def close(self) -> None:
+        """Write what is left; blocks, for a few seconds at most."""
+        self.is_on = False
+        if self._writer is not None:
+            self._writer.close()
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that the moments are noted by."""
+        return self._clock()
+
+    def _begin(self, request: InferRequest, sampler: Sampler, door: TracedDoor, caller: Caller | None) -> Trace:
+        self._last_id += 1
+        trace = Trace(self._last_id, request.model_name, request.model_version, request.id, caller)
+        now, reading = self._clock(), door.value[0]
+        trace.mark(f"{reading}_START", request.arrived_s or now)
+        trace.mark(f"{reading}_END", now)
+        trace.mark("REQUEST_START", now)
+        if self._keeps_tensors(sampler):
+            trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
+        return trace
+
+    def keep_outputs(self, sampler: Sampler, trace: Trace, outputs: list[Tensor]) -> None:
+        """Note the tensors of an answer, where they are wanted."""
+        if self._keeps_tensors(sampler):
+            trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in outputs]
+
+    def _keeps_tensors(self, sampler: Sampler) -> bool:
+        return "TENSORS" in sampler.values.level and not self._options.makes_spans
+
+    def _release_if_done(self, sampler: Sampler) -> None:
+        if self._writer is not None and sampler.is_done:
+            self._writer.release(sampler)
+
+    def _refresh(self) -> None:
+        wants_callers = self._options.makes_spans and any(sampler.values.level for sampler in self._samplers.all())
+        self.is_on = self._samplers.is_live or wants_callers
+
+    def _check_known(self, model: str) -> None:
+        if model and not self._knows(model):
+            raise InvalidRequest(f"Request for unknown model : {model}")
+
+
+class _Followed:
+    """Takes the answers of one traced request, notes when, and passes them on."""
+
+    __slots__ = ("_respond", "_sampler", "_sending", "_trace", "_tracing")
+
+    def __init__(self, tracing: Tracing, sampler: Sampler, trace: Trace, respond: Respond, sending: str) -> None:
+        self._tracing = tracing
+        self._sampler = sampler
+        self._trace = trace
+        self._respond = respond
+        self._sending = sending
+
+    def take(self, answer: Answer, is_last: bool) -> None:
+        """See `Respond`."""
+        tracing, trace = self._tracing, self._trace
+        now = tracing.now
+        if isinstance(answer, NaiadError):
+            trace.error = answer.message
+        elif not answer.is_empty:
+            trace.model_version = answer.model_version
+            trace.mark("INFER_RESPONSE_COMPLETE", now)
+            tracing.keep_outputs(self._sampler, trace, answer.outputs)
+        if is_last:
+            trace.mark("REQUEST_END", now)
+        trace.mark(f"{self._sending}_START", tracing.now)
+        try:
+            self._respond(answer, is_last)
+        finally:
+            trace.mark(f"{self._sending}_END", tracing.now)
+            if is_last:
+                tracing.finish(self._sampler, trace)
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """Return a tensor that nobody else will change: its data may lie in memory that a client shares."""
+    return Tensor(tensor.name, tensor.datatype, tensor.data.copy())
+
+
+def _sink(options: TraceOptions) -> Sink:
+    return Spans(options.spans) if options.makes_spans else TritonFiles(Path(options.file))
