@@ -95,4 +95,6 @@ Answer = InferResponse | NaiadError
 """What a request ends in."""
 
 Respond = Callable[[Answer, bool], None]
-"""Called with each answer and whether it is the last; called on the event loop's thread, and never after the last."""
+"""Called with each answer and whether it is the last; called on the event loop's thread, and never after the last.
+
+Only a decoupled model answers more than once or not at all; `naiad.serving.model` has the rules."""

@@ -51,6 +51,25 @@ class BatchStatistics:
     compute_output: Duration = field(default_factory=Duration)
 
 
+@dataclass(slots=True)
+class ResponseStatistics:
+    """The n-th responses of a decoupled model's requests."""
+
+    compute_infer: Duration = field(default_factory=Duration)
+    """Since the response before, or since the request was taken up, until the model had this one."""
+    compute_output: Duration = field(default_factory=Duration)
+    """Until it was handed to the door."""
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    empty_response: Duration = field(default_factory=Duration)
+    """There was none: the request ended here."""
+    cancel: Duration = field(default_factory=Duration)
+    """The request was withdrawn here."""
+
+
+RESPONSE_FIELDS = ("compute_infer", "compute_output", "success", "fail", "empty_response", "cancel")
+
+
 class ModelStatistics:
     """Counters of one model version. Written on the event loop's thread only."""
 
@@ -72,6 +91,8 @@ class ModelStatistics:
         self.cache_hit = Duration()
         self.cache_miss = Duration()
         self.batches: dict[int, BatchStatistics] = {}
+        self.responses: dict[int, ResponseStatistics] = {}
+        """By number of the response in its request, from 0; decoupled models only."""
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
 
@@ -103,6 +124,17 @@ class ModelStatistics:
         batch.compute_infer.add(compute_infer)
         batch.compute_output.add(compute_output)
 
+    def record_response(self, index: int, outcome: str, infer_s: float, output_s: float = 0.0) -> None:
+        """Count the response of that number; outcome: success, fail, empty_response or cancel (Triton's names)."""
+        row = self.responses.get(index)
+        if row is None:
+            row = self.responses[index] = ResponseStatistics()
+        getattr(row, outcome).add(infer_s + output_s)
+        if outcome != "cancel":
+            row.compute_infer.add(infer_s)
+        if outcome in ("success", "fail"):
+            row.compute_output.add(output_s)
+
     def record_failure(self, reason: str, total_s: float) -> None:
         """Count one failed request; reason is one of FAILURE_REASONS."""
         self.fail.add(total_s)
@@ -118,7 +150,10 @@ class ModelStatistics:
             "inference_count": self.inference_count,
             "execution_count": self.execution_count,
             "inference_stats": {stage: _count_and_ns(getattr(self, stage)) for stage in (*stages, "cache_miss")},
-            "response_stats": {},
+            "response_stats": {
+                str(index): {name: _count_and_ns(getattr(row, name)) for name in RESPONSE_FIELDS}
+                for index, row in sorted(self.responses.items())
+            },
             "batch_stats": [
                 {
                     "batch_size": rows,

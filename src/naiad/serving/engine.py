@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError, NotReady
+from naiad.core.errors import NaiadError, NotReady, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse, Respond
 from naiad.serving.catalog import Catalog
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
+from naiad.serving.single import SingleAnswer
 
 
 class Engine:
@@ -50,18 +51,31 @@ class Engine:
             respond(error, True)
             return _too_late
 
+    def is_decoupled(self, model: str, version: str) -> bool:
+        """Whether a request to this model may have any number of answers; False where `submit` would refuse it."""
+        try:
+            return self.catalog.find(model, version).config.is_decoupled
+        except NaiadError:
+            return False
+
+    def refuse_decoupled(self, model: str, version: str, message: str) -> None:
+        """Raise Unsupported with the message for a decoupled model, for a door that takes one answer only."""
+        if self.is_decoupled(model, version):
+            raise Unsupported(message, model=model)
+
     async def infer(self, request: InferRequest) -> InferResponse:
         """Run one request and return its one answer; cancelling the await withdraws it. Raises NaiadError."""
         future: asyncio.Future[InferResponse] = asyncio.get_running_loop().create_future()
+        single = SingleAnswer()
 
         def respond(answer: Answer, is_last: bool) -> None:
-            del is_last
-            if future.done():
+            one = single.take(answer, is_last)
+            if one is None or future.done():
                 return
-            if isinstance(answer, NaiadError):
-                future.set_exception(answer)
+            if isinstance(one, NaiadError):
+                future.set_exception(one)
             else:
-                future.set_result(answer)
+                future.set_result(one)
 
         cancel = self.submit(request, respond)
         try:

@@ -100,7 +100,7 @@ class ListCall:
             self.on_cancel()
 
     def stream_answers(self) -> list[tuple[str, str, bool]]:
-        """Of a stream: (id, error, final) of every message so far; errors have no flag."""
+        """Of a stream: (id, error, final) of every message so far; refusals have no flag."""
         read = [message_class("ModelStreamInferResponse").FromString(raw) for raw in self.sent]
         return [
             (
@@ -292,7 +292,7 @@ def test_a_stream_answers_in_order_and_lives_on_after_an_error() -> None:
     assert call.sent == []
     door.model.give("a", ModelFailed("it broke"))
     assert call.stream_answers() == [
-        ("a", "it broke", False),
+        ("a", "it broke", True),
         ("b", "Request for unknown model: 'nope' is not found", False),
         ("c", "", True),
     ]
@@ -338,7 +338,7 @@ def test_a_mistake_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureFixtu
         call.receive(infer_message("a"))
         door.model.give("a", unsendable())
     assert unary.ends == [("INTERNAL", "internal error")]
-    assert stream.stream_answers() == [("a", "internal error", False)]
+    assert stream.stream_answers() == [("a", "internal error", True)]
     stream.receive(infer_message("b"), ends=True)
     door.model.answer("b")
     assert stream.stream_answers()[1:] == [("b", "", True)]

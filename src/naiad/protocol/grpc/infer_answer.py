@@ -41,10 +41,16 @@ def encode_stream(response: InferResponse, *, is_final: bool) -> bytes:
     return b"".join((_STREAM_RESPONSE, _varint(size), *pieces))
 
 
-def encode_stream_error(message: str, request_id: str) -> bytes:
-    """Return the ModelStreamInferResponse that tells of one request's failure."""
+def encode_stream_error(message: str, request_id: str, model_name: str = "", *, is_final: bool = False) -> bytes:
+    """Return the ModelStreamInferResponse that tells of one request's failure.
+
+    model_name: of the model that failed; empty when the request did not get as far, and then there is no final flag.
+    """
     made = message_class("ModelStreamInferResponse")(error_message=message)
     made.infer_response.id = request_id
+    if model_name:
+        made.infer_response.model_name = model_name
+        made.infer_response.parameters["triton_final_response"].bool_param = is_final
     serialized: bytes = made.SerializeToString()
     return serialized
 
@@ -57,8 +63,9 @@ def _pieces(response: InferResponse, parameters: Mapping[str, Parameter]) -> lis
     if parameters:
         pieces.append(_parameters(parameters))
     pieces += [_head(tensor) for tensor in response.outputs]
+    stored = response.stored
     for tensor in response.outputs:
-        raw = _raw(tensor)
+        raw = b"" if stored and tensor.name in stored else _raw(tensor)
         pieces += (_RAW_CONTENTS, _varint(len(raw)), raw)
     return pieces
 

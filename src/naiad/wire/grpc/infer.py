@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import Failed, NaiadError
+from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, NaiadError
 from naiad.core.message import Answer, InferResponse
 from naiad.protocol.grpc.infer_answer import encode, encode_stream, encode_stream_error
 from naiad.protocol.grpc.infer_request import decode, parse_request
@@ -14,12 +15,15 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import Cancel
+from naiad.serving.single import NO_ANSWER, SingleAnswer
 from naiad.wire.grpc.call import Call
 
 _log = logging.getLogger("naiad.wire.grpc")
 
 _FAIL_BY_STATUS = "triton_grpc_error"
 """Metadata: `true` ends a stream with the first error's status instead of telling of it in the stream."""
+
+_DECOUPLED = "ModelInfer RPC doesn't support models with decoupled transaction policy"
 
 
 def mistake(call: Call) -> str:
@@ -31,7 +35,7 @@ def mistake(call: Call) -> str:
 class InferCall:
     """One ModelInfer."""
 
-    __slots__ = ("_call", "_clock", "_engine", "_is_over", "_is_taken", "_limits", "_withdraw")
+    __slots__ = ("_call", "_clock", "_engine", "_is_over", "_is_taken", "_limits", "_single", "_withdraw")
 
     def __init__(self, call: Call, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
         self._call = call
@@ -41,6 +45,7 @@ class InferCall:
         self._is_taken = False
         self._is_over = False
         self._withdraw: Cancel | None = None
+        self._single: SingleAnswer | None = None
         call.on_message = self._message
         call.on_end = self._end
 
@@ -52,7 +57,9 @@ class InferCall:
         self._is_taken = True
         arrived_s = self._clock()
         try:
-            request = decode(*parse_request(raw), self._limits)
+            message, contents = parse_request(raw)
+            self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
+            request = decode(message, contents, self._limits)
             request.arrived_s = arrived_s
             withdraw = self._engine.submit(request, self._respond)
         except NaiadError as error:
@@ -75,11 +82,19 @@ class InferCall:
             self._finish("INTERNAL", "the call ended without a message")
 
     def _respond(self, answer: Answer, is_last: bool) -> None:
-        del is_last
         if self._is_over:
             self._let_go()
-        elif isinstance(answer, NaiadError):
+            return
+        if not is_last or self._single is not None:
+            self._single = self._single or SingleAnswer()
+            one = self._single.take(answer, is_last)
+            if one is None:
+                return
+            answer = one
+        if isinstance(answer, NaiadError):
             self._finish(grpc_status(answer), answer.message)
+        elif answer.is_empty:
+            self._finish("INTERNAL", NO_ANSWER)
         else:
             self._send(answer)
 
@@ -104,12 +119,16 @@ class InferCall:
 
 
 class _Place:
-    """A request's place in the order of its stream."""
+    """A request of a stream: under way, and perhaps one in the line of those that are answered in order."""
 
-    __slots__ = ("answers", "cancel", "is_done", "request_id")
+    __slots__ = ("answers", "cancel", "is_done", "is_in_line", "model_name", "request_id", "wants_empty_final")
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, model_name: str, request_id: str, is_in_line: bool) -> None:
+        self.model_name = model_name
         self.request_id = request_id
+        self.is_in_line = is_in_line
+        """Whether it waits for those before it; requests to decoupled models do not."""
+        self.wants_empty_final = False
         self.answers: deque[tuple[Answer, bool]] = deque()
         """Answers whose turn has not come."""
         self.is_done = False
@@ -118,7 +137,10 @@ class _Place:
 
 
 class StreamCall:
-    """One ModelStreamInfer: answers leave in the order of the requests; an error concerns its request alone."""
+    """One ModelStreamInfer: answers leave in the order of the requests; an error concerns its request alone.
+
+    Those of decoupled models leave as they come, and hold nobody up.
+    """
 
     def __init__(
         self, call: Call, engine: Engine, limits: Limits, streams: set[StreamCall], clock: Clock = monotonic
@@ -129,8 +151,10 @@ class StreamCall:
         self._limits = limits
         self._streams = streams
         self._clock = clock
-        self._fails_by_status = call.metadata.get(_FAIL_BY_STATUS, "").lower() == "true"
-        self._places: deque[_Place] = deque()
+        self._fails_by_status = call.metadata.get(_FAIL_BY_STATUS, "") == "true"
+        self._under_way: set[_Place] = set()
+        self._line: deque[_Place] = deque()
+        """Those under way that are answered in order."""
         self._is_half_closed = False
         self._is_over = False
         streams.add(self)
@@ -153,14 +177,14 @@ class StreamCall:
         except NaiadError as error:
             self.end(grpc_status(error), error.message)
             return
-        if len(self._places) >= self._limits.stream_requests:
-            self.end("RESOURCE_EXHAUSTED", f"{len(self._places)} requests of this stream wait for their answers")
+        if len(self._under_way) >= self._limits.stream_requests:
+            self.end("RESOURCE_EXHAUSTED", f"{len(self._under_way)} requests of this stream wait for their answers")
             return
-        place = _Place(message.id)
-        self._places.append(place)
+        place = self._take_place(message)
         try:
             request = decode(message, contents, self._limits)
             request.arrived_s = arrived_s
+            place.wants_empty_final = request.wants_empty_final
             cancel = self._engine.submit(request, lambda answer, is_last: self._respond(place, answer, is_last))
         except NaiadError as error:
             self._respond(place, error, True)
@@ -171,49 +195,68 @@ class StreamCall:
         if not place.is_done:
             place.cancel = cancel
 
+    def _take_place(self, message: Any) -> _Place:
+        is_decoupled = self._engine.is_decoupled(message.model_name, message.model_version)
+        place = _Place(message.model_name, message.id, not is_decoupled)
+        self._under_way.add(place)
+        if place.is_in_line:
+            self._line.append(place)
+        return place
+
     def _respond(self, place: _Place, answer: Answer, is_last: bool) -> None:
         if is_last:
             place.is_done = True
             place.cancel = None
         if self._is_over:
             return
-        place.answers.append((answer, is_last))
-        self._send_those_whose_turn_it_is()
+        if place.is_in_line:
+            place.answers.append((answer, is_last))
+            self._send_those_whose_turn_it_is()
+            return
+        self._send(place, answer, is_last)
+        if is_last and not self._is_over:
+            self._under_way.discard(place)
+            self._end_if_complete()
 
     def _send_those_whose_turn_it_is(self) -> None:
-        places = self._places
-        while places and not self._is_over:
-            first = places[0]
+        line = self._line
+        while line and not self._is_over:
+            first = line[0]
             while first.answers and not self._is_over:
                 self._send(first, *first.answers.popleft())
             if self._is_over or not first.is_done:
                 return
-            places.popleft()
+            self._under_way.discard(line.popleft())
         self._end_if_complete()
 
     def _send(self, place: _Place, answer: Answer, is_last: bool) -> None:
         if isinstance(answer, NaiadError):
-            self._fail(place, answer)
+            self._fail(place, answer, is_last)
+            return
+        if answer.is_empty and not place.wants_empty_final:
             return
         try:
             message = encode_stream(answer, is_final=is_last)
         except Exception:  # noqa: BLE001 - the others of the batch are answered, too
-            self._fail(place, Failed(mistake(self._call)))
+            self._fail(place, Failed(mistake(self._call)), is_last)
             return
         self._call.send(message)
 
-    def _fail(self, place: _Place, error: NaiadError) -> None:
+    def _fail(self, place: _Place, error: NaiadError, is_last: bool) -> None:
         if self._fails_by_status:
             self.end(grpc_status(error), error.message)
-        else:
-            self._call.send(encode_stream_error(error.message, place.request_id))
+            return
+        # Triton names the model once it has taken the request up; what is refused before that has the id alone.
+        was_taken_up = isinstance(error, Failed | Cancelled | DeadlineExceeded) or not is_last
+        model_name = place.model_name if was_taken_up else ""
+        self._call.send(encode_stream_error(error.message, place.request_id, model_name, is_final=is_last))
 
     def _end(self) -> None:
         self._is_half_closed = True
         self._end_if_complete()
 
     def _end_if_complete(self) -> None:
-        if self._is_half_closed and not self._places:
+        if self._is_half_closed and not self._under_way:
             self.end()
 
     def _cancel(self) -> None:
@@ -221,8 +264,9 @@ class StreamCall:
             return
         self._is_over = True
         self._streams.discard(self)
-        for place in self._places:
+        for place in list(self._under_way):
             if place.cancel is not None:
                 place.cancel()
-        self._places.clear()
+        self._under_way.clear()
+        self._line.clear()
         self._call.on_message = self._call.on_end = self._call.on_cancel = None

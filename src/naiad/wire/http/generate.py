@@ -6,17 +6,16 @@ Extension").
 
 from __future__ import annotations
 
-from functools import partial
-
 import orjson
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Failed, NaiadError
-from naiad.core.message import Answer
+from naiad.core.message import Answer, Respond
 from naiad.protocol import generate
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
+from naiad.serving.single import SingleAnswer
 from naiad.wire.http.answering import read_body, submit
 from naiad.wire.http.exchange import Exchange
 
@@ -35,7 +34,7 @@ class GenerateHandler:
         self._engine = engine
         self._limits = limits
         self._clock = clock
-        self._respond = _stream if streams else _answer
+        self._respond_to = _streamer if streams else _answerer
 
     def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
         """Handle one request."""
@@ -48,35 +47,49 @@ class GenerateHandler:
             exchange.fail(http_status(error), error.message)
             return
         request.arrived_s = arrived_s
-        submit(self._engine, exchange, request, partial(self._respond, exchange))
+        submit(self._engine, exchange, request, self._respond_to(exchange))
 
 
-def _answer(exchange: Exchange, answer: Answer, is_last: bool) -> None:
-    if not is_last:
-        answer = Failed(_ONE_ANSWER)
-    body = _encode(answer)
-    if isinstance(body, NaiadError):
-        exchange.fail(http_status(body), body.message)
-    else:
-        exchange.answer(200, body, _JSON)
+def _answerer(exchange: Exchange) -> Respond:
+    """Answer with the one answer of the model."""
+    single = SingleAnswer()
+
+    def respond(answer: Answer, is_last: bool) -> None:
+        one = single.take(answer, is_last)
+        if one is None:
+            return
+        body = Failed(_ONE_ANSWER) if single.has_wrong_number else _encode(one)
+        if isinstance(body, NaiadError):
+            exchange.fail(http_status(body), body.message)
+        else:
+            exchange.answer(200, body, _JSON)
+
+    return respond
 
 
-def _stream(exchange: Exchange, answer: Answer, is_last: bool) -> None:
-    body = _encode(answer)
-    if isinstance(body, NaiadError):
+def _streamer(exchange: Exchange) -> Respond:
+    """Answer with an event for each answer of the model."""
+
+    def respond(answer: Answer, is_last: bool) -> None:
+        body = _encode(answer)
         if not exchange.is_streaming:
-            exchange.begin_stream(http_status(body), _EVENTS)
-        body = orjson.dumps({"error": body.message})
-    elif not exchange.is_streaming:
-        exchange.begin_stream(200, _EVENTS)
-    exchange.push(generate.event(body))
-    if is_last:
-        exchange.end_stream()
+            exchange.begin_stream(http_status(body) if isinstance(body, NaiadError) else 200, _EVENTS)
+        if isinstance(body, NaiadError):
+            body = orjson.dumps({"error": body.message})
+        if body:
+            exchange.push(generate.event(body))
+        if is_last:
+            exchange.end_stream()
+
+    return respond
 
 
 def _encode(answer: Answer) -> bytes | NaiadError:
+    """Return the answer's object; nothing for one that is empty."""
     if isinstance(answer, NaiadError):
         return answer
+    if answer.is_empty:
+        return b""
     try:
         return generate.encode(answer)
     except NaiadError as error:

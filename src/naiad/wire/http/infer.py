@@ -10,6 +10,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
+from naiad.serving.single import NO_ANSWER, SingleAnswer
 from naiad.wire.http.answering import read_body, submit
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
@@ -19,6 +20,8 @@ _BINARY = b"application/octet-stream"
 _HEADER_LENGTH = b"inference-header-content-length"
 _SMALLEST_COMPRESSED_BYTES = 1024
 """Below this, compressing costs more than it saves on any network."""
+
+_DECOUPLED = "HTTP end point doesn't support models with decoupled transaction policy"
 
 
 class InferHandler:
@@ -39,14 +42,22 @@ class InferHandler:
             exchange.fail(http_status(error), error.message, accept)
             return
         request.arrived_s = arrived_s
+        single: SingleAnswer | None = None
 
         def respond(answer: Answer, is_last: bool) -> None:
-            del is_last
+            nonlocal single
+            if not is_last or single is not None:
+                single = single or SingleAnswer()
+                one = single.take(answer, is_last)
+                if one is None:
+                    return
+                answer = one
             _answer(exchange, request, answer, binary_default)
 
         submit(self._engine, exchange, request, respond)
 
     def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
+        self._engine.refuse_decoupled(model, version, _DECOUPLED)
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         if length is None:
@@ -79,6 +90,9 @@ def _parse_length(value: bytes, body_bytes: int) -> int:
 def _answer(exchange: Exchange, request: InferRequest, answer: Answer, binary_default: bool) -> None:
     if isinstance(answer, NaiadError):
         exchange.fail(http_status(answer), answer.message)
+        return
+    if answer.is_empty:
+        exchange.fail(500, NO_ANSWER)
         return
     try:
         encoded = infer_answer.encode(request, answer, binary_default)
