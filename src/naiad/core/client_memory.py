@@ -44,11 +44,11 @@ def memory_is_off() -> Unsupported:
 class NoClientMemory:
     """A ClientMemory that refuses."""
 
-    def read(self, region: str, offset: int, byte_size: int) -> memoryview:
+    def read(self, region: str, offset: int, byte_size: int) -> memoryview:  # noqa: ARG002 — the same for all
         """Raise Unsupported."""
         raise memory_is_off()
 
-    def reserve(self, region: str, offset: int, byte_size: int) -> OutputMemory:
+    def reserve(self, region: str, offset: int, byte_size: int) -> OutputMemory:  # noqa: ARG002 — the same for all
         """Raise Unsupported."""
         raise memory_is_off()
 

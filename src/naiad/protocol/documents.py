@@ -20,9 +20,13 @@ EXTENSIONS = (
     "classification",
     "schedule_policy",
     "model_configuration",
+    "system_shared_memory",
+    "cuda_shared_memory",
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
+    "logging",
 )
 """Those that work, in the order in which Triton lists them."""
 

@@ -24,16 +24,20 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     """Encode an answer in the form that the request asked for.
 
     An output that is listed without `binary_data` is JSON even where the default is binary (Triton's
-    `CheckBinaryOutputData`). Raises Failed / InvalidRequest when a tensor cannot be put into JSON.
+    `CheckBinaryOutputData`); one that has been stored is only named. Raises Failed / InvalidRequest when a tensor
+    cannot be put into JSON.
     """
     pieces = [_opening(request.id, response)]
     as_binary = {output.name: output.binary for output in request.outputs} if request.outputs else None
+    stored = response.stored
     tail: list[bytes] = []
     separator = b""
     for tensor in response.outputs:
         pieces += (separator, _head(tensor))
         separator = b","
-        if binary_default if as_binary is None else as_binary.get(tensor.name, False):
+        if stored and tensor.name in stored:
+            pieces.append(b"}")
+        elif binary_default if as_binary is None else as_binary.get(tensor.name, False):
             raw = binary.encode(tensor)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))

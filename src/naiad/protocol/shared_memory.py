@@ -1,12 +1,73 @@
-"""What a request that points into shared memory is answered."""
+"""How a request says that a tensor lies in shared memory; over both doors, and how a region is registered.
+
+What a region is and where it lies: `naiad.serving.shared_memory`. The words are Triton's.
+"""
 
 from __future__ import annotations
 
-from naiad.core.errors import Unsupported
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from naiad.core.errors import InvalidRequest, MalformedBody
+from naiad.protocol.json_body import read_unsigned
+
+REGION = "shared_memory_region"
+_OFFSET = "shared_memory_offset"
+_BYTE_SIZE = "shared_memory_byte_size"
+_GRPC = ((REGION, "string_param"), (_OFFSET, "int64_param"), (_BYTE_SIZE, "int64_param"))
 
 
-def no_shared_memory() -> Unsupported:
-    """Return the error; its first sentence is Triton's without `--allow-client-shm`."""
-    return Unsupported(
-        "Client shared memory is disabled. This server does not offer it yet; send and take the data itself."
-    )
+class MemoryRange(NamedTuple):
+    """A part of a region."""
+
+    region: str
+    offset: int
+    byte_size: int
+
+
+def range_of_json(parameters: Mapping[str, Any]) -> MemoryRange:
+    """Read the parameters of a tensor that has `shared_memory_region`. Raises MalformedBody."""
+    region = parameters[REGION]
+    if type(region) is not str:
+        raise MalformedBody(f"Unable to parse '{REGION}': attempt to access JSON non-string as string")
+    offset = read_unsigned(_OFFSET, parameters.get(_OFFSET, 0))
+    return MemoryRange(region, offset, read_unsigned(_BYTE_SIZE, parameters.get(_BYTE_SIZE, 0)))
+
+
+def range_of_grpc(name: str, parameters: Mapping[str, Any]) -> MemoryRange | None:
+    """Read the parameters of a tensor; None if they do not speak of shared memory. Raises InvalidRequest."""
+    found: dict[str, Any] = {}
+    for key, kind in _GRPC:
+        if key in parameters:
+            if parameters[key].WhichOneof("parameter_choice") != kind:
+                raise InvalidRequest(
+                    f"invalid value type for '{key}' parameter for tensor '{name}', expected {kind}.", tensor=name
+                )
+            found[key] = getattr(parameters[key], kind)
+    if REGION not in found:
+        for key in found:
+            raise InvalidRequest(
+                f"'{key}' can not be specified without '{REGION}' parameter for tensor '{name}'", tensor=name
+            )
+        return None
+    if _BYTE_SIZE not in found:
+        raise InvalidRequest(
+            f"'{_BYTE_SIZE}' must be specified along with '{REGION}' parameter for tensor '{name}'", tensor=name
+        )
+    # Triton's sizes are unsigned: a negative one is a very large one, and refused as such.
+    return MemoryRange(found[REGION], found.get(_OFFSET, 0) % 2**64, found[_BYTE_SIZE] % 2**64)
+
+
+def read_registration(document: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Read the body of a register call: key, offset and byte size. Raises InvalidRequest, MalformedBody."""
+    for field in ("key", "byte_size"):
+        if field not in document:
+            raise InvalidRequest(f"Shared memory register request has no '{field}' field")
+    key = document["key"]
+    if type(key) is not str:
+        raise MalformedBody("attempt to access JSON non-string as string")
+    sizes = (document.get("offset", 0), document["byte_size"])
+    for size in sizes:
+        if type(size) is not int or size < 0:
+            raise MalformedBody("attempt to access JSON non-unsigned-integer as unsigned-integer")
+    return key, *sizes

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from naiad.core.errors import NotFound
-from naiad.protocol.shared_memory import no_shared_memory
+from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.services import Services
 
 
 def shared_memory_methods(services: Services) -> dict[str, Method]:
     """Return the methods by name."""
-    del services
+    memory = services.memory
     return {
-        "SystemSharedMemoryStatus": partial(_regions, "system"),
-        "CudaSharedMemoryStatus": partial(_regions, "cuda"),
-        "SystemSharedMemoryRegister": _no_memory,
-        "SystemSharedMemoryUnregister": _no_memory,
-        "CudaSharedMemoryRegister": _no_memory,
-        "CudaSharedMemoryUnregister": _no_memory,
+        "SystemSharedMemoryStatus": lambda request: _by_name(memory.status(request.name)),
+        "SystemSharedMemoryRegister": partial(_register, memory),
+        "SystemSharedMemoryUnregister": _by_its_name(memory.unregister),
+        "CudaSharedMemoryStatus": lambda request: _by_name(memory.status_cuda(request.name)),
+        "CudaSharedMemoryRegister": _by_its_name(memory.register_cuda),
+        "CudaSharedMemoryUnregister": _by_its_name(memory.unregister_cuda),
     }
 
 
-def _regions(kind: str, request: Any) -> Mapping[str, Any]:
-    if request.name:
-        raise NotFound(f"Unable to find {kind} shared memory region: '{request.name}'")
+def _register(memory: SharedMemory, request: Any) -> Mapping[str, Any]:
+    memory.register(request.name, request.key, request.offset, request.byte_size)
     return {}
 
 
-def _no_memory(_: Any) -> Mapping[str, Any]:
-    raise no_shared_memory()
+def _by_name(regions: list[dict[str, Any]]) -> Mapping[str, Any]:
+    return {"regions": {region["name"]: region for region in regions}}
+
+
+def _by_its_name(call: Callable[[str], None]) -> Method:
+    """A method that calls with the region's name and answers with nothing."""
+
+    def method(request: Any) -> Mapping[str, Any]:
+        call(request.name)
+        return {}
+
+    return method

@@ -1,0 +1,150 @@
+"""One region: a part of a POSIX shared memory object that a client has made, opened and mapped by us.
+
+The object is the client's: it is never created, resized or unlinked here. (`multiprocessing.shared_memory` would unlink
+it at our exit, hence the bare calls.) Inputs are read through a mapping, without a copy; outputs are written with
+`pwrite`, because a store into a mapping whose file has shrunk, or whose file system is full, kills the process.
+
+A region is closed when nothing holds it any more: neither the registry, nor a place for an output, nor a view of an
+input, which holds the mapping. So a request under way may go on with a region that has been unregistered.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from mmap import ACCESS_READ, PAGESIZE, mmap
+from stat import S_ISREG
+
+from naiad.core.errors import Failed, InvalidRequest
+
+_MOST = 2**64 - 1
+"""Triton's SIZE_MAX."""
+
+_POPULATE_READ = 22
+"""Linux's MADV_POPULATE_READ, which Python 3.11 has no name for (linux/mman.h)."""
+
+_RANGES = 1024
+"""Ranges that are remembered as populated; clients use the same few again and again."""
+
+
+def check_range(name: str, region_bytes: int, offset: int, byte_size: int) -> None:
+    """Raise InvalidRequest unless `byte_size` bytes from `offset` on lie in a region of `region_bytes`."""
+    if not 0 <= offset < region_bytes:
+        raise InvalidRequest(f"Invalid offset for shared memory region: '{name}'", region=name)
+    if byte_size + offset > _MOST:
+        raise InvalidRequest(
+            f"Integer overflow detected: byte_size ({byte_size}) + offset ({offset}) exceeds maximum value ({_MOST}) "
+            f"for region '{name}'",
+            region=name,
+        )
+    if not 0 <= byte_size <= region_bytes - offset:
+        raise InvalidRequest(f"Invalid offset + byte size for shared memory region: '{name}'", region=name)
+
+
+class Region:
+    """A registered region. Used on the event loop's thread; let go of on any."""
+
+    __slots__ = ("__weakref__", "_descriptor", "_mapping", "_populated", "_skip", "byte_size", "key", "name", "offset")
+
+    def __init__(self, name: str, key: str, offset: int, byte_size: int) -> None:
+        """Open and map. Raises Failed where there is no such object, InvalidRequest where it is too small."""
+        self.name, self.key = name, key
+        self.offset, self.byte_size = offset, byte_size
+        self._descriptor = descriptor = _open(key)
+        weakref.finalize(self, os.close, descriptor)
+        status = os.fstat(descriptor)
+        if not S_ISREG(status.st_mode) or offset < 0 or byte_size < 1 or offset + byte_size > status.st_size:
+            raise self._refused()
+        self._skip = offset % PAGESIZE
+        """A mapping begins at a page, so this much of it is not ours."""
+        try:
+            self._mapping = mmap(descriptor, self._skip + byte_size, access=ACCESS_READ, offset=offset - self._skip)
+        except (OSError, ValueError, OverflowError) as error:
+            raise self._refused() from error
+        self._populated: set[tuple[int, int]] = set()
+
+    def read(self, offset: int, byte_size: int) -> memoryview:
+        """Return a read-only view. Raises InvalidRequest for what is not, or is no longer, there."""
+        check_range(self.name, self.byte_size, offset, byte_size)
+        self.check_file(offset + byte_size)
+        start = self._skip + offset
+        page = start // PAGESIZE * PAGESIZE
+        if byte_size and (page, start + byte_size) not in self._populated:
+            self._populate(page, start + byte_size)
+        return memoryview(self._mapping)[start : start + byte_size]
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Write bytes. Raises InvalidRequest as `read` does, Failed when the system cannot take them."""
+        check_range(self.name, self.byte_size, offset, len(data))
+        self.check_file(offset + len(data))
+        at = self.offset + offset
+        try:
+            while len(data):  # the system takes 2 GB at a time
+                written = os.pwrite(self._descriptor, data, at)
+                data = data[written:]
+                at += written
+        except OSError as error:
+            raise Failed(f"cannot write to shared memory region '{self.name}': {error.strerror}") from error
+
+    def check_file(self, end: int) -> None:
+        """Raise InvalidRequest if the object no longer has the region's first `end` bytes: touching them would kill us.
+
+        A client that shrinks its object in the moment between this and the use of an input still can.
+        """
+        if os.fstat(self._descriptor).st_size < self.offset + end:
+            raise InvalidRequest(
+                f"shared memory region '{self.name}' is smaller than when it was registered; unregister it",
+                region=self.name,
+            )
+
+    def _populate(self, page: int, end: int) -> None:
+        """Make the system find the pages now: it may have no memory for those that nobody has written to yet.
+
+        Raises Failed then, where reading them would kill the process. As costly as copying them, hence once for each
+        range.
+        """
+        if sys.platform == "linux":
+            try:
+                self._mapping.madvise(_POPULATE_READ, page, end - page)
+            except OSError as error:
+                if error.errno != 22:  # EINVAL: a Linux before 5.14, which does not know the advice
+                    raise Failed(
+                        f"cannot read shared memory region '{self.name}': {error.strerror}", region=self.name
+                    ) from error
+        if len(self._populated) >= _RANGES:
+            self._populated.clear()
+        self._populated.add((page, end))
+
+    def _refused(self) -> InvalidRequest:
+        return InvalidRequest(f"failed to register shared memory region '{self.name}': invalid args", region=self.name)
+
+
+class Place:
+    """A part of a region that an output goes to."""
+
+    __slots__ = ("_offset", "_region", "byte_size")
+
+    def __init__(self, region: Region, offset: int, byte_size: int) -> None:
+        """Raises InvalidRequest for a part that is not in the region."""
+        check_range(region.name, region.byte_size, offset, byte_size)
+        self._region, self._offset, self.byte_size = region, offset, byte_size
+
+    def write(self, data: memoryview) -> None:
+        """See `OutputMemory.write`."""
+        self._region.write(self._offset, data)
+
+
+def _open(key: str) -> int:
+    """Open a shared memory object for reading and writing. Raises Failed."""
+    from _posixshmem import shm_open  # type: ignore[import-not-found]  # private, so without stubs; not on every system
+
+    name = key.lstrip("/")
+    unable = Failed(f"Unable to open shared memory region: '{key}'", key=key)
+    if not name or "/" in name or "\0" in name:  # systems differ in what they make of these
+        raise unable
+    try:
+        descriptor: int = shm_open("/" + name, os.O_RDWR)
+    except (OSError, ValueError) as error:
+        raise unable from error
+    return descriptor

@@ -1,0 +1,128 @@
+"""Which regions there are, and the calls of the shared memory extensions; the words are Triton's.
+
+Owned by the event loop's thread. System and CUDA regions share one space of names; there are never any of CUDA, since
+this server has no GPU. A region that is unregistered is forgotten at once; who uses it keeps it (`region.py`).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from naiad.core.client_memory import memory_is_off
+from naiad.core.errors import AlreadyExists, InvalidRequest, NotFound, Overloaded
+from naiad.serving.shared_memory.region import Place, Region
+
+_RESERVED = "triton_python_backend_shm_region_"
+"""What Triton's own regions begin with; whoever could register one would read other clients' tensors."""
+
+
+class SharedMemory:
+    """The regions of one server; a ClientMemory."""
+
+    def __init__(self, *, is_allowed: bool = False, most_regions: int | None = None) -> None:
+        """is_allowed: whether clients may register regions. most_regions: default: a quarter of the open files allowed.
+
+        A region takes two descriptors, so at most half of them can be spent here and connections find others.
+        """
+        self._is_allowed = is_allowed
+        self._most_regions = _quarter_of_open_files() if most_regions is None else most_regions
+        self._regions: dict[str, Region] = {}
+
+    def check_register(self, name: str) -> None:
+        """Raise Unsupported while regions are not allowed, InvalidRequest for a region without a name."""
+        self._check_allowed()
+        if not name:
+            raise InvalidRequest("'region name' is necessary to register system shared memory region")
+
+    def register(self, name: str, key: str, offset: int, byte_size: int) -> None:
+        """Open a part of a shared memory object under a name.
+
+        Raises what `check_register` does, AlreadyExists, Failed for an object that cannot be opened, InvalidRequest for
+        one that is too small, Overloaded for too many regions.
+        """
+        self.check_register(name)
+        if key.lstrip("/").startswith(_RESERVED):
+            raise InvalidRequest(
+                f"cannot register shared memory region '{name}' with key '{key}' as the key contains the reserved "
+                f"prefix '{_RESERVED}'"
+            )
+        if name in self._regions:
+            raise AlreadyExists(f"shared memory region '{name}' already in manager", region=name)
+        if len(self._regions) >= self._most_regions:
+            raise Overloaded(
+                f"{len(self._regions)} shared memory regions are registered; unregister some, or raise the limit on "
+                "open files (ulimit -n)"
+            )
+        self._regions[name] = Region(name, key, offset, byte_size)
+
+    def register_cuda(self, name: str) -> None:
+        """Raise InvalidRequest, or Unsupported while client memory is not allowed."""
+        self._check_allowed()
+        if not name:
+            raise InvalidRequest("'region name' is necessary to register cuda shared memory region")
+        raise InvalidRequest(f"failed to register CUDA shared memory region: '{name}', GPUs not supported")
+
+    def unregister(self, name: str = "") -> None:
+        """Forget a region, or all; one that there is not is no error. Raises Unsupported while it is not allowed."""
+        self._check_allowed()
+        if name:
+            self._regions.pop(name, None)
+        else:
+            self._regions.clear()
+
+    def unregister_cuda(self, name: str = "") -> None:
+        """Do nothing, or raise Unsupported while client memory is not allowed."""
+        del name
+        self._check_allowed()
+
+    def status(self, name: str = "") -> list[dict[str, Any]]:
+        """Describe one region, or all in the order of their names. Raises NotFound."""
+        if name and name not in self._regions:
+            raise NotFound(f"Unable to find system shared memory region: '{name}'", region=name)
+        return [
+            {"name": region.name, "key": region.key, "offset": region.offset, "byte_size": region.byte_size}
+            for region in ([self._regions[name]] if name else sorted(self._regions.values(), key=lambda one: one.name))
+        ]
+
+    def status_cuda(self, name: str = "") -> list[dict[str, Any]]:
+        """Describe nothing. Raises NotFound for any name."""
+        if name in self._regions:
+            raise NotFound(
+                f"The region named '{name}' is registered as system shared memory, not CUDA shared memory", region=name
+            )
+        if name:
+            raise NotFound(f"Unable to find cuda shared memory region: '{name}'", region=name)
+        return []
+
+    def read(self, region: str, offset: int, byte_size: int) -> memoryview:
+        """See `ClientMemory.read`."""
+        return self._find(region).read(offset, byte_size)
+
+    def reserve(self, region: str, offset: int, byte_size: int) -> Place:
+        """See `ClientMemory.reserve`."""
+        return Place(self._find(region), offset, byte_size)
+
+    def close(self) -> None:
+        """Forget everything; for a server that stops."""
+        self._regions.clear()
+
+    def _find(self, name: str) -> Region:
+        self._check_allowed()
+        found = self._regions.get(name)
+        if found is None:
+            raise NotFound(f"Unable to find shared memory region: '{name}'", region=name)
+        return found
+
+    def _check_allowed(self) -> None:
+        if not self._is_allowed:
+            raise memory_is_off()
+
+
+def _quarter_of_open_files() -> int:
+    if sys.platform == "win32":
+        return 0
+    import resource  # not on every system
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit // 4

@@ -1,0 +1,62 @@
+"""The shared memory extensions over HTTP: which regions there are, registering and unregistering them."""
+
+from __future__ import annotations
+
+from naiad.core.features import Feature
+from naiad.protocol.json_body import parse_json
+from naiad.protocol.limits import Limits
+from naiad.protocol.shared_memory import read_registration
+from naiad.serving.shared_memory.registry import SharedMemory
+from naiad.wire.http.answering import read_body, safe, send_json
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.routes import Route, route
+from naiad.wire.services import Services
+
+_JSON = b"application/json"
+_SYSTEM = r"/v2/systemsharedmemory(?:/region/(?P<name>[^/]+))?"
+_CUDA = r"/v2/cudasharedmemory(?:/region/(?P<name>[^/]+))?"
+
+
+def shared_memory_routes(services: Services, limits: Limits) -> list[Route]:
+    """Return the routes below /v2/systemsharedmemory and /v2/cudasharedmemory."""
+    memory = services.memory
+    calls = _Calls(memory, limits)
+    feature = Feature.SHARED_MEMORY
+    return [
+        route(_SYSTEM + "/status", feature, GET=safe(calls.status)),
+        route(_SYSTEM + "/register", feature, POST=safe(calls.register)),
+        route(_SYSTEM + "/unregister", feature, POST=safe(calls.unregister)),
+        route(_CUDA + "/status", feature, GET=safe(calls.status_cuda)),
+        route(_CUDA + "/register", feature, POST=safe(calls.register_cuda)),
+        route(_CUDA + "/unregister", feature, POST=safe(calls.unregister_cuda)),
+    ]
+
+
+class _Calls:
+    def __init__(self, memory: SharedMemory, limits: Limits) -> None:
+        self._memory = memory
+        self._limits = limits
+
+    def status(self, exchange: Exchange, name: str = "") -> None:
+        send_json(exchange, self._memory.status(name))
+
+    def register(self, exchange: Exchange, name: str = "") -> None:
+        self._memory.check_register(name)
+        document = parse_json(read_body(exchange, self._limits.body_bytes), self._limits)
+        self._memory.register(name, *read_registration(document))
+        exchange.answer(200, content_type=_JSON)
+
+    def unregister(self, exchange: Exchange, name: str = "") -> None:
+        self._memory.unregister(name)
+        exchange.answer(200, content_type=_JSON)
+
+    def status_cuda(self, exchange: Exchange, name: str = "") -> None:
+        send_json(exchange, self._memory.status_cuda(name))
+
+    def register_cuda(self, exchange: Exchange, name: str = "") -> None:
+        self._memory.register_cuda(name)
+        exchange.answer(200, content_type=_JSON)
+
+    def unregister_cuda(self, exchange: Exchange, name: str = "") -> None:
+        self._memory.unregister_cuda(name)
+        exchange.answer(200, content_type=_JSON)
