@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-SHARED_MEMORY = Path("/dev/shm")
+OBJECTS = Path("/dev") / "shm"
 
 
 @pytest.fixture
 def make_object() -> Iterator[Callable[..., str]]:
     """Makes an object of some bytes and returns its key, without the slash; unlinks it in the end."""
-    if not SHARED_MEMORY.is_dir():
+    if not OBJECTS.is_dir():
         pytest.skip("no /dev/shm on this system")
     made: list[Path] = []
 
     def make(content: bytes = b"", size: int = 0) -> str:
-        path = SHARED_MEMORY / f"naiad-test-{uuid.uuid4().hex}"
+        path = OBJECTS / f"naiad-test-{uuid.uuid4().hex}"
         path.write_bytes(content)
         if size:
             os.truncate(path, size)
@@ -41,7 +41,7 @@ def count_mappings() -> Callable[[str], tuple[int, int]]:
         opened = 0
         for descriptor in Path("/proc/self/fd").iterdir():
             try:
-                opened += key in os.readlink(descriptor)
+                opened += key in str(descriptor.readlink())
             except FileNotFoundError:  # the one that listed the folder
                 continue
         return mapped, opened

@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import Callable
 from mmap import PAGESIZE
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,12 @@ from naiad.serving.shared_memory.region import Place, Region, check_range
 Make = Callable[..., str]
 Count = Callable[[str], tuple[int, int]]
 
+OBJECTS = Path("/dev") / "shm"
+OVERFLOW = (
+    "Integer overflow detected: byte_size (18446744073709551615) + offset (2) exceeds maximum value "
+    "(18446744073709551615) for region 'n'"
+)
+ARGS = "failed to register shared memory region 'n': invalid args"
 NUMBERS = st.integers(0, 300) | st.integers(0, 2**70) | st.sampled_from([2**31, 2**32, 2**63 - 1, 2**63, 2**64 - 1])
 
 
@@ -47,8 +54,7 @@ def test_a_range_is_allowed_exactly_if_it_lies_in_the_region(size: int, offset: 
         (
             2,
             2**64 - 1,
-            "Integer overflow detected: byte_size (18446744073709551615) + offset (2) exceeds maximum value "
-            "(18446744073709551615) for region 'n'",
+            OVERFLOW,
         ),
     ],
 )
@@ -66,15 +72,11 @@ def test_a_region_shows_the_bytes_of_its_object(
     """Also where neither the region nor the range begins at a page; and nothing outside can be opened or read."""
     content = np.random.default_rng(1).bytes(PAGESIZE + 300)
     key = make_object(content)
-    try:
-        region = Region("n", key, offset, byte_size)
-    except InvalidRequest as error:
-        assert byte_size == 0 or offset + byte_size > len(content)
-        assert error.message == "failed to register shared memory region 'n': invalid args"
+    if not 0 < byte_size <= len(content) - offset:
+        with pytest.raises(InvalidRequest, match=ARGS):
+            Region("n", key, offset, byte_size)
         return
-    finally:
-        os.unlink(f"/dev/shm/{key}")
-    assert 0 < byte_size <= len(content) - offset
+    region = Region("n", key, offset, byte_size)
     try:
         view = region.read(at, length)
     except InvalidRequest:
@@ -92,8 +94,7 @@ def test_any_offset_will_do(make_object: Make, offset: int) -> None:
     assert bytes(region.read(3, 4)) == b"3456"
     Place(region, 4, 3).write(memoryview(b"abc"))
     assert bytes(region.read(0, 10)) == b"0123abc789"
-    with open(f"/dev/shm/{key}", "rb") as file:
-        assert file.read() == bytes(offset) + b"0123abc789" + bytes(5)
+    assert (OBJECTS / key).read_bytes() == bytes(offset) + b"0123abc789" + bytes(5)
 
 
 @pytest.mark.parametrize("key", ["", "/", "..", ".", "a/b", "../x", "nosuch\0thing", "no-such-thing", "x" * 300])
@@ -111,8 +112,8 @@ def test_a_key_may_begin_with_a_slash_or_not(make_object: Make) -> None:
 
 def test_a_pipe_is_no_region(make_object: Make) -> None:
     key = make_object()
-    os.unlink(f"/dev/shm/{key}")
-    os.mkfifo(f"/dev/shm/{key}")
+    (OBJECTS / key).unlink()
+    os.mkfifo(OBJECTS / key)
     with pytest.raises(InvalidRequest, match="invalid args"):
         Region("n", key, 0, 1)
 
@@ -123,14 +124,14 @@ def test_an_object_that_shrank_is_refused_and_not_touched(make_object: Make) -> 
     region = Region("n", key, 0, 3 * PAGESIZE)
     region.read(0, 3 * PAGESIZE)
     place = Place(region, 2 * PAGESIZE, 8)
-    os.truncate(f"/dev/shm/{key}", PAGESIZE)
+    os.truncate(OBJECTS / key, PAGESIZE)
     for use in (lambda: region.read(PAGESIZE, 1), lambda: place.write(memoryview(bytes(8)))):
         with pytest.raises(InvalidRequest) as caught:
             use()
         assert caught.value.message == (
             "shared memory region 'n' is smaller than when it was registered; unregister it"
         )
-    assert os.stat(f"/dev/shm/{key}").st_size == PAGESIZE
+    assert (OBJECTS / key).stat().st_size == PAGESIZE
     assert bytes(region.read(PAGESIZE - 1, 1)) == b"\0"
 
 
@@ -193,8 +194,7 @@ def test_a_region_is_unmapped_when_its_last_view_goes(make_object: Make, count_m
         assert count_mappings(key) == (0, 0)
     finally:
         gc.enable()
-    with open(f"/dev/shm/{key}", "rb") as file:
-        assert file.read() == b"012345ab"
+    assert (OBJECTS / key).read_bytes() == b"012345ab"
 
 
 def test_what_cannot_be_mapped_leaves_nothing_open(make_object: Make, count_mappings: Count) -> None:
