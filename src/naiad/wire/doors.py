@@ -63,15 +63,19 @@ class Doors:
         reuse_port = getattr(self._settings, f"reuse_{door}_port", False)
         await getattr(self, door).open(host, port, flag(f"{door}_port"), self._tls[door], reuse_port)
 
-    def stop_accepting(self) -> None:
-        """Take no new connections."""
+    async def stop_accepting(self) -> None:
+        """Take no new connections; clients are told that those they have will take no more requests."""
         self.http.stop_accepting()
+        self.grpc.stop_accepting()
+        await self.grpc.wait_told()
 
     async def finish(self) -> None:
         """Return when every connection has sent what it owed; for a server whose requests are all answered."""
         self._servicer.end_streams()
         self.http.finish_connections()
+        self.grpc.finish_connections()
         await self.http.wait_closed()
+        await self.grpc.wait_closed()
 
     async def close(self) -> None:
         """Close everything at once."""
@@ -94,6 +98,5 @@ def _tls(settings: ServerSettings) -> dict[str, Any]:
 
 
 def _grpc_listener(serve: Serve, settings: ServerSettings) -> Http2Listener | AioListener:
-    if settings.grpc_transport == "aio":
-        return AioListener(serve, settings.grpc_max_input_size)
-    return Http2Listener(serve, Http2Options(message_bytes=settings.grpc_max_input_size))
+    options = Http2Options.of(settings)
+    return AioListener(serve, options) if settings.grpc_transport == "aio" else Http2Listener(serve, options)

@@ -6,15 +6,20 @@ The only file that imports grpcio, and it does so when the door is opened.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.compression import choose_encoding
+from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.listening import address, cannot_listen
 from naiad.wire.tls import TlsFiles
 
+_FOREVER_S = 7 * 86400.0
+"""Calls that run are ended by the servicer, not by the transport."""
 _GRACE_S = 1.0
 """What the last answers get to reach their clients once every request has been answered."""
 
@@ -22,12 +27,12 @@ _GRACE_S = 1.0
 class AioListener:
     """One gRPC port."""
 
-    def __init__(self, serve: Serve, max_message_bytes: int, clock: Clock = monotonic) -> None:
-        """max_message_bytes: of a request; answers may have any size."""
+    def __init__(self, serve: Serve, options: Http2Options | None = None, clock: Clock = monotonic) -> None:
         self._serve = serve
-        self._max_message_bytes = max_message_bytes
+        self._options = options or Http2Options()
         self._clock = clock
         self._server: Any = None
+        self._stopping: asyncio.Task[None] | None = None
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
@@ -41,11 +46,7 @@ class AioListener:
         _check_free(host, port, option, reuse_port)
         server = grpc.aio.server(
             handlers=[_handler(self._serve, self._clock)],
-            options=[
-                ("grpc.max_receive_message_length", self._max_message_bytes),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", int(reuse_port)),
-            ],
+            options=[*_options(self._options), ("grpc.so_reuseport", int(reuse_port))],
         )
         try:
             self.port = (
@@ -58,10 +59,55 @@ class AioListener:
         await server.start()
         self._server = server
 
+    def stop_accepting(self) -> None:
+        """Take no new connections; clients of those that exist are told to send no more calls on them."""
+        if self._server is not None and self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._server.stop(_FOREVER_S))
+
+    async def wait_told(self) -> None:
+        """After `stop_accepting`: let what was on its way come; grpcio does not say when the last client knows."""
+        await asyncio.sleep(0)
+
+    def finish_connections(self) -> None:
+        """Close every connection as soon as its calls are over."""
+        self.stop_accepting()
+
+    async def wait_closed(self) -> None:
+        """Wait until every call is over."""
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
     async def close(self) -> None:
         """Take no more calls, let those that are answered finish, end the others."""
         if self._server is not None:
             await self._server.stop(_GRACE_S)
+        if self._stopping is not None:
+            await self._stopping
+
+
+def _options(options: Http2Options) -> list[tuple[str, int]]:
+    """Return them as gRPC's channel arguments; what it calls infinite is its largest number."""
+
+    def milliseconds(time_s: float) -> int:
+        return 2**31 - 1 if time_s == math.inf else min(int(time_s * 1000), 2**31 - 1)
+
+    limits = options.limits
+    return [
+        ("grpc.max_receive_message_length", options.message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", limits.streams),
+        ("grpc.max_metadata_size", limits.header_bytes),
+        ("grpc.absolute_max_metadata_size", limits.header_bytes),
+        ("grpc.keepalive_time_ms", milliseconds(options.keepalive_s)),
+        ("grpc.keepalive_timeout_ms", milliseconds(options.keepalive_timeout_s)),
+        ("grpc.keepalive_permit_without_calls", int(options.keepalive_without_calls)),
+        ("grpc.http2.max_pings_without_data", options.keepalive_pings),
+        ("grpc.http2.min_ping_interval_without_data_ms", milliseconds(limits.ping_interval_s)),
+        ("grpc.http2.max_ping_strikes", limits.ping_strikes),
+        ("grpc.max_connection_age_ms", milliseconds(options.age_s)),
+        ("grpc.max_connection_age_grace_ms", milliseconds(options.age_grace_s)),
+        ("grpc.max_connection_idle_ms", milliseconds(options.idle_s)),
+    ]
 
 
 def _check_free(host: str, port: int, option: str, reuse_port: bool) -> None:
@@ -86,8 +132,14 @@ class AioCall:
         self.status = ""
         """Empty until the call is finished."""
         self.details = ""
+        self.encoding = ""
+        """Of answers."""
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         """Messages to write; None ends them."""
+
+    def compress(self, level: str) -> None:
+        """See `Call`."""
+        self.encoding = choose_encoding(level, self.metadata.get("grpc-accept-encoding", "gzip,deflate"))
 
     def send(self, message: bytes) -> None:
         """See `Call`."""
@@ -150,6 +202,8 @@ async def _run(serve: Serve, call: AioCall, context: Any) -> None:
     import grpc
 
     serve(call)
+    if call.encoding:
+        context.set_compression({"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}[call.encoding])
     try:
         async with asyncio.TaskGroup() as tasks:
             reader = tasks.create_task(call.read(context))

@@ -26,6 +26,10 @@ class Call(Protocol):
     on_cancel: Callable[[], None] | None
     """Set by the servicer; called once if the client cancels, disconnects, or the deadline passes before `finish`."""
 
+    def compress(self, level: str) -> None:
+        """Compress what is sent, as far as the client takes it; before the first `send`; level: low, medium, high."""
+        ...
+
     def send(self, message: bytes) -> None:
         """Send one message; ignored after `finish` or cancellation."""
         ...

@@ -35,6 +35,7 @@ class Echo:
             "Early": lambda call: call.finish("FAILED_PRECONDITION", "not today"),
             "Metadata": self.metadata,
             "Later": self.later,
+            "Packed": self.packed,
         }
         serve = known.get(call.method.rpartition("/")[2])
         if serve is None:
@@ -73,6 +74,11 @@ class Echo:
             call.finish()
 
         call.on_message = on_message
+
+    def packed(self, call: Call) -> None:
+        """Every message back, compressed; the level is metadata."""
+        call.compress(call.metadata["x-level"])
+        self.echo(call)
 
     def later(self, call: Call) -> None:
         """Answer after the turn of the loop in which the request came."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from peer import REQUEST, H2Client, Side
 
 from naiad.wire.grpc.http2.framing.codes import ErrorCode
+from naiad.wire.grpc.http2.framing.settings import Http2Limits
 
 requests = st.lists(
     st.tuples(
@@ -25,7 +26,7 @@ requests = st.lists(
 
 @given(requests, st.lists(st.integers(1, 40), min_size=1, max_size=6), st.booleans())
 def test_requests_arrive_and_answers_are_accepted(script, cuts: list[int], at_once: bool) -> None:
-    side, client = Side(), H2Client()
+    side, client = Side(Http2Limits(ping_strikes=0)), H2Client()
     side.connection.greet()
     for index, (extra, parts, how) in enumerate(script):
         stream_id = 1 + 2 * index
@@ -57,7 +58,7 @@ def test_requests_arrive_and_answers_are_accepted(script, cuts: list[int], at_on
 
 
 def test_h2_reads_our_goodbye() -> None:
-    side, client = Side(), H2Client()
+    side, client = Side(Http2Limits(ping_strikes=0)), H2Client()
     side.connection.greet()
     client.exchange(side)
     client.h2.send_headers(1, REQUEST, end_stream=True)
@@ -72,7 +73,7 @@ def test_h2_reads_our_goodbye() -> None:
 @given(st.binary(max_size=200))
 def test_no_bytes_after_the_preface_do_harm(junk: bytes) -> None:
     """Refused or not: no exception, and what was open is told once (`Taken` checks)."""
-    side = Side()
+    side = Side(Http2Limits(ping_strikes=0))
     side.begin()
     side.request(1, ends=False)
     side.connection.receive(junk)
@@ -96,7 +97,7 @@ frames = st.builds(
 
 @given(st.lists(frames, max_size=12))
 def test_no_frames_do_harm(sent: list[bytes]) -> None:
-    side = Side()
+    side = Side(Http2Limits(ping_strikes=0))
     side.begin()
     side.request(1, ends=False)
     for one in sent:

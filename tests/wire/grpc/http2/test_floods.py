@@ -9,6 +9,7 @@ from naiad.wire.grpc.http2.framing import codes
 from naiad.wire.grpc.http2.framing.codes import ErrorCode
 from naiad.wire.grpc.http2.framing.floods import BUDGETS
 from naiad.wire.grpc.http2.framing.frames import frame, ping, reset, settings_frame, window_update
+from naiad.wire.grpc.http2.framing.settings import Http2Limits
 
 FLOODS = {
     "PING": lambda side, turn: ping(b"12345678"),
@@ -22,7 +23,7 @@ FLOODS = {
 
 
 def begun() -> Side:
-    side = Side()
+    side = Side(Http2Limits(ping_strikes=0))  # which are tested with the rules of PING
     side.begin()
     side.request(1, ends=False)
     return side

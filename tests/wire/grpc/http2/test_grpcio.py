@@ -192,3 +192,37 @@ async def test_aio_cancel_and_deadline(server: Served) -> None:
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         for expected in (("message", b"y"), ("cancel", "/e/Never")):
             assert await asyncio.to_thread(server.echo.events.get, timeout=WAIT_S) == expected
+
+
+@pytest.mark.parametrize("message", [b"", b"short", b"ten bytes " * 500_000], ids=len)
+@pytest.mark.parametrize("level", ["low", "medium", "high"])
+def test_answers_are_compressed_for_clients_that_take_it(channel: grpc.Channel, level: str, message: bytes) -> None:
+    """grpcio inflates them; what is longer compressed comes as it is."""
+    call = channel.stream_stream("/e/Packed")(iter([message] * 3), timeout=WAIT_S, metadata=[("x-level", level)])
+    assert list(call) == [message] * 3
+
+
+def test_answers_are_not_compressed_for_clients_that_do_not_take_it(server: Served) -> None:
+    only_identity = [("grpc.compression_enabled_algorithms_bitset", 1)]
+    with grpc.insecure_channel(server.address, only_identity) as plain:
+        packed = plain.unary_unary("/e/Packed")
+        assert packed(b"x" * 10_000, timeout=WAIT_S, metadata=[("x-level", "low")]) == b"x" * 10_000
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_questions_have_compressed_answers(channel: grpc.Channel, compression: grpc.Compression) -> None:
+    packed = channel.unary_unary("/e/Packed")
+    message = b"z" * 300_000
+    got = packed(message, timeout=WAIT_S, metadata=[("x-level", "high")], compression=compression)
+    assert got == message
+
+
+def test_a_client_that_asks_too_often_is_told_so_and_disconnected() -> None:
+    """gRPC's own words, so that its clients ask less often from then on; the next call finds a new connection."""
+    eager = [("grpc.keepalive_time_ms", 20), ("grpc.http2.max_pings_without_data", 0)]
+    with served() as running, grpc.insecure_channel(running.address, eager) as impatient:
+        call = impatient.unary_unary("/e/Never").future(b"x", timeout=WAIT_S)
+        error = call.exception(timeout=WAIT_S)
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        assert "too_many_pings" in error.details() or "ping" in error.details().lower()
+        assert impatient.unary_unary("/e/Echo")(b"x", timeout=WAIT_S, wait_for_ready=True) == b"x"

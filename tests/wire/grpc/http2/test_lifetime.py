@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from naiad.wire.grpc.http2.lifetime import Action, Lifetime
 from naiad.wire.grpc.http2.options import Http2Options
 
@@ -22,11 +24,35 @@ def test_a_silent_client_is_asked_and_then_given_up() -> None:
 
 
 def test_a_client_that_answers_lives_on() -> None:
-    lifetime = Lifetime(Http2Options(keepalive_s=50, keepalive_timeout_s=5), 0.0, 0)
+    options = Http2Options(keepalive_s=50, keepalive_timeout_s=5, keepalive_without_calls=True)
+    lifetime = Lifetime(options, 0.0, 0)
     assert lifetime.decide(50.0, True, 0, 0) == (Action.PING, 55.0)
     lifetime.heard_s = 51.0
     assert lifetime.decide(55.0, True, 0, 0) == (Action.NOTHING, 105.0)
     assert lifetime.decide(105.0, True, 0, 0) == (Action.PING, 110.0)
+
+
+def test_a_client_without_calls_is_not_asked_unless_wanted() -> None:
+    lifetime = Lifetime(Http2Options(keepalive_s=50), 0.0, 0)
+    assert lifetime.decide(50.0, True, 0, 0) == (Action.NOTHING, 100.0)
+    assert lifetime.decide(100.0, True, 1, 1)[0] is Action.PING
+
+
+@pytest.mark.parametrize(("most", "expected"), [(2, 2), (0, 5)])
+def test_a_client_is_asked_so_often_before_there_is_data_again(most: int, expected: int) -> None:
+    lifetime = Lifetime(Http2Options(keepalive_s=10, keepalive_pings=most), 0.0, 0)
+
+    def asked(begin_s: float, uses: int) -> int:
+        count = 0
+        for turn in range(5):
+            now_s = begin_s + 20.0 * turn
+            if lifetime.decide(now_s, True, 1, 1, uses)[0] is Action.PING:
+                count += 1
+                lifetime.heard_s = now_s + 1.0
+        return count
+
+    assert asked(20.0, 0) == expected
+    assert asked(1000.0, 7) == expected
 
 
 def test_an_idle_connection_is_drained() -> None:

@@ -61,6 +61,9 @@ class GrpcConnection(asyncio.Protocol):
         self._requests = 0
         self.lost = asyncio.Event()
         """The connection is gone."""
+        self.told = asyncio.Event()
+        """The client knows that it must send no more calls, and those it sent before have come."""
+        self._http2.on_final = self.told.set
 
     # asyncio.Protocol
 
@@ -81,6 +84,7 @@ class GrpcConnection(asyncio.Protocol):
         self._connections.discard(self)
         self._transport = None
         self.lost.set()
+        self.told.set()
         if self._timer is not None:
             self._timer.cancel()
         self._http2.lose()
@@ -168,7 +172,9 @@ class GrpcConnection(asyncio.Protocol):
         """Do what the time asks for."""
         http2 = self._http2
         now_s = self._now()
-        action, next_s = self._lifetime.decide(now_s, http2.is_greeted, len(http2.streams), self._requests)
+        action, next_s = self._lifetime.decide(
+            now_s, http2.is_greeted, len(http2.streams), self._requests, self._sender.uses
+        )
         if action is Action.PING:
             self._sender.write(ping(_PING))
         elif action is Action.DRAIN:

@@ -31,13 +31,20 @@ class Lifetime:
         self._age_s = now_s + options.age_s * (1 + spread / 10)
         self._grace_s = self._age_s + options.age_grace_s
         self._pinged_s = math.inf
+        self._let_off_s = -math.inf
+        """When a ping was due and not sent."""
+        self._pings = 0
+        """Sent since there was data."""
+        self._uses = 0
         self._idle_since_s = now_s
         self._requests = 0
 
-    def decide(self, now_s: float, is_greeted: bool, running: int, requests: int) -> tuple[Action, float]:
+    def decide(
+        self, now_s: float, is_greeted: bool, running: int, requests: int, uses: int = 0
+    ) -> tuple[Action, float]:
         """Return what to do, and when to ask again.
 
-        running: requests now; requests: all that have been begun.
+        running: requests now; requests: all that have been begun; uses: data frames so far.
         """
         if not is_greeted:
             soonest_s = min(self._options.keepalive_s, self._options.idle_s, self._options.age_s)
@@ -49,21 +56,33 @@ class Lifetime:
         if running or requests != self._requests:
             self._requests = requests
             self._idle_since_s = now_s
+        if uses != self._uses:
+            self._uses = uses
+            self._pings = 0
         if now_s >= self._age_s or now_s >= self._idle_since_s + self._options.idle_s:
             return Action.DRAIN, min(self._grace_s, self._next_ping_s(now_s))
-        action = self._keep_alive(now_s)
+        action = self._keep_alive(now_s, running)
         age_s, idle_s = self._age_s, self._idle_since_s + self._options.idle_s
         return action, min(age_s, idle_s, self._next_ping_s(now_s))
 
-    def _keep_alive(self, now_s: float) -> Action:
+    def _keep_alive(self, now_s: float, running: int) -> Action:
         if self._pinged_s <= self.heard_s:
             self._pinged_s = math.inf
         if now_s >= self._pinged_s + self._options.keepalive_timeout_s:
             return Action.ABORT
-        if self._pinged_s == math.inf and now_s >= self.heard_s + self._options.keepalive_s:
+        if self._pinged_s < math.inf or now_s < max(self.heard_s, self._let_off_s) + self._options.keepalive_s:
+            return Action.NOTHING
+        if self._may_ping(running):
             self._pinged_s = now_s
+            self._pings += 1
             return Action.PING
+        self._let_off_s = now_s  # looked at again when it would be due the next time
         return Action.NOTHING
+
+    def _may_ping(self, running: int) -> bool:
+        options = self._options
+        is_wanted = running > 0 or options.keepalive_without_calls
+        return is_wanted and (not options.keepalive_pings or self._pings < options.keepalive_pings)
 
     def _next_ping_s(self, now_s: float) -> float:
         if self._pinged_s < math.inf:

@@ -13,6 +13,8 @@ from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.listening import listen
 
+_TELLING_S = 0.25
+"""What clients get to hear that they must send no more calls; one that is dead or very far off does not hold us up."""
 _GRACE_S = 1.0
 """What the last answers, and our goodbye, get to reach their clients."""
 
@@ -55,6 +57,13 @@ class Http2Listener:
         """Close every connection as soon as its calls are over."""
         for connection in list(self._connections):
             connection.finish()
+
+    async def wait_told(self) -> None:
+        """After `stop_accepting`: wait until clients know, so that calls which were on their way have come."""
+        deadline_s = self._now() + _TELLING_S
+        for connection in list(self._connections):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(connection.told.wait(), max(0.0, deadline_s - self._now()))
 
     async def wait_closed(self) -> None:
         """Wait until every connection has sent what it owed and is gone; a slow reader takes its time."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from naiad.core.config import ServerSettings
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
+
+_GATHERING_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class Http2Options:
     limits: Http2Limits = field(default_factory=Http2Limits)
     message_bytes: int = 64 * 1024 * 1024
     """One message, as received and decompressed."""
-    gathering_bytes: int = 512 * 1024 * 1024
+    gathering_bytes: int = _GATHERING_BYTES
     """Unfinished messages of one connection together."""
     greeting_s: float = 20.0
     """A client has so long to begin with a preface and to acknowledge our SETTINGS."""
@@ -23,9 +26,35 @@ class Http2Options:
     """A client not heard from for so long is asked by PING whether it is there."""
     keepalive_timeout_s: float = 20.0
     """And has so long to answer."""
+    keepalive_without_calls: bool = False
+    """Ask clients without calls, too."""
+    keepalive_pings: int = 2
+    """Ask so often before there was data again, either way; 0: any."""
     idle_s: float = math.inf
     """A connection without requests for so long is closed."""
     age_s: float = math.inf
     """A connection so old takes no more requests (± 10 %, so that not all leave at once)."""
     age_grace_s: float = math.inf
     """And those that run have so long to finish."""
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> Http2Options:
+        """Return what the server's options say, which are in milliseconds as Triton's are; 0 is never or any."""
+        limits = Http2Limits(
+            streams=settings.grpc_max_concurrent_streams,
+            header_bytes=settings.grpc_max_header_size,
+            ping_interval_s=settings.grpc_http2_min_recv_ping_interval_without_data / 1000,
+            permits_pings_without_streams=settings.grpc_keepalive_permit_without_calls,
+            ping_strikes=settings.grpc_http2_max_ping_strikes,
+        )
+        return cls(
+            limits,
+            message_bytes=settings.grpc_max_input_size,
+            gathering_bytes=max(_GATHERING_BYTES, 2 * settings.grpc_max_input_size),
+            keepalive_s=settings.grpc_keepalive_time / 1000,
+            keepalive_timeout_s=settings.grpc_keepalive_timeout / 1000,
+            keepalive_without_calls=settings.grpc_keepalive_permit_without_calls,
+            keepalive_pings=settings.grpc_http2_max_pings_without_data,
+            age_s=settings.grpc_max_connection_age / 1000 or math.inf,
+            age_grace_s=settings.grpc_max_connection_age_grace / 1000 or math.inf,
+        )

@@ -34,11 +34,16 @@ from naiad.wire.grpc.http2.framing.frames import (
 )
 from naiad.wire.grpc.http2.framing.heads import Fields, Head, HeaderBlocks, MalformedError, OversizedError
 from naiad.wire.grpc.http2.framing.ids import StreamIds
+from naiad.wire.grpc.http2.framing.pings import PingPolicy
 from naiad.wire.grpc.http2.framing.sender import Sender
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
 from naiad.wire.grpc.http2.framing.streams import Event, State, Stream
 
 _DRAIN_PING = b"drained?"
+
+
+def _nothing() -> None:
+    """Before an owner says what is to be done."""
 
 
 class Http2Connection(Generic[Head]):
@@ -60,10 +65,13 @@ class Http2Connection(Generic[Head]):
         """
         self.sender = Sender(wake, self._local_end, limits.unsent_bytes)
         self.floods = Floods(now)
+        self.pings = PingPolicy(limits, now)
         self.streams: dict[int, Stream] = {}
         """Those not closed."""
         self.is_done = False
         """Close when the output is written; nothing more is read."""
+        self.on_final: Callable[[], object] = _nothing
+        """Set by the owner; called when the client will send no more requests and those it sent have come."""
         self.is_greeted = False
         """The client has acknowledged our SETTINGS."""
         self._limits = limits
@@ -141,6 +149,7 @@ class Http2Connection(Generic[Head]):
         if not self._is_final:
             self._is_leaving = self._is_final = True
             self.sender.write(goaway(self.ids.last, ErrorCode.NO_ERROR))
+            self.on_final()
         self._close_if_left()
 
     def on_pong(self, data: bytes) -> None:

@@ -32,6 +32,7 @@ class ControlFrames:
         self._connection = connection
         self._sender = connection.sender
         self._floods = connection.floods
+        self._pings = connection.pings
 
     def first_handlers(self) -> list[Handler]:
         """Until the client's first SETTINGS, nothing else is allowed (section 3.4)."""
@@ -87,6 +88,7 @@ class ControlFrames:
             self._connection.on_pong(buffer[start:end])
             return
         self._floods.spend("PING", self._sender.uses)
+        self._pings.take(self._sender.uses, len(self._connection.streams))
         self._sender.write(ping(buffer[start:end], ACK))
 
     def on_goaway(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> None:

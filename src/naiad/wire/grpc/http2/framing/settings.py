@@ -32,6 +32,12 @@ class Http2Limits:
     """And so much on all streams together."""
     unsent_bytes: int = 256 * 1024 * 1024
     """Answers of one stream that wait for a slow client; a stream that is past it when more comes is ended."""
+    ping_interval_s: float = 300.0
+    """Between two PINGs of a client with streams, when no data goes either way."""
+    permits_pings_without_streams: bool = False
+    """The same for a client without; otherwise that one may ask every two hours."""
+    ping_strikes: int = 2
+    """A client may ask too early so often; 0: any."""
 
     def announced(self) -> list[tuple[int, int]]:
         """Our SETTINGS; what is left out has its default. The header table keeps its 4,096 bytes."""

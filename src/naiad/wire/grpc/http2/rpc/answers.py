@@ -64,6 +64,8 @@ _CONTENT_TYPE = b"\x0f\x10" + _text(b"application/grpc")
 
 RESPONSE = _STATUS_200 + _CONTENT_TYPE
 """Before the first message."""
+RESPONSES = {"": RESPONSE} | {name: RESPONSE + field(b"grpc-encoding", name.encode()) for name in ("gzip", "deflate")}
+"""The same by the encoding of the messages."""
 _OK = field(b"grpc-status", b"0")
 
 UNSUPPORTED_MEDIA_TYPE = b"\x08" + _text(b"415")

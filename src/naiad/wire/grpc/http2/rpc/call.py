@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from naiad.wire.grpc.compression import choose_encoding, compress
 from naiad.wire.grpc.http2.framing.streams import Stream
-from naiad.wire.grpc.http2.rpc.answers import RESPONSE, trailers, trailers_only
+from naiad.wire.grpc.http2.rpc.answers import RESPONSES, trailers, trailers_only
 from naiad.wire.grpc.http2.rpc.head import RpcHead
 from naiad.wire.grpc.http2.rpc.messages import (
     PREFIX,
@@ -25,6 +26,7 @@ class RpcCall:
     """See `naiad.wire.grpc.call.Call`."""
 
     __slots__ = (
+        "_encoding",
         "_gathering",
         "_has_headers",
         "_head",
@@ -60,6 +62,8 @@ class RpcCall:
         self._gathering = gathering
         self._reader: MessageReader | None = None
         """Made when a message comes in pieces, or compressed."""
+        self._encoding = ""
+        """Of answers."""
         self._has_headers = False
         self._is_over = False
 
@@ -69,6 +73,10 @@ class RpcCall:
 
     # Call
 
+    def compress(self, level: str) -> None:
+        """See `Call`."""
+        self._encoding = choose_encoding(level, self.metadata.get("grpc-accept-encoding", ""))
+
     def send(self, message: bytes) -> None:
         """Send one message."""
         if self._is_over:
@@ -76,8 +84,12 @@ class RpcCall:
         stream = self._stream
         if not self._has_headers:
             self._has_headers = True
-            stream.send_headers(RESPONSE)
-        prefix = PREFIX.pack(0, len(message))
+            stream.send_headers(RESPONSES[self._encoding])
+        flag = 0
+        if self._encoding:
+            plain, message = message, compress(message, self._encoding)
+            flag = int(message is not plain)
+        prefix = PREFIX.pack(flag, len(message))
         if len(message) <= _JOINED_BYTES:
             stream.send_data(prefix + message)
         else:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from naiad.wire.grpc.compression import WINDOWS
 from naiad.wire.grpc.http2.framing.heads import Fields
 from naiad.wire.grpc.http2.rpc.answers import (
     ACCEPTED_ENCODINGS,
@@ -19,8 +20,6 @@ from naiad.wire.grpc.http2.rpc.answers import (
 
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNITS_S = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-WINDOWS = {"gzip": 31, "deflate": 15}
-"""zlib's wbits; gRPC's deflate is zlib's own container."""
 _CONTENT_TYPE = "application/grpc"
 
 
