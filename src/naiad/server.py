@@ -77,6 +77,6 @@ class Server:
 
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""
-        self._doors.stop_accepting()
+        await self._doors.stop_accepting()
         await self.engine.drain()
         await self._doors.finish()
