@@ -71,7 +71,7 @@ NOT_YET = {
 
 def doors(**settings: Any) -> Doors:
     """The doors of a whole server, not opened."""
-    return Server((), ServerSettings(**settings))._doors  # noqa: SLF001 - what every route belongs to is no API
+    return Server((), ServerSettings(**settings))._doors
 
 
 @pytest.fixture(scope="module")
