@@ -7,6 +7,7 @@ import pytest
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 
 
@@ -16,12 +17,12 @@ def config(*inputs: TensorConfig, batch: int = 0) -> ModelConfig:
 
 def test_one_variable_dimension_is_deduced() -> None:
     raw = np.arange(6, dtype=np.float32).tobytes()
-    request = decode_raw(config(TensorConfig("x", "FP32", (-1, 2)), batch=4), "", raw)
+    request = decode_raw(config(TensorConfig("x", "FP32", (-1, 2)), batch=4), "", raw, Limits())
     assert request.inputs["x"].data.tolist() == [[[0, 1], [2, 3], [4, 5]]]
 
 
 def test_bytes_are_one_element_without_length() -> None:
-    request = decode_raw(config(TensorConfig("x", "BYTES", (1,))), "", b"hello")
+    request = decode_raw(config(TensorConfig("x", "BYTES", (1,))), "", b"hello", Limits())
     assert request.inputs["x"].data.tolist() == [b"hello"]
 
 
@@ -39,4 +40,4 @@ def test_bytes_are_one_element_without_length() -> None:
 )
 def test_refusals(inputs: tuple[TensorConfig, ...], body: bytes, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        decode_raw(config(*inputs), "", body)
+        decode_raw(config(*inputs), "", body, Limits())

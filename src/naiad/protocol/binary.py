@@ -16,27 +16,50 @@ from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
 from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.protocol.limits import Limits
 
 _LENGTH = struct.Struct("<I")
 _BYTES = BY_NAME["BYTES"]
 
 
 def decode(
-    name: str, datatype: str, shape: tuple[int, ...], raw: bytes | memoryview, request: InferRequest | None = None
+    name: str,
+    datatype: str,
+    shape: tuple[int, ...],
+    raw: bytes | memoryview,
+    request: InferRequest | None = None,
+    limits: Limits | None = None,
 ) -> Tensor:
     """Make a tensor over `raw` without copying (BYTES elements are copied out).
 
-    request: the one it is an input of, for the messages. Raises InvalidRequest when the bytes do not fill the shape
-    exactly.
+    request: the one it is an input of, for the messages. limits: those of BYTES; None: there are none. Raises
+    InvalidRequest when the bytes do not fill the shape exactly, and past the limits.
     """
     row = BY_NAME[datatype]
     if datatype == "BYTES":
-        elements = _elements(name, raw, prod(shape), request)
+        count = prod(shape)
+        if limits is not None:
+            check_strings(name, count, 0, limits)
+        elements = _elements(name, raw, count, request)
+        if limits is not None and len(raw) > limits.string_bytes:  # or none of them can be too long
+            check_strings(name, count, max(map(len, elements), default=0), limits)
         return bytes_tensor(name, elements, shape)
     count = prod(shape)
     if len(raw) != count * row.size_bytes:
         raise wrong_size(name, row, count, len(raw), request)
     return Tensor(name, datatype, np.ndarray(shape, row.numpy, raw))
+
+
+def check_strings(name: str, count: int, longest: int, limits: Limits) -> None:
+    """Raise InvalidRequest for more or longer BYTES elements than a tensor may have; longest: in bytes."""
+    if count > limits.string_elements:
+        raise InvalidRequest(
+            f"input '{name}' has {count} string elements; at most {limits.string_elements} are allowed", tensor=name
+        )
+    if longest > limits.string_bytes:
+        raise InvalidRequest(
+            f"input '{name}' has a string of {longest} bytes; at most {limits.string_bytes} are allowed", tensor=name
+        )
 
 
 def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferRequest | None) -> InvalidRequest:

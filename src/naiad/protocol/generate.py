@@ -20,15 +20,17 @@ from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.protocol import tensor_json
 from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
-from naiad.protocol.limits import Limits
+from naiad.protocol.limits import Limits, check_parameters, too_long
 
 
 def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
     """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest."""
-    document = parse_json(body, limits.json_depth)
+    document = parse_json(body, limits)
     request_id = document.pop("id", "")
     if type(request_id) is not str:
         raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
+    if len(request_id) > limits.id_length:
+        raise too_long("request id", len(request_id), limits.id_length)
     request = InferRequest(config.name, version, request_id)
     nested = document.pop("parameters", {})
     _take(request, document, config, limits)
@@ -45,6 +47,7 @@ def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> In
 
 def _take(request: InferRequest, values: dict[str, Any], config: ModelConfig, limits: Limits) -> None:
     """Make each value an input or a parameter."""
+    check_parameters(values, limits)  # a generous bound: the model's inputs are among them
     inputs = {tensor.name: tensor for tensor in config.inputs}
     for key, value in values.items():
         if key not in inputs:
@@ -74,7 +77,7 @@ def event(data: bytes) -> bytes:
 def _tensor(spec: TensorConfig, value: Any, has_batch: bool, limits: Limits) -> Tensor:
     data = value if type(value) is list else [value]
     shape = _shape(spec, len(data), has_batch)
-    return tensor_json.decode(spec.name, spec.datatype, shape, len(data), data, limits.body_bytes)
+    return tensor_json.decode(spec.name, spec.datatype, shape, len(data), data, limits)
 
 
 def _shape(spec: TensorConfig, count: int, has_batch: bool) -> list[int]:

@@ -5,20 +5,26 @@ Not here: inputs and outputs, which differ between `/infer` and `/generate`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
+from naiad.protocol.limits import Limits
 from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 
 PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
 """Parameters that the protocol knows."""
 
 
-def parse_json(raw: bytes, max_depth: int) -> dict[str, Any]:
-    """Parse a JSON object no deeper than `max_depth`. Raises MalformedBody, or InvalidRequest for the depth."""
+def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
+    """Parse a JSON object. Raises MalformedBody, or InvalidRequest for one too deep or of too many values."""
+    max_depth = limits.json_depth
+    if len(raw) > limits.json_values:  # or it cannot hold so many
+        _check_values(raw, limits.json_values)
     # Counting brackets is cheap and settles it for almost every request: there is no nesting without brackets.
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
         raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
@@ -31,26 +37,22 @@ def parse_json(raw: bytes, max_depth: int) -> dict[str, Any]:
     return document
 
 
+def _check_values(raw: bytes, most: int) -> None:
+    """Raise InvalidRequest for more values than allowed; those within strings are counted too, which is quick."""
+    if (count := raw.count(b",") + raw.count(b"[") + raw.count(b"{")) > most:
+        raise InvalidRequest(f"the request JSON holds {count} values; at most {most} are allowed")
+
+
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""Never goes back, and takes a string without an end to the end of the text: one pass, whatever is sent."""
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
 def _depth(raw: bytes) -> int:
     """Deepest nesting of brackets outside strings."""
-    deepest = depth = 0
-    in_string = escaped = False
-    for byte in raw:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
-    return deepest
+    brackets = np.frombuffer(_STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
+    return int(np.cumsum(steps).max(initial=0))
 
 
 def read_boolean(key: str, value: Any) -> bool:

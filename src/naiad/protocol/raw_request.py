@@ -14,10 +14,16 @@ from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import bytes_tensor
 from naiad.protocol import binary
+from naiad.protocol.limits import Limits
 
 
-def decode_raw(config: ModelConfig, version: str, body: bytes) -> InferRequest:
+def decode_raw(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
     """Make a request from bare bytes, by what the model says of its one input. Raises InvalidRequest."""
+    if len(body) > limits.body_bytes:
+        raise InvalidRequest(
+            f"raw input of {len(body)} bytes exceeds the maximum allowed value of {limits.body_bytes} bytes. "
+            "Use --http-max-input-size to increase the limit."
+        )
     request = InferRequest(config.name, version)
     if len(config.inputs) != 1:
         raise InvalidRequest(
@@ -30,6 +36,7 @@ def decode_raw(config: ModelConfig, version: str, body: bytes) -> InferRequest:
         shape = (*batch, *(1 for _ in spec.dims))
         if any(dim not in (-1, 1) for dim in spec.dims):
             raise InvalidRequest(f"For BYTE datatype raw input '{spec.name}', the model must have input shape [1]")
+        binary.check_strings(spec.name, 1, len(body), limits)
         request.inputs[spec.name] = bytes_tensor(spec.name, [body], shape)
         return request
     element = BY_NAME[spec.datatype].size_bytes

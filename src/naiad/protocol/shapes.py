@@ -22,6 +22,10 @@ def count_elements(name: str, datatype: str, shape: Sequence[int]) -> int:
     """
     if datatype not in BY_NAME:
         raise InvalidRequest(f"invalid datatype '{datatype}' for input '{name}'; known: {', '.join(BY_NAME)}")
+    if len(shape) > _MOST_DIMENSIONS:  # first: multiplying a million large ones would take hours
+        raise InvalidRequest(
+            f"invalid shape for input '{name}': {len(shape)} dimensions; at most {_MOST_DIMENSIONS} are allowed"
+        )
     count = 1
     for dim in shape:
         if type(dim) is not int:  # only JSON can say such a thing
@@ -31,10 +35,6 @@ def count_elements(name: str, datatype: str, shape: Sequence[int]) -> int:
                 f"invalid shape for input '{name}': shape {_plain(shape)} contains one or more invalid dimensions"
             )
         count *= dim
-    if len(shape) > _MOST_DIMENSIONS:
-        raise InvalidRequest(
-            f"invalid shape for input '{name}': {len(shape)} dimensions; at most {_MOST_DIMENSIONS} are allowed"
-        )
     # An empty tensor too: numpy multiplies the dimensions that are not zero.
     if count > _LARGEST or (not count and prod(dim for dim in shape if dim) > _LARGEST // _WIDEST_BYTES):
         raise InvalidRequest(

@@ -14,6 +14,8 @@ import orjson
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody
 from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.protocol.binary import check_strings
+from naiad.protocol.limits import Limits
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 _TYPECODES = {
@@ -24,11 +26,11 @@ _TYPECODES = {
 _DTYPES = {name: BY_NAME[name].numpy for name in _TYPECODES}
 
 
-def decode(name: str, datatype: str, shape: list[int], count: int, data: Any, most_bytes: int) -> Tensor:
+def decode(name: str, datatype: str, shape: list[int], count: int, data: Any, limits: Limits) -> Tensor:
     """Make a tensor of `count` elements, which is what `shape` has, from a flat or nested JSON array.
 
     Raises MalformedBody when the data does not fill the shape or is of another type; InvalidRequest for a datatype that
-    JSON cannot carry and for more than `most_bytes`.
+    JSON cannot carry and for more than the limits allow.
     """
     code = _TYPECODES.get(datatype)
     if code is not None and type(data) is list and len(data) == count:  # flat and full: nearly every request
@@ -41,15 +43,15 @@ def decode(name: str, datatype: str, shape: list[int], count: int, data: Any, mo
             f"receiving {datatype} data via JSON is not supported. Please use the binary data format for input {name}"
         )
     size = count * max(1, BY_NAME[datatype].size_bytes)
-    if size > most_bytes:
+    if size > limits.body_bytes:
         raise InvalidRequest(
             f"JSON input '{name}' has a byte_size ({size} bytes) that exceeds the maximum allowed value of "
-            f"{most_bytes} bytes. Use --http-max-input-size to increase the limit."
+            f"{limits.body_bytes} bytes. Use --http-max-input-size to increase the limit."
         )
     if type(data) is not list:
         data = [data]  # a scalar, as for shape []
     if datatype == "BYTES":
-        return _decode_strings(name, tuple(shape), count, data)
+        return _decode_strings(name, tuple(shape), count, data, limits)
     return Tensor(name, datatype, _numbers(name, datatype, count, data).reshape(shape))
 
 
@@ -74,25 +76,29 @@ def _check_count(got: int, expected: int) -> None:
 
 
 def _flatten(data: list[Any]) -> list[Any]:
-    """Leaves in row-major order; depth is bounded by the JSON depth limit."""
-    while any(type(value) is list for value in data):
-        level: list[Any] = []
-        for value in data:
-            if type(value) is list:
-                level.extend(value)
-            else:
-                level.append(value)
-        data = level
-    return data
+    """Leaves in row-major order; each value is looked at once, however the lists are nested."""
+    flat: list[Any] = []
+    pending: list[Any] = [data]
+    while pending:
+        value = pending.pop()
+        if type(value) is not list:
+            flat.append(value)
+        elif any(type(item) is list for item in value):
+            pending.extend(reversed(value))
+        else:
+            flat.extend(value)
+    return flat
 
 
-def _decode_strings(name: str, shape: tuple[int, ...], count: int, data: list[Any]) -> Tensor:
+def _decode_strings(name: str, shape: tuple[int, ...], count: int, data: list[Any], limits: Limits) -> Tensor:
+    check_strings(name, count, 0, limits)
     flat = _flatten(data)
     _check_count(len(flat), count)
     try:
         values = [value.encode() for value in flat]
     except AttributeError as error:
         raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BYTES takes strings") from error
+    check_strings(name, count, max(map(len, values), default=0), limits)
     return bytes_tensor(name, values, shape)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from naiad.core.client_memory import NO_MEMORY, ClientMemory
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
@@ -17,10 +18,10 @@ from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.protocol import binary
 from naiad.protocol.grpc.large import split
 from naiad.protocol.grpc.messages import parse
-from naiad.protocol.limits import Limits
+from naiad.protocol.limits import Limits, check_parameters, too_long, too_many
 from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 from naiad.protocol.shapes import count_elements
-from naiad.protocol.shared_memory import no_shared_memory
+from naiad.protocol.shared_memory import range_of_grpc
 
 LARGE_BYTES = 32 * 1024
 """From here on looking for raw contents ourselves is cheaper than two copies of them."""
@@ -60,14 +61,22 @@ def parse_request(raw: bytes) -> tuple[Any, Raws]:
     return message, contents or message.raw_input_contents
 
 
-def decode(message: Any, contents: Raws, limits: Limits) -> InferRequest:
-    """Make a request of a parsed message and its raw contents. Raises InvalidRequest."""
+def decode(message: Any, contents: Raws, limits: Limits, memory: ClientMemory = NO_MEMORY) -> InferRequest:
+    """Make a request of a parsed message and its raw contents.
+
+    memory: where tensors are that were not sent. Raises InvalidRequest, and what `memory` raises.
+    """
     request = InferRequest(message.model_name, message.model_version, message.id)
+    if len(request.model_name) > limits.name_length:
+        raise too_long("model name", len(request.model_name), limits.name_length)
+    if len(request.id) > limits.id_length:
+        raise too_long("request id", len(request.id), limits.id_length)
     if message.parameters:
+        check_parameters(message.parameters, limits)
         _take_parameters(request, message.parameters)
-    _take_inputs(request, message.inputs, contents, limits)
+    _take_inputs(request, message.inputs, contents, limits, memory)
     if message.outputs:
-        request.outputs = _outputs(message.outputs, limits)
+        _take_outputs(request, message.outputs, limits, memory)
     return request
 
 
@@ -110,26 +119,30 @@ def _unsigned(key: str, value: Parameter) -> int:
     return value
 
 
-def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, limits: Limits) -> None:
+def _take_inputs(
+    request: InferRequest, entries: Sequence[Any], contents: Raws, limits: Limits, memory: ClientMemory
+) -> None:
     if len(entries) > limits.tensors:
-        raise InvalidRequest(f"the request names {len(entries)} inputs; at most {limits.tensors} are allowed")
+        raise too_many("inputs", len(entries), limits.tensors)
     inputs = request.inputs
     has_raw = len(contents) > 0
-    for at, entry in enumerate(entries):
+    at = 0
+    for entry in entries:
         name, datatype = entry.name, entry.datatype
-        if "shared_memory_region" in entry.parameters:
-            raise no_shared_memory()
+        if len(name) > limits.name_length:
+            raise too_long("name of an input", len(name), limits.name_length)
         shape = tuple(entry.shape[:])  # twice as fast as without [:]
         count = count_elements(name, datatype, shape)
+        place = range_of_grpc(name, entry.parameters) if entry.parameters else None
         if entry.HasField("contents"):
-            if has_raw:
-                raise InvalidRequest(
-                    f"contents field must not be specified when using raw_input_contents for '{name}' for model "
-                    f"'{request.model_name}'"
-                )
-            tensor = _typed(request, entry, shape, count)
+            if has_raw or place is not None:
+                raise _two_sources(request, name, place is not None)
+            tensor = _typed(request, entry, shape, count, limits)
+        elif place is not None:
+            tensor = binary.decode(name, datatype, shape, memory.read(*place), request, limits)
         elif at < len(contents):
-            tensor = binary.decode(name, datatype, shape, contents[at], request)
+            tensor = binary.decode(name, datatype, shape, contents[at], request, limits)
+            at += 1
         else:
             raise InvalidRequest(
                 f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
@@ -137,14 +150,22 @@ def _take_inputs(request: InferRequest, entries: Sequence[Any], contents: Raws, 
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
-    if len(contents) > len(entries):
+    if len(contents) > at:
         raise InvalidRequest(
             f"unexpected additional raw_input_contents for model '{request.model_name}': {len(contents)} for "
-            f"{len(entries)} inputs"
+            f"{at} inputs"
         )
 
 
-def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int) -> Tensor:
+def _two_sources(request: InferRequest, name: str, in_memory: bool) -> InvalidRequest:
+    if in_memory:
+        text = f"unexpected 'content' provided when using shared memory for input tensor '{name}'"
+    else:
+        text = f"contents field must not be specified when using raw_input_contents for '{name}'"
+    return InvalidRequest(f"{text} for model '{request.model_name}'", tensor=name)
+
+
+def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int, limits: Limits) -> Tensor:
     """Make a tensor of typed contents."""
     name, row = entry.name, BY_NAME[entry.datatype]
     values: Sequence[Any] = ()
@@ -158,7 +179,9 @@ def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int
     if len(values) != count:
         raise binary.wrong_size(name, row, count, len(values) * max(1, row.size_bytes), request)
     if row.name == "BYTES":
-        return bytes_tensor(name, list(values), shape)
+        elements = list(values)
+        binary.check_strings(name, count, max(map(len, elements), default=0), limits)
+        return bytes_tensor(name, elements, shape)
     return Tensor(name, row.name, _numbers(entry.contents, row, values, count).reshape(shape))
 
 
@@ -173,20 +196,29 @@ def _numbers(contents: Any, row: Datatype, values: Sequence[Any], count: int) ->
         raise InvalidRequest(f"{row.contents_field} holds a value that {row.name} cannot: {error}") from error
 
 
-def _outputs(entries: Sequence[Any], limits: Limits) -> tuple[RequestedOutput, ...]:
+def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits, memory: ClientMemory) -> None:
     if len(entries) > limits.tensors:
-        raise InvalidRequest(f"the request names {len(entries)} outputs; at most {limits.tensors} are allowed")
+        raise too_many("outputs", len(entries), limits.tensors)
     outputs: dict[str, RequestedOutput] = {}
     for entry in entries:
         if entry.name in outputs:
             raise InvalidRequest(f"output '{entry.name}' already exists in request")
-        outputs[entry.name] = RequestedOutput(entry.name, True, _class_count(entry.parameters))
-    return tuple(outputs.values())
+        if len(entry.name) > limits.name_length:
+            raise too_long("name of an output", len(entry.name), limits.name_length)
+        parameters = entry.parameters
+        place = range_of_grpc(entry.name, parameters) if parameters else None
+        classes = _class_count(parameters)
+        if place is None:
+            outputs[entry.name] = RequestedOutput(entry.name, True, classes)
+            continue
+        if "classification" in parameters:
+            raise InvalidRequest("output can't set both 'shared_memory_region' and 'classification'")
+        outputs[entry.name] = RequestedOutput(entry.name, memory=memory.reserve(*place))
+        request.stores_outputs = True
+    request.outputs = tuple(outputs.values())
 
 
 def _class_count(parameters: Mapping[str, Any]) -> int:
-    if "shared_memory_region" in parameters:
-        raise no_shared_memory()
     if "classification" not in parameters:
         return 0
     wanted = parameters["classification"]

@@ -61,12 +61,12 @@ class InferHandler:
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         if length is None:
-            return infer_json.decode(model, version, body, None, self._limits)
+            return infer_json.decode(model, version, body, None, self._limits, self._engine.memory)
         header_length = _parse_length(length, len(body))
         if header_length == 0:
             config = self._engine.catalog.find(model, version).config
-            return decode_raw(config, version, body), True
-        return infer_json.decode(model, version, body, header_length, self._limits)
+            return decode_raw(config, version, body, self._limits), True
+        return infer_json.decode(model, version, body, header_length, self._limits, self._engine.memory)
 
 
 def _parse_length(value: bytes, body_bytes: int) -> int:

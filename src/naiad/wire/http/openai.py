@@ -75,7 +75,7 @@ class _OpenAi:
         self._submit(exchange, name, inputs, "score", partial(openai.write_rerank, asked))
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        return parse_json(read_body(exchange, self._limits.body_bytes), self._limits.json_depth)
+        return parse_json(read_body(exchange, self._limits.body_bytes), self._limits)
 
     def _known(self, model: str) -> str:
         """Return the name that the model is served under; clients may send the Hub's org/name."""

@@ -2,31 +2,96 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
-from naiad.core.errors import InvalidRequest
+from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotReady, Unsupported
 from naiad.core.features import Feature
-from naiad.protocol.json_body import parse_json
+from naiad.protocol.json_body import parse_json, read_boolean
 from naiad.protocol.limits import Limits
+from naiad.protocol.status import http_status
+from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import safe, send_json
+from naiad.wire.http.answering import internal_error, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
 
+_REPOSITORY = r"/v2/repository(?:/(?P<repository>[^/]+))?"
+_MODEL = _REPOSITORY + r"/models/(?P<model>[^/]+)"
+
 
 def repository_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes below /v2/repository."""
-    index = safe(partial(_index, overview=services.overview, limits=limits))
-    return [route(r"/v2/repository(?:/(?P<repository>[^/]+))?/index", Feature.MODEL_REPOSITORY, POST=index)]
+    feature = Feature.MODEL_REPOSITORY
+    return [
+        route(_REPOSITORY + "/index", feature, POST=safe(partial(_index, overview=services.overview, limits=limits))),
+        route(_MODEL + "/load", feature, POST=safe(partial(_load, control=services.control, limits=limits))),
+        route(_MODEL + "/unload", feature, POST=safe(partial(_unload, control=services.control, limits=limits))),
+    ]
 
 
 def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: str = "") -> None:
     del repository  # ignored, as in Triton
     only_ready: Any = False
     if exchange.body.strip():
-        only_ready = parse_json(exchange.body, limits.json_depth).get("ready", False)
+        only_ready = parse_json(exchange.body, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
     send_json(exchange, overview.index(only_ready=only_ready))
+
+
+def _load(exchange: Exchange, control: ModelControl, limits: Limits, model: str, repository: str = "") -> None:
+    _refuse_repository_name(repository)
+    config: str | None = None
+    files: dict[str, str | bytes] = {}
+    for key, value in _parameters(exchange, limits).items():
+        if type(value) is not str:
+            raise MalformedBody("attempt to access JSON non-string as string")
+        if key == "config":
+            config = value
+        elif key.startswith("file:"):
+            files[key.removeprefix("file:")] = value
+        else:
+            raise MalformedBody("unexpected error on creating Triton parameter", parameter=key)
+    _answer_when_done(exchange, control.load(model, LoadParameters(config, files)))
+
+
+def _unload(exchange: Exchange, control: ModelControl, limits: Limits, model: str, repository: str = "") -> None:
+    _refuse_repository_name(repository)
+    dependents = _parameters(exchange, limits).get("unload_dependents", False)
+    wanted = read_boolean("unload_dependents", dependents)
+    _answer_when_done(exchange, control.unload(model, unload_dependents=wanted))
+
+
+def _refuse_repository_name(repository: str) -> None:
+    if repository:
+        raise Unsupported("'repository_name' specification is not supported")
+
+
+def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
+    if not exchange.body.strip():
+        return {}
+    parameters = parse_json(exchange.body, limits).get("parameters", {})
+    if type(parameters) is not dict:
+        raise MalformedBody("attempt to get members for non-object")
+    return parameters
+
+
+def _answer_when_done(exchange: Exchange, future: asyncio.Future[None]) -> None:
+    """Answer once the work is done; should the client have left by then, the answer goes nowhere."""
+    future.add_done_callback(partial(_answer, exchange))
+
+
+def _answer(exchange: Exchange, future: asyncio.Future[None]) -> None:
+    try:
+        future.result()
+    except NaiadError as error:
+        exchange.fail(http_status(error), error.message)
+    except asyncio.CancelledError:
+        exchange.fail(http_status(NotReady("")), "Server exiting")
+    except Exception:  # noqa: BLE001 — whatever happens, who asked is answered
+        internal_error(exchange)
+    else:
+        exchange.answer(200, b"", b"application/json")
