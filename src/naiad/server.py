@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from naiad.core.config import ServerSettings
 from naiad.loading.models import Models
 from naiad.observe.metrics import MetricsPage
+from naiad.observe.trace.options import read_trace_config
+from naiad.observe.trace.tracing import Tracing
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
@@ -34,6 +36,7 @@ class Server:
         self.catalog = Catalog()
         self.engine = Engine(self.catalog)
         self._models = Models(entries, self.catalog, settings, fetching or FetchSettings())
+        self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
         services = Services(self.engine, Overview(self.engine, settings.server_name))
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._doors = Doors(services, settings, page.render)
@@ -72,6 +75,7 @@ class Server:
                 "some requests were still running, or their answers not read, after %g s", self.settings.drain_timeout_s
             )
         await self._doors.close()
+        await asyncio.to_thread(self.engine.tracing.close)
         await self._models.close()
         return is_clean
 

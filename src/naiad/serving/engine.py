@@ -10,6 +10,7 @@ import asyncio
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import NaiadError, NotReady, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
@@ -23,11 +24,17 @@ class Engine:
         self.catalog = catalog
         self._clock = clock
         self._is_stopping = False
+        self.tracing = Tracing(knows=self.serves)
+        """What the doors note of requests: nothing, unless the server has put its own here."""
 
     @property
     def is_stopping(self) -> bool:
         """Whether new requests are refused."""
         return self._is_stopping
+
+    def serves(self, model: str) -> bool:
+        """Whether any version of a model can answer."""
+        return bool(self.catalog.ready_versions(model))
 
     def submit(self, request: InferRequest, respond: Respond) -> Cancel:
         """Send a request on its way.

@@ -19,6 +19,7 @@ from naiad.scheduling.scheduler import Scheduler
 from naiad.serving.classification import classify
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
+from naiad.serving.moments import mark_job
 from naiad.serving.validation import RequestCheck
 
 
@@ -84,6 +85,8 @@ class TensorModel:
         statistics = self.statistics
         run = job.run
         now = self._clock()
+        if request.trace is not None:
+            mark_job(request.trace, job)
         if isinstance(result, NaiadError):
             statistics.record_failure(failure_reason(result), now - request.arrived_s)
             job.owner(result, True)

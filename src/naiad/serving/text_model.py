@@ -25,6 +25,7 @@ from naiad.serving.classification import classify
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
+from naiad.serving.moments import mark_jobs
 from naiad.serving.validation import RequestCheck
 
 _log = logging.getLogger("naiad.serving")
@@ -202,6 +203,8 @@ class TextModel:
         now = self._clock()
         request, run = flight.request, flight.first_run
         total_s = now - request.arrived_s
+        if request.trace is not None:
+            mark_jobs(request.trace, flight.queued_s, flight.jobs, now)
         if isinstance(answer, NaiadError):
             self.statistics.record_failure(failure_reason(answer), total_s)
             return

@@ -182,7 +182,7 @@ def test_methods_that_read() -> None:
         ("SystemSharedMemoryStatus", {"name": "r"}, "NOT_FOUND", "Unable to find system shared memory region: 'r'"),
         ("CudaSharedMemoryRegister", {"name": "r"}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("CudaSharedMemoryUnregister", {}, "UNIMPLEMENTED", "Client shared memory is disabled."),
-        ("TraceSetting", {}, "UNIMPLEMENTED", "tracing is not available"),
+        ("TraceSetting", {"model_name": "nope"}, "INVALID_ARGUMENT", "Request for unknown model : nope"),
         ("LogSettings", {}, "UNIMPLEMENTED", "log settings cannot be read"),
     ],
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, NaiadError
-from naiad.core.message import Answer, InferResponse
+from naiad.core.message import Answer, InferResponse, Respond
 from naiad.protocol.grpc.infer_answer import encode, encode_stream, encode_stream_error
 from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.limits import Limits
@@ -17,6 +18,7 @@ from naiad.serving.engine import Engine
 from naiad.serving.model import Cancel
 from naiad.serving.single import NO_ANSWER, SingleAnswer
 from naiad.wire.grpc.call import Call
+from naiad.wire.grpc.following import follow
 
 _log = logging.getLogger("naiad.wire.grpc")
 
@@ -61,7 +63,10 @@ class InferCall:
             self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
             request = decode(message, contents, self._limits)
             request.arrived_s = arrived_s
-            withdraw = self._engine.submit(request, self._respond)
+            respond: Respond = self._respond
+            if self._engine.tracing.is_on:
+                respond = follow(self._engine.tracing, self._call, request, respond)
+            withdraw = self._engine.submit(request, respond)
         except NaiadError as error:
             self._finish(grpc_status(error), error.message)
             return
@@ -185,7 +190,10 @@ class StreamCall:
             request = decode(message, contents, self._limits)
             request.arrived_s = arrived_s
             place.wants_empty_final = request.wants_empty_final
-            cancel = self._engine.submit(request, lambda answer, is_last: self._respond(place, answer, is_last))
+            respond: Respond = partial(self._respond, place)
+            if self._engine.tracing.is_on:
+                respond = follow(self._engine.tracing, self._call, request, respond)
+            cancel = self._engine.submit(request, respond)
         except NaiadError as error:
             self._respond(place, error, True)
             return

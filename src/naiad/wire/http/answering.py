@@ -13,6 +13,8 @@ import orjson
 
 from naiad.core.errors import NaiadError
 from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.trace import TracedDoor
+from naiad.observe.trace.tracing import Tracing, read_caller
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.compression import inflate
@@ -29,9 +31,20 @@ def read_body(exchange: Exchange, most_bytes: int) -> bytes:
 
 def submit(engine: Engine, exchange: Exchange, request: InferRequest, respond: Respond) -> None:
     """Send a request on its way; it is withdrawn when the client leaves before it is answered."""
-    cancel = engine.submit(request, guarded(exchange, respond))
+    respond = guarded(exchange, respond)
+    if engine.tracing.is_on:
+        respond = _follow(engine.tracing, exchange, request, respond)
+    cancel = engine.submit(request, respond)
     if not exchange.is_finished:
         exchange.on_abandon = cancel
+
+
+def _follow(tracing: Tracing, exchange: Exchange, request: InferRequest, respond: Respond) -> Respond:
+    traceparent, tracestate = (exchange.headers.get(name) for name in (b"traceparent", b"tracestate"))
+    caller = None
+    if traceparent is not None:
+        caller = read_caller(traceparent.decode("latin-1"), (tracestate or b"").decode("latin-1"))
+    return tracing.follow(request, respond, TracedDoor.HTTP, caller)
 
 
 def answering_errors(handler: Callable[..., None], fail: Callable[[Exchange, NaiadError], None]) -> Callable[..., None]:

@@ -17,6 +17,7 @@ from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.openai import openai_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Route, Router, route
+from naiad.wire.http.trace import trace_routes
 from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
 
@@ -46,6 +47,7 @@ def v2_routes(services: Services, limits: Limits) -> list[Route]:
         route(r"/v2/health/live", Feature.HEALTH, GET=safe(api.live)),
         route(r"/v2/health/ready", Feature.HEALTH, GET=safe(api.ready)),
         *repository_routes(services, limits),
+        *trace_routes(services, limits),
     ]
 
 
