@@ -6,6 +6,7 @@ answer), and `compute` (the run). They are made after the fact, from the moments
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -27,8 +28,11 @@ Event = tuple[str, int]
 class Spans:
     """The sink of OpenTelemetry's mode."""
 
-    def __init__(self, options: SpanOptions, exporter: Any = None) -> None:
-        """exporter: the SDK's; default: OTLP over HTTP. Raises InvalidConfiguration where the SDK is not installed."""
+    def __init__(self, options: SpanOptions, exporter: Any = None, patience_s: float = 3.0) -> None:
+        """exporter: the SDK's; default: OTLP over HTTP. patience_s: with a collector that does not answer, at the end.
+
+        Raises InvalidConfiguration where the SDK is not installed.
+        """
         try:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
@@ -39,8 +43,10 @@ class Spans:
                 "--trace-config mode=opentelemetry needs OpenTelemetry's SDK: pip install 'naiad[otel]'"
             ) from error
         batching = options.batching
+        self._patience_s = patience_s
+        self._exporter = exporter or _exporter(options.url)
         processor = BatchSpanProcessor(
-            exporter or _exporter(options.url),
+            self._exporter,
             max_queue_size=batching["bsp_max_queue_size"],
             schedule_delay_millis=batching["bsp_schedule_delay"],
             max_export_batch_size=batching["bsp_max_export_batch_size"],
@@ -66,8 +72,12 @@ class Spans:
         """See `Sink.release`; nothing is kept back here."""
 
     def close(self) -> None:
-        """See `Sink.close`: send what is left, as far as a collector answers soon."""
+        """See `Sink.close`: send what is left, as far as the collector answers soon."""
+        # The exporter tries again for ten seconds and more unless it is told to stop; the SDK takes no other limit.
+        giving_up = threading.Timer(self._patience_s, self._exporter.shutdown)
+        giving_up.start()
         self._provider.shutdown()
+        giving_up.cancel()
 
     def _make(self, trace: Trace) -> None:
         from opentelemetry.trace import Status, StatusCode
