@@ -231,7 +231,8 @@ class Scheduler:
             self._on_run(run)
         if self._queue.length:
             self._plan_turn()
-        for job, result in zip(run.jobs, results, strict=True):
+        jobs, run.jobs = run.jobs, ()  # or they would keep each other, and their tensors, until garbage is collected
+        for job, result in zip(jobs, results, strict=True):
             self._deliver(job, result)
         self._tell_waiters()
 
