@@ -41,7 +41,9 @@ class Doors:
         limits = Limits(body_bytes=settings.http_max_input_size)
         self.router = http_router(services, limits, gate)
         self.http = HttpListener(self.router, limits)
-        self._servicer = Servicer(services, Limits(body_bytes=settings.grpc_max_input_size))
+        self._servicer = Servicer(
+            services, Limits(body_bytes=settings.grpc_max_input_size), settings.grpc_infer_response_compression_level
+        )
         self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, feature_of), settings)
         self.metrics = HttpListener(metrics_router(render_metrics, gate), Limits(body_bytes=2**16))
 

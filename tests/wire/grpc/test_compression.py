@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import zlib
+from typing import cast
 
 import pytest
 
 from naiad.wire.grpc.compression import WINDOWS, choose_encoding, compress
+from naiad.wire.grpc.http2.framing.streams import Stream
+from naiad.wire.grpc.http2.rpc.call import RpcCall
+from naiad.wire.grpc.http2.rpc.head import interpret
+from naiad.wire.grpc.http2.rpc.messages import PREFIX, PREFIX_BYTES, Gathering
 
 
 @pytest.mark.parametrize(
@@ -40,3 +45,33 @@ def test_a_message_comes_back(encoding: str) -> None:
 def test_what_would_grow_stays_as_it_is(encoding: str) -> None:
     for message in (b"", b"short", os.urandom(1000)):
         assert compress(message, encoding) is message
+
+
+class Sent:
+    """A stream that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.blocks: list[bytes] = []
+        self.data = b""
+
+    def send_headers(self, block: bytes, ends: bool = False) -> None:
+        self.blocks.append(block)
+
+    def send_data(self, data: bytes) -> None:
+        self.data += data
+
+
+@pytest.mark.parametrize(("message", "flag"), [(b"long " * 200, 1), (b"short", 0)])
+def test_the_prefix_says_whether_a_message_is_compressed(message: bytes, flag: int) -> None:
+    head = interpret([(b":method", b"POST"), (b":path", b"/a/B"), (b"content-type", b"application/grpc"),
+                      (b"grpc-accept-encoding", b"identity, gzip")])  # fmt: skip
+    sent = Sent()
+    call = RpcCall(cast(Stream, sent), head, None, 1000, Gathering(1000))
+    call.compress("high")
+    call.send(message)
+    call.finish()
+    assert b"grpc-encoding\x04gzip" in sent.blocks[0]
+    made, length = PREFIX.unpack_from(sent.data)
+    body = sent.data[PREFIX_BYTES:]
+    assert (made, length) == (flag, len(body))
+    assert (zlib.decompress(body, 31) if flag else body) == message

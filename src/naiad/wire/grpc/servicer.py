@@ -20,6 +20,7 @@ from naiad.wire.grpc.methods.reading import reading_methods
 from naiad.wire.grpc.methods.repository import repository_methods
 from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
 from naiad.wire.grpc.methods.trace import trace_methods
+from naiad.wire.grpc.reflection import REFLECTION, serve_reflection
 from naiad.wire.services import Services
 
 SERVICE = "/inference.GRPCInferenceService/"
@@ -35,7 +36,9 @@ _GONE = "GRPC server is shutting down and has stopped accepting new requests."
 class Servicer:
     """Answers calls; an instance is the `Serve` that transports take."""
 
-    def __init__(self, services: Services, limits: Limits) -> None:
+    def __init__(self, services: Services, limits: Limits, compression: str = "none") -> None:
+        """compression: level of inference answers: none, low, medium, high."""
+        self._compression = "" if compression == "none" else compression
         self._engine = services.engine
         self._overview = services.overview
         self._limits = limits
@@ -57,10 +60,14 @@ class Servicer:
             _answer_once(call, *self._methods[call.method])
         elif call.method == HEALTH:
             _once(call, lambda _: call.send(_SERVING if self._overview.is_ready else _NOT_SERVING))
+        elif call.method in REFLECTION:
+            serve_reflection(call)
         else:
             call.finish("UNIMPLEMENTED", f"there is no method {call.method}")
 
     def _infer(self, call: Call) -> None:
+        if self._compression:
+            call.compress(self._compression)
         if self._engine.is_stopping:
             call.finish("UNAVAILABLE", _GONE)
         elif call.method == _INFERENCE[0]:
