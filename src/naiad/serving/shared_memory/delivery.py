@@ -48,7 +48,7 @@ class Delivery:
             try:
                 _store(answer, self._places)
             except NaiadError as error:
-                answer = error
+                answer = error.with_traceback(None)  # which would refer to this frame, which refers to the error
             except Exception:  # noqa: BLE001 — a mistake of ours costs this answer, not the others of its batch
                 _log.exception("outputs of model '%s' could not be written", answer.model_name)
                 answer = Failed("internal error")
