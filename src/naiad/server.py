@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 
 from naiad.core.config import ServerSettings
-from naiad.loading.models import Models
+from naiad.loading.control import Control
 from naiad.observe.metrics import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
@@ -19,6 +19,7 @@ from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
+from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
 
@@ -34,10 +35,13 @@ class Server:
         """entries: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
         self.settings = settings
         self.catalog = Catalog()
-        self.engine = Engine(self.catalog)
-        self._models = Models(entries, self.catalog, settings, fetching or FetchSettings())
+        self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
+        self._control = Control(entries, self.catalog, settings, fetching or FetchSettings())
+        overview = Overview(
+            self.engine, settings.server_name, self._control, strict_readiness=settings.strict_readiness
+        )
         self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
-        services = Services(self.engine, Overview(self.engine, settings.server_name))
+        services = Services(self.engine, overview, self._control)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._doors = Doors(services, settings, page.render)
 
@@ -61,8 +65,11 @@ class Server:
         await self._doors.open()
 
     async def load(self) -> bool:
-        """Load every entry; returns whether all of it can be served. One failure does not touch the others."""
-        return await self._models.load()
+        """Load what is to be loaded at start; returns whether all of it can be served.
+
+        One failure does not touch the others.
+        """
+        return await self._control.start()
 
     async def stop(self) -> bool:
         """Drain and release everything; returns whether all running requests could be finished in time."""
@@ -76,11 +83,13 @@ class Server:
             )
         await self._doors.close()
         await asyncio.to_thread(self.engine.tracing.close)
-        await self._models.close()
+        await self._control.close()
+        self.engine.memory.close()
         return is_clean
 
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""
         await self._doors.stop_accepting()
         await self.engine.drain()
+        await self._control.drain()
         await self._doors.finish()

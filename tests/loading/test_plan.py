@@ -9,6 +9,7 @@ import pytest
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.loading.places import Places
 from naiad.loading.plan import PlannedModel, plan
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.testing import running_server, tiny_checkpoint
@@ -16,8 +17,13 @@ from naiad.testing import running_server, tiny_checkpoint
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 
 
-def planned(source: Path, **entry: str) -> list[PlannedModel]:
-    return plan(ModelEntry.from_source(str(source), **entry), FetchSettings(), ServerSettings())
+def planned(source: Path, settings: ServerSettings | None = None, **entry: str) -> list[PlannedModel]:
+    """Everything that a source offers."""
+    survey = Places([ModelEntry.from_source(str(source), **entry)]).survey()
+    for error in survey.problems.values():
+        raise error
+    origins = [origin for origins in survey.origins.values() for origin in origins]
+    return [model for origin in origins for model in plan(origin, FetchSettings(), settings or ServerSettings()).models]
 
 
 def copy_of(name: str, folder: Path) -> Path:
@@ -45,12 +51,104 @@ def test_versions_follow_the_policy(tmp_path: Path) -> None:
     assert [model.version for model in planned(folder)] == ["1", "12"]
 
 
-def test_a_broken_config_is_one_model_that_fails_when_it_is_loaded(tmp_path: Path) -> None:
+def test_a_broken_config_is_found_before_anything_is_loaded(tmp_path: Path) -> None:
     folder = copy_of("simple", tmp_path)
     (folder / "config.pbtxt").write_text("max_batch_sze: 8")
-    (model,) = planned(folder)
     with pytest.raises(InvalidConfiguration, match="max_batch_size"):
-        model.load()
+        planned(folder)
+
+
+@pytest.mark.parametrize("text", ["max_batch_size: -1", 'max_batch_size: -1 input { name: "x" }'])
+def test_a_negative_batch_is_found_before_anything_is_loaded(tmp_path: Path, text: str) -> None:
+    folder = copy_of("simple", tmp_path)
+    (folder / "config.pbtxt").write_text(text)
+    with pytest.raises(InvalidConfiguration, match="'max_batch_size' must be non-negative"):
+        planned(folder)
+
+
+def test_the_config_must_name_its_folder(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path).rename(tmp_path / "other")
+    with pytest.raises(InvalidConfiguration, match="unexpected directory name 'other' for model 'simple'"):
+        planned(folder)
+
+
+def test_an_entry_may_rename_a_model_folder(tmp_path: Path) -> None:
+    (model,) = planned(copy_of("simple", tmp_path), name="mine")
+    (served,) = model.load()
+    assert (served.name, served.config.document["name"]) == ("mine", "mine")
+    served.close()
+
+
+def test_a_repository_has_no_name_of_its_own() -> None:
+    with pytest.raises(InvalidConfiguration, match=r"repository of \d+ models, which have names of their own"):
+        planned(REPOSITORY, name="mine")
+
+
+def test_only_numbers_without_leading_zero_are_versions_and_strange_files_are_ignored(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path)
+    for name in ("02", "0", "x", ".3", "-4"):
+        shutil.copytree(folder / "1", folder / name)
+    (folder / "notes.txt").write_text("")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "config.pbtxt").write_text("")
+    (tmp_path / "no model").mkdir()
+    (tmp_path / "README.md").write_text("")
+    assert [(model.name, model.version) for model in planned(tmp_path)] == [("simple", "1")]
+
+
+def test_no_version_is_a_failure_of_loading(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path)
+    shutil.rmtree(folder / "1")
+    with pytest.raises(LoadFailed, match="at least one version must be available under the version policy"):
+        planned(folder)
+
+
+def test_another_configuration_by_name(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path)
+    (folder / "configs").mkdir()
+    (folder / "configs" / "big.pbtxt").write_text("max_batch_size: 64")
+    for name, rows in {"big": 64, "unknown": 8, "": 8}.items():
+        (served,) = planned(folder, ServerSettings(model_config_name=name))[0].load()
+        assert served.config.max_batch_size == rows
+        served.close()
+    with pytest.raises(InvalidConfiguration, match=r"'\.\./x' must be relative"):
+        planned(folder, ServerSettings(model_config_name="../x"))
+
+
+def test_without_auto_complete_the_configuration_must_be_whole(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path)
+    settings = ServerSettings(auto_complete_config=False)
+    (served,) = planned(folder, settings)[0].load()
+    assert served.config.max_batch_size == 8
+    served.close()
+    (folder / "config.pbtxt").unlink()
+    with pytest.raises(InvalidConfiguration, match="--no-auto-complete-config forbids"):
+        planned(folder, settings)
+    (served,) = planned(folder)[0].load()
+    assert [tensor.name for tensor in served.config.inputs] == ["INPUT0", "INPUT1"]
+    served.close()
+
+
+@pytest.mark.parametrize("option", ["onnxruntime,default-max-batch-size=6", ",default-max-batch-size=6"])
+def test_backends_are_told_their_settings(tmp_path: Path, option: str) -> None:
+    folder = copy_of("simple", tmp_path)
+    (folder / "config.pbtxt").unlink()
+    (served,) = planned(folder, ServerSettings(backend_config=(option,)))[0].load()
+    assert served.config.max_batch_size == 6
+    served.close()
+
+
+def test_the_state_of_a_plan_tells_whether_files_have_changed(tmp_path: Path) -> None:
+    folder = copy_of("simple", tmp_path)
+    (origin,) = Places([ModelEntry.from_source(str(folder))]).survey().origins["simple"]
+
+    def state() -> object:
+        return plan(origin, FetchSettings(), ServerSettings()).state
+
+    before = state()
+    assert before == state()
+    (folder / "config.pbtxt").write_text((folder / "config.pbtxt").read_text() + "\n")
+    assert before != state()
 
 
 def test_labels_are_read_and_their_absence_is_named(tmp_path: Path) -> None:
@@ -80,12 +178,11 @@ def test_a_model_that_names_no_backend_we_have_does_not_stop_the_others(tmp_path
     assert "there is no backend 'tensorrt'" in rows["other"]["reason"]
 
 
-def test_two_sources_with_one_name_are_told_apart_or_refused(tmp_path: Path) -> None:
+def test_two_sources_with_one_name_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = copy_of("simple", tmp_path / "a"), copy_of("simple", tmp_path / "b")
     with running_server(str(first), str(second)) as server:
         assert not server.all_loaded
         (row,) = server.server.catalog.index()
-    assert row["state"] == "UNAVAILABLE"
-    assert f"appears in two or more repositories: {first} and {second}" in row["reason"] or (
-        f"appears in two or more repositories: {second} and {first}" in row["reason"]
-    )
+    assert row == {"name": "simple", "state": "UNAVAILABLE", "reason": "model appears in two or more repositories"}
+    offered = f"'simple' is offered by {first} and {second}"
+    assert any(record.message.startswith(offered) for record in caplog.records)

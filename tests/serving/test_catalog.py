@@ -6,7 +6,7 @@ import pytest
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.model_config import ModelConfig
-from naiad.serving.catalog import Catalog
+from naiad.serving.catalog import Catalog, Entry
 from naiad.serving.states import TRANSITIONS, State
 from naiad.serving.tensor_model import TensorModel
 
@@ -18,12 +18,21 @@ def model(name: str, version: str) -> TensorModel:
 def catalog() -> Catalog:
     subject = Catalog()
     for version in ("2", "10", "3"):
-        subject.announce("a", version)
+        subject.begin("a", version)
         subject.add(model("a", version))
-    subject.announce("broken", "1")
+    subject.begin("broken", "1")
     subject.fail("broken", "1", "bad file")
-    subject.announce("loading")
+    subject.begin("loading")
     return subject
+
+
+def states(subject: Catalog, name: str) -> dict[str, str]:
+    """Version → state, with the reason behind it."""
+    return {
+        row.get("version", ""): " ".join(filter(None, (row["state"], row.get("reason"))))
+        for row in subject.index()
+        if row["name"] == name
+    }
 
 
 @pytest.mark.parametrize(("asked", "found"), [("", "10"), ("-1", "10"), ("3", "3"), ("2", "2")])
@@ -37,9 +46,9 @@ def test_the_highest_version_unless_one_is_named(asked: str, found: str) -> None
         ("nope", "", NotFound, "Request for unknown model: 'nope' is not found"),
         ("nope", "1", NotFound, "Request for unknown model: 'nope' is not found"),
         ("a", "7", NotFound, "Request for unknown model: 'a' version 7 is not found"),
-        ("broken", "", NotReady, "Request for unknown model: 'broken' has no available versions: bad file"),
+        ("broken", "", NotFound, "Request for unknown model: 'broken' has no available versions: bad file"),
         ("broken", "1", NotReady, "Request for unknown model: 'broken' version 1 is not at ready state"),
-        ("loading", "", NotReady, "Request for unknown model: 'loading' has no available versions"),
+        ("loading", "", NotFound, "Request for unknown model: 'loading' has no available versions"),
         ("a", "x", InvalidRequest, "failed to get model version from specified version string 'x'"),
         ("a", "-2", InvalidRequest, "invalid model version specified '-2'"),
     ],
@@ -55,7 +64,7 @@ def test_index_and_readiness() -> None:
     rows = subject.index()
     assert {"name": "broken", "version": "1", "state": "UNAVAILABLE", "reason": "bad file"} in rows
     assert {"name": "loading", "state": "LOADING"} in rows
-    assert {row["name"] for row in subject.index(only_ready=True)} == {"a"}
+    assert [row["version"] for row in rows if row["name"] == "a"] == ["2", "3", "10"]
     assert not subject.is_ready
     assert subject.ready_versions("a") == ["2", "3", "10"]
 
@@ -63,15 +72,87 @@ def test_index_and_readiness() -> None:
 def test_a_newer_version_takes_over_at_once() -> None:
     subject = catalog()
     assert subject.find("a").version == "10"
-    subject.announce("a", "11")
+    subject.begin("a", "11")
     assert subject.find("a").version == "10"
     subject.add(model("a", "11"))
     assert subject.find("a").version == "11"
 
 
+def test_a_swap_is_one_step_and_the_old_versions_leave() -> None:
+    subject = Catalog()
+    old = [model("a", "1"), model("a", "2")]
+    subject.swap((), old)
+    new = [model("a", "2"), model("a", "3")]
+    subject.begin("a", "3")
+    subject.swap(old, new)
+    assert subject.find("a") is new[1]
+    assert subject.find("a", "2") is new[0]
+    assert states(subject, "a") == {"1": "UNLOADING", "2": "READY", "3": "READY"}
+    with pytest.raises(NotReady, match="version 1 is not at ready state"):
+        subject.find("a", "1")
+    for each in old:
+        subject.released(each)
+    assert states(subject, "a") == {"1": "UNAVAILABLE unloaded", "2": "READY", "3": "READY"}
+    assert subject.is_ready
+
+
+def test_unloaded_models_are_no_reason_not_to_be_ready() -> None:
+    subject = Catalog()
+    one = model("a", "1")
+    subject.add(one)
+    subject.retire([one])
+    assert states(subject, "a") == {"1": "UNLOADING"}
+    assert subject.is_ready
+    with pytest.raises(NotFound, match=r"'a' has no available versions$"):
+        subject.find("a")
+    subject.released(one)
+    assert states(subject, "a") == {"1": "UNAVAILABLE unloaded"}
+    assert subject.is_ready
+    assert subject.knows("a")
+    subject.forget("a")
+    assert not subject.knows("a")
+
+
+def test_loaded_again_while_the_old_one_drains() -> None:
+    subject = Catalog()
+    old, new = model("a", "1"), model("a", "1")
+    subject.add(old)
+    subject.retire([old])
+    subject.begin("a", "1")
+    subject.released(old)
+    assert states(subject, "a") == {"1": "LOADING"}
+    subject.add(new)
+    assert subject.find("a") is new
+
+
+def test_a_failed_reload_leaves_what_serves() -> None:
+    subject = Catalog()
+    subject.add(model("a", "1"))
+    subject.begin("a", "1")
+    subject.fail("a", "1", "bad file")
+    subject.fail("a", "", "bad config")
+    subject.fail("a", "2", "bad file")
+    assert states(subject, "a") == {"1": "READY", "2": "UNAVAILABLE bad file"}
+    assert not subject.is_ready
+    subject.dismiss("a")
+    assert states(subject, "a") == {"1": "READY", "2": "UNAVAILABLE unloaded"}
+
+
+def test_what_is_not_known_yet_gives_way_to_versions() -> None:
+    subject = Catalog()
+    subject.begin("a")
+    assert states(subject, "a") == {"": "LOADING"}
+    subject.begin("a", "1")
+    subject.begin("a")
+    assert states(subject, "a") == {"1": "LOADING"}
+    subject.begin("repository")
+    subject.settle("repository")
+    assert not subject.knows("repository")
+
+
 def test_every_state_can_be_left_and_only_known_steps_are_made() -> None:
     assert set(TRANSITIONS) == set(State)
     assert all(following for following in TRANSITIONS.values())
-    entry = Catalog().announce("x")
+    entry = Entry("x", "1", State.LOADING)
     with pytest.raises(AssertionError, match="LOADING -> UNLOADING"):
         entry.move(State.UNLOADING)

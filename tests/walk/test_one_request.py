@@ -117,7 +117,7 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
 
 async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
     catalog = Catalog()
-    catalog.announce("echo", "1")
+    catalog.begin("echo", "1")
     catalog.add(model)
     engine = Engine(catalog)
     answered = asyncio.Event()

@@ -1,110 +1,193 @@
-"""Loads the models of the entries and tells the catalog of each step; one failure does not touch the others."""
+"""The models that are loaded: brings them into service, swaps them for newer ones, takes them out, loses no request.
+
+A unit is what is loaded and unloaded together under one name: the versions of a model, a text model and its view. New
+copies are loaded in threads while the old ones serve; then one call to the catalog swaps them, and the old ones answer
+what they have taken before they are closed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from naiad.core.config import ServerSettings
-from naiad.core.errors import InvalidConfiguration, NaiadError
-from naiad.loading.plan import PlannedModel, plan
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
+from naiad.loading.places import AMBIGUOUS
+from naiad.loading.plan import Plan, PlannedModel
+from naiad.repository import Signature
 from naiad.serving.catalog import Catalog
+from naiad.serving.model import ServedModel
+from naiad.serving.states import UNLOADED
 
-Loaded = TypeVar("Loaded")
+Value = TypeVar("Value")
 
 _log = logging.getLogger("naiad.loading")
 
 
+@dataclass(slots=True)
+class Unit:
+    """What one load brought into service."""
+
+    models: list[ServedModel] = field(default_factory=list)
+    state: tuple[str, Signature] | None = None
+    """Of the plan; None: loading again does load again."""
+    discard: Callable[[], None] = lambda: None
+    """Of the plan."""
+
+    def close(self) -> None:
+        """Release everything; blocks."""
+        for model in self.models:
+            model.close()
+        self.discard()
+
+
 class Models:
-    """The entries of one server, and the threads that load them."""
+    """Every unit of one server, and the threads that load them. Owned by the event loop's thread."""
 
-    def __init__(
-        self, entries: Sequence[ModelEntry], catalog: Catalog, settings: ServerSettings, fetching: FetchSettings
-    ) -> None:
+    def __init__(self, catalog: Catalog, *, threads: int, retries: int = 0) -> None:
+        """threads: versions loaded at the same time. retries: further attempts for each that fails."""
         self.catalog = catalog
-        self.settings = settings
-        self._entries = tuple(entries)
-        self._origins: dict[str, ModelEntry] = {}
-        """Which entry a model's name came from first."""
-        self._ambiguous: set[str] = set()
-        """Names that two entries claim; neither is served, so that the order of loading decides nothing."""
-        self._fetching = fetching
-        self._threads = ThreadPoolExecutor(settings.load_threads, thread_name_prefix="naiad-load")
+        self._retries = retries
+        self._units: dict[str, Unit] = {}
+        self._owners: dict[str, str] = {}
+        """Name of a model that is served → its unit."""
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="naiad-load")
+        self._releases: set[asyncio.Task[None]] = set()
 
-    async def load(self) -> bool:
-        """Load every entry; returns whether all of it can be served."""
-        results = await asyncio.gather(*(self._load_entry(entry) for entry in self._entries))
-        return all(results)
+    def unit_of(self, name: str) -> str:
+        """Return the unit that a model belongs to: a view's is its model's."""
+        return self._owners.get(name, name)
+
+    async def load(self, name: str, make_plan: Callable[[], Plan]) -> None:
+        """Plan and load a unit, or load it again; nothing happens where the plan says that nothing has changed.
+
+        Loads of one unit come one after the other. Raises what `make_plan` raises, which changes nothing, and
+        LoadFailed where a version fails: then a unit that serves goes on as it was, and of a new one the other
+        versions serve.
+        """
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            plan = await self._in_thread(make_plan)
+            unit = self._units.get(name)
+            if unit is not None and unit.state is not None and unit.state == plan.state:
+                return
+            self.catalog.settle(name)
+            for model in plan.models:
+                self.catalog.begin(model.name, model.version)
+            results = await asyncio.gather(*(self._load_version(name, model) for model in plan.models))
+            await self._bring_in(name, plan, results)
+
+    async def unload(self, name: str) -> None:
+        """Take a unit out of service; it answers what it has taken in the background, and is then closed."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            unit = self._units.pop(name, None)
+            if unit is not None:
+                self.catalog.retire(unit.models)
+                self._release(unit)
+            self.catalog.dismiss(name)
+
+    async def released(self) -> None:
+        """Return when everything that was taken out of service has been closed."""
+        while self._releases:
+            await asyncio.wait(self._releases)
 
     async def close(self) -> None:
-        """Load nothing more and release every model."""
+        """Load nothing more and release everything; for when no requests come any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for model in list(self.catalog.models()):
-            await asyncio.get_running_loop().run_in_executor(None, model.close)
+        for task in self._releases:
+            task.cancel()
+        await asyncio.gather(*self._releases, return_exceptions=True)
+        for unit in self._units.values():
+            await _in_background(unit.close)
+        self._units.clear()
 
-    async def _load_entry(self, entry: ModelEntry) -> bool:
-        label = entry.name or entry.source.default_name
-        try:
-            planned = await self._in_thread(lambda: plan(entry, self._fetching, self.settings))
-        except NaiadError as error:
-            self._failed(label, "", error)
-            return False
-        results = await asyncio.gather(*(self._load_model(entry, model) for model in planned))
-        return all(results)
+    async def _load_version(self, unit: str, model: PlannedModel) -> list[ServedModel] | NaiadError:
+        """Load one version, with as many attempts as the operator allows; gives its error if none succeeds."""
+        for left in range(self._retries, -1, -1):
+            began_s = time.perf_counter()
+            try:
+                loaded = await self._in_thread(model.load)
+                self._check_names(unit, loaded)
+            except NaiadError as error:
+                again = f"; {left} further attempts" if left else ""
+                _log.error("failed to load '%s' version %s: %s%s", model.name, model.version, error.message, again)
+                failure = error
+            else:
+                took_s = time.perf_counter() - began_s
+                _log.info("successfully loaded '%s' version %s in %.2f s", model.name, model.version, took_s)
+                return loaded
+        return failure
 
-    async def _claim(self, entry: ModelEntry, planned: PlannedModel) -> bool:
-        """Whether the model's name is this entry's alone; takes an earlier claimant out of service if not."""
-        first = self._origins.setdefault(planned.name, entry)
-        if first is entry:
-            return True
-        if planned.name not in self._ambiguous:
-            self._ambiguous.add(planned.name)
-            for model in self.catalog.withdraw(planned.name):
-                await model.drain()
-                await self._in_thread(model.close)
-            self._failed(planned.name, "", _ambiguous(planned.name, first, entry))
-        return False
-
-    async def _load_model(self, entry: ModelEntry, planned: PlannedModel) -> bool:
-        if not await self._claim(entry, planned):
-            return False
-        self.catalog.announce(planned.name, planned.version)
-        began_s = time.perf_counter()
-        try:
-            models = await self._in_thread(planned.load)
-        except NaiadError as error:
-            self._failed(planned.name, planned.version, error)
-            return False
-        if planned.name in self._ambiguous:
-            for model in models:
-                await self._in_thread(model.close)
-            return False
+    def _check_names(self, unit: str, models: Sequence[ServedModel]) -> None:
+        """Raise InvalidConfiguration, and close them, if another unit serves one of the names already."""
         for model in models:
-            self.catalog.add(model)
-        _log.info(
-            "successfully loaded '%s' version %s in %.2f s",
-            planned.name,
-            planned.version,
-            time.perf_counter() - began_s,
-        )
-        return True
+            owner = self._owners.get(model.name, unit)
+            if owner != unit:
+                for each in models:
+                    each.close()
+                raise InvalidConfiguration(f"{AMBIGUOUS}: '{model.name}' comes with '{owner}' already")
 
-    def _failed(self, name: str, version: str, error: NaiadError) -> None:
-        _log.error("failed to load '%s': %s", name, error.message)
-        self.catalog.fail(name, version, error.message)
+    async def _bring_in(self, name: str, plan: Plan, results: Sequence[list[ServedModel] | NaiadError]) -> None:
+        """Put what was loaded into service, or close it again. Raises LoadFailed."""
+        failures = {
+            model: result for model, result in zip(plan.models, results, strict=True) if isinstance(result, NaiadError)
+        }
+        loaded = [model for result in results if not isinstance(result, NaiadError) for model in result]
+        unit, old = Unit(loaded, None if failures else plan.state, plan.discard), self._units.get(name)
+        if not loaded or (failures and old is not None):
+            for model in plan.models:
+                error = failures.get(model)
+                self.catalog.fail(model.name, model.version, UNLOADED if error is None else error.message)
+            await _in_background(unit.close)
+        else:
+            self._replace(name, old, unit)
+            for model, error in failures.items():
+                self.catalog.fail(model.name, model.version, error.message)
+        if failures:
+            raise load_failed(name, failures)
 
-    async def _in_thread(self, call: Callable[[], Loaded]) -> Loaded:
+    def _replace(self, name: str, old: Unit | None, new: Unit) -> None:
+        """Let requests go to the new unit; one call to the catalog, so that none falls between the two."""
+        self.catalog.swap(old.models if old is not None else (), new.models)
+        self._units[name] = new
+        if old is not None:
+            self._release(old)
+        self._owners.update((model.name, name) for model in new.models)
+
+    def _release(self, unit: Unit) -> None:
+        """Close a unit that gets no more requests, once it has answered those it has taken."""
+        for model in unit.models:
+            self._owners.pop(model.name, None)
+        task = asyncio.get_running_loop().create_task(self._drain_and_close(unit))
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    async def _drain_and_close(self, unit: Unit) -> None:
+        try:
+            for model in unit.models:
+                await model.drain()
+        finally:  # also when the server cannot wait any longer
+            await _in_background(unit.close)
+            for model in unit.models:
+                self.catalog.released(model)
+                _log.info("successfully unloaded '%s' version %s", model.name, model.version)
+
+    async def _in_thread(self, call: Callable[[], Value]) -> Value:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
-def _ambiguous(name: str, first: ModelEntry, second: ModelEntry) -> InvalidConfiguration:
-    return InvalidConfiguration(
-        f"model '{name}' appears in two or more repositories: {first.source} and {second.source}. Neither is served; "
-        "give one of them another name, as in NAME=SOURCE",
-        model=name,
+async def _in_background(call: Callable[[], None]) -> None:
+    """Run what blocks but is no load, so that it need not wait for loads."""
+    await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:
+    """Make the error for versions that failed, in Triton's words."""
+    reasons = "".join(
+        f"version {model.version} is at UNAVAILABLE state: {error.message};\n" for model, error in failures.items()
     )
+    return LoadFailed(f"load failed for model '{name}': {reasons}", model=name, is_planned=True)

@@ -1,4 +1,4 @@
-"""From an entry of the manifest to a list of models to load, each of which can then fail or succeed alone.
+"""From an origin to the versions to load, each of which can then fail or succeed alone.
 
 Everything here blocks and is called off the event loop. What the models are made of is the business of its siblings:
 `tensor_models` for Triton's folders, `text_models` for checkpoints.
@@ -7,14 +7,29 @@ Everything here blocks and is called off the event loop. What the models are mad
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from naiad.core.config import ServerSettings
-from naiad.core.errors import InvalidConfiguration
+from naiad.core.errors import InvalidConfiguration, NotFound, Unsupported
+from naiad.loading.overrides import Override
+from naiad.loading.places import Origin
 from naiad.loading.tensor_models import plan_triton_model
 from naiad.loading.text_models import load_text_model
-from naiad.repository import Fetched, FetchSettings, Layout, LayoutKind, ModelEntry, fetch, model_name, recognise
+from naiad.repository import (
+    CONFIG_FILE,
+    FetchSettings,
+    Layout,
+    LayoutKind,
+    ModelFolder,
+    Signature,
+    check_inside,
+    fetch,
+    recognise,
+    signature,
+    versions_of,
+)
 from naiad.serving.model import ServedModel
 
 DEVICES = ("auto", "cpu")
@@ -31,37 +46,84 @@ class PlannedModel:
     version: str
     load: Callable[[], list[ServedModel]]
     """Blocks; gives the model and its further views. Raises NaiadError."""
-    origin: str = ""
-    """Where it comes from, for the log."""
 
 
-def plan(entry: ModelEntry, fetching: FetchSettings, settings: ServerSettings) -> list[PlannedModel]:
-    """Fetch an entry and say which models are in it. Raises NaiadError when it cannot be fetched or recognised."""
-    if entry.device not in DEVICES:
-        raise InvalidConfiguration(
-            f"'{entry.name or entry.source}': device '{entry.device}' cannot be used: this version runs models on the "
-            f"CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
-            device=entry.device,
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is loaded, and later unloaded, together: all versions of a model, nearly always."""
+
+    models: list[PlannedModel]
+    state: tuple[str, Signature] | None = None
+    """Equal to that of an earlier plan if nothing has changed since; None: never equal."""
+    discard: Callable[[], None] = lambda: None
+    """Blocks; called when the models are released, or could not be loaded."""
+
+
+def plan(origin: Origin, fetching: FetchSettings, settings: ServerSettings, override: Override | None = None) -> Plan:
+    """Fetch a model if need be and say which versions it has.
+
+    Raises NaiadError when it cannot be fetched or recognised; LoadFailed when its policy leaves no version.
+    """
+    _check_device(origin)
+    if origin.folder is not None and origin.is_triton:
+        state = (str(origin.folder), signature(origin.folder))  # before reading: what changes meanwhile is seen later
+        return Plan(
+            _planned(_model_folder(origin.name, origin.folder), settings, override), None if override else state
         )
+    if override is not None:
+        raise Unsupported(
+            f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
+            model=origin.name,
+        )
+    return _plan_fetched(origin, fetching, settings)
+
+
+def plan_upload(name: str, override: Override, settings: ServerSettings) -> Plan:
+    """Say which versions there are in the folder of an override; `discard` removes it."""
+    if override.folder is None:
+        raise NotFound(f"there is no folder for model '{name}'", model=name)
+    return Plan(_planned(_model_folder(name, override.folder), settings, override), None, override.discard)
+
+
+def _check_device(origin: Origin) -> None:
+    device = origin.entry.device
+    if device not in DEVICES:
+        raise InvalidConfiguration(
+            f"'{origin.name}': device '{device}' cannot be used: this version runs models on the "
+            f"CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
+            device=device,
+        )
+
+
+def _model_folder(name: str, folder: Path) -> ModelFolder:
+    """Look into a Triton model's folder. Raises NotFound if it is gone, InvalidConfiguration for bad links."""
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder}", folder=str(folder))
+    check_inside(folder)
+    return ModelFolder(name, folder, versions_of(folder), (folder / CONFIG_FILE).is_file())
+
+
+def _planned(folder: ModelFolder, settings: ServerSettings, override: Override | None = None) -> list[PlannedModel]:
+    document = None if override is None else override.document
+    return [PlannedModel(folder.name, *one) for one in plan_triton_model(folder, settings, document)]
+
+
+def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSettings) -> Plan:
+    entry = origin.entry
     fetched = fetch(entry, fetching)
     for notice in fetched.notices:
         _log.warning("%s", notice)
     _log.info("%s", fetched.origin)
+    state = (str(fetched.folder), signature(fetched.folder))
     layout = recognise(fetched.folder, onnx=entry.onnx_file)
-    if layout.kind in (LayoutKind.TRITON_MODEL, LayoutKind.TRITON_REPOSITORY):
-        return _plan_folders(entry, layout, settings)
-    return [_plan_checkpoint(entry, fetched, layout, settings)]
+    if layout.models:
+        return Plan(list(_plan_folders(origin, layout, settings)), state)
+    named = replace(entry, name=origin.name)
+    return Plan([PlannedModel(origin.name, "1", lambda: load_text_model(named, fetched, layout, settings))], state)
 
 
-def _plan_folders(entry: ModelEntry, layout: Layout, settings: ServerSettings) -> list[PlannedModel]:
-    planned: list[PlannedModel] = []
+def _plan_folders(origin: Origin, layout: Layout, settings: ServerSettings) -> Iterator[PlannedModel]:
+    """A repository that was fetched whole: its models have their folders' names. One model has its entry's."""
     for folder in layout.models:
-        for version, load in plan_triton_model(folder, settings):
-            planned.append(PlannedModel(folder.name, version, load, str(entry.source)))
-    return planned
-
-
-def _plan_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ServerSettings) -> PlannedModel:
-    name = entry.name or model_name(entry.source, fetched.folder)
-    named = replace(entry, name=name)
-    return PlannedModel(name, "1", lambda: load_text_model(named, fetched, layout, settings), str(entry.source))
+        is_alone = layout.kind is LayoutKind.TRITON_MODEL
+        yield from _planned(replace(folder, name=origin.name) if is_alone else folder, settings)

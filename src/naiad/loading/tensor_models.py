@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,47 +13,63 @@ from typing import Any
 from naiad.backends.registry import find_backend
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import LoadRequest
-from naiad.core.errors import LoadFailed, NaiadError
+from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
+from naiad.loading.backend_settings import settings_of
 from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
-from naiad.repository import ModelFolder
+from naiad.repository import CONFIG_FILE, CONFIGS_FOLDER, ModelFolder, check_relative_path
 from naiad.scheduling.runner import Runner
 from naiad.serving.model import ServedModel
 from naiad.serving.tensor_model import TensorModel
-
-CONFIG_FILE = "config.pbtxt"
 
 _log = logging.getLogger("naiad.loading")
 
 Load = Callable[[], list[ServedModel]]
 
 
-def plan_triton_model(folder: ModelFolder, settings: ServerSettings) -> Iterator[tuple[str, Load]]:
+def plan_triton_model(
+    folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None = None
+) -> list[tuple[str, Load]]:
     """Give (version, how to load it) for each version that the model's policy chooses.
 
-    A config that is wrong makes one entry that fails when it is loaded, so that the model shows up with its reason.
+    override: a configuration in place of the file's. Raises InvalidConfiguration for a configuration that is wrong
+    whatever the model file says, LoadFailed when no version is left.
     """
+    document = _document(folder, settings, override)
     try:
-        document = _document(folder)
         versions = choose_versions(document.get("version_policy"), folder.versions, folder.name)
-    except NaiadError as error:
-        yield str(max(folder.versions, default=1)), partial(_raise, error)
-        return
-    for version in versions:
-        yield str(version), partial(_load, folder, version, document, settings)
+    except InvalidConfiguration as error:
+        raise LoadFailed(error.message, model=folder.name) from error
+    return [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
 
 
-def _raise(error: NaiadError) -> list[ServedModel]:
-    raise error
-
-
-def _document(folder: ModelFolder) -> dict[str, Any]:
-    """Read config.pbtxt, or begin with an empty one, and fill in what names tell."""
-    path = folder.folder / CONFIG_FILE
-    given = parse_pbtxt(path.read_bytes(), str(path)) if folder.has_config else {}
+def _document(folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the configuration, or begin with an empty one, and fill in what names tell."""
+    given = dict(_given(folder, settings) if override is None else override)
+    if given.get("name") == folder.folder.name:
+        given["name"] = folder.name  # an entry's name goes before the folder's
     newest = folder.folder / str(max(folder.versions, default=1))
     files = [child.name for child in newest.iterdir()] if newest.is_dir() else []
-    return dict(prepare(given, folder.name, files))
+    document = dict(prepare(given, folder.name, files))
+    if not settings.auto_complete_config or (document["input"] and document["output"]):
+        finish(document, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)  # for its errors, before any file's
+    elif document["max_batch_size"] < 0:
+        raise InvalidConfiguration(f"'max_batch_size' must be non-negative value for {folder.name}", model=folder.name)
+    return document
+
+
+def _given(folder: ModelFolder, settings: ServerSettings) -> Mapping[str, Any]:
+    path = folder.folder / CONFIG_FILE
+    if settings.model_config_name:
+        named = folder.folder / CONFIGS_FOLDER / f"{check_relative_path(settings.model_config_name)}.pbtxt"
+        path = named if named.is_file() else path
+    if path.is_file():
+        return parse_pbtxt(path.read_bytes(), str(path))
+    if settings.auto_complete_config:
+        return {}
+    raise InvalidConfiguration(
+        f"{path} is missing, and --no-auto-complete-config forbids to do without it", model=folder.name
+    )
 
 
 def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ServerSettings) -> list[ServedModel]:
@@ -62,7 +78,8 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     config = _config(folder, version_dir, document, settings)
     backend = find_backend(config.backend)
     labels = _labels(config, folder.folder)
-    request = LoadRequest(config, str(version), folder.folder, version_dir, config.name)
+    told = settings_of(settings.backend_config, config.backend)
+    request = LoadRequest(config, str(version), folder.folder, version_dir, config.name, settings=told)
     runners = [
         Runner(backend.load(replace(request, instance_name=name)), name, may_inline=True)
         for name in _instance_names(config)
@@ -77,8 +94,9 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
 def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ServerSettings) -> ModelConfig:
     """Complete, check and view the document; tell the operator what of it has no effect."""
     backend_name = document.get("backend", "")
-    if backend_name:  # ensembles have none
-        document = find_backend(backend_name).complete(document, version_dir, {})
+    if backend_name and settings.auto_complete_config:  # ensembles have none
+        told = settings_of(settings.backend_config, backend_name)
+        document = find_backend(backend_name).complete(document, version_dir, told)
     config = finish(document, model_dir=folder.folder, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
     check_servable(config)
     for field in fields_without_effect(config):

@@ -51,8 +51,8 @@ def prepare(document: Mapping[str, Any], model_name: str, files: Iterable[str] =
     name = prepared["name"] or model_name
     if name != model_name:
         raise InvalidConfiguration(
-            f"unexpected name '{name}' in the configuration of model '{model_name}': "
-            "the folder's name and the model's name must be equal; leave the name out or rename the folder",
+            f"unexpected directory name '{model_name}' for model '{name}', directory name must equal model name; "
+            "leave the name out of the configuration, or rename the folder",
             model=model_name,
         )
     prepared["name"] = name

@@ -5,11 +5,21 @@ from naiad.repository.contract import Fetched, FetchedFile, FetchSettings, Sourc
 from naiad.repository.fetch import fetch
 from naiad.repository.hub.lock import DEFAULT_LOCK, LockedSource, read_lock
 from naiad.repository.hub.push import Pushed, PushSettings, push
-from naiad.repository.layout import Layout, LayoutKind, ModelFolder, recognise, versions_of
+from naiad.repository.layout import (
+    CONFIG_FILE,
+    Layout,
+    LayoutKind,
+    ModelFolder,
+    check_inside,
+    recognise,
+    versions_of,
+)
+from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_checkpoint, holds_model, list_models, signature
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.read import DEFAULT_MANIFEST, read_manifest
 from naiad.repository.manifest.secret import Secret, secret_from_environment
 from naiad.repository.names import check_model_name, check_relative_path, resolve_inside
+from naiad.repository.package import find_folder
 from naiad.repository.progress import BarProgress, LineProgress, Progress, SilentProgress, progress_for
 from naiad.repository.reference import (
     FolderReference,
@@ -21,6 +31,8 @@ from naiad.repository.reference import (
 )
 
 __all__ = [
+    "CONFIGS_FOLDER",
+    "CONFIG_FILE",
     "DEFAULT_LOCK",
     "DEFAULT_MANIFEST",
     "BarProgress",
@@ -43,11 +55,17 @@ __all__ = [
     "Pushed",
     "Reference",
     "Secret",
+    "Signature",
     "SilentProgress",
     "Source",
+    "check_inside",
     "check_model_name",
     "check_relative_path",
     "fetch",
+    "find_folder",
+    "holds_checkpoint",
+    "holds_model",
+    "list_models",
     "model_name",
     "parse_reference",
     "progress_for",
@@ -58,6 +76,7 @@ __all__ = [
     "recognise",
     "resolve_inside",
     "secret_from_environment",
+    "signature",
     "split_name",
     "versions_of",
 ]

@@ -17,7 +17,8 @@ from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository.names import check_model_name
 
 CONFIG_FILE = "config.pbtxt"
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
+"""Names of version folders: positive, without leading zero."""
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
 _ONNX = ("onnx/model.onnx", "model.onnx")
@@ -70,7 +71,7 @@ def recognise(folder: Path, *, onnx: str = "") -> Layout:
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}", folder=str(folder))
-    if not (folder / CONFIG_FILE).is_file() and (body := _body(folder)) is not None:
+    if not (folder / CONFIG_FILE).is_file() and (body := checkpoint_body(folder)) is not None:
         return _checkpoint(folder, body, onnx)
     model = model_folder(folder)
     if model is not None:
@@ -93,7 +94,7 @@ def model_folder(folder: Path) -> ModelFolder | None:
 
 def versions_of(folder: Path) -> tuple[int, ...]:
     """Numbers of the version folders, ascending: positive, without leading zero; other folders are not versions."""
-    return tuple(sorted(int(child.name) for child in _visible_folders(folder) if _VERSION.fullmatch(child.name)))
+    return tuple(sorted(int(child.name) for child in _visible_folders(folder) if VERSION.fullmatch(child.name)))
 
 
 def check_inside(folder: Path) -> None:
@@ -117,7 +118,7 @@ def _hub_cache_of(folder: Path) -> Iterable[Path]:
     return ()
 
 
-def _body(folder: Path) -> Path | None:
+def checkpoint_body(folder: Path) -> Path | None:
     """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's."""
     if (folder / "config.json").is_file():
         return folder

@@ -1,17 +1,18 @@
-"""Which models there are, in which versions, in which state; and the one a request means.
+"""Which model versions there are, in which state; and the one a request means.
 
-Owned by the event loop's thread. Loading itself happens elsewhere (`naiad.loading`); this file is told of it.
+Owned by the event loop's thread. Loading happens elsewhere (`naiad.loading`), which tells this file of every step:
+`begin` → `swap` or `fail`; `retire` → `released`. A step is one call, so that no request can see half of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
 from naiad.serving.model import ServedModel
-from naiad.serving.states import TRANSITIONS, State
+from naiad.serving.states import TRANSITIONS, UNLOADED, State
 
 
 @dataclass(slots=True)
@@ -26,6 +27,11 @@ class Entry:
     """Why it is UNAVAILABLE, in words for a person."""
     model: ServedModel | None = None
     """While READY."""
+
+    @property
+    def is_as_wanted(self) -> bool:
+        """Whether it serves, or does not because somebody unloaded it."""
+        return self.state in (State.READY, State.UNLOADING) or self.reason == UNLOADED
 
     def move(self, state: State, reason: str = "") -> None:
         """Change state; a step that the table does not allow is a mistake of ours."""
@@ -42,36 +48,81 @@ class Catalog:
         self._latest: dict[str, ServedModel] = {}
         """The highest ready version by name, remembered until something changes."""
 
-    def announce(self, name: str, version: str = "") -> Entry:
-        """Note that a model is to be loaded."""
-        entry = self._entries.setdefault(name, {}).setdefault(version, Entry(name, version))
-        entry.move(State.LOADING)
-        return entry
+    def begin(self, name: str, version: str = "") -> None:
+        """Note that a version is being loaded; one that serves goes on serving meanwhile.
+
+        version empty: it is not known yet which there are; nothing for a model that has some already.
+        """
+        if not version and self._entries.get(name):
+            return
+        entry = self._entry(name, version)
+        if entry.state not in (State.READY, State.LOADING):
+            entry.move(State.LOADING)
+
+    def settle(self, name: str) -> None:
+        """Note that it is known now which models a name stands for."""
+        self._drop(name, lambda entry: not entry.version)
+
+    def swap(self, old: Iterable[ServedModel], new: Sequence[ServedModel]) -> None:
+        """Let requests go to `new` from now on, and no longer to `old`, which the caller drains and closes.
+
+        Versions of `old` that `new` does not have are UNLOADING until `released`.
+        """
+        self._latest.clear()
+        for model in new:
+            entry = self._entry(model.name, model.version)
+            if entry.state is not State.READY:
+                self.begin(model.name, model.version)
+                entry.move(State.READY)
+            entry.model = model
+        for model in old:
+            entry = self._entry(model.name, model.version)
+            if entry.model is model:
+                entry.model = None
+                entry.move(State.UNLOADING)
 
     def add(self, model: ServedModel) -> None:
-        """Make a loaded model available to requests."""
-        versions = self._entries.setdefault(model.name, {})
-        versions.pop("", None)
-        entry = versions.setdefault(model.version, Entry(model.name, model.version))
-        if entry.state is not State.LOADING:
-            entry.move(State.LOADING)
-        entry.model = model
-        entry.move(State.READY)
-        self._latest.clear()
+        """Make a model available to requests, beside those that are."""
+        self.swap((), (model,))
 
     def fail(self, name: str, version: str, reason: str) -> None:
-        """Note why a model cannot be served."""
-        versions = self._entries.setdefault(name, {})
-        if version:
-            versions.pop("", None)
-        entry = versions.setdefault(version, Entry(name, version))
+        """Note why a version (empty: the model) cannot be served; one that serves all the same goes on."""
+        if not version and self.ready_versions(name):
+            return
+        entry = self._entry(name, version)
+        if entry.state is State.READY:
+            return
+        if entry.state is State.UNLOADING:
+            entry.move(State.LOADING)
         entry.move(State.UNAVAILABLE, reason)
 
-    def withdraw(self, name: str) -> list[ServedModel]:
-        """Forget every version of a model; returns those that were ready, for the caller to drain and close."""
-        self._latest.clear()
-        versions = self._entries.pop(name, {})
-        return [entry.model for entry in versions.values() if entry.model is not None]
+    def retire(self, models: Iterable[ServedModel]) -> None:
+        """Send no more requests to these; the caller drains and closes them, and says `released`."""
+        self.swap(models, ())
+
+    def released(self, model: ServedModel) -> None:
+        """Note that a retired model has answered its last request and is closed."""
+        entry = self._entries.get(model.name, {}).get(model.version)
+        if entry is not None and entry.state is State.UNLOADING:
+            entry.move(State.UNAVAILABLE, UNLOADED)
+
+    def dismiss(self, name: str) -> None:
+        """Note that a model is not wanted: versions that failed are no longer a reason not to be ready."""
+        for entry in list(self._entries.get(name, {}).values()):
+            if entry.state is State.UNAVAILABLE and entry.version:
+                entry.move(State.UNAVAILABLE, UNLOADED)
+        self.settle(name)
+
+    def forget(self, name: str) -> None:
+        """Drop the versions of a model that do not serve, with their reasons."""
+        self._drop(name, lambda entry: entry.state is State.UNAVAILABLE)
+
+    def _drop(self, name: str, condition: Callable[[Entry], bool]) -> None:
+        versions = {version: entry for version, entry in self._entries.get(name, {}).items() if not condition(entry)}
+        if versions:
+            self._entries[name] = versions
+        else:
+            self._entries.pop(name, None)
 
     def find(self, name: str, version: str = "") -> ServedModel:
         """Return the model that serves a request; version empty or "-1" = the highest that is ready.
@@ -90,6 +141,13 @@ class Catalog:
             raise NotReady(f"Request for unknown model: '{name}' version {version} is not at ready state", model=name)
         return entry.model
 
+    def _entry(self, name: str, version: str) -> Entry:
+        """Give the entry of a version, made if need be; a known version takes the place of the unknown one."""
+        versions = self._entries.setdefault(name, {})
+        if version:
+            versions.pop("", None)
+        return versions.setdefault(version, Entry(name, version))
+
     def _versions(self, name: str) -> dict[str, Entry]:
         versions = self._entries.get(name)
         if versions is None:
@@ -100,13 +158,17 @@ class Catalog:
         versions = self._versions(name)
         ready = [entry for entry in versions.values() if entry.model is not None]
         if not ready:
-            reasons = "; ".join(filter(None, (entry.reason for entry in versions.values())))
+            reasons = "; ".join(entry.reason for entry in versions.values() if entry.reason not in ("", UNLOADED))
             detail = f": {reasons}" if reasons else ""
-            raise NotReady(f"Request for unknown model: '{name}' has no available versions{detail}", model=name)
+            raise NotFound(f"Request for unknown model: '{name}' has no available versions{detail}", model=name)
         best = max(ready, key=lambda entry: int(entry.version))
         assert best.model is not None
         self._latest[name] = best.model
         return best.model
+
+    def knows(self, name: str) -> bool:
+        """Whether there is or was such a model, ready or not."""
+        return name in self._entries
 
     def ready_versions(self, name: str) -> list[str]:
         """Versions of a model that can answer, ascending."""
@@ -116,7 +178,7 @@ class Catalog:
     def entries(self) -> Iterator[Entry]:
         """Every version of every model, by name."""
         for name in sorted(self._entries):
-            yield from self._entries[name].values()
+            yield from sorted(self._entries[name].values(), key=lambda entry: int(entry.version or 0))
 
     def models(self) -> Iterator[ServedModel]:
         """Every model that can answer."""
@@ -127,14 +189,12 @@ class Catalog:
     @property
     def is_ready(self) -> bool:
         """Whether every model that should be served is."""
-        return all(entry.state is State.READY for entry in self.entries())
+        return all(entry.is_as_wanted for entry in self.entries())
 
-    def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
-        """Rows of the repository index."""
+    def index(self) -> list[dict[str, Any]]:
+        """Rows of the repository index, for versions that have been asked for at least once."""
         rows: list[dict[str, Any]] = []
         for entry in self.entries():
-            if only_ready and entry.state is not State.READY:
-                continue
             row = {"name": entry.name, "version": entry.version, "state": str(entry.state), "reason": entry.reason}
             rows.append({key: value for key, value in row.items() if value})
         return rows

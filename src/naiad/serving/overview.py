@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.errors import InvalidRequest, NotReady
+from naiad.core.errors import InvalidRequest, NotFound, NotReady
 from naiad.protocol.documents import model_metadata, server_metadata
+from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
+from naiad.serving.states import State
 
 
 class Overview:
     """Reads the engine and its catalog; documents are JSON values, as over HTTP."""
 
-    def __init__(self, engine: Engine, server_name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        server_name: str,
+        control: ModelControl = FixedModels(),  # noqa: B008 (has no state)
+        *,
+        strict_readiness: bool = True,
+    ) -> None:
+        """strict_readiness: be ready only when every model is that should be."""
         self._engine = engine
         self._catalog = engine.catalog
+        self._control = control
+        self._is_strict = strict_readiness
         self.server = server_metadata(server_name)
         """The server metadata."""
 
@@ -27,13 +39,17 @@ class Overview:
     @property
     def is_ready(self) -> bool:
         """Whether every model that should be served is, and the process is not stopping."""
-        return self._catalog.is_ready and not self._engine.is_stopping
+        return (not self._is_strict or self._catalog.is_ready) and not self._engine.is_stopping
 
     def is_model_ready(self, name: str, version: str = "") -> bool:
         """Whether a model can answer now. Raises NotFound for one that there is not."""
         try:
             self._catalog.find(name, version)
         except NotReady:
+            return False
+        except NotFound:
+            if version not in ("", "-1") or not self._catalog.knows(name):
+                raise
             return False
         return True
 
@@ -60,5 +76,11 @@ class Overview:
         return rows
 
     def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
-        """Return the rows of the repository index."""
-        return self._catalog.index(only_ready=only_ready)
+        """Return the rows of the repository index: versions by state, and models never loaded by name only."""
+        rows = self._catalog.index()
+        if only_ready:
+            return [row for row in rows if row["state"] == State.READY]
+        for name, problem in self._control.offered().items():
+            if not self._catalog.knows(name):
+                rows.append({"name": name, **({"state": "UNAVAILABLE", "reason": problem} if problem else {})})
+        return sorted(rows, key=lambda row: str(row["name"]))

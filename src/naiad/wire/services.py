@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
+from naiad.serving.shared_memory.registry import SharedMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +16,9 @@ class Services:
 
     engine: Engine
     overview: Overview
+    control: ModelControl = field(default_factory=FixedModels)
+
+    @property
+    def memory(self) -> SharedMemory:
+        """The regions that clients have registered."""
+        return self.engine.memory

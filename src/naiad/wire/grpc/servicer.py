@@ -6,6 +6,7 @@ the same overview as over HTTP.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from naiad.core.errors import NaiadError
@@ -59,7 +60,7 @@ class Servicer:
         elif call.method in self._methods:
             _answer_once(call, *self._methods[call.method])
         elif call.method == HEALTH:
-            _once(call, lambda _: call.send(_SERVING if self._overview.is_ready else _NOT_SERVING))
+            _once(call, lambda _: _SERVING if self._overview.is_ready else _NOT_SERVING)
         elif call.method in REFLECTION:
             serve_reflection(call)
         else:
@@ -82,26 +83,35 @@ class Servicer:
 
 
 def _answer_once(call: Call, name: str, method: Method) -> None:
-    """Answer a unary call whose answer is known at once."""
+    """Answer a unary call, at once or when what its method waits for is done."""
 
-    def answer(raw: bytes) -> None:
-        call.send(encode(f"{name}Response", method(parse(f"{name}Request", raw))))
+    def make(raw: bytes) -> bytes | asyncio.Future[None]:
+        made = method(parse(f"{name}Request", raw))
+        return made if isinstance(made, asyncio.Future) else encode(f"{name}Response", made)
 
-    _once(call, answer)
+    _once(call, make)
 
 
-def _once(call: Call, answer: Callable[[bytes], None]) -> None:
+def _once(call: Call, make: Callable[[bytes], bytes | asyncio.Future[None]]) -> None:
     """Answer the first message and end the call."""
-
-    def on_message(raw: bytes) -> None:
-        try:
-            answer(raw)
-        except NaiadError as error:
-            call.finish(grpc_status(error), error.message)
-        except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
-            call.finish("INTERNAL", mistake(call))
-        else:
-            call.finish()
-
-    call.on_message = on_message
+    call.on_message = lambda raw: _settle(call, lambda: make(raw))
     call.on_end = lambda: call.finish("INTERNAL", "the call ended without a message")
+
+
+def _settle(call: Call, make: Callable[[], bytes | asyncio.Future[None]]) -> None:
+    """Send the message that `make` gives and end the call; a future is waited for, and its message is empty."""
+    try:
+        made = make()
+    except NaiadError as error:
+        call.finish(grpc_status(error), error.message)
+    except asyncio.CancelledError:
+        call.finish("UNAVAILABLE", _GONE)
+    except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
+        call.finish("INTERNAL", mistake(call))
+    else:
+        if isinstance(made, asyncio.Future):
+            call.on_message = call.on_end = None
+            made.add_done_callback(lambda done: _settle(call, lambda: done.result() or b""))
+        else:
+            call.send(made)
+            call.finish()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Method = Callable[[Any], Mapping[str, Any]]
-"""Takes the request message, gives the answer as JSON values, or raises NaiadError."""
+Answer = Mapping[str, Any]
+"""An answer as JSON values."""
+
+Method = Callable[[Any], Answer | asyncio.Future[None]]
+"""Takes the request message; gives the answer, or what to wait for before the empty one; or raises NaiadError."""

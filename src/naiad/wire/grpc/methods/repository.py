@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from naiad.core.errors import NotReady, Unsupported
+from naiad.core.errors import InvalidRequest, Unsupported
+from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.services import Services
@@ -16,8 +18,8 @@ def repository_methods(services: Services) -> dict[str, Method]:
     """Return the methods by name."""
     return {
         "RepositoryIndex": partial(_index, services.overview),
-        "RepositoryModelLoad": _control,
-        "RepositoryModelUnload": _control,
+        "RepositoryModelLoad": partial(_load, services.control),
+        "RepositoryModelUnload": partial(_unload, services.control),
     }
 
 
@@ -31,6 +33,28 @@ def _index(overview: Overview, request: Any) -> Mapping[str, Any]:
     return {"models": overview.index(only_ready=request.ready)}
 
 
-def _control(request: Any) -> Mapping[str, Any]:
+def _load(control: ModelControl, request: Any) -> asyncio.Future[None]:
     _refuse_repository_name(request)
-    raise NotReady("explicit model load / unload is not allowed if polling is enabled")
+    config: str | None = None
+    files: dict[str, str | bytes] = {}
+    for key, value in request.parameters.items():
+        if key == "config":
+            config = _typed(value, "string_param", f"load parameter '{key}'")
+        elif key.startswith("file:"):
+            files[key.removeprefix("file:")] = _typed(value, "bytes_param", f"load parameter '{key}'")
+        else:
+            raise InvalidRequest(f"unrecognized load parameter '{key}'.")
+    return control.load(request.model_name, LoadParameters(config, files))
+
+
+def _unload(control: ModelControl, request: Any) -> asyncio.Future[None]:
+    _refuse_repository_name(request)
+    dependents = request.parameters.get("unload_dependents")
+    wanted = dependents is not None and _typed(dependents, "bool_param", "'unload_dependents' parameter")
+    return control.unload(request.model_name, unload_dependents=wanted)
+
+
+def _typed(value: Any, kind: str, what: str) -> Any:
+    if value.WhichOneof("parameter_choice") != kind:
+        raise InvalidRequest(f"invalid value type for {what}, expected {kind}.")
+    return getattr(value, kind)

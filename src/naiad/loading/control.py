@@ -1,0 +1,236 @@
+"""When models are loaded and unloaded: at start, on request (explicit mode), when their folders change (poll mode).
+
+The semantics and the words of the load API are Triton's: what goes wrong before a version is loaded (not found, a wrong
+configuration or override) is "failed to poll" with its reason in the log only, and touches nothing; what goes wrong
+while versions are loaded is told to the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import (
+    Failed,
+    InvalidConfiguration,
+    InvalidRequest,
+    LoadFailed,
+    NaiadError,
+    NotFound,
+    Overloaded,
+    Unsupported,
+)
+from naiad.loading.backend_settings import read_backend_settings
+from naiad.loading.models import Models
+from naiad.loading.overrides import read_override
+from naiad.loading.places import AMBIGUOUS, Places, Survey
+from naiad.loading.plan import Plan, plan, plan_upload
+from naiad.loading.watching import Seen, decide_changes, look
+from naiad.repository import FetchSettings, ModelEntry
+from naiad.serving.catalog import Catalog
+from naiad.serving.control import LoadParameters, not_explicit
+
+ALL = "*"
+"""As a name for --load-model."""
+
+MOST_WAITING = 64
+"""Loads and unloads that may be under way or wait; each may hold the bytes of an upload."""
+
+Value = TypeVar("Value")
+
+_log = logging.getLogger("naiad.loading")
+
+
+class Control:
+    """Decides about the models of one server; a `serving.control.ModelControl`."""
+
+    def __init__(
+        self, entries: Sequence[ModelEntry], catalog: Catalog, settings: ServerSettings, fetching: FetchSettings
+    ) -> None:
+        """Raises InvalidConfiguration for options that cannot be meant."""
+        if ALL in settings.load_model and len(settings.load_model) > 1:
+            raise InvalidConfiguration("--load-model '*' means all models; leave the other names out")
+        read_backend_settings(settings.backend_config)
+        self._mode = settings.model_control_mode
+        self._settings = settings
+        self._fetching = fetching
+        self._catalog = catalog
+        self._places = Places(entries, may_be_empty=self._mode != "none")
+        self._models = Models(catalog, threads=settings.load_threads, retries=settings.load_retries)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._seen: dict[str, Seen] = {}
+
+    async def start(self) -> bool:
+        """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
+        for notice in self._places.notices:
+            _log.warning("%s", notice)
+        survey = await _in_background(self._places.survey)
+        for name, error in survey.problems.items():
+            self._failed(name, error)
+        if self._mode == "poll":
+            self._seen = await _in_background(partial(look, survey))
+            self._keep(self._watch())
+        wanted = self._wanted(survey)
+        for name in wanted:
+            self._catalog.begin(name)
+        return await self._load_all(wanted, survey) and not survey.problems
+
+    def load(self, name: str, parameters: LoadParameters) -> asyncio.Future[None]:
+        """See `ModelControl.load`."""
+        self._check_request(name)
+        return self._keep(self._load(self._models.unit_of(name), parameters))
+
+    def unload(self, name: str, *, unload_dependents: bool) -> asyncio.Future[None]:
+        """See `ModelControl.unload`. No model depends on another yet, so that there are no dependents."""
+        del unload_dependents
+        self._check_request(name)
+        return self._keep(self._models.unload(self._models.unit_of(name)))
+
+    def offered(self) -> Mapping[str, str]:
+        """See `ModelControl.offered`."""
+        survey = self._places.survey()
+        return {name: AMBIGUOUS if survey.is_ambiguous(name) else "" for name in survey.origins}
+
+    async def look_again(self) -> None:
+        """Poll mode: load what is new or changed, unload what is gone. A failure leaves what serves as it is."""
+        survey = await _in_background(self._places.survey)
+        seen = await _in_background(partial(look, survey))
+        changes = decide_changes(self._seen, seen)
+        self._seen = seen
+        for name in changes.unload:
+            _log.info("'%s' is gone from its repository", name)
+            await self._take_away(name)
+        await self._load_all(changes.load, survey)
+
+    async def drain(self) -> None:
+        """Return when models that were taken out of service have answered what they had taken."""
+        await self._models.released()
+
+    async def close(self) -> None:
+        """Load nothing more and release every model."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._models.close()
+
+    def _wanted(self, survey: Survey) -> list[str]:
+        names = self._settings.load_model
+        return list(survey.origins if self._mode != "explicit" or names == (ALL,) else names)
+
+    async def _load_all(self, names: Iterable[str], survey: Survey) -> bool:
+        """Load by name; what fails is in the catalog with its reason. Returns whether all could be loaded."""
+        return all(await asyncio.gather(*(self._try_load(name, survey) for name in names)))
+
+    async def _try_load(self, name: str, survey: Survey) -> bool:
+        try:
+            await self._models.load(name, partial(self._plan, name, LoadParameters(), survey))
+        except _Ambiguous as error:
+            await self._models.unload(name)
+            self._failed(name, error)
+        except LoadFailed as error:
+            if error.detail.get("is_planned"):
+                return False  # each version's failure is in the catalog and in the log
+            self._failed(name, error)
+        except NaiadError as error:
+            self._failed(name, error)
+        else:
+            return True
+        return False
+
+    async def _load(self, name: str, parameters: LoadParameters) -> None:
+        """Load for a client, and say what went wrong in Triton's words."""
+        try:
+            await self._models.load(name, partial(self._plan, name, parameters))
+        except LoadFailed as error:
+            if error.detail.get("is_planned"):
+                raise
+            raise LoadFailed(f"load failed for model '{name}': {error.message}\n", model=name) from error
+        except NaiadError as error:
+            if isinstance(error, Unsupported) or type(error) is InvalidRequest:  # ours, and about the request
+                raise
+            _log.error("Poll failed for model directory '%s': %s", name, error.message)
+            if isinstance(error, _Missing | _Ambiguous):
+                await self._take_away(name)
+            raise Failed(f"failed to load '{name}', failed to poll from model repository", model=name) from error
+
+    def _plan(self, name: str, parameters: LoadParameters, survey: Survey | None = None) -> Plan:
+        """Find the model and say what to load of it. Blocks. Raises NaiadError."""
+        override = read_override(name, parameters, self._settings)
+        if override is not None and override.folder is not None:
+            try:
+                return plan_upload(name, override, self._settings)
+            except NaiadError:
+                override.discard()
+                raise
+        survey = survey or self._places.survey()
+        origins = survey.origins.get(name, [])
+        if not origins:
+            raise _Missing("model not found in any model repository.", model=name)
+        if survey.is_ambiguous(name):
+            places = " and ".join(map(str, origins))
+            _log.error("'%s' is offered by %s; give one of them another name, as in NAME=SOURCE", name, places)
+            raise _Ambiguous(AMBIGUOUS, model=name)
+        return plan(origins[0], self._fetching, self._settings, override)
+
+    async def _take_away(self, name: str) -> None:
+        """Unload a model that is no longer offered; once it has answered everything, nothing is left of it."""
+        await self._models.unload(name)
+        self._keep(self._forget(name))
+
+    async def _forget(self, name: str) -> None:
+        await self._models.released()
+        self._catalog.forget(name)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.repository_poll_s)
+            try:
+                await self.look_again()
+            except OSError as error:
+                _log.error("the model repositories cannot be looked at: %s", error)
+
+    def _check_request(self, name: str) -> None:
+        if self._mode != "explicit":
+            raise not_explicit()
+        if not name.strip():
+            raise InvalidRequest("Model name cannot be empty. Please enter a valid name to deploy.")
+        if "/" in name or name == "..":
+            raise InvalidRequest(
+                f"invalid model name '{name}', model name must not contain path traversal characters", model=name
+            )
+        if len(self._tasks) >= MOST_WAITING:
+            raise Overloaded(f"{MOST_WAITING} loads and unloads are waiting already", most=MOST_WAITING)
+
+    def _failed(self, name: str, error: NaiadError) -> None:
+        _log.error("failed to load '%s': %s", name, error.message)
+        self._catalog.fail(name, "", error.message)
+
+    def _keep(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
+        """Run something to its end, whether or not anybody waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, NaiadError):
+            _log.error("a mistake of ours while loading or unloading", exc_info=error)
+
+
+class _Missing(NotFound):
+    """No source offers the model."""
+
+
+class _Ambiguous(InvalidConfiguration):
+    """Several sources offer the model."""
+
+
+async def _in_background(call: Callable[[], Value]) -> Value:
+    return await asyncio.get_running_loop().run_in_executor(None, call)

@@ -1,0 +1,122 @@
+"""A configuration or files that came with a load: checked, and put into a folder that stands in for the model's own.
+
+Whoever may load models this way chooses what the server runs, so the gates are narrow: paths stay inside the folder,
+sizes are bounded, and whatever can run code needs the operator's word (`--allow-code-upload`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
+from naiad.modelconfig import infer_backend, parse_json
+from naiad.repository import check_model_name, check_relative_path
+from naiad.serving.control import LoadParameters
+
+CODE_SUFFIXES = frozenset(
+    (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".pt", ".pt2", ".pth", ".pkl", ".pickle", ".tar", ".gz")
+)
+"""Files that run when they are loaded, or that hold such; archives are Triton's packed Python environments."""
+
+DATA_BACKENDS = frozenset(("onnxruntime", "identity", "openvino", "tensorrt"))
+"""Backends to which every file is data, whatever it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a model is loaded from instead."""
+
+    document: Mapping[str, Any]
+    folder: Path | None = None
+    """In place of the model's own; None: only the configuration is replaced."""
+
+    def discard(self) -> None:
+        """Remove the files; for when the load failed or its last model has been released. Blocks."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder.parent, ignore_errors=True)
+
+
+def read_override(name: str, parameters: LoadParameters, settings: ServerSettings) -> Override | None:
+    """Check what came with a load and write its files; None if nothing came. Blocks.
+
+    Raises InvalidConfiguration for what Triton fails to poll, InvalidRequest and Unsupported for what we refuse.
+    """
+    if parameters.config is None:
+        if parameters.files:
+            raise InvalidConfiguration("Load parameter 'config' must be specified for model file override")
+        return None
+    try:
+        document = parse_json(parameters.config, f"model '{name}'")
+    except InvalidConfiguration as error:
+        raise InvalidConfiguration(f"Invalid config override: {error.message}") from error
+    if not parameters.files:
+        return Override(document)
+    check_model_name(name)
+    files = {_checked(path): value for path, value in parameters.files.items()}
+    if not settings.allow_code_upload:
+        _refuse_code(name, document, list(files))
+    return Override(document, _write(name, _decoded(files, settings.model_upload_max_size)))
+
+
+def _checked(path: str) -> str:
+    pure = PurePosixPath(path)
+    try:
+        return check_relative_path(path)
+    except InvalidConfiguration as error:
+        raise InvalidConfiguration(
+            f"Invalid file parameter 'file:{path}' with normalized path '{pure}' must stay within model directory."
+        ) from error
+
+
+def _refuse_code(name: str, document: Mapping[str, Any], paths: list[str]) -> None:
+    names = [PurePosixPath(path).name for path in paths]
+    code = next((path for path in paths if CODE_SUFFIXES & set(PurePosixPath(path.lower()).suffixes)), "")
+    backend = document.get("backend") or infer_backend({**document, "name": name}, names)
+    if code or backend not in DATA_BACKENDS:
+        what = f"file '{code}' can run code" if code else f"files for backend '{backend}' can run code"
+        raise Unsupported(
+            f"failed to load '{name}', {what} on this server, and it takes no code over the network; its operator can "
+            "allow it with --allow-code-upload",
+            model=name,
+        )
+
+
+def _decoded(files: Mapping[str, str | bytes], most_bytes: int) -> dict[str, bytes]:
+    decoded: dict[str, bytes] = {}
+    size = 0
+    for path, value in files.items():
+        size += len(value) if isinstance(value, bytes) else len(value) // 4 * 3
+        if size - 2 > most_bytes:  # base64 may end in two signs that stand for nothing
+            raise InvalidRequest(
+                f"the files of this load have more than {most_bytes} bytes; the operator can raise "
+                "--model-upload-max-size",
+                most_bytes=most_bytes,
+            )
+        try:
+            decoded[path] = value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise InvalidRequest(f"load parameter 'file:{path}' is not base64: {error}", path=path) from error
+    return decoded
+
+
+def _write(name: str, files: Mapping[str, bytes]) -> Path:
+    """Write into a new folder that only this user can read; return the model's folder in it."""
+    folder = Path(tempfile.mkdtemp(prefix="naiad-upload-")) / name
+    try:
+        folder.mkdir()
+        for path, content in files.items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    except OSError as error:  # too long a name, a file where another one needs a folder, no space
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        raise InvalidConfiguration(f"files of the load cannot be written: {error.strerror}") from error
+    return folder

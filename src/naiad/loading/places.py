@@ -1,0 +1,106 @@
+"""Which models the sources offer, by name; nothing is fetched or loaded here, and nothing of a model is read.
+
+A source is a folder of models (a repository, whose models are known by their folders' names and come and go), or one
+model. What lies on the Hub is known by the name of its entry until it is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.repository import (
+    FolderReference,
+    ModelEntry,
+    PackageReference,
+    find_folder,
+    holds_checkpoint,
+    holds_model,
+    list_models,
+    model_name,
+    recognise,
+)
+
+AMBIGUOUS = "model appears in two or more repositories"
+"""Triton's words, which scripts look for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one model comes from."""
+
+    name: str
+    entry: ModelEntry
+    folder: Path | None = None
+    """Where its files lie; None: they have to be fetched first."""
+    is_triton: bool = False
+    """The folder is a Triton model: config.pbtxt, version folders."""
+
+    def __str__(self) -> str:
+        return str(self.folder or self.entry.source)
+
+
+@dataclass(slots=True)
+class Survey:
+    """What all sources offered at one moment."""
+
+    origins: dict[str, list[Origin]] = field(default_factory=dict)
+    """By name, sorted; several where sources disagree about who has the name."""
+    problems: dict[str, NaiadError] = field(default_factory=dict)
+    """By the name of a source that offers nothing: why."""
+
+    def is_ambiguous(self, name: str) -> bool:
+        """Whether two sources claim a name; then neither is served, so that their order decides nothing."""
+        return len(self.origins.get(name, ())) > 1
+
+
+class Places:
+    """The sources of one server."""
+
+    def __init__(self, entries: Sequence[ModelEntry], *, may_be_empty: bool = False) -> None:
+        """may_be_empty: a folder without models is a repository that will get some."""
+        self._entries = tuple(entries)
+        self._may_be_empty = may_be_empty
+
+    @property
+    def notices(self) -> list[str]:
+        """What the user should be told about how sources were understood."""
+        return [entry.source.note for entry in self._entries if entry.source.note]
+
+    def survey(self) -> Survey:
+        """Look at every source. Blocks for a few system calls per model."""
+        survey = Survey()
+        found: list[Origin] = []
+        for entry in self._entries:
+            try:
+                found += self._origins(entry)
+            except NaiadError as error:
+                survey.problems[entry.name or entry.source.default_name] = error
+        for origin in sorted(found, key=lambda origin: origin.name):
+            survey.origins.setdefault(origin.name, []).append(origin)
+        return survey
+
+    def _origins(self, entry: ModelEntry) -> list[Origin]:
+        source = entry.source
+        if isinstance(source, FolderReference):
+            folder = source.path
+        elif isinstance(source, PackageReference):
+            folder = find_folder(source)
+        else:
+            return [Origin(entry.name or source.default_name, entry)]
+        if holds_checkpoint(folder):
+            return [Origin(entry.name or model_name(source, folder), entry, folder)]
+        if holds_model(folder):
+            return [Origin(entry.name or folder.name, entry, folder, is_triton=True)]
+        origins = [Origin(child.name, entry, child, is_triton=True) for child in list_models(folder)]
+        if entry.name and origins:
+            raise InvalidConfiguration(
+                f"'{entry.name}={source}': that folder is a repository of {len(origins)} models, which have names of "
+                "their own; leave the name out, or name the folder of one model",
+                source=str(source),
+            )
+        if not origins and not (self._may_be_empty and folder.is_dir()):
+            recognise(folder)  # raises, and says what was looked for
+        return origins

@@ -1,0 +1,55 @@
+"""Which models a folder offers, told by names alone: cheap enough to be asked again and again.
+
+`layout` says what one of them is when it is about to be loaded.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from naiad.repository.layout import CONFIG_FILE, VERSION, checkpoint_body
+
+CONFIGS_FOLDER = "configs"
+"""Other configurations of a model, by name: configs/NAME.pbtxt."""
+
+Signature = tuple[tuple[str, int, int, int], ...]
+"""(path, modification time in ns, size, inode) of every file below a folder, sorted: differs when a file does."""
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder looks like one Triton model: a configuration, or a version folder with something in it."""
+    if (folder / CONFIG_FILE).is_file() or (folder / CONFIGS_FOLDER).is_dir():
+        return True
+    return any(VERSION.fullmatch(child.name) and any(child.iterdir()) for child in _folders(folder))
+
+
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a folder looks like a Hugging Face checkpoint."""
+    return not (folder / CONFIG_FILE).is_file() and checkpoint_body(folder) is not None
+
+
+def list_models(repository: Path) -> list[Path]:
+    """Folders of the models in a repository, by name; hidden folders and all others are no models."""
+    return [child for child in _folders(repository) if holds_model(child)]
+
+
+def signature(folder: Path) -> Signature:
+    """Say how a folder is now; files that vanish meanwhile and folders behind links are left out."""
+    rows: list[tuple[str, int, int, int]] = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)  # noqa: PTH118 — thousands of them, every few seconds
+            try:
+                status = os.stat(path)  # noqa: PTH116
+            except OSError:
+                continue
+            rows.append((os.path.relpath(path, folder), status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(sorted(rows))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if child.name[0] != "." and child.is_dir())
+    except OSError:
+        return []
