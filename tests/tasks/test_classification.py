@@ -46,6 +46,14 @@ def test_top_k_and_function_are_the_callers(task: Any, ask: Ask) -> None:
         task.prepare(ask({"function_to_apply": "relu"}, text=["a"]))
 
 
+def test_the_checkpoints_order(task: Any, ask: Ask) -> None:
+    found = answer(task, ask({"order": "class", "function_to_apply": "none"}, text=["a"]), [[0, 2, 1]])
+    assert (found["label"].tolist(), found["score"].tolist()) == ([b"good"], [2])
+    assert (found["labels"].tolist(), found["scores"].tolist()) == ([[b"bad", b"good", "naïve".encode()]], [[0, 2, 1]])
+    found = answer(task, ask({"order": "class", "top_k": 2, "function_to_apply": "none"}, text=["a"]), [[1, 0, 2]])
+    assert found["labels"].tolist() == [[b"bad", "naïve".encode()]]
+
+
 def test_only_what_is_asked_for_is_answered(task: Any, ask: Ask) -> None:
     assert list(answer(task, ask(text=["a"], outputs=["score"]), [[0, 2, 1]])) == ["score"]
 

@@ -4,11 +4,12 @@
              text_pair   BYTES [n]      optional: second texts, for models trained on pairs; "" for none
     outputs  label       BYTES [n]      the best label
              score       FP32  [n]      its score
-             labels      BYTES [n, k]   labels, best first
+             labels      BYTES [n, k]   labels, best first or in the checkpoint's order
              scores      FP32  [n, k]   their scores
 
     parameters and options
-        top_k               how many labels to give (k); all of them if not set
+        top_k               how many labels to give (k), the best; all of them if not set
+        order               best, or class: `labels` and `scores` in the order of config.json's id2label
         function_to_apply   softmax, sigmoid, none, or default: none for regression, sigmoid for several labels at once
                             or one label, else softmax, by config.json's problem_type and label count
 
@@ -59,7 +60,11 @@ class ClassificationTask:
         self._labels = text_array(parts.checkpoint.labels(width))
         self._default_function = _default_function(parts.checkpoint, width)
         functions = ("default", "softmax", "sigmoid", "none")
-        specs = [whole_number("top_k", width), one_of("function_to_apply", "default", functions)]
+        specs = [
+            whole_number("top_k", width),
+            one_of("function_to_apply", "default", functions),
+            one_of("order", "best", ("best", "class")),
+        ]
         self._parameters = Parameters(parts.name, specs, parts.options)
 
     def prepare(self, request: InferRequest) -> Preparation:
@@ -97,13 +102,16 @@ class ClassificationTask:
         logits = np.stack([result["logits"] for result in results])
         function = parameters["function_to_apply"]
         scores = apply_function(self._default_function if function == "default" else function, logits)
-        order, scores = best(scores, parameters["top_k"])
-        labels = self._labels[order]
+        order, shown = best(scores, parameters["top_k"])
+        first, highest = order[:, 0], shown[:, 0]
+        if parameters["order"] == "class":
+            order = np.sort(order, axis=-1)
+            shown = np.take_along_axis(scores, order, axis=-1)
         tensors = (
-            Tensor("label", "BYTES", labels[:, 0]),
-            Tensor("score", "FP32", scores[:, 0]),
-            Tensor("labels", "BYTES", labels),
-            Tensor("scores", "FP32", scores),
+            Tensor("label", "BYTES", self._labels[first]),
+            Tensor("score", "FP32", highest),
+            Tensor("labels", "BYTES", self._labels[order]),
+            Tensor("scores", "FP32", shown),
         )
         return respond(request, preparation, tensors)
 

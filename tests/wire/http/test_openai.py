@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ import openai
 import pytest
 
 from naiad.testing import RunningServer, running_server, tiny_checkpoint
+
+MODELS = Path(__file__).parents[2] / "data" / "model_repository"
 
 TEXTS = ["hello world", "a good movie in the city"]
 
@@ -22,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("models")
     embedder = tiny_checkpoint(folder / "tiny")
     ranker = tiny_checkpoint(folder / "ranker", head="sequence-classification", labels=("relevant",))
-    with running_server(f"tiny={embedder}", f"ranker={ranker}") as running:
+    with running_server(f"tiny={embedder}", f"ranker={ranker}", str(MODELS / "simple")) as running:
         assert running.all_loaded
         yield running
 
@@ -46,8 +51,35 @@ def post(server: RunningServer, path: str, document: Any) -> tuple[int, Any]:
 def test_models(client: openai.OpenAI) -> None:
     assert {"tiny", "ranker"} <= {model.id for model in client.models.list()}
     assert client.models.retrieve("tiny").owned_by == "naiad"
-    with pytest.raises(openai.NotFoundError, match="there is no model 'nope'"):
+    with pytest.raises(openai.NotFoundError, match="there is no model 'nope'") as caught:
         client.models.retrieve("nope")
+    assert (caught.value.code, caught.value.param, caught.value.type) == (
+        "model_not_found",
+        "model",
+        "invalid_request_error",
+    )
+
+
+def test_a_key_is_taken_and_not_looked_at(server: RunningServer) -> None:
+    for key in ("sk-whatever", ""):
+        with openai.OpenAI(base_url=f"{server.url}/v1", api_key=key or "x", max_retries=0) as client:
+            assert client.embeddings.create(model="tiny", input="hi", user="me").data[0].index == 0
+
+
+async def test_the_asyncio_client(server: RunningServer) -> None:
+    async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client:
+        several = await asyncio.gather(*(client.embeddings.create(model="tiny", input=text) for text in TEXTS))
+        assert [len(one.data[0].embedding) for one in several] == [32, 32]
+        raw = await client.embeddings.with_raw_response.create(model="tiny", input="a", encoding_format="base64")
+        packed = json.loads(raw.content)["data"][0]["embedding"]
+        assert len(base64.b64decode(packed)) == 32 * 4
+
+
+def test_token_ids_compute_the_embedding_alone(server: RunningServer) -> None:
+    """And not the hidden states of the raw-tensor view, which are far larger."""
+    config = server.server.engine.catalog.find("tiny.tensors").config
+    assert [tensor.name for tensor in config.outputs] == ["embedding", "last_hidden_state"]
+    assert post(server, "/v1/embeddings", {"model": "tiny", "input": [2, 17, 3]})[1]["usage"]["total_tokens"] == 3
 
 
 def test_embeddings_as_numbers_and_base64(client: openai.OpenAI) -> None:
@@ -95,6 +127,11 @@ def test_fewer_dimensions_are_normalised_again(client: openai.OpenAI) -> None:
         ({"model": "tiny", "input": "x", "encoding_format": "hex"}, 400, "'encoding_format' must be"),
         ({"model": "tiny", "input": "x", "dimensions": -1}, 400, "'dimensions' must be"),
         ({"model": "tiny", "input": [10**9]}, 400, "1000000000"),
+        ({"model": "tiny", "input": [10**30]}, 400, "'input' must be"),
+        ({"model": "tiny", "input": [True]}, 400, "'input' must be"),
+        ({"model": "tiny", "input": "x", "stream": True}, 400, "'stream': answers of this route come whole"),
+        ({"model": "tiny", "input": "x", "truncate_prompt_tokens": 3}, 400, "'truncate_prompt_tokens' is not known"),
+        ({"model": "simple", "input": "x"}, 400, "model 'simple' is not for embeddings"),
         (b"{", 400, "failed to parse"),
     ],
 )

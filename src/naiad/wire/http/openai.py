@@ -1,4 +1,4 @@
-"""OpenAI's routes on the HTTP port: /v1/models, /v1/embeddings, /v1/rerank."""
+"""The text routes outside v2: OpenAI's, those of vLLM and its kin, and those of text-embeddings-inference."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound
 from naiad.core.features import Feature
-from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.tensor import Array, Tensor, bytes_tensor
-from naiad.protocol import openai
+from naiad.core.message import Answer, InferRequest, RequestedOutput
+from naiad.core.model_config import ModelConfig
+from naiad.protocol import openai, scoring, tei
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
+from naiad.protocol.text_calls import TextCall, TextRoute, check_keys
 from naiad.serving.engine import Engine
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
@@ -26,15 +27,32 @@ _JSON = b"application/json"
 _VIEW_SUFFIX = ".tensors"
 """Of the raw-tensor view, which takes token ids."""
 
+Fail = Callable[[Exchange, NaiadError], None]
+
 
 def openai_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes; their paths share nothing with v2's."""
-    api = _OpenAi(services.engine, limits)
+    models = _Models(services.engine)
+    texts = _Texts(services.engine, models, limits)
+
+    def post(pattern: str, what: TextRoute) -> Route:
+        handler = answering_errors(partial(texts.answer, what, _fail), _fail)
+        return route(pattern, Feature.INFERENCE, POST=handler)
+
+    def post_tei(pattern: str, what: TextRoute) -> Route:
+        handler = answering_errors(partial(texts.answer, what, _fail_tei), _fail_tei)
+        return route(pattern, Feature.INFERENCE, POST=handler)
+
     return [
-        route(r"/v1/models", Feature.METADATA, GET=answering_errors(api.models, _fail)),
-        route(r"/v1/models/(?P<model>.+)", Feature.METADATA, GET=answering_errors(api.model, _fail)),
-        route(r"/v1/embeddings", Feature.INFERENCE, POST=answering_errors(api.embeddings, _fail)),
-        route(r"(?:/v1)?/rerank", Feature.INFERENCE, POST=answering_errors(api.rerank, _fail)),
+        route(r"/v1/models", Feature.METADATA, GET=answering_errors(models.all, _fail)),
+        route(r"/v1/models/(?P<model>.+)", Feature.METADATA, GET=answering_errors(models.one, _fail)),
+        post(r"/v1/embeddings", openai.EMBEDDINGS),
+        post(r"/v1/rerank", scoring.RERANK),
+        post(r"(?:/v1)?/score", scoring.SCORE),
+        post(r"(?:/v1)?/classify", scoring.CLASSIFY),
+        route(r"/rerank", Feature.INFERENCE, POST=answering_errors(texts.rerank, _fail)),
+        post_tei(r"/embed", tei.EMBED),
+        post_tei(r"/predict", tei.PREDICT),
     ]
 
 
@@ -42,81 +60,101 @@ def _fail(exchange: Exchange, error: NaiadError) -> None:
     exchange.answer(openai.status_of(error), openai.write_error(error), _JSON)
 
 
-class _OpenAi:
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine = engine
-        self._limits = limits
+def _fail_tei(exchange: Exchange, error: NaiadError) -> None:
+    exchange.answer(tei.status_of(error), tei.write_error(error), _JSON)
+
+
+class _Models:
+    """Finds models by the names that these routes' clients use."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._catalog = engine.catalog
         self._created = int(time.time())
 
-    def models(self, exchange: Exchange) -> None:
-        names = [model.name for model in self._engine.catalog.models()]
-        exchange.answer(200, openai.write_models(sorted(set(names)), self._created), _JSON)
+    def all(self, exchange: Exchange) -> None:
+        names = {model.name for model in self._catalog.models()}
+        exchange.answer(200, openai.write_models(sorted(names), self._created), _JSON)
 
-    def model(self, exchange: Exchange, model: str) -> None:
-        name = self._known(model)
+    def one(self, exchange: Exchange, model: str) -> None:
+        name = self.named(model).name
         exchange.answer(200, orjson.dumps(openai.model_document(name, self._created)), _JSON)
 
-    def embeddings(self, exchange: Exchange) -> None:
-        asked = openai.read_embeddings(self._document(exchange))
-        name = self._known(asked.model)
-        self._require(name, "embedding", "embeddings")
-        view = _VIEW_SUFFIX if asked.token_ids else ""
-        write = partial(openai.write_embeddings, asked)
-        self._submit(exchange, name + view, openai.embedding_inputs(asked), "embedding", write)
+    def named(self, model: str) -> ModelConfig:
+        """Return the model of that name; clients may send the Hub's org/name."""
+        for name in (model, model.rpartition("/")[2]):
+            try:
+                return self._catalog.find(name).config
+            except NotFound:
+                continue
+        raise NotFound(f"there is no model '{model}'; GET /v1/models lists those that are served", param="model")
+
+    def only(self, what: TextRoute) -> ModelConfig:
+        """Return the one model for the purpose, where a request names none."""
+        found = {
+            model.name: model.config
+            for model in self._catalog.models()
+            if _task(model.config) in what.tasks and not model.name.endswith(_VIEW_SUFFIX)
+        }
+        if len(found) == 1:
+            return next(iter(found.values()))
+        served = f"there are {', '.join(sorted(found))}: name one with 'model'" if found else "there is none here"
+        raise InvalidRequest(f"the request names no model for {what.purpose}; {served}", param="model")
+
+
+class _Texts:
+    """Answers requests for what text models do."""
+
+    def __init__(self, engine: Engine, models: _Models, limits: Limits) -> None:
+        self._engine = engine
+        self._models = models
+        self._limits = limits
+
+    def answer(self, what: TextRoute, fail: Fail, exchange: Exchange) -> None:
+        """Read, run, write."""
+        self._run(exchange, self._document(exchange), what, fail)
 
     def rerank(self, exchange: Exchange) -> None:
-        asked = openai.read_rerank(self._document(exchange))
-        name = self._known(asked.model)
-        self._require(name, "index", "reranking")
-        inputs = [
-            bytes_tensor("query", [asked.query.encode()]),
-            bytes_tensor("documents", [text.encode() for text in asked.documents]),
-        ]
-        self._submit(exchange, name, inputs, "score", partial(openai.write_rerank, asked))
+        """Answer the path that two kinds of servers share; their documents differ."""
+        document = self._document(exchange)
+        if "texts" not in document:
+            self._run(exchange, document, scoring.RERANK, _fail)
+            return
+        try:
+            self._run(exchange, document, tei.RANK, _fail_tei)
+        except NaiadError as error:
+            _fail_tei(exchange, error)
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
         return parse_json(read_body(exchange, self._limits.body_bytes), self._limits)
 
-    def _known(self, model: str) -> str:
-        """Return the name that the model is served under; clients may send the Hub's org/name."""
-        for name in (model, model.rpartition("/")[2]):
-            try:
-                self._engine.catalog.find(name)
-            except NotFound:
-                continue
-            return name
-        raise NotFound(f"there is no model '{model}'; GET /v1/models lists those that are served", param="model")
+    def _run(self, exchange: Exchange, document: dict[str, Any], what: TextRoute, fail: Fail) -> None:
+        check_keys(what, document)
+        names_model = fail is _fail or document.get("model") is not None
+        config = self._models.named(openai.read_model(document)) if names_model else self._models.only(what)
+        if _task(config) not in what.tasks:
+            raise InvalidRequest(f"model '{config.name}' is not for {what.purpose}", param="model")
+        call = what.read(document, _task(config))
+        name = config.name + (_VIEW_SUFFIX if call.takes_ids else "")
+        self._submit(exchange, name, call, fail)
 
-    def _require(self, name: str, output: str, purpose: str) -> None:
-        config = self._engine.catalog.find(name).config
-        if output not in [tensor.name for tensor in config.outputs]:
-            raise InvalidRequest(f"model '{name}' is not for {purpose}", param="model")
-
-    def _submit(
-        self,
-        exchange: Exchange,
-        model: str,
-        inputs: list[Tensor],
-        output: str,
-        write: Callable[[Array, int], bytes],
-    ) -> None:
-        request = InferRequest(model, inputs={tensor.name: tensor for tensor in inputs})
+    def _submit(self, exchange: Exchange, model: str, call: TextCall, fail: Fail) -> None:
+        request = InferRequest(model, inputs={tensor.name: tensor for tensor in call.inputs})
+        request.outputs = tuple(RequestedOutput(name) for name in call.outputs)
+        request.parameters = call.parameters
 
         def respond(answer: Answer, is_last: bool) -> None:
-            del is_last
+            del is_last  # text models answer once
             try:
-                exchange.answer(200, _written(answer, output, write), _JSON)
+                if isinstance(answer, NaiadError):
+                    fail(exchange, answer)
+                else:
+                    exchange.answer(200, call.write(answer), _JSON)
             except NaiadError as error:
-                _fail(exchange, error)
+                fail(exchange, error)
 
         submit(self._engine, exchange, request, respond)
 
 
-def _written(answer: Answer, output: str, write: Callable[[Array, int], bytes]) -> bytes:
-    if isinstance(answer, NaiadError):
-        raise answer
-    return write(_output(answer, output), answer.tokens)
-
-
-def _output(response: InferResponse, name: str) -> Array:
-    return next(tensor.data for tensor in response.outputs if tensor.name == name)
+def _task(config: ModelConfig) -> str:
+    """What a text model is for; empty for other models."""
+    return config.parameters.get("task", "") if config.backend == "naiad" else ""

@@ -1,0 +1,131 @@
+"""What the text routes outside v2 share: which models suit a route, what to run, and how the answer is written.
+
+The routes themselves are in `openai.py`, `scoring.py` and `tei.py`: documents in, a TextCall out. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferResponse, Parameter
+from naiad.core.tensor import Array, Tensor, bytes_tensor
+
+EMBEDDING_TASKS = ("feature-extraction", "sentence-similarity")
+RANKING_TASKS = ("text-ranking",)
+CLASSIFYING_TASKS = ("text-classification",)
+
+IGNORED = frozenset({"model", "user", "metadata", "safety_identifier", "priority", "request_id", "rid"})
+"""Keys that every route takes: the model, and hints that change no answer here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextCall:
+    """One request to a text model."""
+
+    inputs: list[Tensor]
+    outputs: tuple[str, ...]
+    """Those that `write` reads; nothing else is computed."""
+    write: Callable[[InferResponse], bytes]
+    """Answer → body. Raises NaiadError where the answer does not suit the request."""
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    """Of the model's task."""
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether it is for the model's raw-tensor view, which takes token ids instead of texts."""
+        return self.inputs[0].name == "input_ids"
+
+
+@dataclass(frozen=True, slots=True)
+class TextRoute:
+    """What one route takes."""
+
+    purpose: str
+    """For the error about a model that is for something else."""
+    tasks: tuple[str, ...]
+    """Of models that suit."""
+    keys: frozenset[str]
+    """Of its document, besides IGNORED."""
+    read: Callable[[dict[str, Any], str], TextCall]
+    """read(document, task of the model). Raises InvalidRequest naming the key."""
+
+
+def check_keys(route: TextRoute, document: Mapping[str, Any]) -> None:
+    """Refuse what would change the answer and is not done here. Raises InvalidRequest."""
+    for key, value in document.items():
+        if key in route.keys or key in IGNORED or value is None or (key == "stream" and value is False):
+            continue
+        if key == "stream":
+            raise InvalidRequest("'stream': answers of this route come whole; leave it out", param=key)
+        known = ", ".join(sorted(route.keys))
+        raise InvalidRequest(f"'{key}' is not known here; known are model, {known}", param=key)
+
+
+def values_of(response: InferResponse, name: str) -> Array:
+    """Return the array of one output."""
+    return next(tensor.data for tensor in response.outputs if tensor.name == name)
+
+
+def texts_tensor(name: str, texts: list[str] | tuple[str, ...]) -> Tensor:
+    """Make an input of texts."""
+    return bytes_tensor(name, [text.encode() for text in texts])
+
+
+def ids_tensors(rows: tuple[tuple[int, ...], ...]) -> list[Tensor]:
+    """Make the raw-tensor view's inputs of token ids, rows of any length."""
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return [Tensor("input_ids", "INT64", ids), Tensor("attention_mask", "INT64", mask)]
+
+
+def read_input(key: str, value: Any) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Return texts, or the token ids of texts, whether given for one or for several. Raises InvalidRequest."""
+    if type(value) is str:
+        return (value,), ()
+    if type(value) is list and value:
+        if all(type(item) is str for item in value):
+            return tuple(value), ()
+        rows: list[Any] = value if type(value[0]) is list else [value]
+        if all(type(row) is list and row and all(_is_id(token) for token in row) for row in rows):
+            return (), tuple(map(tuple, rows))
+    raise InvalidRequest(f"'{key}' must be a string, a list of strings, or lists of token ids; not empty", param=key)
+
+
+def read_texts(key: str, value: Any) -> list[str]:
+    """Return one or several texts as a list. Raises InvalidRequest."""
+    texts = [value] if type(value) is str else value
+    if type(texts) is list and texts and all(type(text) is str for text in texts):
+        return texts
+    raise InvalidRequest(f"'{key}' must be a string or a list of strings; not empty", param=key)
+
+
+def read_flag(document: Mapping[str, Any], key: str, default: bool) -> bool:
+    """Return a value that must be true or false. Raises InvalidRequest."""
+    value = document.get(key)
+    if value is None:
+        return default
+    if type(value) is not bool:
+        raise InvalidRequest(f"'{key}' must be true or false", param=key)
+    return value
+
+
+def read_count(document: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of at least 1, or 0 where there is none. Raises InvalidRequest."""
+    value = document.get(key)
+    if value is None:
+        return 0
+    if type(value) is not int or value < 1:
+        raise InvalidRequest(f"'{key}' must be a whole number of at least 1", param=key)
+    return value
+
+
+def _is_id(token: Any) -> bool:
+    return type(token) is int and -(2**63) <= token < 2**63
