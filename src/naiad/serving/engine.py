@@ -14,14 +14,18 @@ from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
 from naiad.serving.failures import failure_reason
 from naiad.serving.model import Cancel
+from naiad.serving.shared_memory.delivery import Delivery
+from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.serving.single import SingleAnswer
 
 
 class Engine:
     """Submits requests to the models of a catalog."""
 
-    def __init__(self, catalog: Catalog, clock: Clock = monotonic) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock = monotonic, memory: SharedMemory | None = None) -> None:
+        """memory: the regions that requests may point into; default: they may not."""
         self.catalog = catalog
+        self.memory = memory or SharedMemory()
         self._clock = clock
         self._is_stopping = False
         self.tracing = Tracing(knows=self.serves)
@@ -42,6 +46,9 @@ class Engine:
         `respond` is called on the loop's thread with each answer and whether it is the last, possibly before this
         returns; errors arrive there too. The result withdraws the request.
         """
+        if request.stores_outputs:
+            request.stores_outputs = False  # from here on that is the delivery's business
+            return Delivery(request, respond).submit(self.submit, request)
         if not request.arrived_s:
             request.arrived_s = self._clock()
         try:

@@ -60,8 +60,9 @@ class InferCall:
         arrived_s = self._clock()
         try:
             message, contents = parse_request(raw)
-            self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
-            request = decode(message, contents, self._limits)
+            if self._engine.catalog.has_decoupled:
+                self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
+            request = decode(message, contents, self._limits, self._engine.memory)
             request.arrived_s = arrived_s
             respond: Respond = self._respond
             if self._engine.tracing.is_on:
@@ -187,7 +188,7 @@ class StreamCall:
             return
         place = self._take_place(message)
         try:
-            request = decode(message, contents, self._limits)
+            request = decode(message, contents, self._limits, self._engine.memory)
             request.arrived_s = arrived_s
             place.wants_empty_final = request.wants_empty_final
             respond: Respond = partial(self._respond, place)
@@ -204,7 +205,9 @@ class StreamCall:
             place.cancel = cancel
 
     def _take_place(self, message: Any) -> _Place:
-        is_decoupled = self._engine.is_decoupled(message.model_name, message.model_version)
+        engine = self._engine
+        may_be = engine.catalog.has_decoupled
+        is_decoupled = may_be and engine.is_decoupled(message.model_name, message.model_version)
         place = _Place(message.model_name, message.id, not is_decoupled)
         self._under_way.add(place)
         if place.is_in_line:

@@ -57,7 +57,8 @@ class InferHandler:
         submit(self._engine, exchange, request, respond)
 
     def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
-        self._engine.refuse_decoupled(model, version, _DECOUPLED)
+        if self._engine.catalog.has_decoupled:
+            self._engine.refuse_decoupled(model, version, _DECOUPLED)
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         if length is None:
