@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +13,14 @@ from click.testing import CliRunner
 
 from naiad.cli.main import group
 from naiad.core import errors
-from naiad.testing import RunningServer
-
-pytestmark = pytest.mark.weights
+from naiad.testing import RunningServer, running_server, tiny_checkpoint
 
 
 def infer(*arguments: str) -> Any:
     return CliRunner().invoke(group, ["infer", *arguments])
 
 
+@pytest.mark.weights
 def test_infer_prints_a_short_answer(live_server: RunningServer) -> None:
     done = infer("all-MiniLM-L6-v2", "--text", "hello world", "--url", live_server.address)
     assert done.exit_code == 0
@@ -27,12 +28,14 @@ def test_infer_prints_a_short_answer(live_server: RunningServer) -> None:
     assert "[384]" in done.output
 
 
+@pytest.mark.weights
 def test_infer_prints_the_whole_answer_as_json(live_server: RunningServer) -> None:
     done = infer("all-MiniLM-L6-v2", "--text", "a", "--text", "b", "--json", "--url", live_server.url)
     answer = orjson.loads(done.output)
     assert (answer["model_name"], np.shape(answer["outputs"]["embedding"])) == ("all-MiniLM-L6-v2", (2, 384))
 
 
+@pytest.mark.weights
 def test_infer_takes_any_input(live_server: RunningServer) -> None:
     row = str(list(range(16)))
     done = infer(
@@ -43,6 +46,19 @@ def test_infer_takes_any_input(live_server: RunningServer) -> None:
     assert [line.split()[1:4:2] for line in shown.output.splitlines()[4:6]] == [["0", "0"], ["2", "0"]]
 
 
+def test_infer_prints_a_ranking_best_first(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "ranker", head="sequence-classification", labels=("relevant",))
+    texts = ["hello world", "a good movie", "the river"]
+    asked = ["ranker", "--text", "movie", "--input", f"documents={json.dumps(texts)}"]
+    with running_server(str(folder)) as running:
+        scores = orjson.loads(infer(*asked, "--json", "--url", running.address).output)["outputs"]["score"]
+        done = infer(*asked, "--parameter", "top_k=2", "--url", running.address)
+    order = sorted(range(3), key=lambda at: -scores[at])[:2]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.output.splitlines() if line[:1] == "│"]
+    assert rows == [[str(rank), str(at), f"{scores[at]:.5g}", texts[at]] for rank, at in enumerate(order, 1)]
+
+
+@pytest.mark.weights
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -42,6 +42,8 @@ def command(
         result = asked.infer(inputs, parameters=parameters)
     if as_json:
         click.echo(_json(result))
+    elif set(result) == {"score", "index"} and "documents" in inputs:
+        _show_ranking(result, inputs["documents"])
     else:
         _show(result)
 
@@ -137,6 +139,21 @@ def _show(result: Result) -> None:
     console.print(table)
     for name, value in result.parameters.items():
         console.print(Text(f"{name}: {value}"))
+
+
+def _show_ranking(result: Result, documents: Any) -> None:
+    """Documents best first; `score` is in their order, `index` is the order of the best."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    texts = documents if isinstance(documents, list) else [documents]
+    table = Table(title=f"{result.model_name} (version {result.model_version})", title_justify="left")
+    for name in ("rank", "index", "score", "document"):
+        table.add_column(name)
+    for rank, index in enumerate(_plain(result["index"]), 1):
+        table.add_row(str(rank), str(index), _brief(result["score"][index]), Text(str(texts[index])))
+    Console().print(table)
 
 
 def _brief(value: Any) -> str:
