@@ -66,7 +66,7 @@ def test_the_prefix_says_whether_a_message_is_compressed(message: bytes, flag: i
     head = interpret([(b":method", b"POST"), (b":path", b"/a/B"), (b"content-type", b"application/grpc"),
                       (b"grpc-accept-encoding", b"identity, gzip")])  # fmt: skip
     sent = Sent()
-    call = RpcCall(cast(Stream, sent), head, None, 1000, Gathering(1000))
+    call = RpcCall(cast("Stream", sent), head, None, 1000, Gathering(1000))
     call.compress("high")
     call.send(message)
     call.finish()
