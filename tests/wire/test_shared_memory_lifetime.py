@@ -280,7 +280,7 @@ def test_nothing_is_written_for_who_went_away(scene: Scene, begin: Callable[[Sce
     assert scene.output == bytes(16)
 
 
-def test_a_waiting_request_that_is_withdrawn_lets_go_at_once(scene: Scene) -> None:
+def test_a_waiting_request_that_is_withdrawn_lets_go_at_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """It never gets to the model."""
     running = scene.ask()
     ahead = scene.pool.submit(scene.post, "/v2/models/echo/infer", scene.body())
@@ -292,6 +292,7 @@ def test_a_waiting_request_that_is_withdrawn_lets_go_at_once(scene: Scene) -> No
     assert [one.result(PATIENCE_S)[0] for one in (running, ahead)] == [200, 200]
     scene.unregister()
     scene.check_gone()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_server_that_stops_lets_go_of_everything(tmp_path: Path) -> None:

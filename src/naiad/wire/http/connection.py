@@ -1,8 +1,8 @@
 """One HTTP/1.1 connection: bytes in, exchanges out, answers back in the order of the requests.
 
-Parsing is llhttp's (through httptools), once for each different head (`heads.py`). Knows nothing of routes or models: a
+Requests are read by `reader.py`, once for each different head (`heads.py`). Knows nothing of routes or models: a
 finished request goes to `dispatch` as an Exchange, and whoever has it answers it exactly once, now or later, from the
-event loop's thread.
+event loop's thread. A client that sends faster than it is answered, or does not read its answers, is not read from.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from naiad.protocol.limits import Limits
+from naiad.wire.http.capacity import Capacity
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
+from naiad.wire.http.patience import HttpTimes, Stage, Watch, allowed_s
+from naiad.wire.http.reader import Refusal, RequestReader
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -23,43 +25,47 @@ class HttpConnection(asyncio.Protocol):
     """The server's side of one connection."""
 
     def __init__(
-        self, dispatch: Callable[[Exchange], None], limits: Limits, connections: set[HttpConnection], heads: KnownHeads
+        self,
+        dispatch: Callable[[Exchange], None],
+        limits: Limits,
+        connections: set[HttpConnection],
+        heads: KnownHeads,
+        capacity: Capacity | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """Wait for the transport.
 
         dispatch: takes every complete request. connections: the listener's set; this one adds and removes itself.
-        heads: the listener's, shared by all connections.
+        heads, capacity, watch: the listener's, shared by all connections.
         """
-        import httptools
-
         self._dispatch = dispatch
         self._limits = limits
         self._connections = connections
         self._heads = heads
-        self._make_parser = httptools.HttpRequestParser
-        self._parse_error = httptools.HttpParserError
-        self._parser: Any = self._make_parser(self)
+        self._capacity = capacity or Capacity()
+        self._watch = watch
+        self._reader = RequestReader(limits, self._capacity, self.flush, self._take, self._allow_body)
         self._transport: asyncio.Transport | None = None
         self._exchanges: deque[Exchange] = deque()
         """Requests not yet answered to the client, oldest first."""
-        self._current = Exchange(self.flush)
-        self._headers: dict[bytes, bytes] = {}
-        """Of the current request."""
-        self._chunks: list[bytes] = []
-        self._body_bytes = 0
-        self._header_bytes = 0
-        self._unfinished_bytes = 0
-        """Received while the headers of the current request were not complete."""
-        self._chunk_count = 0
-        self._begun = 0
-        """Requests begun so far."""
-        self._is_in_headers = True
-        self._is_between = True
-        """The parser has no request in hand."""
+        self._waiting: deque[Exchange] = deque()
+        """The newest of them, not yet dispatched."""
+        self._most_exchanges = limits.pipelined
+        """As many may be under way; 0 while the client is not read from."""
+        self._is_releasing = False
+        self._is_unread = False
+        """The client does not read what we write."""
         self._is_closing = False
         """Read no more; close when everything owed is sent."""
         self._is_draining = False
         """The next answer says that the connection closes."""
+        self._lingers = False
+        """The client may still be sending; closing at once would destroy the answer on its way (RFC 9112, 9.6)."""
+        self._stage: tuple[Stage, int] = (Stage.IDLE, 0)
+        """Where the watch last saw it, and since when."""
+        self._stage_since_s = 0.0
+        self._is_heard = True
+        """Bytes have come since the watch last looked."""
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
 
@@ -73,7 +79,12 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
         self._transport = transport  # type: ignore[assignment]  # a stream transport, by construction
+        if len(self._connections) >= self._capacity.connections:
+            self._refuse(Refusal(503, self._capacity.crowded_message), lingers=False)
+            return
         self._connections.add(self)
+        if self._watch is not None:
+            self._watch.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Abandon what is not answered; called by the loop."""
@@ -81,16 +92,20 @@ class HttpConnection(asyncio.Protocol):
         self._connections.discard(self)
         self.lost.set()
         self._transport = None
+        self._is_closing = True
+        self._reader.drop()
         for exchange in self._exchanges:
             if exchange.on_abandon is not None:
                 exchange.on_abandon()
         self._exchanges.clear()
+        self._waiting.clear()
 
     def data_received(self, data: bytes) -> None:
         """Parse; called by the loop."""
+        self._is_heard = True
         if self._is_closing:
             return
-        if self._is_between:
+        if self._reader.is_between:
             exchange = self._heads.recall(data, self.flush)
             if exchange is not None:
                 self._take(exchange)
@@ -99,93 +114,33 @@ class HttpConnection(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Parse in full, and remember the head if this was one whole request."""
-        begun, was_between = self._begun, self._is_between
+        reader = self._reader
+        begun, was_between = reader.begun, reader.is_between
         try:
-            self._parser.feed_data(data)
-            if self._is_in_headers:
-                # The parser shows a header only when it is whole; an endless one must not fill its memory.
-                self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self._begun else 0
-                self._check_header(self._unfinished_bytes)
-        except self._parse_error as error:
-            cause = error.__context__
-            if isinstance(cause, _RefusedError):
-                self._refuse(cause.status, cause.message)
-            else:
-                self._refuse(400, f"malformed HTTP request: {error}")
-        except _RefusedError as error:
-            self._refuse(error.status, error.message)
-        if was_between and self._is_between and self._begun == begun + 1:
-            self._heads.learn(data, self._current)
+            reader.feed(data)
+        except Refusal as refusal:
+            self._refuse(refusal)
+            return
+        if was_between and reader.is_between and reader.begun == begun + 1:
+            self._heads.learn(data, reader.current)
+        if len(self._exchanges) > 1 and self._holds_too_much():
+            self._hold()
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._is_unread = True
+        self._hold()
 
     def resume_writing(self) -> None:
         """Read on; called by the loop."""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        self._is_unread = False
+        self._release()
 
-    # httptools callbacks
+    # requests
 
-    def on_message_begin(self) -> None:
-        """Start a request."""
-        self._current = Exchange(self.flush)
-        self._current.headers = self._headers = {}
-        self._chunks = []
-        self._body_bytes = self._header_bytes = self._chunk_count = 0
-        self._begun += 1
-        self._is_in_headers = True
-        self._is_between = False
-
-    def on_url(self, url: bytes) -> None:
-        """Take a piece of the request target."""
-        self._current.url += url
-        self._count_header(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        headers = self._headers
-        key = name.lower()
-        headers[key] = headers[key] + b", " + value if key in headers else value
-        self._count_header(len(name) + len(value))
-
-    def on_headers_complete(self) -> None:
-        """Refuse what is announced to be too large before any of it is read."""
-        self._is_in_headers = False
-        current = self._current
-        current.method = self._parser.get_method()
-        current.keep_alive = self._parser.should_keep_alive()
-        length = current.headers.get(b"content-length")
-        if length is not None:
-            self._check_body(int(length))
-        if current.headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
+    def _allow_body(self) -> None:
+        if self._transport is not None and not self._exchanges:  # or it would stand in the middle of an answer
             self._transport.write(_CONTINUE)
-
-    def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
-        self._body_bytes += len(body)
-        self._check_body(self._body_bytes)
-        self._chunks.append(body)
-
-    def on_chunk_header(self) -> None:
-        """Count the chunks of a chunked body."""
-        self._chunk_count += 1
-        if self._chunk_count > self._limits.chunks + 1:  # the last chunk is empty
-            raise _RefusedError(
-                400,
-                f"Chunked request body exceeds maximum of {self._limits.chunks} non-empty chunks. "
-                "Send fewer or larger HTTP chunks.",
-            )
-
-    def on_message_complete(self) -> None:
-        """Hand the request over."""
-        self._is_between = True
-        current = self._current
-        chunks = self._chunks
-        current.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        self._take(current)
 
     def _take(self, exchange: Exchange) -> None:
         """Hand a whole request over, unless the answer to the one before it says that the connection closes."""
@@ -195,7 +150,35 @@ class HttpConnection(asyncio.Protocol):
             exchange.keep_alive = False
         self._exchanges.append(exchange)
         self._is_closing = not exchange.keep_alive
-        self._dispatch(exchange)
+        if len(self._exchanges) > self._most_exchanges:
+            self._waiting.append(exchange)
+            self._hold()
+        else:
+            self._dispatch(exchange)
+
+    def _holds_too_much(self) -> bool:
+        return sum(len(exchange.body) for exchange in self._exchanges) > self._limits.body_bytes
+
+    def _hold(self) -> None:
+        """Read no more until some of what is under way is answered and read."""
+        if self._most_exchanges and self._transport is not None:
+            self._most_exchanges = 0
+            self._transport.pause_reading()
+
+    def _release(self) -> None:
+        """Dispatch what waits as far as it may be, and read on when nothing waits any more."""
+        if self._is_releasing or self._transport is None:
+            return
+        self._is_releasing = True
+        waiting, exchanges = self._waiting, self._exchanges
+        while waiting and not self._is_unread and len(exchanges) - len(waiting) < self._limits.pipelined:
+            self._dispatch(waiting.popleft())
+        self._is_releasing = False
+        is_free = not waiting and not self._is_unread and not (len(exchanges) > 1 and self._holds_too_much())
+        if is_free and not self._most_exchanges:
+            self._most_exchanges = self._limits.pipelined
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     # answers
 
@@ -213,8 +196,41 @@ class HttpConnection(asyncio.Protocol):
         if transport is None or not ready:
             return
         transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+        if not self._most_exchanges:
+            self._check_unsent()
+            self._release()
         if self._is_closing and not exchanges:
+            self._close()
+
+    def _check_unsent(self) -> None:
+        """Cut off a client that does not read while a stream has ever more to say."""
+        transport = self._transport
+        if transport is None or not self._is_unread or not self._exchanges:
+            return
+        if transport.get_write_buffer_size() > self._limits.unsent_bytes:
+            transport.abort()
+
+    def _close(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._lingers and transport.can_write_eof():
+            transport.write_eof()
+            transport.resume_reading()  # what comes is thrown away
+        else:
             transport.close()
+
+    def _refuse(self, refusal: Refusal, *, lingers: bool = True) -> None:
+        """Answer a request that could not be read to its end, after those before it, and close."""
+        self._reader.drop()
+        self._is_closing = True
+        self._lingers = lingers
+        exchange = Exchange(self.flush)
+        exchange.keep_alive = False
+        self._exchanges.append(exchange)
+        exchange.fail(refusal.status, refusal.message)
+
+    # the end
 
     def drain(self) -> None:
         """Let the next answer be the last, and say so in it: a client that knows sends nothing that would be lost."""
@@ -235,35 +251,39 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        self._check_header(self._header_bytes)
+    # time
 
-    def _check_header(self, size: int) -> None:
-        if size > self._limits.header_bytes:
-            raise _RefusedError(431, f"request headers exceed the maximum of {self._limits.header_bytes} bytes")
+    def look(self, now_s: float, times: HttpTimes) -> None:
+        """Do what the time asks for; called by the watch."""
+        transport = self._transport
+        if transport is None:
+            return
+        stage = self._where(transport)
+        if stage != self._stage or (self._is_heard and stage[0] is Stage.IDLE):
+            self._stage, self._stage_since_s, self._is_heard = stage, now_s, False
+            return
+        limit_s = allowed_s(stage[0], times, self._reader.body_bytes)
+        if limit_s is not None and now_s - self._stage_since_s >= limit_s:
+            self._time_out(stage[0], transport, limit_s)
 
-    def _check_body(self, size: int) -> None:
-        if size > self._limits.body_bytes:
-            raise _RefusedError(
-                400,
-                f"request JSON size of {size} bytes exceeds the maximum allowed input size of "
-                f"{self._limits.body_bytes} bytes. Use --http-max-input-size to increase the limit.",
-            )
+    def _where(self, transport: asyncio.Transport) -> tuple[Stage, int]:
+        """Return where the connection stands and a number that changes when it gets on."""
+        reader = self._reader
+        if unsent := transport.get_write_buffer_size():
+            return Stage.SENDING, unsent
+        if self._is_closing and not self._exchanges:
+            return Stage.LINGERING, 0
+        if self._exchanges:
+            return Stage.WORKING, 0
+        if reader.is_between:
+            return Stage.IDLE, 0
+        return (Stage.HEADERS if reader.is_in_headers else Stage.BODY), reader.begun
 
-    def _refuse(self, status: int, message: str) -> None:
-        """Answer a request that could not be read to its end, after those before it, and close."""
-        self._is_closing = True
-        exchange = Exchange(self.flush)
-        exchange.keep_alive = False
-        self._exchanges.append(exchange)
-        exchange.fail(status, message)
-
-
-class _RefusedError(Exception):
-    """Raised inside a parser callback to stop reading; carries the answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
+    def _time_out(self, stage: Stage, transport: asyncio.Transport, limit_s: float) -> None:
+        if stage is Stage.IDLE:
+            transport.close()
+        elif stage in (Stage.HEADERS, Stage.BODY):
+            what = "headers" if stage is Stage.HEADERS else "body"
+            self._refuse(Refusal(408, f"the request's {what} did not arrive within {limit_s:.0f} s"))
+        else:
+            transport.abort()
