@@ -184,12 +184,12 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
         "exceed maximum size",
     ),
     "shared memory": (
-        lambda: infer_request(one(parameters={"shared_memory_region": {"string_param": "r"}})),
+        lambda: infer_request(one(parameters=IN_MEMORY)),
         Unsupported,
         "Client shared memory is disabled.",
     ),
     "shared memory output": (
-        lambda: infer_request(outputs=[{"name": "y", "parameters": {"shared_memory_region": {"string_param": "r"}}}]),
+        lambda: infer_request(outputs=[{"name": "y", "parameters": IN_MEMORY}]),
         Unsupported,
         "Client shared memory is disabled.",
     ),
@@ -234,6 +234,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
         "invalid value type for 'classification' parameter, expected int64_param",
     ),
 }
+IN_MEMORY = {"shared_memory_region": {"string_param": "r"}, "shared_memory_byte_size": {"int64_param": 8}}
 
 
 @pytest.mark.parametrize("case", WRONG)
