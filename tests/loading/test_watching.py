@@ -57,6 +57,13 @@ def test_every_kind_of_change_is_seen(tmp_path: Path) -> None:
     assert states[0] == states[-1] == ()
 
 
+def test_hidden_files_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / ".naiad").mkdir()
+    (tmp_path / ".naiad" / "converted").write_text("")
+    (tmp_path / ".config.pbtxt.swp").write_text("")
+    assert signature(tmp_path) == ()
+
+
 def test_a_link_in_a_circle_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "file").write_text("")

@@ -35,14 +35,17 @@ def list_models(repository: Path) -> list[Path]:
 
 
 def signature(folder: Path) -> Signature:
-    """Say how a folder is now; files that vanish meanwhile and folders behind links are left out."""
+    """Say how a folder is now; left out are hidden files and folders, where we keep what was made of the others."""
     rows: list[tuple[str, int, int, int]] = []
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]
         for name in names:
+            if name[0] == ".":
+                continue
             path = os.path.join(place, name)  # noqa: PTH118 — thousands of them, every few seconds
             try:
                 status = os.stat(path)  # noqa: PTH116
-            except OSError:
+            except OSError:  # gone meanwhile, or a link to nowhere
                 continue
             rows.append((os.path.relpath(path, folder), status.st_mtime_ns, status.st_size, status.st_ino))
     return tuple(sorted(rows))
