@@ -1,0 +1,48 @@
+"""Log lines as Triton writes them, for what reads Triton's logs: a head of its own and the message as a JSON string.
+
+    default   I0822 12:34:56.123456 123 file.py:99] "message"
+    ISO8601   2024-08-22T12:34:56Z I 123 file.py:99] "message"
+
+Times are UTC; the number before the file is the process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+
+
+class TritonFormatter(logging.Formatter):
+    """One line a record, whatever a client put into it."""
+
+    def __init__(self, *, has_iso_time: bool) -> None:
+        super().__init__()
+        self._has_iso_time = has_iso_time
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render; a traceback is a part of the message."""
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        return f"{self._head(record)} {record.process} {record.filename}:{record.lineno}] {quoted(message)}"
+
+    def _head(self, record: logging.LogRecord) -> str:
+        level, moment = _letter(record.levelno), time.gmtime(record.created)
+        if self._has_iso_time:
+            return time.strftime("%Y-%m-%dT%H:%M:%SZ ", moment) + level
+        microseconds = int(record.created % 1 * 1e6)
+        return level + time.strftime("%m%d %H:%M:%S", moment) + f".{microseconds:06d}"
+
+
+def quoted(text: str) -> str:
+    """Return a text as a JSON string without anything that a terminal or a reader of lines could take for more."""
+    return "".join(
+        char if char.isprintable() else json.dumps(char)[1:-1] for char in json.dumps(text, ensure_ascii=False)
+    )
+
+
+def _letter(level: int) -> str:
+    if level >= logging.ERROR:
+        return "E"
+    return "W" if level >= logging.WARNING else "I"
