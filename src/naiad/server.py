@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from naiad.core.config import ServerSettings
 from naiad.loading.control import Control
+from naiad.observe.log_control import LogControl
+from naiad.observe.logs import LogOptions
 from naiad.observe.metrics import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
@@ -41,7 +43,8 @@ class Server:
             self.engine, settings.server_name, self._control, strict_readiness=settings.strict_readiness
         )
         self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
-        services = Services(self.engine, overview, self._control)
+        logs = LogControl(LogOptions.of(settings))
+        services = Services(self.engine, overview, self._control, logs=logs)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self._doors = Doors(services, settings, page.render)
 

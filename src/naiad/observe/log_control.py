@@ -69,7 +69,7 @@ class LogControl:
 
 
 def _apply(settings: LogOptions) -> None:
-    """Set up logging anew, where it was set up by us; a program of its own that has a server in it keeps its handlers."""
+    """Set up logging anew, if it was set up by us: a program that has a server in it keeps its own handlers."""
     logger = logging.getLogger("naiad")
     if not logger.handlers:
         logger.setLevel(logging.DEBUG if settings.verbose else logging.INFO)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from naiad.observe.log_control import LogControl
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
@@ -16,6 +17,7 @@ class Services:
 
     engine: Engine
     overview: Overview
+    logs: LogControl = field(default_factory=LogControl, kw_only=True)
     control: ModelControl = field(default_factory=FixedModels)
 
     @property

@@ -183,7 +183,7 @@ def test_methods_that_read() -> None:
         ("CudaSharedMemoryRegister", {"name": "r"}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("CudaSharedMemoryUnregister", {}, "UNIMPLEMENTED", "Client shared memory is disabled."),
         ("TraceSetting", {"model_name": "nope"}, "INVALID_ARGUMENT", "Request for unknown model : nope"),
-        ("LogSettings", {}, "UNIMPLEMENTED", "log settings cannot be read"),
+        ("LogSettings", {"settings": {"log_info": {"string_param": "x"}}}, "INVALID_ARGUMENT", "expect boolean for"),
     ],
 )
 def test_methods_that_refuse(name: str, fields: dict[str, Any], status: str, words: str) -> None:

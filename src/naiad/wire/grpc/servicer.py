@@ -22,6 +22,7 @@ from naiad.wire.grpc.methods.repository import repository_methods
 from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
 from naiad.wire.grpc.methods.trace import trace_methods
 from naiad.wire.grpc.reflection import REFLECTION, serve_reflection
+from naiad.wire.grpc.request_log import noted
 from naiad.wire.services import Services
 
 SERVICE = "/inference.GRPCInferenceService/"
@@ -42,6 +43,7 @@ class Servicer:
         self._compression = "" if compression == "none" else compression
         self._engine = services.engine
         self._overview = services.overview
+        self._logs = services.logs
         self._limits = limits
         self._streams: set[StreamCall] = set()
         methods = {
@@ -55,6 +57,8 @@ class Servicer:
 
     def __call__(self, call: Call) -> None:
         """Take a call whose headers have arrived."""
+        if self._logs.is_verbose:
+            call = noted(call)
         if call.method in _INFERENCE:
             self._infer(call)
         elif call.method in self._methods:

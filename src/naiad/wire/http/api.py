@@ -14,9 +14,11 @@ from naiad.wire.http.answering import safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
+from naiad.wire.http.logging import logging_routes
 from naiad.wire.http.openai import openai_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Route, Router, route
+from naiad.wire.http.shared_memory import shared_memory_routes
 from naiad.wire.http.trace import trace_routes
 from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
@@ -27,7 +29,7 @@ _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 def http_router(services: Services, limits: Limits, gate: Gate | None = None) -> Router:
     """Make the router of the HTTP door: v2, then OpenAI's routes."""
-    return Router([*v2_routes(services, limits), *openai_routes(services, limits)], gate)
+    return Router([*v2_routes(services, limits), *openai_routes(services, limits)], gate, services.logs)
 
 
 def v2_routes(services: Services, limits: Limits) -> list[Route]:
@@ -46,8 +48,10 @@ def v2_routes(services: Services, limits: Limits) -> list[Route]:
         route(r"/v2", Feature.METADATA, GET=safe(api.server)),
         route(r"/v2/health/live", Feature.HEALTH, GET=safe(api.live)),
         route(r"/v2/health/ready", Feature.HEALTH, GET=safe(api.ready)),
+        *shared_memory_routes(services, limits),
         *repository_routes(services, limits),
         *trace_routes(services, limits),
+        *logging_routes(services, limits),
     ]
 
 

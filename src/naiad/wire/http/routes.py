@@ -12,8 +12,10 @@ from functools import partial
 from urllib.parse import unquote
 
 from naiad.core.features import Feature
+from naiad.observe.log_control import LogControl
 from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.request_log import note_request
 from naiad.wire.restrictions import Gate, Password
 
 Handler = Callable[..., None]
@@ -41,8 +43,9 @@ def route(pattern: str, feature: Feature, **methods: Handler) -> Route:
 class Router:
     """Finds and calls the handler of an exchange."""
 
-    def __init__(self, routes: Sequence[Route], gate: Gate | None = None) -> None:
+    def __init__(self, routes: Sequence[Route], gate: Gate | None = None, logs: LogControl | None = None) -> None:
         self.routes = tuple(routes)
+        self._logs = logs or LogControl()
         self._gate = gate or Gate()
         self._found: dict[tuple[bytes, bytes], tuple[Handler, dict[str, str]]] = {}
 
@@ -55,6 +58,8 @@ class Router:
             if len(self._found) < _REMEMBERED:
                 self._found[key] = found
         handler, arguments = found
+        if self._logs.is_verbose:
+            note_request(exchange)
         try:
             handler(exchange, **arguments)
         except Exception:  # noqa: BLE001 — whatever happens, who asked is answered and the connection lives on

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from naiad.core.errors import Unsupported
+from naiad.core.errors import InvalidRequest, Unsupported
+from naiad.observe.log_control import NO_FILE, SWITCHES, LogControl
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.services import Services
+
+_log = logging.getLogger("naiad.wire.grpc")
+
+_KINDS = {
+    **dict.fromkeys(SWITCHES, ("bool_param", "boolean")),
+    "log_verbose_level": ("uint32_param", "int32"),
+    "log_format": ("string_param", "string"),
+}
+"""Which field of a value each setting takes, and what the error calls it."""
 
 
 def logging_methods(services: Services) -> dict[str, Method]:
     """Return the methods by name."""
-    del services
-    return {"LogSettings": _refuse}
+    return {"LogSettings": partial(_settings, services.logs)}
 
 
-def _refuse(_: Any) -> Mapping[str, Any]:
-    raise Unsupported("log settings cannot be read or changed over the network; see --log-level and --log-format")
+def _settings(logs: LogControl, request: Any) -> Mapping[str, Any]:
+    settings = logs.change(_read(request.settings))
+    kinds = {"log_file": "string_param"} | {key: kind for key, (kind, _) in _KINDS.items()}
+    return {"settings": {key: {kinds[key]: value} for key, value in settings.items()}}
+
+
+def _read(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the change that is asked for. Raises Unsupported, InvalidRequest."""
+    if "log_file" in settings:
+        raise Unsupported(NO_FILE)
+    change: dict[str, Any] = {}
+    for key in sorted(settings):
+        if key not in _KINDS:
+            _log.warning("log setting '%s' was ignored: there is no such setting", key)
+            continue
+        field, kind = _KINDS[key]
+        if settings[key].WhichOneof("parameter_choice") != field:
+            raise InvalidRequest(f"expect {kind} for '{key}'")
+        change[key] = getattr(settings[key], field)
+    return change

@@ -1,0 +1,40 @@
+"""A line for each request when the log is verbose: method, target, status, milliseconds."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.wire.http.exchange import Exchange
+
+_log = logging.getLogger("naiad.wire.http")
+
+
+def note_request(exchange: Exchange, clock: Clock = monotonic) -> None:
+    """Have the line written when a request is answered."""
+    began_s = clock()
+    answer, begin_stream, end_stream = exchange.answer, exchange.begin_stream, exchange.end_stream
+    status = 0
+
+    def write(status: int) -> None:
+        target = exchange.url.decode("latin-1")
+        _log.debug("%s %s %d %.3f ms", exchange.method.decode("latin-1"), target, status, 1e3 * (clock() - began_s))
+
+    def answered(code: int, *rest: Any, **more: Any) -> None:
+        if not exchange.is_finished:
+            answer(code, *rest, **more)
+            write(code)
+
+    def begun(code: int, *rest: Any, **more: Any) -> None:
+        nonlocal status
+        status = code
+        begin_stream(code, *rest, **more)
+
+    def ended() -> None:
+        if not exchange.is_finished:
+            end_stream()
+            write(status)
+
+    # Nobody else needs these: an exchange is like any other as long as the log is not verbose.
+    vars(exchange).update(answer=answered, begin_stream=begun, end_stream=ended)
