@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from naiad.observe.logs import set_up_logging
+from naiad.observe.logs import LogOptions, set_up_logging
 from naiad.repository import BarProgress, LineProgress, progress_for
 from naiad.repository.progress import Meter, size_text
 
@@ -63,7 +63,7 @@ def test_what_is_logged_while_bars_are_drawn_stands_above_them(monkeypatch: pyte
     monkeypatch.setenv("TERM", "xterm")
     for name, value in (("handlers", []), ("propagate", True), ("level", logging.NOTSET)):
         monkeypatch.setattr(logging.getLogger("naiad"), name, value)
-    set_up_logging("info", "text")
+    set_up_logging(LogOptions(format="text"))
     progress = progress_for(stream)
     progress.begin("org/name", 10_000_000)
     progress.advance("model.safetensors", 5, 10_000_000)

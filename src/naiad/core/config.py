@@ -65,7 +65,7 @@ class ServerSettings:
         (), "CATEGORY[,CATEGORY...]:HEADER=VALUE: requests must carry the header.", group="HTTP", is_secret=True
     )
     http_header_forward_pattern: str = _option(
-        "", "Headers whose whole name matches become request parameters.", group="HTTP"
+        "", "Headers whose name matches, in any case and anywhere, become request parameters.", group="HTTP"
     )
 
     allow_grpc: bool = _option(True, "Open the gRPC door.", group="gRPC")
@@ -93,7 +93,7 @@ class ServerSettings:
         is_secret=True,
     )
     grpc_header_forward_pattern: str = _option(
-        "", "Metadata whose whole name matches becomes request parameters.", group="gRPC"
+        "", "Metadata whose name matches, in any case and anywhere, become request parameters.", group="gRPC"
     )
     grpc_infer_response_compression_level: str = _option(
         "none",
@@ -226,6 +226,9 @@ class ServerSettings:
         choices=("auto", "text", "json", "default", "iso8601"),
     )
     log_verbose: int = _option(0, "Triton's verbosity; 1 or more says as much as debug.", group="Logging", least=0)
+    log_info: bool = _option(True, "Write lines of level info, if --log-level has them.", group="Logging")
+    log_warning: bool = _option(True, "Write lines of level warning, if --log-level has them.", group="Logging")
+    log_error: bool = _option(True, "Write lines of level error.", group="Logging")
     log_file: str = _option("", "File to append log lines to, instead of stderr.", group="Logging")
     trace_config: tuple[str, ...] = _option(
         (),
@@ -237,6 +240,8 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for option in fields(self):
             _check(option.name, getattr(self, option.name), option.metadata)
+        if not self.host:
+            raise InvalidConfiguration("--host must not be empty; 0.0.0.0 means every address of this machine")
         doors = [self.address_of(door) for door in DOORS if getattr(self, f"allow_{door}")]
         fixed = [address for address in doors if address[1]]
         if len(set(fixed)) != len(fixed):

@@ -7,6 +7,19 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import InvalidConfiguration
+from naiad.observe.triton_lines import TritonFormatter
+
+_LOGGER = "naiad"
+"""The root of all loggers of ours."""
+
+_LEVELS = ("debug", "info", "warning", "error")
+_TABLE = "table_lines"
+"""Of a record: what a formatter of Triton's prints below its line instead of a message."""
 
 _RESERVED = frozenset(vars(logging.makeLogRecord({})))
 
@@ -39,6 +52,17 @@ class TextFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class TableFormatter(TritonFormatter):
+    """Triton's lines; a table stands below an empty one, as Triton prints its tables."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render."""
+        lines = vars(record).get(_TABLE)
+        if lines is None:
+            return super().format(record)
+        return "\n".join([super().format(record).removesuffix('""'), *lines, ""])
+
+
 class _Stderr(io.TextIOBase):
     """What sys.stderr is at the moment: while progress bars are drawn, something that prints above them."""
 
@@ -49,13 +73,99 @@ class _Stderr(io.TextIOBase):
         sys.stderr.flush()
 
 
-def set_up_logging(level: str, log_format: str) -> bool:
-    """Send the `naiad` loggers to stderr; returns whether as text. log_format: auto is text in a terminal."""
-    is_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(_Stderr())
-    handler.setFormatter(TextFormatter() if is_text else JsonFormatter())
-    logger = logging.getLogger("naiad")
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """Which lines are written, how, and where to; in Triton's words."""
+
+    info: bool = True
+    warning: bool = True
+    error: bool = True
+    verbose: int = 0
+    """1 or more: lines of level debug, too."""
+    format: str = "auto"
+    """auto, text, json, default or iso8601; the last two are Triton's."""
+    file: str = ""
+    """Empty: stderr."""
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> LogOptions:
+        """Return what the options say; `--log-level` is the least level that is written."""
+        least = _LEVELS.index(settings.log_level)
+        return cls(
+            info=settings.log_info and least <= _LEVELS.index("info"),
+            warning=settings.log_warning and least <= _LEVELS.index("warning"),
+            error=settings.log_error,
+            verbose=max(settings.log_verbose, int(settings.log_level == "debug")),
+            format=settings.log_format,
+            file=settings.log_file,
+        )
+
+    @property
+    def resolved_format(self) -> str:
+        """The format, with auto decided: text in a terminal, json elsewhere."""
+        if self.format != "auto":
+            return self.format
+        return "text" if not self.file and sys.stderr.isatty() else "json"
+
+    def wants(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written; used as the handler's filter."""
+        if record.levelno >= logging.ERROR:
+            return self.error
+        if record.levelno >= logging.WARNING:
+            return self.warning
+        return self.info if record.levelno >= logging.INFO else self.verbose > 0
+
+
+def set_up_logging(settings: LogOptions) -> None:
+    """Write the lines of the `naiad` loggers as told, from now on; may be called again to change it.
+
+    Raises InvalidConfiguration for a file that cannot be written.
+    """
+    handler = _handler(settings.file)
+    handler.setFormatter(_formatter(settings.resolved_format))
+    handler.addFilter(settings.wants)
+    logger = logging.getLogger(_LOGGER)
+    before = list(logger.handlers)
     logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
+    for old in before:
+        old.close()
+    logger.setLevel(logging.DEBUG if settings.verbose else logging.INFO)
     logger.propagate = False
-    return is_text
+
+
+def log_table(logger: logging.Logger, rows: Sequence[Sequence[str]]) -> None:
+    """Write a table at level info: whole in Triton's formats, a line for each row in the others.
+
+    rows: the first is the heading.
+    """
+    shown = [
+        ["".join(char if char.isprintable() else repr(char)[1:-1] for char in cell) for cell in row] for row in rows
+    ]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+    lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in shown]
+    handler = next(iter(logging.getLogger(_LOGGER).handlers), None)
+    if handler is None or not isinstance(handler.formatter, TritonFormatter):
+        for line in lines:
+            logger.info("%s", line)
+        return
+    rule = f"+{'+'.join('-' * (width + 2) for width in widths)}+"
+    logger.info("", extra={_TABLE: [rule, lines[0], rule, *lines[1:], rule]}, stacklevel=2)
+
+
+def _handler(file: str) -> logging.Handler:
+    if not file:
+        return logging.StreamHandler(_Stderr())
+    from logging.handlers import WatchedFileHandler  # its siblings import sockets and pickle
+
+    try:
+        return WatchedFileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise InvalidConfiguration(f"--log-file: cannot write '{file}': {error.strerror or error}") from error
+
+
+def _formatter(name: str) -> logging.Formatter:
+    if name == "text":
+        return TextFormatter()
+    if name == "json":
+        return JsonFormatter()
+    return TableFormatter(has_iso_time=name == "iso8601")

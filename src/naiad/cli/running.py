@@ -1,0 +1,135 @@
+"""Running a server until it is told to stop: signals, the exit status, the lines that scripts wait for.
+
+Shared by the commands that serve; what is served, and how, is theirs to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import time
+from collections.abc import Sequence
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import NaiadError
+from naiad.observe.logs import log_table
+from naiad.repository import FetchSettings, ModelEntry
+from naiad.server import Server
+from naiad.serving.states import State
+from naiad.wire.listening import address
+
+COLLECT_AFTER_OBJECTS = 20_000
+"""Python's own 700 costs a small request about a tenth of its time."""
+
+_log = logging.getLogger("naiad")
+
+
+def run(
+    entries: Sequence[ModelEntry],
+    settings: ServerSettings,
+    fetching: FetchSettings,
+    began_s: float,
+    *,
+    opens_first: bool = True,
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status: 0 after a clean stop.
+
+    began_s: when the command began, by `time.perf_counter`. opens_first: open the doors before the models are loaded,
+    so that probes find them; else after, as Triton does. Raises NaiadError when the server cannot start.
+    """
+    import uvloop
+
+    return uvloop.run(_Run(entries, settings, fetching, began_s).serve(opens_first=opens_first))
+
+
+class _Run:
+    def __init__(
+        self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings, began_s: float
+    ) -> None:
+        self._server = Server(entries, settings, fetching)
+        self._settings = settings
+        self._began_s = began_s
+        self._stop = asyncio.Event()
+
+    async def serve(self, *, opens_first: bool) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        starting = asyncio.ensure_future(self._start(opens_first=opens_first))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not self._stop.is_set():
+            try:
+                all_loaded = starting.result()
+            except NaiadError:
+                await self._server.stop()
+                raise
+            if not all_loaded and self._settings.exit_on_error:
+                await self._server.stop()
+                return 1
+            _forget_garbage()
+            await stopping
+        starting.cancel()
+        is_clean = await self._server.stop()
+        _log.info("stopped")
+        return 0 if is_clean else 1
+
+    async def _start(self, *, opens_first: bool) -> bool:
+        """Open and load; returns whether all models could be loaded."""
+        if opens_first:
+            await self._server.start()
+        all_loaded = await self._server.load()
+        _log_models(self._server)
+        if not all_loaded and self._settings.exit_on_error:
+            _log.error(
+                "creating server: Internal - failed to load all models: "
+                "not all models could be loaded, and --exit-on-error is set"
+            )
+            return False
+        if not opens_first:
+            await self._server.start()
+        self._log_ready()
+        return all_loaded
+
+    def _log_ready(self) -> None:
+        took_s = time.perf_counter() - self._began_s
+        for door, scheme in (("http", "http"), ("grpc", "grpc"), ("metrics", "http")):
+            if getattr(self._settings, f"allow_{door}"):
+                host, _ = self._settings.address_of(door)
+                port = getattr(self._server, f"{door}_port")
+                tls = "s" if door == "http" and self._settings.http_tls_cert else ""
+                _log.info("ready on %s%s://%s after %.2f s", scheme, tls, address(host, port), took_s)
+                return
+        _log.info("ready, with no door open, after %.2f s", took_s)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            _log.warning("second %s: stopping at once", number.name)
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        _log.info("%s: finishing running requests, then stopping", number.name)
+        self._stop.set()
+
+
+def _forget_garbage() -> None:
+    # What is loaded stays: the collector need not walk it again. A request leaves no cycles behind, so it may come
+    # round less often, too.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS)
+
+
+def _log_models(server: Server) -> None:
+    """Print the table of models, as scripts written for Triton look for it, and what cannot be served."""
+    entries = list(server.catalog.entries())
+    rows = [("Model", "Version", "Status")]
+    for entry in entries:
+        reason = f": {entry.reason}" if entry.reason and entry.state is not State.READY else ""
+        rows.append((entry.name, entry.version or "-", f"{entry.state}{reason}"))
+    log_table(_log, rows)
+    failed = [entry.name for entry in entries if entry.state is not State.READY]
+    if failed:
+        left = "the others are served" if len(failed) < len(entries) else "nothing else is left to serve"
+        _log.warning("%d of %d models cannot be served (%s); %s", len(failed), len(entries), ", ".join(failed), left)
