@@ -12,7 +12,7 @@ from naiad.core.errors import NaiadError, NotReady, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse, Respond
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
-from naiad.serving.failures import failure_reason
+from naiad.serving.failures import failure_reason, naming_request
 from naiad.serving.model import Cancel
 from naiad.serving.shared_memory.delivery import Delivery
 from naiad.serving.shared_memory.registry import SharedMemory
@@ -62,7 +62,7 @@ class Engine:
             return model.submit(request, respond)
         except NaiadError as error:
             model.statistics.record_failure(failure_reason(error), self._clock() - request.arrived_s)
-            respond(error, True)
+            respond(naming_request(error, request), True)
             return _too_late
 
     def is_decoupled(self, model: str, version: str) -> bool:

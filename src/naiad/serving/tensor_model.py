@@ -17,7 +17,7 @@ from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 from naiad.serving.classification import classify
-from naiad.serving.failures import failure_reason
+from naiad.serving.failures import failure_reason, naming_request
 from naiad.serving.model import Cancel
 from naiad.serving.moments import mark_job
 from naiad.serving.validation import RequestCheck
@@ -89,7 +89,7 @@ class TensorModel:
             mark_job(request.trace, job)
         if isinstance(result, NaiadError):
             statistics.record_failure(failure_reason(result), now - request.arrived_s)
-            job.owner(result, True)
+            job.owner(naming_request(result, request), True)
             return
         assert run is not None
         statistics.record_answer(now - request.arrived_s, run.started_s - job.queued_s, job.size)

@@ -23,7 +23,7 @@ from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 from naiad.serving.classification import classify
 from naiad.serving.encoder_queue import EncoderQueue
-from naiad.serving.failures import failure_reason
+from naiad.serving.failures import failure_reason, naming_request
 from naiad.serving.model import Cancel
 from naiad.serving.moments import mark_jobs
 from naiad.serving.validation import RequestCheck
@@ -197,6 +197,8 @@ class TextModel:
             return
         self._flights.discard(flight)
         self._record(flight, answer)
+        if isinstance(answer, NaiadError):
+            answer = naming_request(answer, flight.request)
         respond(answer, True)
 
     def _record(self, flight: _Flight, answer: Answer) -> None:
