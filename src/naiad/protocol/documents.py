@@ -18,6 +18,8 @@ SERVER_VERSION = "2.73.0"
 
 EXTENSIONS = (
     "classification",
+    "model_repository",
+    "model_repository(unload_dependents)",
     "schedule_policy",
     "model_configuration",
     "system_shared_memory",
