@@ -14,6 +14,7 @@ import numpy as np
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferResponse, Parameter
 from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.protocol.limits import Limits
 
 EMBEDDING_TASKS = ("feature-extraction", "sentence-similarity")
 RANKING_TASKS = ("text-ranking",)
@@ -64,6 +65,20 @@ def check_keys(route: TextRoute, document: Mapping[str, Any]) -> None:
             raise InvalidRequest("'stream': answers of this route come whole; leave it out", param=key)
         known = ", ".join(sorted(route.keys))
         raise InvalidRequest(f"'{key}' is not known here; known are model, {known}", param=key)
+
+
+def check_size(document: Mapping[str, Any], limits: Limits) -> None:
+    """Refuse more texts, or token ids padded to the longest row, than one request may have. Raises InvalidRequest."""
+    for key, value in document.items():
+        if type(value) is not list or not value:
+            continue
+        longest = max((len(row) for row in value if type(row) is list), default=1)
+        if type(value[0]) is not int and len(value) > limits.texts:
+            raise InvalidRequest(f"'{key}' has {len(value)} texts; at most {limits.texts} are allowed", param=key)
+        if len(value) * longest > limits.tokens:
+            raise InvalidRequest(
+                f"'{key}' has {len(value)} times {longest} token ids; at most {limits.tokens} are allowed", param=key
+            )
 
 
 def values_of(response: InferResponse, name: str) -> Array:

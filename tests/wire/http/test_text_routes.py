@@ -175,6 +175,23 @@ def test_mistakes_have_the_shape_of_text_embeddings_inference(
     assert client.post(path, json={**document, "truncate": True}).status_code == (200 if status == 413 else status)
 
 
+def test_limits(tmp_path: Any) -> None:
+    folder = tiny_checkpoint(tmp_path / "a")
+    with (
+        running_server(f"a={folder}", max_texts=2, max_tokens=6) as running,
+        httpx2.Client(base_url=running.url) as client,
+    ):
+        for given, words in (
+            (["a", "b", "c"], "'input' has 3 texts; at most 2 are allowed"),
+            ([[2, 3, 4, 5], [3]], "'input' has 2 times 4 token ids; at most 6 are allowed"),
+            ([2] * 7, "'input' has 7 times 1 token ids"),
+        ):
+            told = client.post("/v1/embeddings", json={"model": "a", "input": given})
+            assert (told.status_code, words in told.json()["error"]["message"]) == (400, True), told.text
+        for fine in (["a", "b"], [[2, 3, 4], [3]], [2] * 6):
+            assert client.post("/v1/embeddings", json={"model": "a", "input": fine}).status_code == 200
+
+
 def test_a_request_that_names_no_model_needs_a_single_one(tmp_path: Any) -> None:
     folder = tiny_checkpoint(tmp_path / "a")
     with running_server(f"a={folder}", f"b={folder}") as running, httpx2.Client(base_url=running.url) as client:

@@ -16,7 +16,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.protocol import openai, scoring, tei
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.protocol.text_calls import TextCall, TextRoute, check_keys
+from naiad.protocol.text_calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
@@ -129,6 +129,7 @@ class _Texts:
 
     def _run(self, exchange: Exchange, document: dict[str, Any], what: TextRoute, fail: Fail) -> None:
         check_keys(what, document)
+        check_size(document, self._limits)
         names_model = fail is _fail or document.get("model") is not None
         config = self._models.named(openai.read_model(document)) if names_model else self._models.only(what)
         if _task(config) not in what.tasks:
