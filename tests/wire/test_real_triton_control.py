@@ -1,0 +1,219 @@
+"""The same loads and unloads at NVIDIA's own server and at ours, where `make bench` has set it up.
+
+Statuses and words are equal; ours may say more after the words of APPENDED.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.proto.pool import message_class
+from naiad.testing import running_server
+
+grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ROOT / ".bench" / "env" / "triton"
+FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
+ONNX = ROOT / "tests" / "data" / "model_repository" / "simple" / "1" / "model.onnx"
+SERVICE = "/inference.GRPCInferenceService/"
+
+PYTHON_MODEL = """
+import triton_python_backend_utils as triton
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [triton.InferenceResponse([]) for _ in requests]
+"""
+
+CONFIG = """
+name: "{name}"
+{backend}
+max_batch_size: 8
+input {{ name: "INPUT0" data_type: TYPE_INT32 dims: [ 16 ] }}
+input {{ name: "INPUT1" data_type: TYPE_INT32 dims: [ 16 ] }}
+output {{ name: "OUTPUT0" data_type: TYPE_INT32 dims: [ 16 ] }}
+output {{ name: "OUTPUT1" data_type: TYPE_INT32 dims: [ 16 ] }}
+"""
+
+INDEX = ("index", {})
+Case = tuple[str, dict[str, Any]]
+CASES: list[Case] = [
+    INDEX,
+    ("load", {"model": "nope"}),
+    ("load", {"model": "broken"}),
+    ("load", {"model": "misnamed"}),
+    ("load", {"model": "twice"}),
+    INDEX,
+    ("load", {"model": "many"}),
+    INDEX,
+    ("load", {"model": "a", "config": "{"}),
+    ("load", {"model": "a", "config": '{"max_batch_size": -1}'}),
+    ("load", {"model": "a", "config": '{"no_such_field": 1}'}),
+    ("load", {"model": "a", "config": '{"name": "other"}'}),
+    ("load", {"model": "a", "config": "{}", "file": "../../x"}),
+    ("load", {"model": "a", "file": "1/model"}),
+    ("load", {"model": "a", "unknown": "x"}),
+    ("load", {"model": "a", "repository": "somewhere"}),
+    ("unload", {"model": "a", "repository": "somewhere"}),
+    INDEX,
+    ("load", {"model": "a"}),
+    ("unload", {"model": "many"}),
+    ("unload", {"model": "nope"}),
+    ("unload", {"model": "a", "unload_dependents": True}),
+    ("load", {"model": "empty"}),
+]
+
+APPENDED = ("at least one version must be available under the version policy of model 'empty'",)
+"""Where ours says more after the same words."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def write(folder: Path, name: str, backend: str, put: Callable[[Path], object], *versions: int, more: str = "") -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "config.pbtxt").write_text(CONFIG.format(name=name, backend=backend) + more)
+    for version in versions:
+        (folder / name / str(version)).mkdir()
+        put(folder / name / str(version))
+
+
+def repositories(folder: Path, backend: str, put: Callable[[Path], object]) -> list[str]:
+    one, two = folder / "one", folder / "two"
+    write(one, "a", backend, put, 1)
+    write(one, "many", backend, put, 1, 2, 3, more="version_policy { latest { num_versions: 2 } }")
+    write(one, "twice", backend, put, 1)
+    write(two, "twice", backend, put, 1)
+    write(one, "empty", backend, put)
+    write(one, "wrong", backend, put, 1)
+    (one / "wrong").rename(one / "misnamed")
+    write(one, "broken", backend, put, 1)
+    (one / "broken" / "config.pbtxt").write_text('name: "bro')
+    return [str(one), str(two)]
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Ports of the real server."""
+    if not FOUND:
+        pytest.skip("no Triton here; make bench sets one up in .bench")
+    folder = tmp_path_factory.mktemp("triton")
+
+    def put(version: Path) -> None:
+        (version / "model.py").write_text(PYTHON_MODEL)
+
+    sources = repositories(folder, 'backend: "python"', put)
+    http_port, grpc_port = free_port(), free_port()
+    home = FOUND[0].parents[1]
+    command = [
+        str(FOUND[0]), *(f"--model-repository={source}" for source in sources),
+        f"--backend-directory={home / 'backends'}", "--model-control-mode=explicit", "--load-model=a",
+        "--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}", "--http-address=127.0.0.1",
+        f"--http-port={http_port}", "--allow-metrics=false",
+    ]  # fmt: skip
+    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
+    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": str(home / "external_libs")}
+    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as process:
+        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=60)
+        yield http_port, grpc_port
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Ports of our server with models of the same names."""
+
+    def put(version: Path) -> None:
+        shutil.copy(ONNX, version)
+
+    sources = repositories(tmp_path_factory.mktemp("naiad"), 'platform: "onnxruntime_onnx"', put)
+    with running_server(*sources, model_control_mode="explicit", load_model=("a",)) as server:
+        yield server.server.http_port, server.server.grpc_port
+
+
+def ask_http(port: int, action: str, case: dict[str, Any]) -> Any:
+    model, repository = case.get("model", ""), case.get("repository", "")
+    path = "/v2/repository" + f"/{repository}" * bool(repository)
+    path += "/index" if action == "index" else f"/models/{model}/{action}"
+    parameters = {key: value for key, value in case.items() if key not in ("model", "repository", "file")}
+    if "file" in case:
+        parameters[f"file:{case['file']}"] = "eA=="
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.request("POST", path, json.dumps({"parameters": parameters}))
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response.status, json.loads(body or b"null")
+
+
+def ask_grpc(port: int, action: str, case: dict[str, Any]) -> Any:
+    method = "RepositoryIndex" if action == "index" else f"RepositoryModel{action.capitalize()}"
+    request = message_class(f"{method}Request")()
+    if action != "index":
+        request.model_name = case["model"]
+        for key, value in case.items():
+            if key == "file":
+                request.parameters[f"file:{value}"].bytes_param = b"x"
+            elif key not in ("model", "repository"):
+                kind = "bool_param" if isinstance(value, bool) else "string_param"
+                setattr(request.parameters[key], kind, value)
+    request.repository_name = case.get("repository", "")
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary(
+            SERVICE + method,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=message_class(f"{method}Response").FromString,
+        )
+        try:
+            answer = call(request, timeout=60)
+        except grpc.RpcError as error:
+            return error.code().name, error.details()
+        if action != "index":
+            return "OK"
+        return [{key: getattr(row, key) for key in ("name", "version", "state", "reason")} for row in answer.models]
+
+
+@pytest.mark.parametrize("door", ["http", "grpc"])
+def test_the_same_story_at_both_servers(triton: tuple[int, int], ours: tuple[int, int], door: str) -> None:
+    ask, at = (ask_http, 0) if door == "http" else (ask_grpc, 1)
+    with ExitStack() as left:
+        for port in (triton[at], ours[at]):  # as the other door's story found it
+            left.callback(ask, port, "load", {"model": "a"})
+        for action, case in CASES:
+            theirs, mine = ask(triton[at], action, case), ask(ours[at], action, case)
+            assert shortened(mine) == shortened(theirs), (action, case)
+
+
+def shortened(answer: Any) -> Any:
+    """An answer as far as it has to be equal: what was unloaded before may differ in how far it has got."""
+    if isinstance(answer, tuple) and isinstance(answer[1], list):
+        return answer[0], shortened(answer[1])
+    if isinstance(answer, list):
+        gone = ("UNLOADING", "UNAVAILABLE")
+        return [
+            {**row, "state": "GONE", "reason": ""}
+            if row.get("state") in gone and row.get("reason", "") in ("", "unloaded")
+            else row
+            for row in answer
+            if row["name"] != "empty"  # theirs is not in their index any more once it could not be loaded
+        ]
+    text = json.dumps(answer)
+    for words in APPENDED:
+        if words in text:
+            text = text[: text.index(words) + len(words)]
+    return text
