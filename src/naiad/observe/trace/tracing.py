@@ -113,6 +113,10 @@ class Tracing:
         self._writer.put(sampler, trace)
         self._release_if_done(sampler)
 
+    def flush(self) -> bool:
+        """Wait until every finished trace is written; returns whether that was in time. Not for the loop's thread."""
+        return self._writer is None or self._writer.flush()
+
     def close(self) -> None:
         """Write what is left; blocks, for a few seconds at most."""
         self.is_on = False

@@ -50,7 +50,8 @@ class TraceWriter:
         self._sink = sink
         self._most_traces = most_traces
         self._most_bytes = most_bytes
-        self._queue: SimpleQueue[Picked | Sampler | None] = SimpleQueue()
+        self._queue: SimpleQueue[Picked | Sampler | threading.Event | None] = SimpleQueue()
+        """Traces; samplers that are done; events to set when everything before them is written; None is the end."""
         self._thread: threading.Thread | None = None
         # Each pair has one writer for each half, so that no lock is needed.
         self._put_traces = self._taken_traces = 0
@@ -78,6 +79,14 @@ class TraceWriter:
         if self._thread is not None:
             self._queue.put(sampler)
 
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until what is queued now has been written; returns whether it was in time. For any thread."""
+        if self._thread is None:
+            return True
+        is_written = threading.Event()
+        self._queue.put(is_written)
+        return is_written.wait(timeout_s)
+
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is left and end the thread; blocks, but not longer than that."""
         if self._thread is not None:
@@ -97,24 +106,25 @@ class TraceWriter:
     # in the thread
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
-            traces, other = self._take()
+        message: Sampler | threading.Event | None = threading.Event()
+        while message is not None:
+            traces, message = self._take()
             try:
                 if traces:
                     self._sink.write(traces)
-                if isinstance(other, Sampler):
-                    self._sink.release(other)
-                is_open = other != ()
-                if not is_open:
+                if isinstance(message, Sampler):
+                    self._sink.release(message)
+                elif message is None:
                     self._sink.close()
             except Exception:  # noqa: BLE001 — whatever a sink raises, traces go on being taken and requests answered
                 self._fail()
             self._taken_traces += len(traces)
             self._taken_bytes += sum(_size(trace) for _, trace in traces)
+            if isinstance(message, threading.Event):
+                message.set()
 
-    def _take(self) -> tuple[list[Picked], Sampler | tuple[()] | None]:
-        """Wait for something; returns the traces up to the next other message, and that: () is the end."""
+    def _take(self) -> tuple[list[Picked], Sampler | threading.Event | None]:
+        """Wait for something; returns traces, and the message behind them or an event that nobody waits for."""
         traces: list[Picked] = []
         while len(traces) < _TOGETHER:
             try:
@@ -122,9 +132,9 @@ class TraceWriter:
             except Empty:
                 break
             if not isinstance(message, tuple):
-                return traces, () if message is None else message
+                return traces, message
             traces.append(message)
-        return traces, None
+        return traces, threading.Event()
 
     def _fail(self) -> None:
         """Tell of the first failure; the next thousand would say the same."""
