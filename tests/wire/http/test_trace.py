@@ -254,5 +254,5 @@ def test_a_client_that_leaves_ends_its_trace(tmp_path: Path) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0)  # noqa: ASYNC110 — nothing tells of it
+    while not condition():  # noqa: ASYNC110 — nothing tells of it
+        await asyncio.sleep(0)
