@@ -231,8 +231,8 @@ def test_health_metadata_and_the_rest(client: Any) -> None:
         (lambda c: c.unload_model("simple"), "UNAVAILABLE", "explicit model load / unload is not allowed"),
         (lambda c: c.register_system_shared_memory("a", "/a", 8), "UNIMPLEMENTED", "Client shared memory is disabled"),
         (lambda c: c.unregister_cuda_shared_memory("a"), "UNIMPLEMENTED", "Client shared memory is disabled"),
-        (lambda c: c.get_trace_settings(), "UNIMPLEMENTED", "tracing is not available"),
-        (lambda c: c.update_log_settings({"log_info": True}), "UNIMPLEMENTED", "log settings"),
+        (lambda c: c.get_trace_settings("nope"), "INVALID_ARGUMENT", "Request for unknown model : nope"),
+        (lambda c: c.update_log_settings({"log_file": "x"}), "UNIMPLEMENTED", "log file location can not be updated"),
     ],
 )
 def test_errors_carry_their_status(client: Any, call: Callable[[Any], Any], status: str, words: str) -> None:
