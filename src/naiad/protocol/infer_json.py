@@ -14,7 +14,7 @@ from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
 from naiad.protocol.json_body import parse_json, read_boolean, read_unsigned, set_parameter
-from naiad.protocol.limits import Limits, body_too_large, check_parameters, too_long, too_many
+from naiad.protocol.limits import Limits, check_parameters, too_long, too_many
 from naiad.protocol.shapes import count_elements
 from naiad.protocol.shared_memory import REGION, range_of_json
 
@@ -38,8 +38,6 @@ def decode(
     that were not sent. Raises MalformedBody for bytes that cannot be parsed, InvalidRequest for values that cannot be,
     and what `memory` raises.
     """
-    if header_length is not None and header_length > limits.body_bytes:
-        raise body_too_large(header_length, limits.body_bytes)
     document = parse_json(body if header_length is None else body[:header_length], limits)
     request_id = document.get("id", "")
     if type(request_id) is not str:

@@ -13,7 +13,7 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
-from naiad.protocol.limits import Limits
+from naiad.protocol.limits import Limits, body_too_large
 from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 
 PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
@@ -22,6 +22,8 @@ PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
 
 def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
     """Parse a JSON object. Raises MalformedBody, or InvalidRequest for one too deep or of too many values."""
+    if len(raw) > limits.body_bytes:
+        raise body_too_large(len(raw), limits.body_bytes)
     max_depth = limits.json_depth
     if len(raw) > limits.json_values:  # or it cannot hold so many
         _check_values(raw, limits.json_values)

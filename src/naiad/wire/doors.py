@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from naiad.core.config import DOORS, ServerSettings, flag
 from naiad.core.errors import NaiadError
-from naiad.protocol.limits import Limits
 from naiad.wire.grpc.aio import AioListener
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.features import feature_of
@@ -18,6 +18,7 @@ from naiad.wire.grpc.servicer import Servicer
 from naiad.wire.http.api import http_router
 from naiad.wire.http.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
+from naiad.wire.limiting import grpc_limits, http_capacity, http_limits, http_times
 from naiad.wire.listening import address
 from naiad.wire.restrictions import GRPC_PREFIX, Gate, guard
 from naiad.wire.services import Services
@@ -38,14 +39,17 @@ class Doors:
         self._tls = _tls(settings)
         gate = Gate.of(settings.http_restricted_api, "--http-restricted-api")
         grpc_gate = Gate.of(settings.grpc_restricted_protocol, "--grpc-restricted-protocol", GRPC_PREFIX)
-        limits = Limits(body_bytes=settings.http_max_input_size)
+        limits = http_limits(settings)
         self.router = http_router(services, limits, gate)
-        self.http = HttpListener(self.router, limits)
-        self._servicer = Servicer(
-            services, Limits(body_bytes=settings.grpc_max_input_size), settings.grpc_infer_response_compression_level
-        )
+        self.http = HttpListener(self.router, limits, http_times(settings), http_capacity(settings))
+        self._servicer = Servicer(services, grpc_limits(settings), settings.grpc_infer_response_compression_level)
         self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, feature_of), settings)
-        self.metrics = HttpListener(metrics_router(render_metrics, gate), Limits(body_bytes=2**16))
+        self.metrics = HttpListener(
+            metrics_router(render_metrics, gate),
+            replace(limits, body_bytes=2**16, binary_bytes=2**16),
+            http_times(settings),
+            http_capacity(settings),
+        )
 
     async def open(self) -> None:
         """Listen. Raises InvalidConfiguration for an address that is taken."""

@@ -1,84 +1,16 @@
-"""One HTTP/1.1 connection, with a transport made of a list: no sockets, no loop."""
+"""One HTTP/1.1 connection: what is read, what is answered, in which order, and when it ends."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any
-
 import pytest
+from door import OK, POST, Door
 
 from naiad.core.features import Feature
 from naiad.core.message import Answer, InferResponse
 from naiad.protocol.limits import Limits
 from naiad.wire.http.answering import guarded
-from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.heads import KnownHeads
 from naiad.wire.http.routes import Router, route
-
-
-class Wire(asyncio.Transport):
-    """Keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.closed = False
-        self.reading = True
-
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    @property
-    def text(self) -> bytes:
-        return b"".join(self.written)
-
-
-class Door:
-    """A connection and what came through it."""
-
-    def __init__(
-        self,
-        limits: Limits | None = None,
-        *,
-        answers: bool = True,
-        dispatch: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        self.exchanges: list[Exchange] = []
-        self.wire = Wire()
-        self.connections: set[HttpConnection] = set()
-        self._answers = answers
-        self.connection = HttpConnection(dispatch or self._dispatch, limits or Limits(), self.connections, KnownHeads())
-        self.connection.connection_made(self.wire)
-
-    def _dispatch(self, exchange: Exchange) -> None:
-        self.exchanges.append(exchange)
-        if self._answers:
-            exchange.answer(200, exchange.body)
-
-    def send(self, data: bytes, piece: int = 0) -> bytes:
-        """Deliver bytes, in pieces of that size; returns all that was written so far."""
-        step = piece or len(data)
-        for at in range(0, len(data), step):
-            self.connection.data_received(data[at : at + step])
-        return self.wire.text
-
-
-POST = b"POST /x?q=1 HTTP/1.1\r\nHost: h\r\nX-Thing: 1\r\nx-thing: 2\r\nContent-Length: 5\r\n\r\nhello"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 @pytest.mark.parametrize("piece", [0, 1, 7])
@@ -171,25 +103,25 @@ def test_garbage_is_answered_and_the_connection_closed() -> None:
     door = Door()
     assert door.send(b"NOT HTTP AT ALL\r\n\r\n").startswith(b"HTTP/1.1 400 Bad Request")
     assert b"malformed HTTP request" in door.wire.text
-    assert door.wire.closed
+    assert door.wire.has_ended
 
 
 def test_requests_before_the_garbage_are_answered_first() -> None:
     door = Door(answers=False)
     door.send(POST + b"\x00garbage\r\n\r\n")
     assert door.wire.written == []
-    assert not door.wire.closed
+    assert not door.wire.has_ended
     door.exchanges[0].answer(200, b"hello")
     assert door.wire.text.startswith(OK)
     assert b"400 Bad Request" in door.wire.text
-    assert door.wire.closed
+    assert door.wire.has_ended
 
 
 def test_a_body_announced_too_large_is_refused_before_it_is_read() -> None:
     door = Door(Limits(body_bytes=4))
     head = POST.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     assert b"request JSON size of 5 bytes exceeds the maximum allowed input size of 4 bytes" in door.send(head)
-    assert door.wire.closed
+    assert door.wire.has_ended
     assert door.exchanges == []
 
 
@@ -218,10 +150,10 @@ def test_exactly_as_many_chunks_as_allowed() -> None:
 def test_headers_are_bounded() -> None:
     whole = Door(Limits(header_bytes=100))
     assert whole.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 200 + b"\r\n\r\n").startswith(b"HTTP/1.1 431")
-    assert whole.wire.closed
+    assert whole.wire.has_ended
     endless = Door(Limits(header_bytes=100))
     assert endless.send(b"GET / HTTP/1.1\r\nX: " + b"a" * 200, piece=10).startswith(b"HTTP/1.1 431")
-    assert endless.wire.closed
+    assert endless.wire.has_ended
 
 
 def test_a_client_that_does_not_read_is_not_read_from() -> None:
@@ -399,3 +331,71 @@ def test_a_client_that_leaves_in_the_middle_of_a_stream_cancels_it() -> None:
     exchange.push(b"one")
     door.connection.connection_lost(None)
     assert cancelled == [True]
+
+
+def test_headers_are_counted() -> None:
+    head = b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % at for at in range(3)) + b"\r\n"
+    assert Door(Limits(headers=3)).send(head).startswith(b"HTTP/1.1 200")
+    door = Door(Limits(headers=2))
+    assert b"more than the maximum of 2 headers" in door.send(head)
+    assert door.wire.text.startswith(b"HTTP/1.1 431")
+
+
+def test_the_target_is_bounded() -> None:
+    assert Door(Limits(target_bytes=4)).send(b"GET /abc HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200")
+    for piece in (0, 1):
+        door = Door(Limits(target_bytes=4))
+        assert door.send(b"GET /abcd HTTP/1.1\r\n\r\n", piece).startswith(b"HTTP/1.1 414")
+        assert door.exchanges == []
+
+
+def test_a_binary_tail_has_a_limit_of_its_own() -> None:
+    tail = POST.replace(b"Host", b"Inference-Header-Content-Length: 2\r\nHost")
+    assert Door(Limits(body_bytes=4, binary_bytes=5)).send(tail) == OK
+    door = Door(Limits(body_bytes=3, binary_bytes=4))
+    assert b"request size of 5 bytes exceeds the maximum of 4 bytes for JSON and binary data" in door.send(tail)
+    for raw in (
+        b"Inference-Header-Content-Length: 0\r\n",
+        b"Inference-Header-Content-Length: 2\r\nContent-Encoding: gzip\r\n",
+    ):
+        door = Door(Limits(body_bytes=4, binary_bytes=5))
+        assert b"maximum allowed input size of 4 bytes" in door.send(POST.replace(b"Host", raw + b"Host"))
+
+
+def test_a_body_in_a_million_pieces_weighs_what_it_holds() -> None:
+    import tracemalloc
+
+    door = Door(answers=False)
+    door.send(b"POST / HTTP/1.1\r\nContent-Length: 200000\r\n\r\n")
+    tracemalloc.start()
+    for _ in range(200_000 - 1):
+        door.connection.data_received(b"x")
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    door.send(b"y")
+    assert door.exchanges[0].body == b"x" * 199_999 + b"y"
+    assert most_bytes < 1_000_000
+
+
+def test_a_request_to_change_the_protocol_is_answered_as_any_other() -> None:
+    """curl --http2 asks so; the answer was followed by a second one, of status 400, and the connection closed."""
+    ask = POST.replace(b"Host", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHost")
+    for piece in (0, 1, 50):
+        door = Door()
+        assert door.send(ask + POST + ask + POST, piece) == OK * 4
+        assert not door.wire.closed
+
+
+def test_connect_ends_the_connection() -> None:
+    """What follows it would be another protocol."""
+    door = Door()
+    text = door.send(b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n" + POST)
+    assert text.count(b"HTTP/1.1") == 1
+    assert b"Connection: close" in text
+    assert door.wire.closed
+
+
+def test_leave_to_go_on_never_stands_within_another_answer() -> None:
+    door = Door(answers=False)
+    door.send(POST + POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
+    assert door.wire.text == b""

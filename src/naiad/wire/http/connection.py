@@ -94,7 +94,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = None
         self._is_closing = True
         self._reader.drop()
-        for exchange in self._exchanges:
+        for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
             if exchange.on_abandon is not None:
                 exchange.on_abandon()
         self._exchanges.clear()
@@ -163,7 +163,8 @@ class HttpConnection(asyncio.Protocol):
         """Read no more until some of what is under way is answered and read."""
         if self._most_exchanges and self._transport is not None:
             self._most_exchanges = 0
-            self._transport.pause_reading()
+            if not self._transport.is_closing():
+                self._transport.pause_reading()
 
     def _release(self) -> None:
         """Dispatch what waits as far as it may be, and read on when nothing waits any more."""

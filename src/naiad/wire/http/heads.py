@@ -57,11 +57,12 @@ class KnownHeads:
         length = exchange.headers.get(b"content-length", b"0")
         if (
             at > _LONGEST_HEAD_BYTES
-            or len(self._heads) >= _MOST_HEADS
             or not exchange.keep_alive
             or body_bytes != len(exchange.body)
             or length != b"%d" % body_bytes
             or any(name in exchange.headers for name in _NEVER)
         ):
             return
+        if len(self._heads) >= _MOST_HEADS:
+            self._heads.clear()  # clients whose every head is another one must not keep the others' out
         self._heads[data[:at]] = Head(exchange.method, exchange.url, exchange.headers, body_bytes)

@@ -6,21 +6,39 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
+from naiad.core.clock import Clock, monotonic
 from naiad.protocol.limits import Limits
+from naiad.wire.http.capacity import Capacity
 from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
+from naiad.wire.http.patience import HttpTimes, Watch
 from naiad.wire.listening import listen
 
 
 class HttpListener:
     """One HTTP port."""
 
-    def __init__(self, dispatch: Callable[[Exchange], None], limits: Limits) -> None:
+    def __init__(
+        self,
+        dispatch: Callable[[Exchange], None],
+        limits: Limits,
+        times: HttpTimes | None = None,
+        capacity: Capacity | None = None,
+        now: Clock = monotonic,
+    ) -> None:
+        """dispatch: takes every request. now: the clock of times."""
         self._dispatch = dispatch
         self._limits = limits
         self._connections: set[HttpConnection] = set()
         self._heads = KnownHeads()
+        self._capacity = capacity or Capacity()
+        self._watch = Watch(
+            self._connections,
+            times or HttpTimes(),
+            now,
+            lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring),
+        )
         self._server: asyncio.Server | None = None
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
@@ -37,7 +55,7 @@ class HttpListener:
         self._server, self.port = await listen(self._connection, host, port, option, tls, reuse_port)
 
     def _connection(self) -> HttpConnection:
-        return HttpConnection(self._dispatch, self._limits, self._connections, self._heads)
+        return HttpConnection(self._dispatch, self._limits, self._connections, self._heads, self._capacity, self._watch)
 
     def stop_accepting(self) -> None:
         """Take no new connections; those that exist are told with their next answer that it is the last."""
@@ -59,5 +77,6 @@ class HttpListener:
     def close(self) -> None:
         """Close everything at once."""
         self.stop_accepting()
+        self._watch.close()
         for connection in list(self._connections):
             connection.abort()

@@ -1,0 +1,230 @@
+"""Bytes of one HTTP/1.1 connection → whole requests, within the limits.
+
+Parsing is llhttp's (through httptools); here are its callbacks. What cannot be read ends in one Refusal, and nothing is
+read after it. Answers are the business of `connection.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from naiad.protocol.limits import Limits, body_too_large
+from naiad.wire.http.capacity import Capacity
+from naiad.wire.http.exchange import Exchange
+
+_SMALL_BYTES = 1024
+"""Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
+
+
+_OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
+
+
+class Refusal(Exception):
+    """A request that will not be read to its end; carries the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class RequestReader:
+    """The reading side of one connection."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        capacity: Capacity,
+        on_answer: Callable[[], None],
+        on_request: Callable[[Exchange], None],
+        on_continue: Callable[[], None],
+    ) -> None:
+        """on_answer: of the exchanges made. on_request: takes each. on_continue: a client waits for leave to go on."""
+        import httptools
+
+        self._limits = limits
+        self._capacity = capacity
+        self._on_answer = on_answer
+        self._on_request = on_request
+        self._on_continue = on_continue
+        self._make_parser = httptools.HttpRequestParser
+        self._error = httptools.HttpParserError
+        self._upgrade = httptools.HttpParserUpgrade
+        self._parser: Any = self._make_parser(self)
+        self.current = Exchange(on_answer)
+        """The request in hand, or the last one."""
+        self._headers: dict[bytes, bytes] = {}
+        self._header_count = 0
+        self._header_bytes = 0
+        self._unfinished_bytes = 0
+        """Received while the headers of the current request were not complete."""
+        self._pieces: list[bytes | bytearray] = []
+        self._chunk_count = 0
+        self._asks_upgrade = False
+        """The current request does."""
+        self._most_bytes = 0
+        """Of the current body."""
+        self.body_bytes = 0
+        """Received of the current body."""
+        self.begun = 0
+        """Requests begun so far."""
+        self.is_in_headers = True
+        self.is_between = True
+        """There is no request in hand."""
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes. Raises Refusal."""
+        begun = self.begun
+        rest = data
+        while rest:
+            rest = self._feed(rest)
+        if self.is_in_headers:
+            # The parser shows a header only when it is whole; an endless one must not fill its memory.
+            self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self.begun else 0
+            self._check_header(self._unfinished_bytes)
+
+    def drop(self) -> None:
+        """Forget what was gathered of a body."""
+        self._capacity.receiving_bytes -= self.body_bytes
+        self.body_bytes = 0
+        self._pieces = []
+
+    def _feed(self, data: bytes) -> bytes:
+        """Parse; returns what is still to be parsed."""
+        try:
+            self._parser.feed_data(data)
+        except self._upgrade as upgrade:
+            return self._head_without_upgrade() + data[upgrade.args[0] :] if self._asks_upgrade else b""
+        except self._error as error:
+            cause = error.__context__
+            if isinstance(cause, Refusal):
+                raise cause from None
+            raise Refusal(400, f"malformed HTTP request: {error}") from error
+        return b""
+
+    def _head_without_upgrade(self) -> bytes:
+        """Begin again with a request that asked for another protocol, which is ignored (RFC 9110, section 7.8).
+
+        The parser takes what follows such a head for that protocol, even a body.
+        """
+        current, parser = self.current, self._parser
+        self._parser = self._make_parser(self)
+        version = parser.get_http_version().encode()
+        connection = b"keep-alive" if current.keep_alive else b"close"
+        lines = [b"%b %b HTTP/%b" % (current.method, current.url, version), b"connection: " + connection]
+        lines += [name + b": " + value for name, value in self._headers.items() if name not in _OF_UPGRADES]
+        return b"\r\n".join((*lines, b"", b""))
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        """Start a request."""
+        self.current = Exchange(self._on_answer)
+        self.current.headers = self._headers = {}
+        self._header_count = self._header_bytes = self._chunk_count = 0
+        self.begun += 1
+        self.is_in_headers = True
+        self.is_between = False
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the request target."""
+        current = self.current
+        current.url += url
+        if len(current.url) > self._limits.target_bytes:
+            raise Refusal(414, f"the request target exceeds the maximum of {self._limits.target_bytes} bytes")
+        self._count_header(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        headers = self._headers
+        key = name.lower()
+        headers[key] = headers[key] + b", " + value if key in headers else value
+        self._header_count += 1
+        if self._header_count > self._limits.headers:
+            raise Refusal(431, f"the request has more than the maximum of {self._limits.headers} headers")
+        self._count_header(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        """Refuse what is announced to be too large before any of it is read."""
+        self.is_in_headers = False
+        current = self.current
+        current.method = self._parser.get_method()
+        current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
+        self._asks_upgrade = self._parser.should_upgrade() and current.method != b"CONNECT"
+        if self._asks_upgrade:
+            return
+        headers = self._headers
+        has_tail = has_binary_tail(headers)
+        self._most_bytes = self._limits.binary_bytes if has_tail else self._limits.body_bytes
+        length = headers.get(b"content-length")
+        if length is not None:
+            self._check_body(int(length))
+        if headers.get(b"expect", b"").lower() == b"100-continue":
+            self._on_continue()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self.body_bytes += len(body)
+        capacity = self._capacity
+        capacity.receiving_bytes += len(body)
+        self._check_body(self.body_bytes)
+        if capacity.is_overfull:
+            raise Refusal(503, capacity.overfull_message)
+        pieces = self._pieces
+        if len(body) >= _SMALL_BYTES or not pieces:
+            pieces.append(body)
+        elif isinstance(last := pieces[-1], bytearray):
+            last += body
+        else:
+            pieces.append(bytearray(body))
+
+    def on_chunk_header(self) -> None:
+        """Count the chunks of a chunked body."""
+        self._chunk_count += 1
+        if self._chunk_count > self._limits.chunks + 1:  # the last chunk is empty
+            raise Refusal(
+                400,
+                f"Chunked request body exceeds maximum of {self._limits.chunks} non-empty chunks. "
+                "Send fewer or larger HTTP chunks.",
+            )
+
+    def on_message_complete(self) -> None:
+        """Hand the request over."""
+        if self._asks_upgrade:
+            return
+        self.is_between = True
+        current, pieces = self.current, self._pieces
+        current.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # one is bytes
+        self.drop()
+        self._on_request(current)
+
+    # limits
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        self._check_header(self._header_bytes)
+
+    def _check_header(self, size: int) -> None:
+        if size > self._limits.header_bytes:
+            raise Refusal(431, f"request headers exceed the maximum of {self._limits.header_bytes} bytes")
+
+    def _check_body(self, size: int) -> None:
+        if size <= self._most_bytes:
+            return
+        if self._most_bytes == self._limits.body_bytes:
+            raise Refusal(400, body_too_large(size, self._most_bytes).message)
+        raise Refusal(
+            400,
+            f"request size of {size} bytes exceeds the maximum of {self._most_bytes} bytes for JSON and binary data "
+            "together. Use --http-max-binary-size to increase the limit.",
+        )
+
+
+def has_binary_tail(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether binary data follows the JSON; what is compressed, or raw throughout, is bounded as a whole."""
+    return (
+        b"inference-header-content-length" in headers
+        and headers[b"inference-header-content-length"].strip() != b"0"
+        and headers.get(b"content-encoding", b"identity") in (b"", b"identity")
+    )

@@ -1,0 +1,154 @@
+"""A client that sends faster than it is answered, or does not read: it waits, and nothing grows."""
+
+from __future__ import annotations
+
+from door import OK, POST, Door
+from hypothesis import given
+from hypothesis import strategies as st
+
+from naiad.protocol.limits import Limits
+from naiad.wire.http.capacity import Capacity
+from naiad.wire.http.exchange import Exchange
+
+
+def test_only_so_many_requests_of_one_connection_are_under_way() -> None:
+    door = Door(Limits(pipelined=2), answers=False)
+    door.send(POST * 5)
+    assert len(door.exchanges) == 2
+    assert not door.wire.reading
+    door.exchanges[0].answer(200, b"hello")
+    assert len(door.exchanges) == 3
+    assert not door.wire.reading
+    for _ in range(4):
+        door.exchanges[-1].answer(200, b"hello")
+        door.exchanges[-2].answer(200, b"hello")
+    assert door.wire.text == OK * 5
+    assert door.wire.reading
+
+
+def test_exactly_as_many_are_no_reason_to_wait() -> None:
+    door = Door(Limits(pipelined=2), answers=False)
+    door.send(POST * 2)
+    assert door.wire.reading
+
+
+def test_ten_thousand_pipelined_requests_that_are_answered_at_once() -> None:
+    """No recursion from answer to next request."""
+    door = Door(Limits(pipelined=1))
+    first: list[Exchange] = []
+    door.connection._dispatch = first.append
+    door.send(POST * 10_000)
+    door.connection._dispatch = door._dispatch
+    first[0].answer(200, b"hello")
+    assert door.wire.text == OK * 10_000
+    assert door.wire.reading
+
+
+def test_waiting_requests_are_answered_even_if_the_last_one_closes() -> None:
+    door = Door(Limits(pipelined=1), answers=False)
+    door.send(POST + POST.replace(b"Host", b"Connection: close\r\nHost"))
+    door.exchanges[0].answer(200, b"hello")
+    assert not door.wire.closed
+    door.exchanges[1].answer(200, b"hello")
+    assert door.wire.closed
+    assert door.wire.text.count(b"200 OK") == 2
+
+
+def test_waiting_requests_of_a_client_that_leaves_are_never_dispatched() -> None:
+    door = Door(Limits(pipelined=1), answers=False)
+    door.send(POST * 3)
+    door.connection.connection_lost(None)
+    door.exchanges[0].answer(200)
+    assert len(door.exchanges) == 1
+
+
+def test_bodies_that_wait_for_their_answers_are_bounded_together() -> None:
+    door = Door(Limits(body_bytes=8), answers=False)
+    door.send(POST)
+    assert door.wire.reading
+    door.send(b"\r\n" + POST)
+    assert not door.wire.reading
+    door.exchanges[0].answer(200)
+    assert door.wire.reading
+
+
+def test_a_client_that_does_not_read_gets_nothing_more_to_read() -> None:
+    door = Door(Limits(pipelined=2), answers=False)
+    door.send(POST * 3)
+    door.connection.pause_writing()
+    assert not door.wire.reading
+    door.exchanges[0].answer(200, b"hello")
+    assert len(door.exchanges) == 2
+    door.connection.resume_writing()
+    assert len(door.exchanges) == 3
+    assert door.wire.reading
+
+
+def test_a_stream_to_a_client_that_does_not_read_is_cut_off() -> None:
+    door = Door(Limits(unsent_bytes=100), answers=False)
+    door.send(POST)
+    gone: list[bool] = []
+    door.exchanges[0].on_abandon = lambda: gone.append(True)
+    door.exchanges[0].begin_stream(200, b"text/event-stream")
+    door.exchanges[0].push(b"one")
+    door.connection.pause_writing()
+    door.wire.unsent = 100
+    door.exchanges[0].push(b"two")
+    assert not door.wire.aborted
+    door.wire.unsent = 101
+    door.exchanges[0].push(b"three")
+    assert door.wire.aborted
+    door.connection.connection_lost(None)
+    assert gone == [True]
+
+
+def test_bodies_on_their_way_are_bounded_for_all_connections_together() -> None:
+    capacity = Capacity(most_receiving_bytes=6)
+    first, second = Door(capacity=capacity), Door(capacity=capacity)
+    first.send(POST[:-1])
+    assert b"503 Service Unavailable" in second.send(POST[:-1])
+    assert b"receiving more than 6 bytes of requests at the same time" in second.wire.text
+    assert capacity.receiving_bytes == 4
+    assert first.send(POST[-1:]) == OK
+    assert capacity.receiving_bytes == 0
+
+
+def test_what_a_client_that_left_had_sent_is_given_back() -> None:
+    capacity = Capacity()
+    door = Door(capacity=capacity)
+    door.send(POST[:-1])
+    door.connection.connection_lost(None)
+    assert capacity.receiving_bytes == 0
+
+
+def test_one_connection_too_many_is_told_so() -> None:
+    capacity = Capacity(connections=0)
+    door = Door(capacity=capacity)
+    assert door.wire.text.startswith(b"HTTP/1.1 503")
+    assert b"the server has its 0 connections; try again later" in door.wire.text
+    assert door.wire.closed
+    door.send(POST)
+    assert door.exchanges == []
+
+
+@given(
+    st.lists(st.sampled_from(["send", "answer", "pause", "resume"]), max_size=60),
+    st.integers(1, 4),
+)
+def test_every_request_is_answered_once_and_in_order_whatever_the_pace(steps: list[str], pipelined: int) -> None:
+    door = Door(Limits(pipelined=pipelined), answers=False)
+    sent, answered = 0, 0
+    for step in [*steps, "resume", *["answer"] * 70]:
+        if step == "send" and door.wire.reading:
+            door.send(POST.replace(b"hello", b"%05d" % sent) * 1)
+            sent += 1
+        elif step == "answer" and answered < len(door.exchanges):
+            door.exchanges[answered].answer(200, door.exchanges[answered].body)
+            answered += 1
+        elif step == "pause":
+            door.connection.pause_writing()
+        elif step == "resume":
+            door.connection.resume_writing()
+        assert len(door.exchanges) - answered <= pipelined
+    assert door.wire.text == b"".join(OK.replace(b"hello", b"%05d" % at) for at in range(sent))
+    assert door.wire.reading
