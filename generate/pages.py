@@ -61,7 +61,7 @@ def cli_page() -> Iterator[str]:
 def _option_tables(command: click.Command) -> Iterator[str]:
     """One table for each section of `--help`."""
     found = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    for group in ("Options", *GROUPS):
+    for group in dict.fromkeys(["Options", *GROUPS, *map(group_of, found)]):
         members = [option for option in found if group_of(option) == group]
         if not members:
             continue

@@ -13,6 +13,7 @@ from naiad.core.errors import NaiadError
 
 COMMANDS = {
     "serve": "Serve models over HTTP.",
+    "triton": "Serve Triton repositories with tritonserver's command line.",
     "pull": "Download and lock models without serving them.",
     "push": "Upload a servable folder to the Hugging Face Hub.",
     "infer": "Send one request to a running server.",

@@ -43,7 +43,7 @@ class SectionedCommand(click.Command):
 
 def group_of(parameter: click.Parameter) -> str:
     """Return the section that an option stands in."""
-    return parameter.group if isinstance(parameter, SettingOption) else "Options"
+    return str(getattr(parameter, "group", "Options"))
 
 
 def settings_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -90,6 +90,8 @@ class Places:
             folder = find_folder(source)
         else:
             return [Origin(entry.name or source.default_name, entry)]
+        if entry.is_repository and folder.is_dir():
+            return [Origin(child.name, entry, child, is_triton=True) for child in list_models(folder)]
         if holds_checkpoint(folder):
             return [Origin(entry.name or model_name(source, folder), entry, folder)]
         if holds_model(folder):

@@ -57,6 +57,8 @@ class ModelEntry:
     weights: str = "auto"
     """auto, onnx, safetensors, or the path of one ONNX file in the source."""
     quantize: str = "none"
+    is_repository: bool = False
+    """A folder that holds models and is none itself, as `tritonserver --model-repository` has it; it may be empty."""
     batching: Batching = Batching()
     options: Mapping[str, Any] = field(default_factory=dict)
     """For the task: labels, hypothesis template, aggregation …"""

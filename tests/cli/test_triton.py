@@ -1,0 +1,279 @@
+"""`naiad triton`: tritonserver's command line, read as a table and run as a process."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from naiad.cli.triton import command
+from naiad.cli.triton_arguments import read_arguments
+from naiad.cli.triton_flags import BOOLEAN, NUMBER, TritonFlag, all_flags
+from naiad.core.config import ServerSettings, options
+from naiad.core.errors import InvalidConfiguration
+
+from .test_serve import REPOSITORY, naiad, read_until, run, status_of
+
+REPO = "--model-repository=/tmp"
+LOOPBACK = ["--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--http-port=0", "--grpc-port", "0"]
+LOOPBACK += ["--metrics-port=0"]
+ON_TRITON = Path(__file__).with_name("tritonserver_flags.txt").read_text().split()
+"""Every flag of tritonserver 2.51 (from its --help) and those that came later (from its sources)."""
+
+
+def read(*arguments: str) -> ServerSettings:
+    return read_arguments([REPO, *arguments]).settings
+
+
+# the table
+
+
+def test_every_flag_of_tritonserver_is_there() -> None:
+    assert sorted(set(ON_TRITON) - {flag.name for flag in all_flags()}) == []
+
+
+def test_every_flag_sets_a_field_or_says_why_not() -> None:
+    fields = {option.name for option in options()}
+    by_name = ("model-repository", "model-store", "disable-auto-complete-config", "strict-model-config")
+    for flag in all_flags():
+        if flag.field:
+            assert flag.field in fields
+        elif not flag.no_effect:
+            assert flag.name in by_name or flag.name.startswith(("grpc-", "trace-")), flag.name
+
+
+IGNORED = [flag for flag in all_flags() if flag.no_effect]
+
+
+@pytest.mark.parametrize("flag", IGNORED, ids=lambda flag: flag.name)
+def test_what_has_no_effect_is_accepted_and_said_once(flag: TritonFlag) -> None:
+    value = {BOOLEAN: "false" if "true" in flag.harmless else "true", NUMBER: "7"}.get(flag.kind, "x")
+    given = read_arguments([REPO, f"--{flag.name}={value}", f"--{flag.name}", value])
+    expected = [] if value in flag.harmless else [f"--{flag.name} has no effect: {flag.no_effect}"]
+    assert given.warnings == expected
+    assert given.settings == read()
+
+
+def test_the_defaults_are_tritons() -> None:
+    given = read()
+    assert given.address_of("http") == ("0.0.0.0", 8000)  # noqa: S104
+    assert given.address_of("grpc") == ("0.0.0.0", 8001)  # noqa: S104
+    assert given.address_of("metrics") == ("0.0.0.0", 8002)  # noqa: S104
+    assert (given.server_name, given.exit_on_error, given.strict_readiness) == ("triton", True, True)
+    assert (given.model_control_mode, given.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
+    assert (given.http_max_input_size, given.log_format, given.log_verbose) == (67108864, "default", 0)
+    assert not given.allow_client_shm
+    assert ServerSettings().host == "127.0.0.1", "naiad serve keeps its own"
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        ("--id=me", "server_name", "me"),
+        ("--http-port=1", "http_port", 1),
+        ("--http-port 1", "http_port", 1),
+        ("--http-po=1", "http_port", 1),
+        ("--http-port=1 --http-port=2", "http_port", 2),
+        ("--allow-grpc=false", "allow_grpc", False),
+        ("--allow-grpc FALSE", "allow_grpc", False),
+        ("--allow-grpc=0", "allow_grpc", False),
+        ("--exit-on-error=false --exit-on-error", "exit_on_error", True),
+        ("--exit-on-error --http-port=1", "http_port", 1),
+        ("--reuse-grpc-port=1", "reuse_grpc_port", True),
+        ("--metrics-address=::1", "metrics_host", "::1"),
+        ("--exit-timeout-secs=5", "drain_timeout_s", 5.0),
+        ("--exit-timeout-secs=-5", "drain_timeout_s", 0.0),
+        ("--model-control-mode=EXPLICIT", "model_control_mode", "explicit"),
+        ("--model-control-mode=poll --repository-poll-secs 3", "repository_poll_s", 3.0),
+        ("--model-control-mode=explicit --load-model=a --load-model b", "load_model", ("a", "b")),
+        ("--disable-auto-complete-config", "auto_complete_config", False),
+        ("--strict-model-config=true", "auto_complete_config", False),
+        ("--strict-model-config=false --disable-auto-complete-config", "auto_complete_config", False),
+        ("--model-load-thread-count=0", "load_threads", 1),
+        ("--model-load-retry-count=2", "load_retries", 2),
+        ("--log-verbose=3", "log_verbose", 3),
+        ("--log-verbose=true", "log_verbose", 1),
+        ("--log-format=ISO8601", "log_format", "iso8601"),
+        ("--log-info=false", "log_info", False),
+        ("--backend-config=python,x=1 --backend-config=default-max-batch-size=4", "backend_config",
+         ("python,x=1", "default-max-batch-size=4")),
+        ("--trace-config=rate=7 --trace-file=/f --trace-level=TIMESTAMPS --trace-level=TENSORS", "trace_config",
+         ("rate=7", "triton,file=/f", "level=TIMESTAMPS", "level=TENSORS")),
+        ("--http-restricted-api=health:a=b --http-restricted-api=metadata:a=b", "http_restricted_api",
+         ("health:a=b", "metadata:a=b")),
+        ("--grpc-infer-response-compression-level=HIGH", "grpc_infer_response_compression_level", "high"),
+        ("--grpc-use-ssl=true --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc_tls_client_ca", ""),
+        ("--grpc-use-ssl=1 --grpc-server-cert=c --grpc-server-key=k", "grpc_tls_cert", "c"),
+        ("--grpc-use-ssl-mutual=1 --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc_tls_client_ca",
+         "r"),
+        ("--grpc-server-cert=c --grpc-server-key=k", "grpc_tls_cert", ""),
+    ],
+)  # fmt: skip
+def test_flags(words: str, field: str, value: Any) -> None:
+    assert getattr(read(*words.split(" ")), field) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--frobnicate=1", "unrecognized option '--frobnicate'"),
+        ("--http", "option '--http' is ambiguous; possibilities: '--http-address' "),
+        ("-v", "Unexpected argument: -v"),
+        ("stray", "Unexpected argument: stray"),
+        ("--", "Unexpected argument: --"),
+        ("--id", "option '--id' requires an argument"),
+        ("--http-port=abc", 'Bad option: "--http-port".\nInvalid option value. Got abc'),
+        ("--http-port=", 'Bad option: "--http-port".\nInvalid option value. Got '),
+        ("--http-port=99999", "--http-port must be between 0 and 65535"),
+        ("--http-port=8001", "--http-port, --grpc-port and --metrics-port must differ"),
+        ("--allow-http=maybe", 'Bad option: "--allow-http".\ninvalid value for bool option: maybe'),
+        ("--disable-auto-complete-config=true", "option '--disable-auto-complete-config' doesn't allow an argument"),
+        ("--log-format=xml", 'Bad option: "--log-format".\ninvalid argument for --log-format'),
+        ("--model-control-mode=sometimes", "invalid argument for --model-control-mode"),
+        ("--load-model=x", "Use of '--load-model' requires setting '--model-control-mode=explicit' as well."),
+        ("--grpc-use-ssl=true", "--grpc-use-ssl needs --grpc-server-cert and --grpc-server-key"),
+        ("--grpc-use-ssl-mutual --grpc-server-cert=c --grpc-server-key=k", "--grpc-use-ssl-mutual needs"),
+        ("--model-repository=s3://bucket/models", "object stores cannot be read yet"),
+    ],
+)
+def test_mistakes(words: str, message: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=re.escape(message)):
+        read(*words.split(" "))
+
+
+def test_repositories() -> None:
+    given = read_arguments(["--model-repository=/a", "--model-store", "/b", "--model-repository", "/a"])
+    assert given.repositories == (Path("/a"), Path("/b"))
+    assert read_arguments(["--model-repository=x"]).repositories == (Path.cwd() / "x",)
+    with pytest.raises(InvalidConfiguration, match="--model-repository must be specified"):
+        read_arguments([])
+
+
+def test_what_asks_for_nothing_special_is_not_warned_about() -> None:
+    given = read_arguments([REPO, "--rate-limit=off", "--allow-sagemaker=false", "--allow-gpu-metrics=FALSE"])
+    assert given.warnings == []
+
+
+def test_help_lists_every_flag() -> None:
+    text = command.get_help(click.Context(command, info_name="naiad triton"))
+    assert [flag.name for flag in all_flags() if f"--{flag.name}" not in text] == []
+
+
+# the process
+
+
+def test_serves_like_tritonserver_from_start_to_sigterm(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "simple").symlink_to(REPOSITORY / "simple")
+    arguments = ["triton", f"--model-repository={folder}", *LOOPBACK, "--cache-config=local,size=1048576"]
+    with naiad(*arguments, cwd=tmp_path) as process:
+        lines, found = read_until(process, r"Started Metrics Service at 127\.0\.0\.1:(\d+)")
+        text = "".join(lines)
+        assert "successfully loaded 'simple'" in text
+        assert "\n| Model  | Version | Status |\n" in text
+        assert "\n| simple | 1       | READY  |\n" in text
+        assert re.search(r"Started GRPCInferenceService at 127\.0\.0\.1:\d+\"\n", text)
+        port = int(re.search(r"Started HTTPService at 127\.0\.0\.1:(\d+)\"\n", text)[1])  # type: ignore[index]
+        assert status_of(port, "/v2/health/ready") == 200, "the doors open when the models are there"
+        assert status_of(int(found[1]), "/metrics") == 200
+        assert text.count("--cache-config has no effect") == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+TRITONS_LINE = r"[IWE]\d{4} \d{2}:\d{2}:\d{2}\.\d{6} \d+ [\w.]+:\d+\] (.*)\n"
+TRITONS_ISO_LINE = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z [IWE] \d+ [\w.]+:\d+\] (.*)\n"
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("default", TRITONS_LINE), ("ISO8601", TRITONS_ISO_LINE)])
+def test_log_lines_and_a_log_file(tmp_path: Path, name: str, pattern: str) -> None:
+    (tmp_path / "models").mkdir()
+    arguments = ["triton", "--model-repository", "models", "--log-file=log", f"--log-format={name}", *LOOPBACK]
+    with naiad(*arguments, cwd=tmp_path) as process:
+        while "ready on" not in (tmp_path.joinpath("log").read_text() if tmp_path.joinpath("log").exists() else ""):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    lines = [line for line in (tmp_path / "log").read_text().splitlines(keepends=True) if line.strip("+|-\n")]
+    messages = [re.fullmatch(pattern, line) for line in lines if not line.startswith("| ")]
+    assert all(messages)
+    assert json.loads(messages[-1][1]) == "stopped"  # type: ignore[index]
+
+
+def test_a_model_that_cannot_be_loaded_ends_it(tmp_path: Path) -> None:
+    code, text = run("triton", f"--model-repository={REPOSITORY}", *LOOPBACK, cwd=tmp_path)
+    assert code == 1
+    assert "failed to load all models" in text
+    assert "Started" not in text
+
+
+def test_unless_told_otherwise(tmp_path: Path) -> None:
+    with naiad("triton", f"--model-repository={REPOSITORY}", "--exit-on-error=0", *LOOPBACK, cwd=tmp_path) as process:
+        _, found = read_until(process, r"Started HTTPService at 127\.0\.0\.1:(\d+)")
+        assert status_of(int(found[1]), "/v2/models/simple/ready") == 200
+        assert status_of(int(found[1]), "/v2/health/ready") == 400
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--frobnicate"], "unrecognized option '--frobnicate'"),
+        (["--model-repository=missing"], "failed to stat file"),
+        (["--model-repository=.", "--grpc-use-ssl=1", "--grpc-server-cert=c", "--grpc-server-key=k"],
+         "--grpc-server-cert: cannot read 'c': No such file or directory"),
+        (["--model-repository=.", "--http-address=999.1.1.1", "--http-port=0"], "Choose another with --http-address"),
+        (["--model-repository=.", "--log-file=/nonexistent/log"], "--log-file: cannot write"),
+        (["--model-repository=.", "--http-restricted-api=frob:key=very-secret"], "unknown restricted api 'frob'"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_it_with_the_error_last(tmp_path: Path, words: list[str], message: str) -> None:
+    code, text = run("triton", *words, *LOOPBACK[3:], "--metrics-port=0", "--grpc-port=0", cwd=tmp_path)
+    assert code == 1
+    assert message in text.splitlines()[-1]
+    assert "very-secret" not in text
+    assert "Traceback" not in text
+
+
+def test_usage_comes_first() -> None:
+    code, text = run("triton", "--frobnicate", cwd=Path.cwd())
+    assert code == 1
+    assert text.startswith("Usage: naiad triton [options]")
+    assert text.endswith("unrecognized option '--frobnicate'\n")
+    assert run("triton", "--help", cwd=Path.cwd())[0] == 0
+
+
+def test_a_second_signal_kills(tmp_path: Path) -> None:
+    """A request that is not finished keeps the first one waiting."""
+    (tmp_path / "models").mkdir()
+    with naiad("triton", "--model-repository=models", *LOOPBACK, cwd=tmp_path) as process:
+        _, found = read_until(process, r"ready on http://127\.0\.0\.1:(\d+)")
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=30) as client:
+            client.sendall(b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n" * 2 + b"POST /v2/models/x/infer HTTP/1.1\r\n")
+            assert client.recv(12)
+            process.send_signal(signal.SIGTERM)
+            read_until(process, "SIGTERM")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_two_servers_share_a_port(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    arguments = ["triton", "--model-repository=models", "--reuse-http-port", "--reuse-grpc-port=true"]
+    with naiad(*arguments, *LOOPBACK, cwd=tmp_path) as first:
+        _, http = read_until(first, r"Started HTTPService at 127\.0\.0\.1:(\d+)")
+        shared = [f"--http-port={http[1]}"]
+        with naiad(*arguments, *LOOPBACK, *shared, cwd=tmp_path) as second:
+            read_until(second, r"Started HTTPService at 127\.0\.0\.1:" + http[1])
+            assert status_of(int(http[1]), "/v2/health/live") == 200
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(30) == 0
+            assert status_of(int(http[1]), "/v2/health/live") == 200
