@@ -84,3 +84,16 @@ def test_unfinished_messages_of_a_connection_are_bounded_together() -> None:
     first.drop()
     second.drop()
     assert gathering.bytes == 0
+
+
+def test_a_message_in_a_million_pieces_weighs_what_it_holds() -> None:
+    import tracemalloc
+
+    data = prefixed(b"x" * 200_000)
+    taker = reader(most_bytes=10**6, gathering=10**6)
+    tracemalloc.start()
+    messages = [message for at in range(len(data)) for message in taker.feed(data, at, at + 1)]
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert messages == [b"x" * 200_000]
+    assert most_bytes < 1_000_000

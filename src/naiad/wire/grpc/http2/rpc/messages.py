@@ -11,6 +11,10 @@ PREFIX = struct.Struct(">BI")
 PREFIX_BYTES = 5
 
 
+_SMALL_BYTES = 1024
+"""Pieces below it are copied: a view for each of a million pieces would weigh far more than what they hold."""
+
+
 class MessageFault(Exception):
     """A message that cannot be had; the call ends with this status."""
 
@@ -40,7 +44,7 @@ class MessageReader:
         self._most_bytes = most_bytes
         self._wbits = wbits
         self._gathering = gathering
-        self._pieces: list[memoryview] = []
+        self._pieces: list[memoryview | bytearray] = []
         self._have = 0
         self._need = PREFIX_BYTES
         """Bytes until there is something to do: a prefix, or a prefix and its message."""
@@ -70,7 +74,13 @@ class MessageReader:
         self._need = PREFIX_BYTES
 
     def _keep(self, piece: memoryview) -> None:
-        self._pieces.append(piece)
+        pieces = self._pieces
+        if len(piece) >= _SMALL_BYTES or not pieces:
+            pieces.append(piece)
+        elif isinstance(last := pieces[-1], bytearray):
+            last += piece
+        else:
+            pieces.append(bytearray(piece))
         self._have += len(piece)
         gathering = self._gathering
         gathering.bytes += len(piece)
