@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotFound, Unsupported
-from naiad.core.message import InferRequest, InferResponse
+from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Tensor
 from naiad.proto.pool import message_class
 from naiad.protocol import infer_answer, infer_json
@@ -251,7 +251,10 @@ def test_stored_outputs_are_only_named() -> None:
         (False, b'"data":[0,1,2,3]}]}', ()),
         (True, b'"parameters":{"binary_data_size":8}}]}', (VALUES.tobytes(),)),
     ):
-        encoded = infer_answer.encode(InferRequest("m"), answer, is_binary)
+        asked = InferRequest(
+            "m", outputs=(RequestedOutput("y", memory=Place("r", 0, 8)), RequestedOutput("z", is_binary))
+        )
+        encoded = infer_answer.encode(asked, answer, True)
         assert encoded == (b'{"model_name":"m","model_version":"1","outputs":[' + head + rest, tail)
     message = message_class("ModelInferResponse").FromString(grpc_answer.encode(answer))
     assert list(message.raw_output_contents) == [b"", VALUES.tobytes()]

@@ -35,12 +35,12 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     for tensor in response.outputs:
         pieces += (separator, _head(tensor))
         separator = b","
-        if stored and tensor.name in stored:
-            pieces.append(b"}")
-        elif binary_default if as_binary is None else as_binary.get(tensor.name, False):
+        if binary_default if as_binary is None else as_binary.get(tensor.name, False):
             raw = binary.encode(tensor)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))
+        elif stored and tensor.name in stored:
+            pieces.append(b"}")
         else:
             pieces += (b',"data":', tensor_json.encode(tensor), b"}")
     pieces.append(b"]}")

@@ -205,17 +205,23 @@ def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits,
             raise InvalidRequest(f"output '{entry.name}' already exists in request")
         if len(entry.name) > limits.name_length:
             raise too_long("name of an output", len(entry.name), limits.name_length)
-        parameters = entry.parameters
-        place = range_of_grpc(entry.name, parameters) if parameters else None
-        classes = _class_count(parameters)
-        if place is None:
-            outputs[entry.name] = RequestedOutput(entry.name, True, classes)
+        if not entry.parameters:
+            outputs[entry.name] = RequestedOutput(entry.name, True)
             continue
-        if "classification" in parameters:
-            raise InvalidRequest("output can't set both 'shared_memory_region' and 'classification'")
-        outputs[entry.name] = RequestedOutput(entry.name, memory=memory.reserve(*place))
-        request.stores_outputs = True
+        outputs[entry.name] = output = _output(entry.name, entry.parameters, memory)
+        if output.memory is not None:
+            request.stores_outputs = True
     request.outputs = tuple(outputs.values())
+
+
+def _output(name: str, parameters: Mapping[str, Any], memory: ClientMemory) -> RequestedOutput:
+    place = range_of_grpc(name, parameters)
+    classes = _class_count(parameters)
+    if place is None:
+        return RequestedOutput(name, True, classes)
+    if "classification" in parameters:
+        raise InvalidRequest("output can't set both 'shared_memory_region' and 'classification'")
+    return RequestedOutput(name, memory=memory.reserve(*place))
 
 
 def _class_count(parameters: Mapping[str, Any]) -> int:
