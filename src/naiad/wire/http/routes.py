@@ -22,7 +22,8 @@ Handler = Callable[..., None]
 """handler(exchange, **path parameters)."""
 
 _REMEMBERED = 1024
-"""Targets remembered; a client that invents more costs only the matching."""
+_LONGEST_REMEMBERED_BYTES = 512
+"""Together half a MiB at most; a client that invents targets costs the others a new matching now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ class Router:
         found = self._found.get(key)
         if found is None:
             found = self._match(exchange.method, exchange.url)
-            if len(self._found) < _REMEMBERED:
-                self._found[key] = found
+            self._remember(key, found)
         handler, arguments = found
         if self._logs.is_verbose:
             note_request(exchange)
@@ -64,6 +64,13 @@ class Router:
             handler(exchange, **arguments)
         except Exception:  # noqa: BLE001 — whatever happens, who asked is answered and the connection lives on
             internal_error(exchange)
+
+    def _remember(self, key: tuple[bytes, bytes], found: tuple[Handler, dict[str, str]]) -> None:
+        if len(key[1]) > _LONGEST_REMEMBERED_BYTES:
+            return
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        self._found[key] = found
 
     def _match(self, method: bytes, url: bytes) -> tuple[Handler, dict[str, str]]:
         path = url.partition(b"?")[0].decode("latin-1")

@@ -49,6 +49,17 @@ async def test_an_address_that_is_taken() -> None:
             await listener.open("127.0.0.1", taken.getsockname()[1], "--grpc-port")
 
 
+def test_one_connection_too_many_is_sent_away_and_the_others_live_on() -> None:
+    with served(Http2Options(connections=1)) as running, grpc.insecure_channel(running.address) as channel:
+        echo = channel.unary_unary("/e/Echo")
+        assert echo(b"x", timeout=WAIT_S) == b"x"
+        with connect(running) as late:
+            last = frames_of(read_all(late))[-1]
+            assert (last.kind, last.code) == (codes.GOAWAY, ErrorCode.ENHANCE_YOUR_CALM)
+            assert b"too many connections" in last.payload
+        assert echo(b"y", timeout=WAIT_S) == b"y"
+
+
 def test_closing_lets_calls_finish_and_tells_clients() -> None:
     with served() as running, grpc.insecure_channel(running.address) as channel:
         call = channel.unary_unary("/e/Never").future(b"x", timeout=WAIT_S)

@@ -76,6 +76,10 @@ class GrpcConnection(asyncio.Protocol):
             transport.close()  # RFC 9113, section 3.2: HTTP/2 over TLS is chosen by ALPN
             return
         self._http2.greet()
+        if len(self._connections) > self._options.connections:
+            self._http2.fail(ErrorCode.ENHANCE_YOUR_CALM, "too many connections; try again later")
+            self._flush()
+            return
         self._tick()
 
     def connection_lost(self, exc: Exception | None) -> None:

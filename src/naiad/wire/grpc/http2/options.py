@@ -20,6 +20,8 @@ class Http2Options:
     """One message, as received and decompressed."""
     gathering_bytes: int = _GATHERING_BYTES
     """Unfinished messages of one connection together."""
+    connections: int = 10_000
+    """At the same time; further ones are sent away."""
     greeting_s: float = 20.0
     """A client has so long to begin with a preface and to acknowledge our SETTINGS."""
     keepalive_s: float = 7200.0
@@ -51,6 +53,7 @@ class Http2Options:
             limits,
             message_bytes=settings.grpc_max_input_size,
             gathering_bytes=max(_GATHERING_BYTES, 2 * settings.grpc_max_input_size),
+            connections=settings.max_connections,
             keepalive_s=settings.grpc_keepalive_time / 1000,
             keepalive_timeout_s=settings.grpc_keepalive_timeout / 1000,
             keepalive_without_calls=settings.grpc_keepalive_permit_without_calls,
