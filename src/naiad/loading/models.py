@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
 from naiad.loading.places import AMBIGUOUS
@@ -55,7 +56,8 @@ class Models:
         self._units: dict[str, Unit] = {}
         self._owners: dict[str, str] = {}
         """Name of a model that is served → its unit."""
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By unit, for as long as somebody holds it or waits: any name may be asked for."""
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="naiad-load")
         self._releases: set[asyncio.Task[None]] = set()
 
@@ -141,12 +143,12 @@ class Models:
         if not loaded or (failures and old is not None):
             for model in plan.models:
                 error = failures.get(model)
-                self.catalog.fail(model.name, model.version, UNLOADED if error is None else error.message)
+                self.catalog.fail(model.name, model.version, UNLOADED if error is None else model.reason(error))
             await _in_background(unit.close)
         else:
             self._replace(name, old, unit)
             for model, error in failures.items():
-                self.catalog.fail(model.name, model.version, error.message)
+                self.catalog.fail(model.name, model.version, model.reason(error))
         if failures:
             raise load_failed(name, failures)
 
@@ -188,6 +190,7 @@ async def _in_background(call: Callable[[], None]) -> None:
 def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:
     """Make the error for versions that failed, in Triton's words."""
     reasons = "".join(
-        f"version {model.version} is at UNAVAILABLE state: {error.message};\n" for model, error in failures.items()
+        f"version {model.version} is at UNAVAILABLE state: {model.reason(error)};\n"
+        for model, error in failures.items()
     )
     return LoadFailed(f"load failed for model '{name}': {reasons}", model=name, is_planned=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from naiad.core.config import ServerSettings
-from naiad.core.errors import InvalidConfiguration, NotFound, Unsupported
+from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.loading.overrides import Override
 from naiad.loading.places import Origin
 from naiad.loading.tensor_models import plan_triton_model
@@ -46,6 +47,11 @@ class PlannedModel:
     version: str
     load: Callable[[], list[ServedModel]]
     """Blocks; gives the model and its further views. Raises NaiadError."""
+    folder: Path
+
+    def reason(self, error: NaiadError) -> str:
+        """Why it could not be loaded, for clients: without the place of the folder, which is none of their business."""
+        return error.message.replace(f"{self.folder.parent}/", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
 
 def _planned(folder: ModelFolder, settings: ServerSettings, override: Override | None = None) -> list[PlannedModel]:
     document = None if override is None else override.document
-    return [PlannedModel(folder.name, *one) for one in plan_triton_model(folder, settings, document)]
+    planned = plan_triton_model(folder, settings, document)
+    return [PlannedModel(folder.name, version, load, folder.folder) for version, load in planned]
 
 
 def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSettings) -> Plan:
@@ -119,7 +126,8 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSetti
     if layout.models:
         return Plan(list(_plan_folders(origin, layout, settings)), state)
     named = replace(entry, name=origin.name)
-    return Plan([PlannedModel(origin.name, "1", lambda: load_text_model(named, fetched, layout, settings))], state)
+    load = partial(load_text_model, named, fetched, layout, settings)
+    return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state)
 
 
 def _plan_folders(origin: Origin, layout: Layout, settings: ServerSettings) -> Iterator[PlannedModel]:

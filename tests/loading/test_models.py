@@ -1,0 +1,208 @@
+"""Swapping, draining and closing: what happens to requests and to models when others take their place."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.core.contracts import Batch
+from naiad.core.errors import LoadFailed, NaiadError, NotFound
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.loading.models import Models
+from naiad.loading.plan import Plan, PlannedModel
+from naiad.scheduling.runner import Runner
+from naiad.serving.catalog import Catalog
+from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
+from naiad.serving.tensor_model import TensorModel
+
+SIDE = (TensorConfig("x", "FP32", (1,)),)
+
+
+class Instance:
+    """Answers with a number of its own, once it may."""
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+        self.gate = threading.Event()
+        self.gate.set()
+        self.is_closed = False
+
+    def execute(self, batch: Batch[InferRequest]) -> Sequence[InferResponse | NaiadError]:
+        self.gate.wait()
+        batch.input_ready_s = batch.output_ready_s = 1.0
+        data = np.array([self.number], np.float32)
+        return [InferResponse("m", "1", [Tensor("x", "FP32", data)]) for _ in batch.items]
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Fixture:
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self.engine = Engine(self.catalog)
+        self.models = Models(self.catalog, threads=2)
+        self.discarded: list[str] = []
+
+    def plan(self, versions: dict[str, Instance | str], state: Any = None, name: str = "m") -> Plan:
+        """A plan whose versions are instances, or the reason why they cannot be."""
+
+        def planned(version: str, what: Instance | str) -> PlannedModel:
+            def load() -> list[ServedModel]:
+                if isinstance(what, str):
+                    raise LoadFailed(what)
+                config = ModelConfig(name, inputs=SIDE, outputs=SIDE)
+                return [TensorModel(config, version, [Runner(what, "i", may_inline=False)])]
+
+            return PlannedModel(name, version, load, Path("/models/m"))
+
+        return Plan([planned(*one) for one in versions.items()], state, lambda: self.discarded.append(name))
+
+    async def load(self, versions: dict[str, Instance | str], state: Any = None, name: str = "m") -> None:
+        await self.models.load(name, lambda: self.plan(versions, state, name))
+
+    def ask(self, version: str = "") -> asyncio.Task[float]:
+        async def answer() -> float:
+            tensor = Tensor("x", "FP32", np.zeros(1, np.float32))
+            response = await self.engine.infer(InferRequest("m", version, inputs={"x": tensor}))
+            return float(response.outputs[0].data[0])
+
+        return asyncio.get_running_loop().create_task(answer())
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Fixture]:
+    fixture = Fixture()
+    yield fixture
+    await fixture.models.close()
+
+
+async def test_the_old_model_answers_what_it_has_taken_and_is_closed_then(server: Fixture) -> None:
+    old, new = Instance(1), Instance(2)
+    await server.load({"1": old})
+    old.gate.clear()
+    waiting = [server.ask() for _ in range(3)]
+    await asyncio.sleep(0)
+    await server.load({"1": new})
+    assert await server.ask() == 2
+    assert not any(task.done() for task in waiting)
+    assert not old.is_closed
+    old.gate.set()
+    assert await asyncio.gather(*waiting) == [1, 1, 1]
+    await server.models.released()
+    assert old.is_closed
+    assert not new.is_closed
+    assert server.discarded == ["m"]
+
+
+async def test_a_model_that_is_unloaded_answers_what_it_has_taken_and_nothing_else(server: Fixture) -> None:
+    model = Instance(1)
+    await server.load({"1": model})
+    model.gate.clear()
+    waiting = server.ask()
+    await asyncio.sleep(0)
+    await server.models.unload("m")
+    assert [row["state"] for row in server.catalog.index()] == ["UNLOADING"]
+    with pytest.raises(NotFound, match="Request for unknown model: 'm' has no available versions"):
+        await server.ask()
+    model.gate.set()
+    assert await waiting == 1
+    await server.models.released()
+    assert server.catalog.index() == [{"name": "m", "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"}]
+    assert model.is_closed
+
+
+async def test_loaded_again_while_the_old_one_still_answers(server: Fixture) -> None:
+    old, new = Instance(1), Instance(2)
+    await server.load({"1": old})
+    old.gate.clear()
+    waiting = server.ask()
+    await asyncio.sleep(0)
+    await server.models.unload("m")
+    await server.load({"1": new})
+    assert await server.ask() == 2
+    old.gate.set()
+    assert await waiting == 1
+    await server.models.released()
+    assert server.catalog.index() == [{"name": "m", "version": "1", "state": "READY"}]
+
+
+async def test_versions_of_a_new_model_fail_alone(server: Fixture) -> None:
+    good = Instance(1)
+    with pytest.raises(LoadFailed) as caught:
+        await server.load({"1": "no file", "2": good, "3": "/models/m/3/model.onnx: broken"}, state="s")
+    assert caught.value.message == (
+        "load failed for model 'm': version 1 is at UNAVAILABLE state: no file;\n"
+        "version 3 is at UNAVAILABLE state: m/3/model.onnx: broken;\n"
+    )
+    assert await server.ask() == 1
+    assert [row["state"] for row in server.catalog.index()] == ["UNAVAILABLE", "READY", "UNAVAILABLE"]
+    await server.load({"1": Instance(3), "2": Instance(2)}, state="s")
+    assert await server.ask() == 2, "what was not whole is loaded again, changed or not"
+
+
+async def test_a_reload_is_all_or_nothing(server: Fixture) -> None:
+    old, unused = Instance(1), Instance(2)
+    await server.load({"1": old})
+    with pytest.raises(LoadFailed, match="version 2 is at UNAVAILABLE state: no file"):
+        await server.load({"1": unused, "2": "no file"})
+    assert await server.ask() == 1
+    assert unused.is_closed
+    assert not old.is_closed
+    assert server.discarded == ["m"], "the files of the second load"
+
+
+async def test_nothing_happens_where_nothing_has_changed(server: Fixture) -> None:
+    first, second, third = Instance(1), Instance(2), Instance(3)
+    await server.load({"1": first}, state=("a", 1))
+    await server.load({"1": second}, state=("a", 1))
+    assert await server.ask() == 1
+    await server.load({"1": third}, state=("a", 2))
+    assert await server.ask() == 3
+
+
+async def test_a_plan_that_fails_changes_nothing(server: Fixture) -> None:
+    await server.load({"1": Instance(1)})
+
+    def fail() -> Plan:
+        raise NotFound("gone")
+
+    with pytest.raises(NotFound):
+        await server.models.load("m", fail)
+    assert await server.ask() == 1
+    assert server.catalog.index() == [{"name": "m", "version": "1", "state": "READY"}]
+
+
+async def test_closing_does_not_wait_for_what_does_not_end(server: Fixture) -> None:
+    stuck, other = Instance(1), Instance(2)
+    await server.load({"1": stuck})
+    await server.load({"1": other}, name="n")
+    stuck.gate.clear()
+    waiting = server.ask()
+    await asyncio.sleep(0)
+    await server.models.unload("m")
+    closing = asyncio.ensure_future(server.models.close())
+    await asyncio.sleep(0)
+    stuck.gate.set()
+    await closing
+    assert stuck.is_closed
+    assert other.is_closed
+    await waiting
+
+
+async def test_names_that_were_asked_for_leave_nothing_behind(server: Fixture) -> None:
+    for number in range(100):
+        await server.models.unload(f"nobody {number}")
+    gc.collect()
+    assert not server.models._locks
+    assert server.catalog.index() == []
