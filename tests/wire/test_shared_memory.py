@@ -147,6 +147,25 @@ def test_some_in_memory_and_some_sent(side: Side) -> None:
     assert contents(outside, 64) == (LEFT - RIGHT).tobytes()
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_repeated_request_finds_what_is_registered_now(side: Side, in_memory: bool) -> None:
+    """Nothing of a region is remembered with a request that comes again and again."""
+    for _ in range(3):
+        source, target = side.region("in", 64), side.region("out", 64)
+        triton_shm.set_shared_memory_region(source, [RIGHT])
+        sent = [side.module.InferInput(name, [1, 16], "INT32") for name in ("INPUT0", "INPUT1")]
+        for one in sent:
+            one.set_data_from_numpy(LEFT)
+        inputs = [side.input("INPUT0", "in", 64), sent[1]] if in_memory else sent
+        for _ in range(5):
+            triton_shm.set_shared_memory_region(target, [np.zeros(16, np.int32)])
+            side.client.infer("simple", inputs, outputs=[side.output("OUTPUT0", "out", 64)])
+            assert contents(target, 64) == (LEFT + (RIGHT if in_memory else LEFT)).tobytes()
+        side.client.unregister_system_shared_memory()
+        with pytest.raises(utils.InferenceServerException, match="Unable to find shared memory region"):
+            side.client.infer("simple", inputs, outputs=[side.output("OUTPUT0", "out", 64)])
+
+
 def test_strings(side: Side) -> None:
     words = np.array([[str(number).encode() for number in range(16)]], object)
     raw = utils.serialize_byte_tensor(words)

@@ -46,8 +46,7 @@ class Engine:
         `respond` is called on the loop's thread with each answer and whether it is the last, possibly before this
         returns; errors arrive there too. The result withdraws the request.
         """
-        if request.stores_outputs:
-            request.stores_outputs = False  # from here on that is the delivery's business
+        if request.stores_outputs and not isinstance(respond, Delivery):
             return Delivery(request, respond).submit(self.submit, request)
         if not request.arrived_s:
             request.arrived_s = self._clock()
