@@ -55,7 +55,7 @@ def test_one_connection_too_many_is_sent_away_and_the_others_live_on() -> None:
         assert echo(b"x", timeout=WAIT_S) == b"x"
         with connect(running) as late:
             last = frames_of(read_all(late))[-1]
-            assert (last.kind, last.code) == (codes.GOAWAY, ErrorCode.ENHANCE_YOUR_CALM)
+            assert (last.kind, last.error) == (codes.GOAWAY, ErrorCode.ENHANCE_YOUR_CALM)
             assert b"too many connections" in last.payload
         assert echo(b"y", timeout=WAIT_S) == b"y"
 
