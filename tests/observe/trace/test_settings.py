@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from naiad.core.errors import InvalidRequest
-from naiad.observe.trace.settings import TraceValues, parse_level, parse_number
+from naiad.observe.trace.settings import TraceValues, level_change, parse_level, parse_number
 
 
 def test_defaults_as_the_network_shows_them() -> None:
@@ -23,6 +23,12 @@ def test_defaults_as_the_network_shows_them() -> None:
 )
 def test_levels(names: list[str], level: tuple[str, ...]) -> None:
     assert level == parse_level(names)
+
+
+def test_a_list_without_a_known_level_changes_nothing() -> None:
+    assert (level_change(["X"]), level_change([])) == ({}, {})
+    assert level_change(["OFF"]) == {"trace_level": ()}
+    assert level_change(["X", "TENSORS"]) == {"trace_level": ("TENSORS",)}
 
 
 def test_off_goes_with_nothing_else() -> None:

@@ -54,10 +54,16 @@ FIELDS = {"trace_level": "level", "trace_rate": "rate", "trace_count": "count", 
 
 
 def parse_level(names: list[str]) -> tuple[str, ...]:
-    """Return the levels among names; others mean nothing, as in Triton. Raises InvalidRequest for OFF with others."""
+    """Return the levels among names; other words say nothing. Raises InvalidRequest for OFF with others."""
     if OFF in names and len(names) > 1:
         raise InvalidRequest("Expect only one trace level 'OFF' is specified")
     return tuple(level for level in LEVELS if level in names)
+
+
+def level_change(names: list[str]) -> Change:
+    """Return the change that a list of levels asks for: none where there is no known one, as in Triton."""
+    level = parse_level(names)
+    return {"trace_level": level} if level or OFF in names else {}
 
 
 def parse_number(key: str, text: str) -> int:

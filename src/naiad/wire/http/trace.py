@@ -9,7 +9,7 @@ from typing import Any
 
 from naiad.core.errors import MalformedBody, Unsupported
 from naiad.core.features import Feature
-from naiad.observe.trace.settings import KEYS, NO_FILE, Change, parse_level, parse_number
+from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, parse_number
 from naiad.observe.trace.tracing import Tracing
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
@@ -50,7 +50,7 @@ def _read(document: Mapping[str, Any]) -> Change:
         elif value is None:
             change[key] = None
         elif key == "trace_level":
-            change[key] = parse_level(_strings(value))
+            change |= level_change(_strings(value))
         else:
             change[key] = parse_number(key, _string(value))
     return change

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, Unsupported
-from naiad.observe.trace.settings import KEYS, NO_FILE, Change, parse_level, parse_number
+from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, parse_number
 from naiad.observe.trace.tracing import Tracing
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.services import Services
@@ -41,7 +41,7 @@ def _read(settings: Mapping[str, Any]) -> Change:
         elif not values:
             change[key] = None
         elif key == "trace_level":
-            change[key] = parse_level(values)
+            change |= level_change(values)
         elif len(values) > 1:
             raise InvalidRequest(f"expect only 1 value for '{key}'")
         else:
