@@ -15,6 +15,7 @@ GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Limi
 """Sections of `--help` and of the reference, in their order."""
 
 DOORS = ("http", "grpc", "metrics")
+GRPC_TRANSPORTS = ("http2", "aio")
 
 
 def _option(
@@ -81,7 +82,7 @@ class ServerSettings:
         "http2",
         "http2 (our own, the fast one) or aio (grpcio's, the plain twin).",
         group="gRPC",
-        choices=("http2", "aio"),
+        choices=GRPC_TRANSPORTS,
     )
     grpc_tls_cert: str = _option("", "Certificate file (PEM, with its chain); serves gRPC over TLS.", group="gRPC")
     grpc_tls_key: str = _option("", "Private key file (PEM, without a passphrase).", group="gRPC")
