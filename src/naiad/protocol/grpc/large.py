@@ -17,18 +17,28 @@ def split(message: bytes) -> tuple[bytes, list[memoryview]]:
     view = memoryview(message)
     kept: list[memoryview] = []
     contents: list[memoryview] = []
+    begin = 0
+    for tag, start, end in fields_of(message):
+        if tag == _RAW_CONTENTS:
+            contents.append(view[start:end])
+        else:
+            kept.append(view[begin:end])
+        begin = end
+    return (b"".join(kept), contents) if begin == len(message) else (message, [])
+
+
+def fields_of(message: bytes) -> list[tuple[int, int, int]]:
+    """Return (tag, start, end) of the outermost fields' contents; none if they are malformed or without a length."""
+    found: list[tuple[int, int, int]] = []
     at = 0
     while at < len(message):
-        start, tag = at, message[at]
+        tag = message[at]
         length, at = _varint(message, at + 1)
         if tag & 0x80 or tag & 7 != _LENGTH_DELIMITED or length < 0 or at + length > len(message):
-            return message, []
+            return []
+        found.append((tag, at, at + length))
         at += length
-        if tag == _RAW_CONTENTS:
-            contents.append(view[at - length : at])
-        else:
-            kept.append(view[start:at])
-    return b"".join(kept), contents
+    return found
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:

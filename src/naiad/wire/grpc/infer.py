@@ -9,16 +9,19 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, NaiadError
-from naiad.core.message import Answer, InferResponse, Respond
+from naiad.core.message import Answer, InferRequest, InferResponse, Respond
 from naiad.protocol.grpc.infer_answer import encode, encode_stream, encode_stream_error
 from naiad.protocol.grpc.infer_request import decode, parse_request
+from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import Cancel
 from naiad.serving.single import NO_ANSWER, SingleAnswer
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.following import follow
+from naiad.wire.grpc.place import Place
 
 _log = logging.getLogger("naiad.wire.grpc")
 
@@ -37,13 +40,29 @@ def mistake(call: Call) -> str:
 class InferCall:
     """One ModelInfer."""
 
-    __slots__ = ("_call", "_clock", "_engine", "_is_over", "_is_taken", "_limits", "_single", "_withdraw")
+    __slots__ = (
+        "_call",
+        "_clock",
+        "_engine",
+        "_is_over",
+        "_is_taken",
+        "_known",
+        "_limits",
+        "_single",
+        "_withdraw",
+        "forwarding",
+    )
 
-    def __init__(self, call: Call, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
+    def __init__(
+        self, call: Call, engine: Engine, limits: Limits, known: KnownMessages, clock: Clock = monotonic
+    ) -> None:
         self._call = call
         self._engine = engine
         self._limits = limits
+        self._known = known
         self._clock = clock
+        self.forwarding: Forwarding | None = None
+        """Set by the servicer where metadata become parameters."""
         self._is_taken = False
         self._is_over = False
         self._withdraw: Cancel | None = None
@@ -59,10 +78,11 @@ class InferCall:
         self._is_taken = True
         arrived_s = self._clock()
         try:
-            message, contents = parse_request(raw)
+            request = self._known.recall(raw) or self._decode(raw)
             if self._engine.catalog.has_decoupled:
-                self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
-            request = decode(message, contents, self._limits, self._engine.memory)
+                self._engine.refuse_decoupled(request.model_name, request.model_version, _DECOUPLED)
+            if self.forwarding is not None:
+                self.forwarding.add_metadata(request, self._call.metadata)
             request.arrived_s = arrived_s
             respond: Respond = self._respond
             if self._engine.tracing.is_on:
@@ -77,6 +97,14 @@ class InferCall:
         if not self._is_over:
             self._withdraw = withdraw
             self._call.on_cancel = self._cancel
+
+    def _decode(self, raw: bytes) -> InferRequest:
+        message, contents = parse_request(raw)
+        if self._engine.catalog.has_decoupled:  # before anything in the request is judged
+            self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
+        request = decode(message, contents, self._limits, self._engine.memory)
+        self._known.learn(raw, request)
+        return request
 
     def _cancel(self) -> None:
         self._is_over = True
@@ -124,24 +152,6 @@ class InferCall:
         call.on_message = call.on_end = call.on_cancel = self._withdraw = None
 
 
-class _Place:
-    """A request of a stream: under way, and perhaps one in the line of those that are answered in order."""
-
-    __slots__ = ("answers", "cancel", "is_done", "is_in_line", "model_name", "request_id", "wants_empty_final")
-
-    def __init__(self, model_name: str, request_id: str, is_in_line: bool) -> None:
-        self.model_name = model_name
-        self.request_id = request_id
-        self.is_in_line = is_in_line
-        """Whether it waits for those before it; requests to decoupled models do not."""
-        self.wants_empty_final = False
-        self.answers: deque[tuple[Answer, bool]] = deque()
-        """Answers whose turn has not come."""
-        self.is_done = False
-        """The last answer is there."""
-        self.cancel: Cancel | None = None
-
-
 class StreamCall:
     """One ModelStreamInfer: answers leave in the order of the requests; an error concerns its request alone.
 
@@ -149,17 +159,26 @@ class StreamCall:
     """
 
     def __init__(
-        self, call: Call, engine: Engine, limits: Limits, streams: set[StreamCall], clock: Clock = monotonic
+        self,
+        call: Call,
+        engine: Engine,
+        limits: Limits,
+        known: KnownMessages,
+        streams: set[StreamCall],
+        clock: Clock = monotonic,
     ) -> None:
         """streams: the set in which the stream is noted while it is open."""
+        self._known = known
         self._call = call
         self._engine = engine
         self._limits = limits
         self._streams = streams
         self._clock = clock
         self._fails_by_status = call.metadata.get(_FAIL_BY_STATUS, "") == "true"
-        self._under_way: set[_Place] = set()
-        self._line: deque[_Place] = deque()
+        self.forwarding: Forwarding | None = None
+        """Set by the servicer where metadata become parameters."""
+        self._under_way: set[Place] = set()
+        self._line: deque[Place] = deque()
         """Those under way that are answered in order."""
         self._is_half_closed = False
         self._is_over = False
@@ -178,17 +197,22 @@ class StreamCall:
         if self._is_over:
             return
         arrived_s = self._clock()
+        request = self._known.recall(raw)
         try:
-            message, contents = parse_request(raw)
+            message, contents = (None, ()) if request is not None else parse_request(raw)
         except NaiadError as error:
             self.end(grpc_status(error), error.message)
             return
         if len(self._under_way) >= self._limits.stream_requests:
             self.end("RESOURCE_EXHAUSTED", f"{len(self._under_way)} requests of this stream wait for their answers")
             return
-        place = self._take_place(message)
+        place = self._take_place(message if request is None else request)
         try:
-            request = decode(message, contents, self._limits, self._engine.memory)
+            if request is None:
+                request = decode(message, contents, self._limits, self._engine.memory)
+                self._known.learn(raw, request)
+            if self.forwarding is not None:
+                self.forwarding.add_metadata(request, self._call.metadata)
             request.arrived_s = arrived_s
             place.wants_empty_final = request.wants_empty_final
             respond: Respond = partial(self._respond, place)
@@ -204,17 +228,17 @@ class StreamCall:
         if not place.is_done:
             place.cancel = cancel
 
-    def _take_place(self, message: Any) -> _Place:
+    def _take_place(self, message: Any) -> Place:
         engine = self._engine
         may_be = engine.catalog.has_decoupled
         is_decoupled = may_be and engine.is_decoupled(message.model_name, message.model_version)
-        place = _Place(message.model_name, message.id, not is_decoupled)
+        place = Place(message.model_name, message.id, not is_decoupled)
         self._under_way.add(place)
         if place.is_in_line:
             self._line.append(place)
         return place
 
-    def _respond(self, place: _Place, answer: Answer, is_last: bool) -> None:
+    def _respond(self, place: Place, answer: Answer, is_last: bool) -> None:
         if is_last:
             place.is_done = True
             place.cancel = None
@@ -240,7 +264,7 @@ class StreamCall:
             self._under_way.discard(line.popleft())
         self._end_if_complete()
 
-    def _send(self, place: _Place, answer: Answer, is_last: bool) -> None:
+    def _send(self, place: Place, answer: Answer, is_last: bool) -> None:
         if isinstance(answer, NaiadError):
             self._fail(place, answer, is_last)
             return
@@ -253,7 +277,7 @@ class StreamCall:
             return
         self._call.send(message)
 
-    def _fail(self, place: _Place, error: NaiadError, is_last: bool) -> None:
+    def _fail(self, place: Place, error: NaiadError, is_last: bool) -> None:
         if self._fails_by_status:
             self.end(grpc_status(error), error.message)
             return

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from naiad.core.errors import NaiadError
+from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
@@ -45,6 +46,7 @@ class Servicer:
         self._overview = services.overview
         self._logs = services.logs
         self._limits = limits
+        self._known = KnownMessages(limits)
         self._streams: set[StreamCall] = set()
         methods = {
             **reading_methods(services),
@@ -76,9 +78,9 @@ class Servicer:
         if self._engine.is_stopping:
             call.finish("UNAVAILABLE", _GONE)
         elif call.method == _INFERENCE[0]:
-            InferCall(call, self._engine, self._limits)
+            InferCall(call, self._engine, self._limits, self._known)
         else:
-            StreamCall(call, self._engine, self._limits, self._streams)
+            StreamCall(call, self._engine, self._limits, self._known, self._streams)
 
     def end_streams(self) -> None:
         """End every stream that is still open; for a server that stops, after its requests have been answered."""

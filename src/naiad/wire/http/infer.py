@@ -6,11 +6,13 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest
 from naiad.protocol import infer_answer, infer_json
+from naiad.protocol.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.single import NO_ANSWER, SingleAnswer
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import read_body, submit
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
@@ -27,9 +29,13 @@ _DECOUPLED = "HTTP end point doesn't support models with decoupled transaction p
 class InferHandler:
     """Decodes, submits, and answers."""
 
-    def __init__(self, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
+    def __init__(
+        self, engine: Engine, limits: Limits, forwarding: Forwarding | None = None, clock: Clock = monotonic
+    ) -> None:
+        self._forwarding = forwarding
         self._engine = engine
         self._limits = limits
+        self._known = KnownBodies()
         self._clock = clock
 
     def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
@@ -37,6 +43,8 @@ class InferHandler:
         arrived_s = self._clock()
         try:
             request, binary_default = self._decode(exchange, model, version)
+            if self._forwarding is not None:
+                self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
             accept = b"Accept-Encoding: gzip, deflate\r\n" if b"content-encoding" in exchange.headers else b""
             exchange.fail(http_status(error), error.message, accept)
@@ -67,7 +75,11 @@ class InferHandler:
         if header_length == 0:
             config = self._engine.catalog.find(model, version).config
             return decode_raw(config, version, body, self._limits), True
-        return infer_json.decode(model, version, body, header_length, self._limits, self._engine.memory)
+        known = self._known.recall(model, version, body, header_length)
+        if known is None:
+            known = infer_json.decode(model, version, body, header_length, self._limits, self._engine.memory)
+            self._known.learn(*known, body, header_length)
+        return known
 
 
 def _parse_length(value: bytes, body_bytes: int) -> int:
