@@ -130,7 +130,7 @@ def test_what_cannot_be_polled_is_told_in_exactly_these_words(door: Door, tmp_pa
         "misnamed": {},
         "a": {"config": "{"},
         "b": {"config": '{"max_batch_size": -1}'},
-        "..a": {"config": "{}", "files": {"file:../x": ONNX}},
+        "c": {"config": "{}", "files": {"file:../x": ONNX}},
     }.items():
         words = f"failed to load '{name}', failed to poll from model repository"
         assert door.refused("load_model", name, **parameters) == (INTERNAL[door.kind], words)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from typing import Any
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
 from naiad.modelconfig import infer_backend, parse_json
-from naiad.repository import check_model_name, check_relative_path
+from naiad.repository import check_relative_path
 from naiad.serving.control import LoadParameters
 
 CODE_SUFFIXES = frozenset(
@@ -28,6 +29,9 @@ CODE_SUFFIXES = frozenset(
 
 DATA_BACKENDS = frozenset(("onnxruntime", "identity", "openvino", "tensorrt"))
 """Backends to which every file is data, whatever it is called."""
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}", re.ASCII)
+"""For models that need not be in a repository: such a name means nothing to any shell, path or URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,11 @@ def read_override(name: str, parameters: LoadParameters, settings: ServerSetting
         raise InvalidConfiguration(f"Invalid config override: {error.message}") from error
     if not parameters.files:
         return Override(document)
-    check_model_name(name)
+    if not PLAIN_NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"model name {name!r}: a model from the network may have letters, digits and . _ + - in its name",
+            model=name,
+        )
     files = {_checked(path): value for path, value in parameters.files.items()}
     if not settings.allow_code_upload:
         _refuse_code(name, document, list(files))
