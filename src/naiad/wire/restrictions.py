@@ -45,6 +45,11 @@ class Gate:
         """Nothing is restricted."""
         return not self._passwords
 
+    @property
+    def headers(self) -> set[str]:
+        """The headers that open something, in lower case."""
+        return {password.header for password in self._passwords.values()}
+
     def password_of(self, feature: Feature) -> Password | None:
         """Return what a request for the feature must carry; None: nothing."""
         return self._passwords.get(feature)
