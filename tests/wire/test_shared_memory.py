@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ triton_grpc = pytest.importorskip("tritonclient.grpc", reason="tritonclient[grpc
 triton_shm = pytest.importorskip("tritonclient.utils.shared_memory", reason="tritonclient is not installed")
 utils = pytest.importorskip("tritonclient.utils", reason="tritonclient is not installed")
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "shared-memory.md"
 MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 OBJECTS = Path("/dev") / "shm"
 SERVICE = "/inference.GRPCInferenceService/"
@@ -473,3 +475,11 @@ def test_nothing_can_be_written_past_the_room_that_was_given(server: RunningServ
     body["outputs"] = []
     body["inputs"][0]["parameters"] = body["inputs"][1]["parameters"] = memory(offset=128)
     assert call(server, "POST", "/v2/models/simple/infer", body)[1]["outputs"][0]["data"] == [0] * 16
+
+
+def test_the_page_works(server: RunningServer) -> None:
+    """docs/how-to/shared-memory.md, with the server's address in place of the page's."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block.replace("localhost:8000", server.address), names)  # noqa: S102 — the page is ours
+    assert names["added"].tolist() == [list(range(1, 17))]
