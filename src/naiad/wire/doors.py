@@ -9,6 +9,7 @@ from typing import Any
 
 from naiad.core.config import DOORS, ServerSettings, flag
 from naiad.core.errors import NaiadError
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.aio import AioListener
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.features import feature_of
@@ -39,10 +40,14 @@ class Doors:
         self._tls = _tls(settings)
         gate = Gate.of(settings.http_restricted_api, "--http-restricted-api")
         grpc_gate = Gate.of(settings.grpc_restricted_protocol, "--grpc-restricted-protocol", GRPC_PREFIX)
+        pattern, grpc_pattern = settings.http_header_forward_pattern, settings.grpc_header_forward_pattern
+        forwarding = Forwarding.of(pattern, "--http-header-forward-pattern", gate)
+        grpc_forwarding = Forwarding.of(grpc_pattern, "--grpc-header-forward-pattern", grpc_gate)
         limits = http_limits(settings)
-        self.router = http_router(services, limits, gate)
+        self.router = http_router(services, limits, gate, forwarding)
         self.http = HttpListener(self.router, limits, http_times(settings), http_capacity(settings))
-        self._servicer = Servicer(services, grpc_limits(settings), settings.grpc_infer_response_compression_level)
+        compression = settings.grpc_infer_response_compression_level
+        self._servicer = Servicer(services, grpc_limits(settings), compression, grpc_forwarding)
         self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, feature_of), settings)
         self.metrics = HttpListener(
             metrics_router(render_metrics, gate),

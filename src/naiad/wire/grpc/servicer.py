@@ -14,6 +14,7 @@ from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.infer import InferCall, StreamCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
@@ -39,8 +40,11 @@ _GONE = "GRPC server is shutting down and has stopped accepting new requests."
 class Servicer:
     """Answers calls; an instance is the `Serve` that transports take."""
 
-    def __init__(self, services: Services, limits: Limits, compression: str = "none") -> None:
-        """compression: level of inference answers: none, low, medium, high."""
+    def __init__(
+        self, services: Services, limits: Limits, compression: str = "none", forwarding: Forwarding | None = None
+    ) -> None:
+        """compression: level of inference answers: none, low, medium, high. forwarding: of metadata to models."""
+        self._forwarding = forwarding
         self._compression = "" if compression == "none" else compression
         self._engine = services.engine
         self._overview = services.overview
@@ -78,9 +82,9 @@ class Servicer:
         if self._engine.is_stopping:
             call.finish("UNAVAILABLE", _GONE)
         elif call.method == _INFERENCE[0]:
-            InferCall(call, self._engine, self._limits, self._known)
+            InferCall(call, self._engine, self._limits, self._known).forwarding = self._forwarding
         else:
-            StreamCall(call, self._engine, self._limits, self._known, self._streams)
+            StreamCall(call, self._engine, self._limits, self._known, self._streams).forwarding = self._forwarding
 
     def end_streams(self) -> None:
         """End every stream that is still open; for a server that stops, after its requests have been answered."""

@@ -10,6 +10,7 @@ import orjson
 from naiad.core.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.serving.overview import Overview
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
@@ -27,20 +28,26 @@ _JSON = b"application/json"
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 
-def http_router(services: Services, limits: Limits, gate: Gate | None = None) -> Router:
+def http_router(
+    services: Services, limits: Limits, gate: Gate | None = None, forwarding: Forwarding | None = None
+) -> Router:
     """Make the router of the HTTP door: v2, then OpenAI's routes."""
-    return Router([*v2_routes(services, limits), *openai_routes(services, limits)], gate, services.logs)
+    return Router([*v2_routes(services, limits, forwarding), *openai_routes(services, limits)], gate, services.logs)
 
 
-def v2_routes(services: Services, limits: Limits) -> list[Route]:
+def v2_routes(services: Services, limits: Limits, forwarding: Forwarding | None = None) -> list[Route]:
     """Return the routes in the order in which they are tried."""
     api = _Api(services.overview)
     engine = services.engine
     return [
         route(r"/v2/models/stats", Feature.STATISTICS, GET=safe(api.statistics)),
-        route(_MODEL + "/infer", Feature.INFERENCE, POST=InferHandler(engine, limits)),
-        route(_MODEL + "/generate", Feature.INFERENCE, POST=GenerateHandler(engine, limits)),
-        route(_MODEL + "/generate_stream", Feature.INFERENCE, POST=GenerateHandler(engine, limits, streams=True)),
+        route(_MODEL + "/infer", Feature.INFERENCE, POST=InferHandler(engine, limits, forwarding)),
+        route(_MODEL + "/generate", Feature.INFERENCE, POST=GenerateHandler(engine, limits, forwarding)),
+        route(
+            _MODEL + "/generate_stream",
+            Feature.INFERENCE,
+            POST=GenerateHandler(engine, limits, forwarding, streams=True),
+        ),
         route(_MODEL + "/ready", Feature.HEALTH, GET=safe(api.model_ready)),
         route(_MODEL + "/config", Feature.MODEL_CONFIG, GET=safe(api.config)),
         route(_MODEL + "/stats", Feature.STATISTICS, GET=safe(api.statistics)),

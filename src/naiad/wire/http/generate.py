@@ -16,6 +16,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.single import SingleAnswer
+from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import read_body, submit
 from naiad.wire.http.exchange import Exchange
 
@@ -30,7 +31,16 @@ _ONE_ANSWER = (
 class GenerateHandler:
     """Decodes, submits, and answers once or as a stream."""
 
-    def __init__(self, engine: Engine, limits: Limits, *, streams: bool = False, clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        limits: Limits,
+        forwarding: Forwarding | None = None,
+        *,
+        streams: bool = False,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._forwarding = forwarding
         self._engine = engine
         self._limits = limits
         self._clock = clock
@@ -43,6 +53,8 @@ class GenerateHandler:
             body = read_body(exchange, self._limits.body_bytes)
             config = self._engine.catalog.find(model, version).config
             request = generate.decode(config, version, body, self._limits)
+            if self._forwarding is not None:
+                self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
             exchange.fail(http_status(error), error.message)
             return
