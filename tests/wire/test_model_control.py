@@ -4,93 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from control_door import MODELS, Door, put
 
-from naiad.testing import RunningServer, running_server
+from naiad.testing import running_server
 
-httpclient = pytest.importorskip("tritonclient.http", reason="tritonclient is not installed (requirements/dev.txt)")
-grpcclient = pytest.importorskip("tritonclient.grpc", reason="tritonclient is not installed (requirements/dev.txt)")
-
-MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 ONNX = (MODELS / "simple" / "1" / "model.onnx").read_bytes()
 INTERNAL = {"http": "500", "grpc": "StatusCode.INTERNAL"}
 INVALID = {"http": "400", "grpc": "StatusCode.INVALID_ARGUMENT"}
 UNAVAILABLE = {"http": "503", "grpc": "StatusCode.UNAVAILABLE"}
 UNSUPPORTED = {"http": "501", "grpc": "StatusCode.UNIMPLEMENTED"}
 NOT_FOUND = {"http": "404", "grpc": "StatusCode.NOT_FOUND"}
-
-
-def put(repository: Path, name: str, *versions: int, more: str = "") -> Path:
-    """Write a working model, which adds and subtracts."""
-    config = (MODELS / "simple" / "config.pbtxt").read_text().replace('"simple"', f'"{name}"')
-    folder = repository / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.pbtxt").write_text(config + more)
-    for version in versions or (1,):
-        shutil.copytree(MODELS / "simple" / "1", folder / str(version), dirs_exist_ok=True)
-    return folder
-
-
-class Door:
-    """One of the two clients, as if they were the same."""
-
-    def __init__(self, kind: str, server: RunningServer) -> None:
-        self.kind = kind
-        self.module: Any = httpclient if kind == "http" else grpcclient
-        self.server = server
-        self.client = self.module.InferenceServerClient(server.address if kind == "http" else server.grpc_address)
-
-    def index(self) -> dict[str, dict[str, str]]:
-        """Name → version → state and reason."""
-        rows = self.client.get_model_repository_index(**({} if self.kind == "http" else {"as_json": True}))
-        found: dict[str, dict[str, str]] = {}
-        for row in rows if self.kind == "http" else rows.get("models", []):
-            state = " ".join(filter(None, (row.get("state", ""), row.get("reason", ""))))
-            found.setdefault(row["name"], {})[row.get("version", "")] = state
-        return found
-
-    def settled(self) -> dict[str, dict[str, str]]:
-        """The index once everything that was taken out of service has been closed."""
-        self.server.run(self.server.server._control.drain)
-        return self.index()
-
-    def infer(self, name: str, version: str = "") -> Any:
-        inputs = [self.module.InferInput(f"INPUT{n}", [1, 16], "INT32") for n in (0, 1)]
-        for tensor in inputs:
-            tensor.set_data_from_numpy(np.ones((1, 16), np.int32))
-        return self.client.infer(name, inputs, model_version=version)
-
-    def config(self, name: str) -> Any:
-        if self.kind == "http":
-            return self.client.get_model_config(name)
-        return self.client.get_model_config(name, as_json=True)["config"]
-
-    def refused(self, call: str, *arguments: Any, **more: Any) -> tuple[str, str]:
-        """Status and words of an error."""
-        with pytest.raises(Exception, match=r".") as caught:
-            getattr(self.client, call)(*arguments, **more)
-        return caught.value.status(), caught.value.message()
-
-
-@pytest.fixture(params=["http", "grpc"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def door(kind: str, tmp_path: Path) -> Iterator[Door]:
-    """A client of a server in explicit mode, whose repository has `a`, loaded, and `b`, not."""
-    put(tmp_path, "a")
-    put(tmp_path, "b")
-    with running_server(str(tmp_path), model_control_mode="explicit", load_model=("a",)) as server:
-        assert server.all_loaded
-        yield Door(kind, server)
 
 
 def test_load_and_unload(door: Door) -> None:
@@ -292,15 +218,6 @@ def test_code_is_not_taken_over_the_network(door: Door) -> None:
     assert door.infer("a")
 
 
-def test_files_without_a_configuration(door: Door) -> None:
-    if door.kind == "grpc":
-        pytest.skip("tritonclient refuses that itself over both doors; the HTTP body is sent by hand")
-    body = json.dumps({"parameters": {"file:1/model.onnx": "eA=="}})
-    response = door.client._post("v2/repository/models/a/load", body, None, None)
-    assert response.status_code == 500
-    assert json.loads(response.read()) == {"error": "failed to load 'a', failed to poll from model repository"}
-
-
 def test_statistics_begin_anew_and_metrics_leave_with_the_model(door: Door, tmp_path: Path) -> None:
     from urllib.request import urlopen
 
@@ -358,36 +275,3 @@ def test_the_same_name_in_two_repositories(kind: str, tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "two" / "twice")
         door.client.load_model("twice")
         assert door.index()["twice"] == {"1": "READY"}
-
-
-def test_reloading_loses_no_request(door: Door, tmp_path: Path) -> None:
-    """Clients in a loop while the model is loaded twenty times: every answer is the old model's or the new one's."""
-    stop = threading.Event()
-    errors: list[str] = []
-    counts = [0, 0, 0]
-
-    def ask(at: int) -> None:
-        client = Door(door.kind, door.server)
-        while not stop.is_set():
-            try:
-                answer = client.infer("a")
-                if answer.as_numpy("OUTPUT0").tolist() != [[2] * 16]:
-                    errors.append("wrong answer")
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is what this test looks for
-                errors.append(str(error))
-            counts[at] += 1
-
-    threads = [threading.Thread(target=ask, args=(at,)) for at in range(len(counts))]
-    for thread in threads:
-        thread.start()
-    try:
-        for turn in range(20):
-            version = 1 + turn % 2
-            put(tmp_path, "a", version, more=f"# {turn}\nversion_policy {{ specific {{ versions: [{version}] }} }}\n")
-            door.client.load_model("a")
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert errors == []
-    assert min(counts) > 0

@@ -56,6 +56,10 @@ def test_an_empty_order_is_enough(server: RunningServer, action: str, body: Any)
         ({"parameters": None}, "attempt to get members for non-object"),
         ({"parameters": {"config": 1}}, "attempt to access JSON non-string as string"),
         ({"parameters": {"file:1/model.onnx": None}}, "attempt to access JSON non-string as string"),
+        (
+            {"parameters": {"file:1/model.onnx": "eA=="}},
+            "failed to load 'simple', failed to poll from model repository",
+        ),
         ({"parameters": {"x": "y"}}, "unexpected error on creating Triton parameter"),
     ],
 )
