@@ -106,11 +106,20 @@ class HttpConnection(asyncio.Protocol):
         if self._is_closing:
             return
         if self._reader.is_between:
-            exchange = self._heads.recall(data, self.flush)
-            if exchange is not None:
-                self._take(exchange)
+            known = self._heads.recall(data, self.flush)
+            if known is not None:
+                self._begin(*known)
                 return
         self._parse(data)
+
+    def _begin(self, exchange: Exchange, missing: int) -> None:
+        if not missing:
+            self._take(exchange)
+            return
+        try:
+            self._reader.begin(exchange, missing)
+        except Refusal as refusal:
+            self._refuse(refusal)
 
     def _parse(self, data: bytes) -> None:
         """Parse in full, and remember the head if this was one whole request."""
@@ -119,10 +128,12 @@ class HttpConnection(asyncio.Protocol):
         try:
             reader.feed(data)
         except Refusal as refusal:
-            self._refuse(refusal)
+            if not self._is_closing:  # or it came behind a request that was the last one
+                self._refuse(refusal)
             return
-        if was_between and reader.is_between and reader.begun == begun + 1:
-            self._heads.learn(data, reader.current)
+        if was_between and reader.begun == begun + 1 and not reader.is_in_headers:
+            received = len(reader.current.body) if reader.is_between else reader.body_bytes
+            self._heads.learn(data, reader.current, received)
         if len(self._exchanges) > 1 and self._holds_too_much():
             self._hold()
 

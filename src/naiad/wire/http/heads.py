@@ -17,6 +17,9 @@ _MOST_HEADS = 1024
 _LONGEST_HEAD_BYTES = 2048
 """Together at most 2 MiB for a listener; past it, requests are only parsed."""
 
+_LONGEST_LENGTH = 15
+"""Digits of a content-length; no limit is longer."""
+
 _NEVER = (b"transfer-encoding", b"expect", b"upgrade", b"connection")
 """Headers that make a request more than a head and so many bytes."""
 
@@ -37,29 +40,36 @@ class KnownHeads:
     def __init__(self) -> None:
         self._heads: dict[bytes, Head] = {}
 
-    def recall(self, data: bytes, on_answer: Callable[[], None]) -> Exchange | None:
-        """Return the request in `data` if that is exactly one, with a known head; else None."""
+    def recall(self, data: bytes, on_answer: Callable[[], None]) -> tuple[Exchange, int] | None:
+        """Return the request that `data` begins, if it has a known head, and how much of its body is still to come.
+
+        None, too, for data that goes on after the request.
+        """
         at = data.find(_END) + 4
         head = self._heads.get(data[:at])
-        if head is None or head.body_bytes != len(data) - at:
+        if head is None or (missing := head.body_bytes - len(data) + at) < 0:
             return None
         exchange = Exchange(on_answer)
         exchange.method = head.method
         exchange.url = head.url
         exchange.headers = head.headers
         exchange.body = data[at:]
-        return exchange
+        return exchange, missing
 
-    def learn(self, data: bytes, exchange: Exchange) -> None:
-        """Remember the head of a request that the parser has just read out of `data`, which held nothing else."""
+    def learn(self, data: bytes, exchange: Exchange, received: int) -> None:
+        """Remember the head of the request that the parser has just read out of `data`, which held nothing else.
+
+        received: bytes of its body; there may be more to come, as some clients send it after the head.
+        """
         at = data.find(_END) + 4
-        body_bytes = len(data) - at
         length = exchange.headers.get(b"content-length", b"0")
         if (
-            at > _LONGEST_HEAD_BYTES
+            not 4 <= at <= _LONGEST_HEAD_BYTES
             or not exchange.keep_alive
-            or body_bytes != len(exchange.body)
-            or length != b"%d" % body_bytes
+            or len(length) > _LONGEST_LENGTH
+            or not length.isdigit()
+            or (body_bytes := int(length)) < received
+            or received != len(data) - at  # else this is not where the head ends
             or any(name in exchange.headers for name in _NEVER)
         ):
             return

@@ -65,6 +65,8 @@ class RequestReader:
         """The current request does."""
         self._most_bytes = 0
         """Of the current body."""
+        self._missing_bytes = 0
+        """Of the body of a request that the parser has not seen."""
         self.body_bytes = 0
         """Received of the current body."""
         self.begun = 0
@@ -73,10 +75,29 @@ class RequestReader:
         self.is_between = True
         """There is no request in hand."""
 
+    def begin(self, exchange: Exchange, missing_bytes: int) -> None:
+        """Go on with a request whose head is known; its body is what has come of it. Raises Refusal."""
+        piece = exchange.body
+        self.current = exchange
+        self._missing_bytes = self._most_bytes = missing_bytes + len(piece)
+        self._asks_upgrade = self.is_in_headers = self.is_between = False
+        self.begun += 1
+        if piece:
+            self._gather(piece)
+
+    def _gather(self, data: bytes) -> bytes:
+        """Take what is missing of the body; returns what follows it."""
+        piece, rest = data[: self._missing_bytes], data[self._missing_bytes :]
+        self._missing_bytes -= len(piece)
+        self.on_body(piece)
+        if not self._missing_bytes:
+            self.on_message_complete()
+        return rest
+
     def feed(self, data: bytes) -> None:
         """Take bytes. Raises Refusal."""
+        rest = self._gather(data) if self._missing_bytes else data
         begun = self.begun
-        rest = data
         while rest:
             rest = self._feed(rest)
         if self.is_in_headers:
