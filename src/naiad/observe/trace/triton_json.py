@@ -27,7 +27,7 @@ def render(trace: Trace, level: tuple[str, ...]) -> bytes:
     if "TIMESTAMPS" in level:
         entries += _timestamps(trace)
     entries += [_activity(trace.id, activity, tensor) for activity, tensor in trace.tensors]
-    return b",".join(orjson.dumps(entry) for entry in entries)
+    return orjson.dumps(entries)[1:-1]
 
 
 def model_version(trace: Trace) -> int | str:
