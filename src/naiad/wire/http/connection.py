@@ -105,12 +105,10 @@ class HttpConnection(asyncio.Protocol):
         self._is_heard = True
         if self._is_closing:
             return
-        if self._reader.is_between:
-            known = self._heads.recall(data, self.flush)
-            if known is not None:
-                self._begin(*known)
-                return
-        self._parse(data)
+        if self._reader.is_between and (known := self._heads.recall(data, self.flush)) is not None:
+            self._begin(*known)
+        else:
+            self._parse(data)
 
     def _begin(self, exchange: Exchange, missing: int) -> None:
         if not missing:
