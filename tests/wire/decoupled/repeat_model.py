@@ -45,6 +45,8 @@ class Repeat:
         self.statistics = ModelStatistics(name, "1")
         self.seen: list[InferRequest] = []
         self.held: dict[str, Iterator[None]] = {}
+        self.arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
+        """Ids of held requests; `cancelled` those that were withdrawn."""
         self.cancelled: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._check = RequestCheck(self.config)
 
@@ -55,6 +57,7 @@ class Repeat:
         steps = self._steps(request, responses)
         if request.parameters.get("held"):
             self.held[request.id] = steps
+            self.arrived.put(request.id)
         else:
             for _ in steps:
                 pass
