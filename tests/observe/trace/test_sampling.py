@@ -9,7 +9,9 @@ from naiad.observe.trace.sampling import Rules, Sampler, Samplers
 from naiad.observe.trace.settings import TraceValues
 
 ON = TraceValues(("TIMESTAMPS",), rate=1)
-RULES = Rules(needs_rate=True, needs_file=False)
+RULES = Rules(has_file=True)
+NO_FILE = Rules()
+SPANS = Rules(makes_spans=True)
 
 
 def picks(sampler: Sampler, requests: int) -> list[int]:
@@ -72,17 +74,14 @@ def test_a_change_of_the_servers_values_replaces_the_models_samplers() -> None:
     ("rules", "change", "reason"),
     [
         (RULES, {"trace_rate": 0}, "sample rate must be non-zero"),
-        (Rules(needs_rate=True, needs_file=True), {"trace_level": ("TENSORS",)}, "trace file name is not given"),
-        (
-            Rules(needs_rate=True, needs_file=True),
-            {"trace_level": ("TENSORS",), "trace_rate": 0},
-            "sample rate must be non-zero",
-        ),
+        (NO_FILE, {"trace_level": ("TENSORS",)}, "trace file name is not given"),
+        (NO_FILE, {"trace_level": ("TENSORS",), "trace_rate": 0}, "sample rate must be non-zero"),
+        (SPANS, {"trace_level": ("TENSORS",)}, "spans need TIMESTAMPS; TENSORS is for the mode triton"),
     ],
 )
 @pytest.mark.parametrize("model", ["", "m"])
 def test_values_that_would_trace_and_cannot(rules: Rules, change: dict[str, object], reason: str, model: str) -> None:
-    start = TraceValues() if rules.needs_file else ON
+    start = TraceValues() if rules is NO_FILE else ON
     samplers = Samplers(start, rules)
     with pytest.raises(InvalidRequest) as caught:
         samplers.change(model, change)

@@ -106,3 +106,14 @@ def test_no_thread_without_a_trace() -> None:
     writer.release(SAMPLER)
     assert before == threading.active_count()
     writer.close()
+
+
+def test_nothing_is_taken_after_the_end() -> None:
+    sink = Notes()
+    sink.gate.set()
+    writer = TraceWriter(sink)
+    writer.put(SAMPLER, Trace(1, "m"))
+    writer.close()
+    before = threading.active_count()
+    writer.put(SAMPLER, Trace(2, "m"))
+    assert (sink.told, threading.active_count()) == ([1, "close"], before)

@@ -61,17 +61,20 @@ class Sampler:
 class Rules:
     """What values must be besides well-formed."""
 
-    needs_rate: bool
-    needs_file: bool
-    """But there is none."""
+    makes_spans: bool = False
+    has_file: bool = False
 
     def check(self, values: TraceValues) -> None:
-        """Raise InvalidRequest for values that would trace and cannot, in Triton's words."""
+        """Raise InvalidRequest for values that would trace and cannot; the words for files are Triton's."""
         if not values.level:
             return
-        if self.needs_rate and not values.rate:
+        if self.makes_spans:
+            if "TIMESTAMPS" not in values.level:
+                raise InvalidRequest(_INVALID + "spans need TIMESTAMPS; TENSORS is for the mode triton")
+            return
+        if not values.rate:
             raise InvalidRequest(_INVALID + "sample rate must be non-zero")
-        if self.needs_file:
+        if not self.has_file:
             raise InvalidRequest(_INVALID + "trace file name is not given")
 
 

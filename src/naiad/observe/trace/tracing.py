@@ -52,11 +52,9 @@ class Tracing:
         self._options = options = options or TraceOptions()
         self._knows = knows
         self._clock = clock
-        has_file = bool(options.file or options.makes_spans)
-        rules = Rules(needs_rate=not options.makes_spans, needs_file=not has_file)
-        self._samplers = Samplers(options.values, rules)
+        self._samplers = Samplers(options.values, Rules(options.makes_spans, bool(options.file)))
         self._writer: TraceWriter | None = None
-        if has_file:
+        if options.makes_spans or options.file:
             self._writer = TraceWriter(sink or _sink(options))
         self._last_id = 0
         self.is_on = False

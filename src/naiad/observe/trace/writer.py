@@ -57,11 +57,14 @@ class TraceWriter:
         self._put_traces = self._taken_traces = 0
         self._put_bytes = self._taken_bytes = 0
         self._has_failed = False
+        self._is_closed = False
         self.dropped = 0
         """Traces that were lost because the queue was full."""
 
     def put(self, sampler: Sampler, trace: Trace) -> None:
-        """Queue a trace, or drop it."""
+        """Queue a trace, or drop it; after the end they are dropped, too."""
+        if self._is_closed:
+            return
         size = _size(trace)
         waiting = self._put_traces - self._taken_traces
         if waiting >= self._most_traces or (waiting and self._put_bytes - self._taken_bytes + size > self._most_bytes):
@@ -89,6 +92,7 @@ class TraceWriter:
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is left and end the thread; blocks, but not longer than that."""
+        self._is_closed = True
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(timeout_s)
