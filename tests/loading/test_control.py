@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any, Self
 
 import pytest
 
+from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
 from naiad.core.config import ServerSettings
-from naiad.core.errors import Failed, InvalidConfiguration, LoadFailed, NaiadError, Overloaded
+from naiad.core.errors import Failed, InvalidConfiguration, LoadFailed, NaiadError, NotReady, Overloaded
 from naiad.loading.control import MOST_WAITING, Control
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
@@ -35,12 +37,12 @@ class Fixture:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.control.drain()
         await self.control.close()
 
     async def states(self) -> dict[str, str]:
         """`name/version` → state and reason, once nothing is on its way out."""
-        await self.control.drain()
-        await asyncio.sleep(0)
+        await self.control._models.released()
         return {
             f"{row['name']}/{row.get('version', '')}": " ".join(filter(None, (row["state"], row.get("reason"))))
             for row in self.catalog.index()
@@ -236,6 +238,35 @@ async def test_what_may_wait_is_bounded(repository: Path, put: Put) -> None:
         await server.load("a")
 
 
+async def test_a_server_that_stops_loads_nothing_more(
+    repository: Path, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("a")
+    begun, gate = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(_: Any, __: Any) -> Any:
+        loop.call_soon_threadsafe(begun.set)
+        gate.wait()
+        raise LoadFailed("too late")
+
+    monkeypatch.setattr(OnnxRuntimeBackend, "load", slowly)
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(uploads))
+    async with Fixture(repository, model_control_mode="explicit") as server:
+        files = {"1/model.onnx": (repository / "a" / "1" / "model.onnx").read_bytes()}
+        loading = server.control.load("a", LoadParameters('{"backend": "onnxruntime"}', files))
+        await begun.wait()
+        assert len(list(uploads.iterdir())) == 1
+        await server.control.drain()
+        assert loading.cancelled()
+        assert list(uploads.iterdir()) == []
+        with pytest.raises(NotReady, match="Server exiting"):
+            server.control.load("a", LoadParameters())
+        gate.set()
+
+
 async def test_the_reason_is_in_the_log(repository: Path, put: Put, caplog: pytest.LogCaptureFixture) -> None:
     put("a")
     async with Fixture(repository, model_control_mode="explicit") as server:
@@ -250,8 +281,6 @@ async def test_a_failed_load_is_tried_again_as_often_as_wanted(
     repository: Path, put: Put, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put("a")
-    from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
-
     real, failures = OnnxRuntimeBackend.load, iter([True, True])
 
     def sometimes(self: Any, request: Any) -> Any:

@@ -21,6 +21,7 @@ from naiad.core.errors import (
     LoadFailed,
     NaiadError,
     NotFound,
+    NotReady,
     Overloaded,
     Unsupported,
 )
@@ -63,6 +64,7 @@ class Control:
         self._models = Models(catalog, threads=settings.load_threads, retries=settings.load_retries)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[str, Seen] = {}
+        self._is_stopping = False
 
     async def start(self) -> bool:
         """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
@@ -107,15 +109,16 @@ class Control:
         await self._load_all(changes.load, survey)
 
     async def drain(self) -> None:
-        """Return when models that were taken out of service have answered what they had taken."""
-        await self._models.released()
-
-    async def close(self) -> None:
-        """Load nothing more and release every model."""
+        """Load nothing more; return when models that were taken out of service have answered what they had taken."""
+        self._is_stopping = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._models.released()
+
+    async def close(self) -> None:
+        """Release every model; after `drain`, whether or not that came to its end."""
         await self._models.close()
 
     def _wanted(self, survey: Survey) -> list[str]:
@@ -197,6 +200,8 @@ class Control:
     def _check_request(self, name: str) -> None:
         if self._mode != "explicit":
             raise not_explicit()
+        if self._is_stopping:
+            raise NotReady("Server exiting")
         if not name.strip():
             raise InvalidRequest("Model name cannot be empty. Please enter a valid name to deploy.")
         if "/" in name or name == "..":

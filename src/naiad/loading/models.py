@@ -80,7 +80,11 @@ class Models:
             self.catalog.settle(name)
             for model in plan.models:
                 self.catalog.begin(model.name, model.version)
-            results = await asyncio.gather(*(self._load_version(name, model) for model in plan.models))
+            try:
+                results = await asyncio.gather(*(self._load_version(name, model) for model in plan.models))
+            except asyncio.CancelledError:  # the server stops
+                await _in_background(plan.discard)
+                raise
             await self._bring_in(name, plan, results)
 
     async def unload(self, name: str) -> None:

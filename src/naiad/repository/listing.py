@@ -19,7 +19,7 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 def holds_model(folder: Path) -> bool:
     """Whether a folder looks like one Triton model: a configuration, or a version folder with something in it."""
-    if (folder / CONFIG_FILE).is_file() or (folder / CONFIGS_FOLDER).is_dir():
+    if (folder / CONFIG_FILE).is_file():
         return True
     return any(VERSION.fullmatch(child.name) and any(child.iterdir()) for child in _folders(folder))
 
