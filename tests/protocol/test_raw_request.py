@@ -30,12 +30,16 @@ def test_bytes_are_one_element_without_length() -> None:
     ("inputs", "body", "message"),
     [
         ((), b"", "must only have 1 input"),
-        ((TensorConfig("a", "FP32", (1,)), TensorConfig("b", "FP32", (1,))), b"", "found 2"),
+        (
+            (TensorConfig("a", "FP32", (1,)), TensorConfig("b", "FP32", (1,))),
+            b"",
+            "only have 1 input .found 1. to be deduced but got 2 inputs",
+        ),
         ((TensorConfig("a", "FP32", (-1, -1)),), b"", "more than one variable-sized"),
-        ((TensorConfig("a", "FP32", (-1, 2)),), b"abc", "does not fill shape"),
+        ((TensorConfig("a", "FP32", (-1, 2)),), b"abc", "for input 'raw_input' for model 'm'. Expected 0, got 3"),
         ((TensorConfig("a", "FP32", (2,)),), b"abc", "Expected 8, got 3"),
         ((TensorConfig("a", "BYTES", (2,)),), b"abc", "must have input shape"),
-        ((TensorConfig("a", "FP32", (-1, 0)),), b"abc", "does not fill shape"),
+        ((TensorConfig("a", "FP32", (-1, 0)),), b"abc", "Expected 0, got 3"),
     ],
 )
 def test_refusals(inputs: tuple[TensorConfig, ...], body: bytes, message: str) -> None:

@@ -30,7 +30,7 @@ def test_refused(datatype: str, shape: list[int], words: str) -> None:
 @pytest.mark.parametrize("dim", [True, 1.0, "1", None])
 def test_what_json_may_say(dim: object) -> None:
     shape: list[object] = [dim]
-    with pytest.raises(MalformedBody, match="has a dimension that is no integer"):
+    with pytest.raises(MalformedBody, match="'shape': attempt to access JSON non-unsigned-integer"):
         count_elements("x", "FP32", shape)  # type: ignore[arg-type]
 
 

@@ -36,6 +36,8 @@ def decode(
     InvalidRequest when the bytes do not fill the shape exactly, and past the limits.
     """
     row = BY_NAME[datatype]
+    if not shape and len(raw) != row.size_bytes:  # Triton does not look at it either; what is wrong is the shape
+        return Tensor(name, datatype, np.zeros(shape, row.numpy))
     if datatype == "BYTES":
         count = prod(shape)
         if limits is not None:
@@ -77,9 +79,9 @@ def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferReq
 def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> list[bytes]:
     """Split length-prefixed elements, of which there must be `count`."""
     if count > len(raw) // 4:  # each element takes at least its length; checked before anything is allocated
-        raise wrong_size(name, _BYTES, count, sum(1 for _ in _split(name, raw, request)), request)
+        raise wrong_size(name, _BYTES, count, sum(1 for _ in _split(name, raw, count, request)), request)
     elements: list[bytes] = []
-    for element in _split(name, raw, request):
+    for element in _split(name, raw, count, request):
         elements.append(element)
         if len(elements) > count:
             break
@@ -88,9 +90,9 @@ def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequ
     return elements
 
 
-def _split(name: str, raw: bytes | memoryview, request: InferRequest | None) -> Iterator[bytes]:
+def _split(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> Iterator[bytes]:
     view = memoryview(raw)
-    at, end = 0, len(view)
+    at, end, seen = 0, len(view), 0
     while at < end:
         if at + 4 > end:
             mark, owner = ("", "") if request is None else (request.mark, f" for model '{request.model_name}'")
@@ -101,6 +103,9 @@ def _split(name: str, raw: bytes | memoryview, request: InferRequest | None) -> 
             )
         (length,) = _LENGTH.unpack_from(view, at)
         at += 4
+        seen += 1
+        if at + length > end and seen < count:  # Triton counts before it looks for the data
+            raise wrong_size(name, _BYTES, count, seen, request)
         if at + length > end:
             raise InvalidRequest(
                 f"incomplete string data for inference input '{name}', expecting string of length {length} but only "

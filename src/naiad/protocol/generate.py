@@ -19,13 +19,13 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.protocol import tensor_json
-from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
+from naiad.protocol.json_body import PROTOCOL_KEYS, parse_object, set_own_parameter, set_parameter
 from naiad.protocol.limits import Limits, check_parameters, too_long
 
 
 def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
     """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest."""
-    document = parse_json(body, limits)
+    document = parse_object(body, limits, "attempt to get members for non-object")
     request_id = document.pop("id", "")
     if type(request_id) is not str:
         raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
@@ -58,15 +58,16 @@ def _take(request: InferRequest, values: dict[str, Any], config: ModelConfig, li
         elif key in request.inputs:
             raise InvalidRequest(f"{request.mark}input '{key}' already exists in request")
         else:
-            request.inputs[key] = _tensor(inputs[key], value, config.max_batch_size > 0, limits)
+            request.inputs[key] = _tensor(request, inputs[key], value, config.max_batch_size > 0, limits)
 
 
 def encode(response: InferResponse) -> bytes:
-    """Return the answer as one flat object. Raises Failed, InvalidRequest for what JSON cannot carry."""
-    head: dict[str, Any] = {"id": response.id} if response.id else {}
-    head |= {"model_name": response.model_name, "model_version": response.model_version, **response.parameters}
-    values = [b"%b:%b" % (orjson.dumps(tensor.name), _value(tensor)) for tensor in response.outputs]
-    return b",".join([orjson.dumps(head)[:-1], *values]) + b"}"
+    """Return the answer as one flat object, sorted by key. Raises Failed, InvalidRequest for what JSON cannot carry."""
+    plain: dict[str, Any] = {"id": response.id} if response.id else {}
+    plain |= {"model_name": response.model_name, "model_version": response.model_version, **response.parameters}
+    values = {key: orjson.dumps(value) for key, value in plain.items()}
+    values |= {tensor.name: _value(tensor) for tensor in response.outputs}
+    return b"{" + b",".join(b"%b:%b" % (orjson.dumps(key), values[key]) for key in sorted(values)) + b"}"
 
 
 def event(data: bytes) -> bytes:
@@ -74,15 +75,21 @@ def event(data: bytes) -> bytes:
     return b"data: %b\n\n" % data
 
 
-def _tensor(spec: TensorConfig, value: Any, has_batch: bool, limits: Limits) -> Tensor:
+def _tensor(request: InferRequest, spec: TensorConfig, value: Any, has_batch: bool, limits: Limits) -> Tensor:
     data = value if type(value) is list else [value]
     shape = _shape(spec, len(data), has_batch)
+    if spec.datatype == "BYTES":
+        return tensor_json.decode_strings(spec.name, shape, data, request, limits)
+    tensor_json.refuse_booleans(spec.datatype, data)
     return tensor_json.decode(spec.name, spec.datatype, shape, len(data), data, limits)
 
 
 def _shape(spec: TensorConfig, count: int, has_batch: bool) -> list[int]:
-    """Give `count` values the input's shape: batch 1, the innermost variable dimension takes what is left."""
-    dims = list(spec.dims)
+    """Give `count` values the input's shape: the innermost variable dimension takes what is left, any other is 1.
+
+    The batch is such a dimension too, the outermost.
+    """
+    dims = [-1, *spec.dims] if has_batch else list(spec.dims)
     variable = [at for at, dim in enumerate(dims) if dim == -1]
     for at in variable:
         dims[at] = 1
@@ -93,7 +100,7 @@ def _shape(spec: TensorConfig, count: int, has_batch: bool) -> list[int]:
         raise InvalidRequest(
             f"The schema can not convert input '{spec.name}' to tensor with proper shape", values=count, dims=spec.dims
         )
-    return [1, *dims] if has_batch else dims
+    return dims
 
 
 def _value(tensor: Tensor) -> bytes:

@@ -13,7 +13,15 @@ from naiad.core.client_memory import NO_MEMORY, ClientMemory
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
-from naiad.protocol.json_body import parse_json, read_boolean, read_unsigned, set_parameter
+from naiad.protocol.json_body import (
+    MISSING,
+    parse_json,
+    read_boolean,
+    read_list,
+    read_text,
+    read_unsigned,
+    set_parameter,
+)
 from naiad.protocol.limits import Limits, check_parameters, too_long, too_many
 from naiad.protocol.shapes import count_elements
 from naiad.protocol.shared_memory import REGION, range_of_json
@@ -38,10 +46,9 @@ def decode(
     that were not sent. Raises MalformedBody for bytes that cannot be parsed, InvalidRequest for values that cannot be,
     and what `memory` raises.
     """
-    document = parse_json(body if header_length is None else body[:header_length], limits)
-    request_id = document.get("id", "")
-    if type(request_id) is not str:
-        raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")
+    head = body if header_length is None else body[:header_length]
+    document = parse_json(head, limits)
+    request_id = read_text("id", document.get("id", ""))
     if len(request_id) > limits.id_length:
         raise too_long("request id", len(request_id), limits.id_length)
     request = InferRequest(model_name, version, request_id)
@@ -49,7 +56,11 @@ def decode(
     if "parameters" in document:
         binary_default = _take_parameters(request, document["parameters"], limits)
     tail = memoryview(body)[header_length:] if header_length is not None else None
-    _take_inputs(request, document, tail, limits, memory)
+    entries = read_list("inputs", document.get("inputs", MISSING))
+    _take_inputs(request, entries, tail, limits, memory)
+    if b"true" in head or b"false" in head:
+        for entry in entries:
+            tensor_json.refuse_booleans(entry["datatype"], entry.get("data"))
     if "outputs" in document:
         _take_outputs(request, document["outputs"], limits, memory)
     return request, binary_default
@@ -58,7 +69,7 @@ def decode(
 def _take_parameters(request: InferRequest, parameters: Any, limits: Limits) -> bool:
     """Move the protocol's own parameters into fields, keep the caller's; returns `binary_data_output`."""
     if type(parameters) is not dict:
-        raise MalformedBody("Unable to parse 'parameters': attempt to access JSON non-object as object")
+        raise MalformedBody("failed to get request params.: attempt to get members for non-object")
     check_parameters(parameters, limits)
     binary_default = False
     for key, value in parameters.items():
@@ -70,37 +81,32 @@ def _take_parameters(request: InferRequest, parameters: Any, limits: Limits) -> 
 
 
 def _take_inputs(
-    request: InferRequest, document: dict[str, Any], tail: memoryview | None, limits: Limits, memory: ClientMemory
+    request: InferRequest, entries: list[Any], tail: memoryview | None, limits: Limits, memory: ClientMemory
 ) -> None:
-    entries = document.get("inputs")
-    if type(entries) is not list:
-        raise MalformedBody("Unable to parse 'inputs': the request must have an array 'inputs'")
     if len(entries) > limits.tensors:
         raise too_many("inputs", len(entries), limits.tensors)
     inputs = request.inputs
     at = 0
     for entry in entries:
-        if type(entry) is not dict:
-            raise MalformedBody("Unable to parse 'inputs': each input must be an object")
-        name: Any = entry.get("name")
-        datatype: Any = entry.get("datatype")
-        shape: Any = entry.get("shape")
+        size = _check_source(entry)
+        name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
         count = _check_head(name, datatype, shape, limits)
-        size = _binary_size(name, entry) if "parameters" in entry else None
-        if size is None:
-            if "data" in entry:
-                tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits)
-            else:
-                tensor = binary.decode(name, datatype, tuple(shape), _in_memory(entry, memory), request, limits)
-        else:
-            rest = b"" if tail is None else tail[at : at + size]
-            if len(rest) < size:
-                raise InvalidRequest(
-                    f"unexpected size for input '{name}', expecting {size - len(rest)} additional bytes for model "
-                    f"'{request.model_name}'"
-                )
-            tensor = binary.decode(name, datatype, tuple(shape), rest, request, limits)
+        if size is not None:
+            raw = b"" if tail is None else tail[at : at + size]
+            if len(raw) < size:
+                raise _too_short(request, name, size - len(raw))
+            try:
+                tensor = binary.decode(name, datatype, tuple(shape), raw, request, limits)
+            except InvalidRequest:
+                _check_tail(request, entries, tail)
+                raise
             at += size
+        elif "data" not in entry:
+            tensor = binary.decode(name, datatype, tuple(shape), _in_memory(entry, memory), request, limits)
+        elif datatype == "BYTES":
+            tensor = tensor_json.decode_strings(name, shape, entry["data"], request, limits)
+        else:
+            tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits)
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
@@ -108,43 +114,63 @@ def _take_inputs(
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
 
 
+def _check_tail(request: InferRequest, entries: list[Any], tail: memoryview | None) -> None:
+    """Raise what Triton says first of sizes that are wrong: that they do not make up the tail."""
+    left = 0 if tail is None else len(tail)
+    for entry in entries:
+        size = _check_source(entry) or 0
+        if size > left:
+            raise _too_short(request, entry.get("name"), size - left)
+        left -= size
+    if left:
+        raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
+
+
+def _too_short(request: InferRequest, name: Any, missing: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"unexpected size for input '{name}', expecting {missing} additional bytes for model '{request.model_name}'"
+    )
+
+
 def _check_head(name: Any, datatype: Any, shape: Any, limits: Limits) -> int:
     """Check name, datatype and shape of one input; returns how many elements the shape has."""
-    if type(name) is not str:
-        raise MalformedBody("Unable to parse 'name': each input must have a string 'name'")
+    if type(name) is not str or type(datatype) is not str or type(shape) is not list:
+        read_text("name", name)
+        read_text("datatype", datatype)
+        read_list("shape", shape)
     if len(name) > limits.name_length:
         raise too_long("name of an input", len(name), limits.name_length)
-    if type(shape) is not list:
-        raise MalformedBody(f"Unable to parse 'shape': input '{name}' must have an array 'shape'")
-    if type(datatype) is not str:
-        raise MalformedBody(f"Unable to parse 'datatype': input '{name}' must have a string 'datatype'")
     return count_elements(name, datatype, shape)
 
 
-def _binary_size(name: str, entry: dict[str, Any]) -> int | None:
-    """Bytes of the binary tail that belong to this input; None when its data is in the JSON."""
-    parameters = entry["parameters"]
-    if type(parameters) is not dict:
-        raise MalformedBody(f"Unable to parse 'parameters': those of input '{name}' must be an object")
-    size = parameters.get("binary_data_size")
+def _check_source(entry: Any) -> int | None:
+    """Check that an input's data is in one place; returns how many bytes of the tail it is, None when not there."""
+    if type(entry) is not dict:
+        raise InvalidRequest(_SOURCES + "no field is set")
+    has_data = "data" in entry
+    parameters = entry.get("parameters")
+    if type(parameters) is not dict:  # as if there were none
+        if has_data:
+            return None
+        raise InvalidRequest(_SOURCES + "no field is set")
+    size = parameters.get("binary_data_size", MISSING)
     if REGION in parameters:
-        also = ("'data' " if "data" in entry else "") + ("'binary_data_size' " if size is not None else "")
+        also = ("'data' " if has_data else "") + ("'binary_data_size' " if size is not MISSING else "")
         if also:
             raise InvalidRequest(f"{_SOURCES}set {also}'{REGION}'")
         return None
-    if size is None:
-        return None
-    if "data" in entry:
+    if size is MISSING:
+        if has_data:
+            return None
+        raise InvalidRequest(_SOURCES + "no field is set")
+    if has_data:
         raise InvalidRequest(_SOURCES + "set 'data' 'binary_data_size'")
     return read_unsigned("binary_data_size", size)
 
 
 def _in_memory(entry: dict[str, Any], memory: ClientMemory) -> memoryview:
     """The bytes of an input that was not sent."""
-    parameters = entry.get("parameters", ())
-    if REGION not in parameters:
-        raise InvalidRequest(_SOURCES + "no field is set")
-    return memory.read(*range_of_json(parameters))
+    return memory.read(*range_of_json(entry["parameters"]))
 
 
 def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: ClientMemory) -> None:
@@ -155,11 +181,12 @@ def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: C
     outputs: list[RequestedOutput] = []
     seen: set[str] = set()
     for entry in entries:
-        if type(entry) is not dict or type(entry.get("name")) is not str:
-            raise MalformedBody("Unable to parse 'outputs': each output must be an object with a string 'name'")
-        if len(entry["name"]) > limits.name_length:
-            raise too_long("name of an output", len(entry["name"]), limits.name_length)
-        output = _output(entry["name"], entry.get("parameters") or {}, memory)
+        members = entry if type(entry) is dict else {}
+        name = read_text("name", members.get("name", MISSING))
+        if len(name) > limits.name_length:
+            raise too_long("name of an output", len(name), limits.name_length)
+        parameters = members.get("parameters")
+        output = _output(name, parameters if type(parameters) is dict else {}, memory)
         if output.name in seen:
             raise InvalidRequest(f"output '{output.name}' already exists in request")
         seen.add(output.name)
@@ -169,13 +196,16 @@ def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: C
     request.outputs = tuple(outputs)
 
 
-def _output(name: str, parameters: Any, memory: ClientMemory) -> RequestedOutput:
-    if type(parameters) is not dict:
-        raise MalformedBody(f"Unable to parse 'parameters': those of output '{name}' must be an object")
+def _output(name: str, parameters: dict[str, Any], memory: ClientMemory) -> RequestedOutput:
     binary_data = read_boolean("binary_data", parameters.get("binary_data", False))
     if REGION in parameters:
         if "classification" in parameters or binary_data:
             other = "classification" if "classification" in parameters else "binary_data"
             raise InvalidRequest(f"Output can't set both '{REGION}' and '{other}'")
         return RequestedOutput(name, memory=memory.reserve(*range_of_json(parameters)))
-    return RequestedOutput(name, binary_data, read_unsigned("classification", parameters.get("classification", 0)))
+    class_count = parameters.get("classification", 0)
+    if type(class_count) is not int or not 0 <= class_count < 2**64:
+        raise MalformedBody(
+            "Unable to set 'classification': attempt to access JSON non-unsigned-integer as unsigned-integer"
+        )
+    return RequestedOutput(name, binary_data, class_count)

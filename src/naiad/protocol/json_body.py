@@ -13,15 +13,38 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
+from naiad.protocol.json_faults import describe
 from naiad.protocol.limits import Limits, body_too_large
 from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 
 PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
 """Parameters that the protocol knows."""
 
+MISSING: Any = object()
+"""Stands for a member that an object does not have."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
-    """Parse a JSON object. Raises MalformedBody, or InvalidRequest for one too deep or of too many values."""
+    """Parse a JSON object; what is no object has no members, as in Triton. Raises what `parse_object` raises."""
+    document = _parse(raw, limits)
+    return document if type(document) is dict else {}
+
+
+def parse_object(raw: bytes, limits: Limits, otherwise: str) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    otherwise: what to say when it is another value. Raises MalformedBody, or InvalidRequest for one too deep or of too
+    many values.
+    """
+    document = _parse(raw, limits)
+    if type(document) is not dict:
+        raise MalformedBody(otherwise)
+    return document
+
+
+def _parse(raw: bytes, limits: Limits) -> Any:
     if len(raw) > limits.body_bytes:
         raise body_too_large(len(raw), limits.body_bytes)
     max_depth = limits.json_depth
@@ -31,12 +54,11 @@ def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
         raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
     try:
-        document = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"failed to parse the request JSON buffer: {error.msg} at {error.pos}") from error
-    if type(document) is not dict:
-        raise MalformedBody("failed to parse the request JSON buffer: the request must be a JSON object at 0")
-    return document
+        if raw.startswith(_BYTE_ORDER_MARK):  # RFC 8259, 8.1: a parser may ignore it
+            return _parse(raw[len(_BYTE_ORDER_MARK) :], limits)
+        raise MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}") from error
 
 
 def _check_values(raw: bytes, most: int) -> None:
@@ -55,6 +77,25 @@ def _depth(raw: bytes) -> int:
     brackets = np.frombuffer(_STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     return int(np.cumsum(steps).max(initial=0))
+
+
+def read_text(key: str, value: Any) -> str:
+    """Return a value that must be a string; MISSING: there is no such member. Raises MalformedBody."""
+    if type(value) is not str:
+        raise _unfit(key, value, "attempt to access JSON non-string as string")
+    return value
+
+
+def read_list(key: str, value: Any) -> list[Any]:
+    """Return a value that must be an array; see `read_text`."""
+    if type(value) is not list:
+        raise _unfit(key, value, "attempt to access JSON non-array as array")
+    return value
+
+
+def _unfit(key: str, value: Any, otherwise: str) -> MalformedBody:
+    what = f"attempt to access non-existing object member '{key}'" if value is MISSING else otherwise
+    return MalformedBody(f"Unable to parse '{key}': {what}")
 
 
 def read_boolean(key: str, value: Any) -> bool:

@@ -27,8 +27,8 @@ def decode_raw(config: ModelConfig, version: str, body: bytes, limits: Limits) -
     request = InferRequest(config.name, version)
     if len(config.inputs) != 1:
         raise InvalidRequest(
-            f"Raw request must only have 1 input (found {len(config.inputs)}) to be deduced but got "
-            f"{len(config.inputs)} inputs in '{config.name}' model configuration"
+            f"{request.mark}Raw request must only have 1 input (found 1) to be deduced but got {len(config.inputs)} "
+            f"inputs in '{config.name}' model configuration"
         )
     spec = config.inputs[0]
     batch = (1,) if config.max_batch_size > 0 else ()
@@ -43,14 +43,15 @@ def decode_raw(config: ModelConfig, version: str, body: bytes, limits: Limits) -
     variable = [at for at, dim in enumerate(spec.dims) if dim == -1]
     if len(variable) > 1:
         raise InvalidRequest(
-            f"The shape of raw input '{spec.name}' can not be deduced because there are more than one variable-sized "
-            "dimension"
+            f"{request.mark}The shape of the raw input '{spec.name}' can not be deduced because there are more than "
+            "one variable-sized dimension"
         )
     dims = list(spec.dims)
     fixed = prod(dim for dim in dims if dim != -1) * element
     if variable:
-        if not fixed or len(body) % fixed:
-            raise InvalidRequest(f"the body of {len(body)} bytes does not fill shape {dims} of raw input '{spec.name}'")
-        dims[variable[0]] = len(body) // fixed
-    request.inputs[spec.name] = binary.decode(spec.name, spec.datatype, (*batch, *dims), body, request)
+        dims[variable[0]] = len(body) // fixed if fixed else 0
+    # Its name is Triton's, for the message about its size.
+    tensor = binary.decode("raw_input", spec.datatype, (*batch, *dims), body, request)
+    tensor.name = spec.name
+    request.inputs[spec.name] = tensor
     return request

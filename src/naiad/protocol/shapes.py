@@ -29,7 +29,9 @@ def count_elements(name: str, datatype: str, shape: Sequence[int]) -> int:
     count = 1
     for dim in shape:
         if type(dim) is not int:  # only JSON can say such a thing
-            raise MalformedBody(f"Unable to parse 'shape': input '{name}' has a dimension that is no integer")
+            raise MalformedBody(
+                "Unable to parse 'shape': attempt to access JSON non-unsigned-integer as unsigned-integer", tensor=name
+            )
         if dim < 0:
             raise InvalidRequest(
                 f"invalid shape for input '{name}': shape {_plain(shape)} contains one or more invalid dimensions"

@@ -6,6 +6,7 @@ JSON has no half precision, no NaN and no bytes that are not text: each is an er
 from __future__ import annotations
 
 from array import array
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import orjson
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody
+from naiad.core.message import InferRequest
 from naiad.core.tensor import Array, Tensor, bytes_tensor
-from naiad.protocol.binary import check_strings
+from naiad.protocol.binary import check_strings, wrong_size
+from naiad.protocol.json_body import read_list
 from naiad.protocol.limits import Limits
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
@@ -48,11 +51,11 @@ def decode(name: str, datatype: str, shape: list[int], count: int, data: Any, li
             f"JSON input '{name}' has a byte_size ({size} bytes) that exceeds the maximum allowed value of "
             f"{limits.body_bytes} bytes. Use --http-max-input-size to increase the limit."
         )
-    if type(data) is not list:
-        data = [data]  # a scalar, as for shape []
-    if datatype == "BYTES":
-        return _decode_strings(name, tuple(shape), count, data, limits)
-    return Tensor(name, datatype, _numbers(name, datatype, count, data).reshape(shape))
+    if not shape:
+        data = _flatten([data])
+    if not count or (not shape and len(data) != 1):  # Triton does not look at it either; what is wrong is the shape
+        return Tensor(name, datatype, np.zeros(shape, BY_NAME[datatype].numpy))
+    return Tensor(name, datatype, _numbers(name, datatype, count, read_list("data", data)).reshape(shape))
 
 
 def _numbers(name: str, datatype: str, count: int, data: list[Any]) -> Array:
@@ -60,18 +63,39 @@ def _numbers(name: str, datatype: str, count: int, data: list[Any]) -> Array:
     _check_count(len(flat), count)
     if datatype == "BOOL":
         if not all(type(value) is bool for value in flat):
-            raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BOOL takes true and false")
+            raise _wrong_element(datatype)
         return np.array(flat, dtype=np.bool_)
     try:  # `array` checks type and range as it goes, which np.array(…, dtype) does not
         return np.frombuffer(array(_TYPECODES[datatype], flat), dtype=_DTYPES[datatype])
-    except (TypeError, OverflowError) as error:
-        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type {datatype}: {error}") from error
+    except TypeError as error:
+        raise _wrong_element(datatype) from error
+    except OverflowError as error:
+        if datatype in ("INT64", "UINT64") or (datatype[0] == "U" and min(flat) < 0):
+            raise _wrong_element(datatype) from error
+        raise MalformedBody(
+            f"Unable to parse 'data': input '{name}' holds a number that {datatype} cannot", tensor=name
+        ) from error
+
+
+def _wrong_element(datatype: str) -> MalformedBody:
+    if datatype == "BOOL":
+        wanted = "non-boolean as boolean"
+    elif datatype in ("FP32", "FP64"):
+        wanted = "non-number as double"
+    else:
+        kind = "unsigned-integer" if datatype[0] == "U" else "signed-integer"
+        wanted = f"non-{kind} as {kind}"
+    return MalformedBody(f"Unable to parse 'data': attempt to access JSON {wanted}")
+
+
+def refuse_booleans(datatype: str, data: Any) -> None:
+    """Raise MalformedBody for true and false among numbers, which `decode` takes for 1 and 0."""
+    if datatype not in ("BOOL", "BYTES") and any(type(value) is bool for value in _flatten([data])):
+        raise _wrong_element(datatype)
 
 
 def _check_count(got: int, expected: int) -> None:
-    if got < expected:
-        raise MalformedBody("Failed to parse 'data' field: shape does not match true shape")
-    if got > expected:
+    if got != expected:
         raise MalformedBody("Unable to parse 'data': Shape does not match true shape of 'data' field")
 
 
@@ -90,16 +114,18 @@ def _flatten(data: list[Any]) -> list[Any]:
     return flat
 
 
-def _decode_strings(name: str, shape: tuple[int, ...], count: int, data: list[Any], limits: Limits) -> Tensor:
+def decode_strings(name: str, shape: list[int], data: Any, request: InferRequest, limits: Limits) -> Tensor:
+    """Make a BYTES tensor. Raises MalformedBody when there is anything but strings, InvalidRequest for their number."""
+    count = prod(shape)
     check_strings(name, count, 0, limits)
-    flat = _flatten(data)
-    _check_count(len(flat), count)
     try:
-        values = [value.encode() for value in flat]
+        values = [value.encode() for value in _flatten(read_list("data", data))]
     except AttributeError as error:
-        raise MalformedBody(f"Unable to parse 'data': input '{name}' of type BYTES takes strings") from error
+        raise MalformedBody("Unable to parse JSON bytes array: attempt to access JSON non-string as string") from error
+    if len(values) != count:
+        raise wrong_size(name, BY_NAME["BYTES"], count, len(values), request)
     check_strings(name, count, max(map(len, values), default=0), limits)
-    return bytes_tensor(name, values, shape)
+    return bytes_tensor(name, values, tuple(shape))
 
 
 def encode(tensor: Tensor) -> bytes:

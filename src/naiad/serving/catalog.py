@@ -40,6 +40,10 @@ class Entry:
         self.reason = reason
 
 
+_LONGEST_VERSION = 4300
+"""Digits that Python reads at once; a version of so many is none."""
+
+
 class Catalog:
     """All models of this server."""
 
@@ -134,10 +138,8 @@ class Catalog:
         """
         if version in ("", "-1"):
             return self._latest.get(name) or self._find_latest(name)
-        versions = self._versions(name)
-        if not version.isascii() or not version.isdigit():
-            raise InvalidRequest(_bad_version(version))
-        entry = versions.get(version)
+        version = version_number(version)
+        entry = self._versions(name).get(version)
         if entry is None:
             raise NotFound(f"Request for unknown model: '{name}' version {version} is not found", model=name)
         if entry.model is None:
@@ -201,6 +203,13 @@ class Catalog:
             row = {"name": entry.name, "version": entry.version, "state": str(entry.state), "reason": entry.reason}
             rows.append({key: value for key, value in row.items() if value})
         return rows
+
+
+def version_number(version: str) -> str:
+    """Return a version as its folder is named: `01` is 1. Raises InvalidRequest for what is no whole number."""
+    if version.isascii() and version.isdigit() and len(version) <= _LONGEST_VERSION and int(version) < 2**63:
+        return str(int(version))
+    raise InvalidRequest(_bad_version(version))
 
 
 def _bad_version(version: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError, NotReady, Unsupported
+from naiad.core.errors import InvalidRequest, NaiadError, NotReady, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse, Respond
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
@@ -60,7 +60,9 @@ class Engine:
         try:
             return model.submit(request, respond)
         except NaiadError as error:
-            model.statistics.record_failure(failure_reason(error), self._clock() - request.arrived_s)
+            # As in Triton, a request that does not suit its model was never the model's: it is no failure of it.
+            if not isinstance(error, InvalidRequest):
+                model.statistics.record_failure(failure_reason(error), self._clock() - request.arrived_s)
             respond(naming_request(error, request), True)
             return _too_late
 

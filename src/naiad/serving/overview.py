@@ -7,6 +7,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
 from naiad.protocol.documents import model_metadata, server_metadata
+from naiad.serving.catalog import version_number
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
 from naiad.serving.states import State
@@ -56,7 +57,7 @@ class Overview:
     def metadata(self, name: str, version: str = "") -> dict[str, Any]:
         """Return the model metadata. Raises NotFound, NotReady."""
         served = self._catalog.find(name, version)
-        return model_metadata(served.config, [version] if version else self._catalog.ready_versions(name))
+        return model_metadata(served.config, [served.version] if version else self._catalog.ready_versions(name))
 
     def config(self, name: str, version: str = "") -> Mapping[str, Any]:
         """Return the model configuration. Raises NotFound, NotReady."""
@@ -64,6 +65,7 @@ class Overview:
 
     def statistics(self, name: str = "", version: str = "") -> list[dict[str, Any]]:
         """Return the statistics of one model, one version, or (empty name) of all. Raises InvalidRequest."""
+        version = version and version_number(version)
         rows = [
             served.statistics.as_json()
             for served in self._catalog.models()

@@ -5,15 +5,17 @@ Source: triton-inference-server/core, `InferenceRequest::Normalize`, behaviour a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
+from math import prod
 
+from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Tensor
 
 _SHAPE_NOTE = (
-    " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be prepended to each "
+    "NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be prepended to each "
     "input shape. If you want to specify the full shape including the batch dim in your input dims config, try setting "
     "max_batch_size to zero. See the model configuration docs for more info on max_batch_size."
 )
@@ -36,57 +38,88 @@ class RequestCheck:
 
         Raises InvalidRequest with Triton's message.
         """
-        inputs = request.inputs
+        rows = self._rows(request.inputs)
+        if not rows or not all(output.name in self._outputs for output in request.outputs):
+            raise self._fault(request)
+        return rows, None if self._has_one_shape else self._key(request)
+
+    def _rows(self, inputs: Mapping[str, Tensor]) -> int:
+        """Return the rows (1 without a batch dimension) of inputs that suit; 0 when anything is wrong with them."""
         # As many as declared and, as the loop below finds, none unknown: then none is missing either.
         if len(inputs) != len(self._inputs) and not self._may_omit(inputs):
-            raise InvalidRequest(request.mark + self._count_message(request))
-        rows = -1
+            return 0
+        most, rows = self._max_rows, 0
         for name, tensor in inputs.items():
             config = self._inputs.get(name)
-            if config is None:
-                raise InvalidRequest(self._unknown_message(request, name))
-            if tensor.datatype != config.datatype:
-                raise InvalidRequest(
-                    f"{request.mark}inference input '{name}' data-type is '{tensor.datatype}', but model "
-                    f"'{self._name}' expects '{config.datatype}'"
-                )
-            rows = self._check_shape(request, config, tensor, rows)
-        for output in request.outputs:
-            if output.name not in self._outputs:
-                raise InvalidRequest(f"unexpected inference output '{output.name}' for model '{self._name}'")
-        return max(rows, 1), None if self._has_one_shape else self._key(request)
+            if config is None or tensor.datatype != config.datatype:
+                return 0
+            shape = tensor.data.shape
+            if most:
+                if not shape or not 1 <= shape[0] <= most or rows not in (0, shape[0]):
+                    return 0
+                rows = shape[0]
+                shape = shape[1:]
+            if shape != config.dims and not _suits(shape, config.dims):
+                return 0
+        return rows or 1
 
     def _may_omit(self, inputs: Mapping[str, Tensor]) -> bool:
         return len(inputs) < len(self._inputs) and self._required.issubset(inputs)
 
-    def _check_shape(self, request: InferRequest, config: TensorConfig, tensor: Tensor, rows: int) -> int:
-        """Check one input; returns the batch size so far (-1 without a batch dimension)."""
-        shape: tuple[int, ...] = tensor.data.shape
-        if not self._max_rows:
-            if shape != config.dims and not _suits(shape, config.dims):
-                raise self._shape_error(request, config, shape)
-            return -1
-        if not shape or (shape[1:] != config.dims and not _suits(shape[1:], config.dims)):
-            raise self._shape_error(request, config, shape)
-        if shape[0] > self._max_rows:
-            raise InvalidRequest(
-                f"{request.mark}inference request batch-size must be <= {self._max_rows} for '{self._name}'"
-            )
-        if shape[0] < 1:
-            raise self._shape_error(request, config, shape)
-        if rows not in (-1, shape[0]):
-            raise InvalidRequest(
-                f"{request.mark}input '{config.name}' batch size does not match other inputs for '{self._name}'"
-            )
-        return shape[0]
+    def _fault(self, request: InferRequest) -> InvalidRequest:
+        """Return what is wrong with a request that does not suit; of several things the one that Triton would name.
 
-    def _shape_error(self, request: InferRequest, config: TensorConfig, shape: tuple[int, ...]) -> InvalidRequest:
-        expected = (-1, *config.dims) if self._max_rows else config.dims
-        return InvalidRequest(
-            f"{request.mark}unexpected shape for input '{config.name}' for model '{self._name}'. "
-            f"Expected {_plain(expected)}, got {_plain(shape)}.{_SHAPE_NOTE}",
-            expected=expected,
-            got=shape,
+        It looks at outputs, count, names, batch sizes, then at each input's datatype and shape, from the last input
+        to the first.
+        """
+        inputs = list(reversed(request.inputs.values()))
+        for output in request.outputs:
+            if output.name not in self._outputs:
+                return InvalidRequest(f"unexpected inference output '{output.name}' for model '{self._name}'")
+        if len(inputs) != len(self._inputs) and not self._may_omit(request.inputs):
+            return InvalidRequest(request.mark + self._count_message(request))
+        for tensor in inputs:
+            if tensor.name not in self._inputs:
+                return InvalidRequest(f"unexpected inference input '{tensor.name}' for model '{self._name}'")
+        if self._max_rows and (message := self._batch_message(inputs)):
+            return InvalidRequest(request.mark + message)
+        for tensor in inputs:
+            if message := self._tensor_message(tensor):
+                return InvalidRequest(request.mark + message, tensor=tensor.name)
+        raise AssertionError("only for requests that do not suit")
+
+    def _batch_message(self, inputs: Sequence[Tensor]) -> str:
+        first = -1
+        for tensor in inputs:
+            shape = tensor.data.shape
+            if not shape:
+                return f"input '{tensor.name}' has no shape but model requires batch dimension for '{self._name}'"
+            if first not in (-1, shape[0]):
+                return f"input '{tensor.name}' batch size does not match other inputs for '{self._name}'"
+            first = shape[0]
+        if first > self._max_rows:
+            return f"inference request batch-size must be <= {self._max_rows} for '{self._name}'"
+        return ""
+
+    def _tensor_message(self, tensor: Tensor) -> str:
+        config, shape = self._inputs[tensor.name], tensor.data.shape
+        if tensor.datatype != config.datatype:
+            return (
+                f"inference input '{tensor.name}' data-type is '{tensor.datatype}', but model '{self._name}' expects "
+                f"'{config.datatype}'"
+            )
+        has_rows = int(self._max_rows > 0)
+        if has_rows and not shape[0] and (least := prod(shape[1:])):  # Triton takes no rows for one without its data
+            row, of = BY_NAME[tensor.datatype], f"input '{tensor.name}' for model '{self._name}'"
+            if row.name == "BYTES":
+                return f"expected {least} string elements for inference {of}, got 0"
+            return f"input byte size mismatch for {of}. Expected {least * row.size_bytes}, got 0"
+        if (not has_rows or shape[0] > 0) and _suits(shape[has_rows:], config.dims):
+            return ""
+        expected = (-1, *config.dims) if has_rows else config.dims
+        return (
+            f"unexpected shape for input '{tensor.name}' for model '{self._name}'. Expected {_plain(expected)}, got "
+            f"{_plain(shape)}. {_SHAPE_NOTE if has_rows else ''}"
         )
 
     def _count_message(self, request: InferRequest) -> str:
@@ -100,14 +133,9 @@ class RequestCheck:
         missing = [tensor.name for tensor in self._config.inputs if tensor.name not in request.inputs]
         missing = [name for name in missing if name in self._required]
         return (
-            f"{expected} Got input(s) {_quoted(list(request.inputs))}, but missing required input(s) "
+            f"{expected} Got input(s) {_quoted(list(reversed(request.inputs)))}, but missing required input(s) "
             f"{_quoted(missing)}. Please provide all required input(s)."
         )
-
-    def _unknown_message(self, request: InferRequest, name: str) -> str:
-        if not self._required.issubset(request.inputs):
-            return request.mark + self._count_message(request)
-        return f"unexpected inference input '{name}' for model '{self._name}'"
 
     def _key(self, request: InferRequest) -> Hashable:
         skip = 1 if self._max_rows else 0

@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
     "two types": (
         lambda: infer_request(one(contents={**FULL, "fp32_contents": [1.0]})),
         InvalidRequest,
-        "of type 'FP32', expected datatype 'INT32'",
+        "binary data was already supplied",
     ),
     "too few": (
         lambda: infer_request(one(contents={"int_contents": [1]})),
@@ -254,9 +254,9 @@ def test_the_number_of_tensors_is_bounded() -> None:
 
 
 def test_bytes_that_are_no_message() -> None:
-    with pytest.raises(MalformedBody, match="no ModelInferRequest"):
+    with pytest.raises(MalformedBody, match="Unable to parse request"):
         parse_request(b"\xff\xff")
-    with pytest.raises(MalformedBody, match="no ModelInferRequest"):
+    with pytest.raises(MalformedBody, match="Unable to parse request"):
         parse_request(b"\x3a" + b"\xff" * LARGE_BYTES)
 
 

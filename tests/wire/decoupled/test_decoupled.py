@@ -252,7 +252,7 @@ def test_generate_takes_one_answer(doors: Doors, model: str) -> None:
 
 def test_generate_stream_takes_any_number(doors: Doors) -> None:
     def event(value: int) -> str:
-        return f'data: {{"model_name":"repeat","model_version":"1","OUT":{value}}}\n\n'
+        return f'data: {{"OUT":{value},"model_name":"repeat","model_version":"1"}}\n\n'
 
     broken = 'data: {"error":"broken"}\n\n'
     assert doors.post("repeat/generate_stream", {"IN": [1, 2]}) == (200, event(1) + event(2))

@@ -146,16 +146,17 @@ def wide(rows: int) -> list[dict[str, Any]]:
     ("inputs", "message"),
     [
         ([], COUNT.format(0, "") + "['INPUT0','INPUT1']. " + PROVIDE),
-        ([MANY[0], {**MANY[1], "name": "Q"}], COUNT.format(2, "'INPUT0','Q'") + "['INPUT1']. " + PROVIDE),
-        ([*MANY, {**MANY[1], "name": "Q"}], COUNT.format(3, "'INPUT0','INPUT1','Q'") + "[]. " + PROVIDE),
+        ([MANY[0], {**MANY[1], "name": "Q"}], "unexpected inference input 'Q' for model 'simple'"),
+        ([*MANY, {**MANY[1], "name": "Q"}], COUNT.format(3, "'Q','INPUT1','INPUT0'") + "[]. " + PROVIDE),
         (
             [MANY[0], {**MANY[1], "datatype": "FP32"}],
             UNKNOWN + "inference input 'INPUT1' data-type is 'FP32', but model 'simple' expects 'INT32'",
         ),
-        ([MANY[0], {**MANY[1], "shape": [16]}], UNKNOWN + SHAPE.format("INPUT1", "16")),
-        (wide(0), UNKNOWN + SHAPE.format("INPUT0", "0,16")),
+        ([MANY[0], {**MANY[1], "shape": [16]}], UNKNOWN + "input 'INPUT0' batch size does not match other inputs for"),
+        ([{**entry, "shape": [1, 4, 4]} for entry in MANY], UNKNOWN + SHAPE.format("INPUT1", "1,4,4")),
+        (wide(0), UNKNOWN + "input byte size mismatch for input 'INPUT1' for model 'simple'. Expected 64, got 0"),
         (wide(9), UNKNOWN + "inference request batch-size must be <= 8 for 'simple'"),
-        ([MANY[0], wide(2)[1]], UNKNOWN + "input 'INPUT1' batch size does not match other inputs for 'simple'"),
+        ([MANY[0], wide(2)[1]], UNKNOWN + "input 'INPUT0' batch size does not match other inputs for 'simple'"),
     ],
 )
 def test_inputs_that_do_not_suit_the_model(server: RunningServer, inputs: Any, message: str) -> None:
@@ -168,7 +169,11 @@ def test_inputs_that_do_not_suit_the_model(server: RunningServer, inputs: Any, m
     ("body", "status", "message"),
     [
         ({"inputs": MANY, "outputs": [{"name": "zz"}]}, 400, "unexpected inference output 'zz' for model 'simple'"),
-        ({"inputs": [{**MANY[0], "data": [1]}, MANY[1]]}, 500, "Failed to parse 'data' field: shape does not match"),
+        (
+            {"inputs": [{**MANY[0], "data": [1]}, MANY[1]]},
+            500,
+            "Unable to parse 'data': Shape does not match true shape of 'data' field",
+        ),
         (b'{"inputs"', 500, "failed to parse the request JSON buffer: "),
     ],
 )
@@ -219,8 +224,8 @@ def test_infer_on_an_unknown_model(server: RunningServer) -> None:
     ("length", "message"),
     [
         ("x", "Unable to parse Inference-Header-Content-Length, got: x"),
-        ("-1", "inference request header size should be in range (0, "),
-        ("99999", "inference request header size should be in range (0, "),
+        ("-1", "inference header size should be in range (0, "),
+        ("99999", "inference header size should be in range (0, "),
         ("99999999999", "Unable to parse Inference-Header-Content-Length, value is out of range"),
         ("9" * 5000, "Unable to parse Inference-Header-Content-Length, value is out of range"),
     ],
@@ -267,7 +272,7 @@ def test_repository_index(server: RunningServer) -> None:
     assert (refused.status, refused.error) == (400, "Invalid value for 'ready': expected a boolean")
 
 
-def test_statistics_and_metrics_count_requests_rows_and_failures(server: RunningServer) -> None:
+def test_statistics_and_metrics_count_requests_and_rows_but_not_what_never_suited(server: RunningServer) -> None:
     def stats() -> dict[str, Any]:
         return dict(ask(server, "GET", "/v2/models/simple_int8/stats").json["model_stats"][0])
 
@@ -282,7 +287,7 @@ def test_statistics_and_metrics_count_requests_rows_and_failures(server: Running
     for stage in ("success", "queue", "compute_input", "compute_infer", "compute_output"):
         assert after["inference_stats"][stage]["count"] - before["inference_stats"][stage]["count"] == 1
         assert after["inference_stats"][stage]["ns"] > before["inference_stats"][stage]["ns"]
-    assert after["inference_stats"]["fail"]["count"] - before["inference_stats"]["fail"]["count"] == 1
+    assert after["inference_stats"]["fail"]["count"] == before["inference_stats"]["fail"]["count"]
     assert [entry["batch_size"] for entry in after["batch_stats"]] == [3]
 
     page = metrics(server, "/metrics")
@@ -290,7 +295,7 @@ def test_statistics_and_metrics_count_requests_rows_and_failures(server: Running
     lines = page.body.decode().splitlines()
     assert "# TYPE nv_inference_request_success counter" in lines
     assert 'nv_inference_count{model="simple_int8",version="1"} 3.0' in lines
-    assert 'nv_inference_request_failure{model="simple_int8",reason="OTHER",version="1"} 1.0' in lines
+    assert 'nv_inference_request_failure{model="simple_int8",reason="OTHER",version="1"} 0.0' in lines
     assert 'naiad_request_duration_seconds_count{model="simple_int8",version="1"} 1.0' in lines
 
 

@@ -170,6 +170,11 @@ def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int
     name, row = entry.name, BY_NAME[entry.datatype]
     values: Sequence[Any] = ()
     for field, held in entry.contents.ListFields():
+        if values and field.name != row.contents_field:
+            raise InvalidRequest(
+                f"unexpected explicit tensor data for input tensor '{name}' for model '{request.model_name}', binary "
+                "data was already supplied."
+            )
         if field.name != row.contents_field:
             raise InvalidRequest(
                 f"unexpected explicit tensor data for input tensor '{name}' for model '{request.model_name}' of type "
@@ -216,9 +221,8 @@ def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits,
 
 def _output(name: str, parameters: Mapping[str, Any], memory: ClientMemory) -> RequestedOutput:
     place = range_of_grpc(name, parameters)
-    classes = _class_count(parameters)
     if place is None:
-        return RequestedOutput(name, True, classes)
+        return RequestedOutput(name, True, _class_count(parameters))
     if "classification" in parameters:
         raise InvalidRequest("output can't set both 'shared_memory_region' and 'classification'")
     return RequestedOutput(name, memory=memory.reserve(*place))
@@ -231,6 +235,6 @@ def _class_count(parameters: Mapping[str, Any]) -> int:
     if wanted.WhichOneof("parameter_choice") != "int64_param":
         raise InvalidRequest("invalid value type for 'classification' parameter, expected int64_param")
     count: int = wanted.int64_param
-    if count < 0:
+    if count <= 0:  # the sentence is Triton's, and wrong about 0
         raise InvalidRequest("invalid value for 'classification' parameter, expected >= 0")
     return count

@@ -14,7 +14,7 @@ def parse(name: str, raw: bytes) -> Any:
     try:
         return message_class(name).FromString(raw)
     except _decode_error() as error:
-        raise MalformedBody(f"the {len(raw)} bytes received are no {name}: {error}") from error
+        raise MalformedBody("Unable to parse request", kind=name) from error
 
 
 def _decode_error() -> type[Exception]:

@@ -25,6 +25,8 @@ from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
 
 _JSON = b"application/json"
+_PLAIN = b"text/plain"
+"""Of an answer without a body, as Triton's."""
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 
@@ -68,17 +70,17 @@ class _Api:
         self._server = orjson.dumps(overview.server)
 
     def live(self, exchange: Exchange) -> None:
-        exchange.answer(200 if self._overview.is_live else 400)
+        exchange.answer(200 if self._overview.is_live else 400, content_type=_PLAIN)
 
     def ready(self, exchange: Exchange) -> None:
-        exchange.answer(200 if self._overview.is_ready else 400)
+        exchange.answer(200 if self._overview.is_ready else 400, content_type=_PLAIN)
 
     def server(self, exchange: Exchange) -> None:
         exchange.answer(200, self._server, _JSON)
 
     def model_ready(self, exchange: Exchange, model: str, version: str = "") -> None:
         if self._overview.is_model_ready(model, version):
-            exchange.answer(200)
+            exchange.answer(200, content_type=_PLAIN)
         else:
             exchange.fail(400, "Model version not ready")
 

@@ -16,6 +16,8 @@ def inflate(body: bytes, encoding: bytes, most_bytes: int) -> bytes:
         return body
     if encoding not in _WINDOWS:
         raise Unsupported("Unsupported compression type")
+    if not body:
+        raise InvalidRequest("nothing to be decompressed")
     decompressor = zlib.decompressobj(47)
     try:
         plain = decompressor.decompress(body, most_bytes + 1)

@@ -6,10 +6,12 @@ Extension").
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import orjson
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import Failed, NaiadError
+from naiad.core.errors import Failed, InvalidRequest, NaiadError
 from naiad.core.message import Answer, Respond
 from naiad.protocol import generate
 from naiad.protocol.limits import Limits
@@ -17,7 +19,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.single import SingleAnswer
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import read_body, submit
+from naiad.wire.http.answering import submit
 from naiad.wire.http.exchange import Exchange
 
 _JSON = b"application/json"
@@ -50,9 +52,10 @@ class GenerateHandler:
         """Handle one request."""
         arrived_s = self._clock()
         try:
-            body = read_body(exchange, self._limits.body_bytes)
+            if exchange.headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+                raise InvalidRequest("Unsupported content-encoding, only 'identity' is supported.")
             config = self._engine.catalog.find(model, version).config
-            request = generate.decode(config, version, body, self._limits)
+            request = generate.decode(config, version, exchange.body, self._limits)
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
@@ -84,6 +87,9 @@ def _streamer(exchange: Exchange) -> Respond:
 
     def respond(answer: Answer, is_last: bool) -> None:
         body = _encode(answer)
+        if _is_refusal(body) and not exchange.is_streaming and exchange.on_abandon is None:
+            exchange.fail(http_status(body), body.message)  # before it was on its way: no stream begins
+            return
         if not exchange.is_streaming:
             exchange.begin_stream(http_status(body) if isinstance(body, NaiadError) else 200, _EVENTS)
         if isinstance(body, NaiadError):
@@ -94,6 +100,10 @@ def _streamer(exchange: Exchange) -> Respond:
             exchange.end_stream()
 
     return respond
+
+
+def _is_refusal(body: bytes | NaiadError) -> TypeGuard[NaiadError]:
+    return isinstance(body, NaiadError) and not isinstance(body, Failed)
 
 
 def _encode(answer: Answer) -> bytes | NaiadError:

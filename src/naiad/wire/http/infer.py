@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import InvalidRequest, NaiadError
+from naiad.core.errors import InvalidRequest, NaiadError, Unsupported
 from naiad.core.message import Answer, InferRequest
 from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.known_bodies import KnownBodies
@@ -46,8 +46,7 @@ class InferHandler:
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
-            accept = b"Accept-Encoding: gzip, deflate\r\n" if b"content-encoding" in exchange.headers else b""
-            exchange.fail(http_status(error), error.message, accept)
+            self._refuse(exchange, error, model, version)
             return
         request.arrived_s = arrived_s
         single: SingleAnswer | None = None
@@ -64,14 +63,24 @@ class InferHandler:
 
         submit(self._engine, exchange, request, respond)
 
+    def _refuse(self, exchange: Exchange, error: NaiadError, model: str, version: str) -> None:
+        """Answer a request that cannot be read; that there is no such model is said first."""
+        try:
+            self._engine.catalog.find(model, version)
+        except NaiadError as unknown:
+            error = unknown
+        is_encoding = isinstance(error, Unsupported) and b"content-encoding" in exchange.headers
+        accept = b"Accept-Encoding: gzip, deflate\r\n" if is_encoding else b""
+        exchange.fail(http_status(error), error.message, accept)
+
     def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
         if self._engine.catalog.has_decoupled:
             self._engine.refuse_decoupled(model, version, _DECOUPLED)
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
-        if length is None:
+        if length is None and body:
             return infer_json.decode(model, version, body, None, self._limits, self._engine.memory)
-        header_length = _parse_length(length, len(body))
+        header_length = 0 if length is None else _parse_length(length, len(body))
         if header_length == 0:
             config = self._engine.catalog.find(model, version).config
             return decode_raw(config, version, body, self._limits), True
@@ -96,7 +105,7 @@ def _parse_length(value: bytes, body_bytes: int) -> int:
             f"got: {text}"
         )
     if not 0 <= length <= body_bytes:
-        raise InvalidRequest(f"inference request header size should be in range (0, {body_bytes}), got: {length}")
+        raise InvalidRequest(f"inference header size should be in range (0, {body_bytes}), got: {length}")
     return length
 
 

@@ -35,7 +35,7 @@ def repository_routes(services: Services, limits: Limits) -> list[Route]:
 def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: str = "") -> None:
     del repository  # ignored, as in Triton
     only_ready: Any = False
-    if exchange.body.strip():
+    if exchange.body:
         only_ready = parse_json(exchange.body, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
@@ -71,7 +71,7 @@ def _refuse_repository_name(repository: str) -> None:
 
 
 def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
-    if not exchange.body.strip():
+    if not exchange.body:
         return {}
     parameters = parse_json(exchange.body, limits).get("parameters", {})
     if type(parameters) is not dict:

@@ -73,7 +73,7 @@ class Router:
         self._found[key] = found
 
     def _match(self, method: bytes, url: bytes) -> tuple[Handler, dict[str, str]]:
-        path = url.partition(b"?")[0].decode("latin-1")
+        path = _path(url)
         for candidate in self.routes:
             match = candidate.pattern.fullmatch(path)
             if match is not None:
@@ -94,6 +94,14 @@ def restricted(exchange: Exchange, password: Password, handler: Handler, **argum
         handler(exchange, **arguments)
     else:
         exchange.fail(403, f"This API is restricted, expecting header '{password.shown}'")
+
+
+def _path(url: bytes) -> str:
+    path = url.partition(b"?")[0].decode("latin-1")
+    if path.startswith("/"):
+        return path
+    # RFC 9112, 3.2.2: a server takes the absolute form too.
+    return "/" + path.partition("://")[2].partition("/")[2]
 
 
 def _arguments(match: re.Match[str]) -> dict[str, str]:
