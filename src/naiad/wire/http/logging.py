@@ -9,12 +9,13 @@ from typing import Any
 
 from naiad.core.errors import MalformedBody, NotReady, Unsupported
 from naiad.core.features import Feature
-from naiad.observe.log_control import FORMATS, NO_FILE, SWITCHES, LogControl
+from naiad.observe.log_control import FIELDS, FORMATS, NO_FILE, SWITCHES, LogControl
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.wire.http.answering import read_body, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
+from naiad.wire.ignored import warn_ignored
 from naiad.wire.services import Services
 
 _log = logging.getLogger("naiad.wire.http")
@@ -38,6 +39,7 @@ def _change(exchange: Exchange, logs: LogControl, limits: Limits) -> None:
 
 def _read(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the change that a body asks for; null asks for none. Raises Unsupported, MalformedBody, NotReady."""
+    warn_ignored(_log, "log", document, ("log_file", *FIELDS))
     change: dict[str, Any] = {}
     for key, value in document.items():
         if value is None:
@@ -50,8 +52,6 @@ def _read(document: Mapping[str, Any]) -> dict[str, Any]:
             change[key] = _unsigned(value)
         elif key == "log_format":
             change[key] = _format(value)
-        else:
-            _log.warning("log setting '%s' was ignored: there is no such setting", key)
     return change
 
 

@@ -16,6 +16,7 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.answering import read_body, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
+from naiad.wire.ignored import warn_ignored
 from naiad.wire.services import Services
 
 _log = logging.getLogger("naiad.wire.http")
@@ -43,11 +44,12 @@ def _read(document: Mapping[str, Any]) -> Change:
     """Return the change that a body asks for. Raises Unsupported, MalformedBody, InvalidRequest."""
     if "trace_file" in document:
         raise Unsupported(NO_FILE)
+    warn_ignored(_log, "trace", document, KEYS)
     change: Change = {}
     for key, value in document.items():
         if key not in KEYS:
-            _log.warning("trace setting '%s' was ignored: only %s can be changed", key, ", ".join(KEYS))
-        elif value is None:
+            continue
+        if value is None:
             change[key] = None
         elif key == "trace_level":
             change |= level_change(_strings(value))

@@ -10,6 +10,7 @@ from typing import Any
 from naiad.core.errors import InvalidRequest, Unsupported
 from naiad.observe.log_control import NO_FILE, SWITCHES, LogControl
 from naiad.wire.grpc.methods.method import Method
+from naiad.wire.ignored import warn_ignored
 from naiad.wire.services import Services
 
 _log = logging.getLogger("naiad.wire.grpc")
@@ -37,10 +38,10 @@ def _read(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the change that is asked for. Raises Unsupported, InvalidRequest."""
     if "log_file" in settings:
         raise Unsupported(NO_FILE)
+    warn_ignored(_log, "log", sorted(settings), tuple(_KINDS))
     change: dict[str, Any] = {}
     for key in sorted(settings):
         if key not in _KINDS:
-            _log.warning("log setting '%s' was ignored: there is no such setting", key)
             continue
         field, kind = _KINDS[key]
         if settings[key].WhichOneof("parameter_choice") != field:

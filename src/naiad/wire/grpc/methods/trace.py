@@ -11,6 +11,7 @@ from naiad.core.errors import InvalidRequest, Unsupported
 from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, parse_number
 from naiad.observe.trace.tracing import Tracing
 from naiad.wire.grpc.methods.method import Method
+from naiad.wire.ignored import warn_ignored
 from naiad.wire.services import Services
 
 _log = logging.getLogger("naiad.wire.grpc")
@@ -33,12 +34,13 @@ def _read(settings: Mapping[str, Any]) -> Change:
     """Return the change that is asked for; a setting without values is cleared. Raises Unsupported, InvalidRequest."""
     if "trace_file" in settings:
         raise Unsupported(NO_FILE)
+    warn_ignored(_log, "trace", sorted(settings), KEYS)
     change: Change = {}
     for key in sorted(settings):
         values = list(settings[key].value)
         if key not in KEYS:
-            _log.warning("trace setting '%s' was ignored: only %s can be changed", key, ", ".join(KEYS))
-        elif not values:
+            continue
+        if not values:
             change[key] = None
         elif key == "trace_level":
             change |= level_change(values)
