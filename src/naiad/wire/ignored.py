@@ -1,4 +1,4 @@
-"""The warning for settings that a client sent and that mean nothing: they are ignored, as in Triton, but not silently."""
+"""The warning for settings that a client sent and that mean nothing: ignored, as in Triton, but not silently."""
 
 from __future__ import annotations
 
