@@ -399,3 +399,10 @@ def test_leave_to_go_on_never_stands_within_another_answer() -> None:
     door = Door(answers=False)
     door.send(POST + POST.replace(b"Host", b"Expect: 100-continue\r\nHost"))
     assert door.wire.text == b""
+
+
+def test_nothing_is_answered_behind_the_last_request() -> None:
+    """Bytes behind a request that closes were answered too, with 400, after the answer that says it is the last."""
+    door = Door()
+    assert door.send(POST.replace(b"Host", b"Connection: close\r\nHost") + POST).count(b"HTTP/1.1") == 1
+    assert door.wire.closed
