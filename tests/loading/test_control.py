@@ -37,7 +37,6 @@ class Fixture:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.control.drain()
         await self.control.close()
 
     async def states(self) -> dict[str, str]:

@@ -110,16 +110,20 @@ class Control:
 
     async def drain(self) -> None:
         """Load nothing more; return when models that were taken out of service have answered what they had taken."""
+        await self._stop()
+        await self._models.released()
+
+    async def close(self) -> None:
+        """Release every model, whether or not it has answered everything."""
+        await self._stop()
+        await self._models.close()
+
+    async def _stop(self) -> None:
         self._is_stopping = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._models.released()
-
-    async def close(self) -> None:
-        """Release every model; after `drain`, whether or not that came to its end."""
-        await self._models.close()
 
     def _wanted(self, survey: Survey) -> list[str]:
         names = self._settings.load_model
