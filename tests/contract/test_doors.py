@@ -1,78 +1,65 @@
-"""One table of cases through every door; answers and errors are the same.
-
-The doors: HTTP with JSON, HTTP with binary tensors, gRPC with typed contents, gRPC with raw contents, in-process.
-"""
+"""One table of cases through every door; answers and errors are the same. The doors are in `doors.py`."""
 
 from __future__ import annotations
 
-import http.client
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from doors import DOORS, Case, Outcome, in_process, over_grpc, over_http
+from told_model import Told
 
 from naiad.core.datatypes import BY_NAME
-from naiad.core.errors import NaiadError
-from naiad.core.message import InferRequest, RequestedOutput
-from naiad.core.tensor import Array, Tensor
-from naiad.proto.pool import message_class
-from naiad.protocol import binary
-from naiad.protocol.status import grpc_status, http_status
+from naiad.core.tensor import Array
 from naiad.testing import RunningServer, running_server
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 
 KINDS = ["BOOL", "UINT8", "INT8", "UINT16", "INT16", "UINT32", "INT32", "UINT64", "INT64", "FP32", "FP64", "BYTES"]
+HALVES = ["FP16", "BF16"]
+"""JSON and typed contents cannot carry these."""
 
-INFER = "/inference.GRPCInferenceService/ModelInfer"
+FOREIGN = "größe 水"
+"""A name of a model, a tensor, a request."""
 
 
-def echo_config() -> str:
-    """A model whose outputs are its inputs, one for each datatype that all doors can carry."""
-    rows = [f'name: "{kind}" data_type: {BY_NAME[kind].config_name} dims: [ -1 ]' for kind in KINDS]
+def echo_config(*kinds: str, dims: str = "-1") -> str:
+    """A model whose outputs are its inputs, one for each datatype."""
+    rows = [f'name: "{kind}" data_type: {BY_NAME[kind].config_name} dims: [ {dims} ]' for kind in kinds]
     inputs = "".join(f"input {{ {row} optional: true }}\n" for row in rows)
-    outputs = "".join(f"output {{ {row} }}\n" for row in rows)
+    outputs = "".join(f'output {{ {row} label_filename: "labels.txt" }}\n' for row in rows)
     return f'backend: "identity"\nmax_batch_size: 4\n{inputs}{outputs}'
+
+
+CONFIGS = {
+    "echo": echo_config(*KINDS, *HALVES),
+    "cube": echo_config("INT32", dims="2, -1, 3"),
+    "alone": echo_config("INT32").replace("max_batch_size: 4", "max_batch_size: 0").replace("optional: true", ""),
+    FOREIGN: echo_config("INT32").replace('"INT32"', f'"{FOREIGN}"'),
+    "patient": echo_config("INT32")
+    + """dynamic_batching { preferred_batch_size: [ 4 ] max_queue_delay_microseconds: 600000000
+  default_queue_policy { default_timeout_microseconds: 500000000 allow_timeout_override: true } }""",
+}
+"""Models by name; `patient` waits ten minutes for company."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    folder = tmp_path_factory.mktemp("models") / "echo"
-    (folder / "1").mkdir(parents=True)
-    (folder / "config.pbtxt").write_text(echo_config())
+    folder = tmp_path_factory.mktemp("models")
+    for name, config in CONFIGS.items():
+        (folder / name / "1").mkdir(parents=True)
+        (folder / name / "config.pbtxt").write_text(config)
+        (folder / name / "labels.txt").write_text("zero\none\nGröße\n")
     with running_server(str(folder), str(REPOSITORY / "simple"), str(REPOSITORY / "simple_string")) as running:
         assert running.all_loaded
+
+        async def add() -> None:
+            running.server.engine.catalog.add(Told())
+
+        running.run(add)
         yield running
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request, in the words that all doors share."""
-
-    model: str
-    inputs: dict[str, tuple[str, Array]]
-    """name → (datatype, array)."""
-    version: str = ""
-    id: str = ""
-    classes: dict[str, int] = field(default_factory=dict)
-    """Wanted outputs, and how many classes of each; empty = all outputs as they are."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came back: tensors, or an error."""
-
-    tensors: tuple[tuple[str, str, tuple[int, ...], tuple[Any, ...]], ...] = ()
-    model: tuple[str, str, str] = ("", "", "")
-    """Name, version, id."""
-    error: str = ""
-    status: tuple[int, str] | int | str = ""
-    """In-process the pair; over HTTP and gRPC the half that they have."""
 
 
 def numbers(rows: int = 1, columns: int = 16, kind: str = "INT32") -> Array:
@@ -89,152 +76,95 @@ def simple(left: Array, right: Array, kind: str = "INT32", **more: Any) -> Case:
     return Case("simple", {"INPUT0": (kind, left), "INPUT1": (kind, right)}, **more)
 
 
-DIGITS = strings(*(str(n).encode() for n in range(16)))
+def echo(kind: str, data: Array, **more: Any) -> Case:
+    return Case("echo", {kind: (kind, data)}, **more)
 
-CASES: dict[str, Case] = {
+
+def told(**parameters: Any) -> Case:
+    return Case("told", {"IN": ("INT32", np.array([1], np.int32))}, parameters=parameters)
+
+
+def fractions(kind: str, *values: float) -> Array:
+    return np.array([values], BY_NAME[kind].numpy)
+
+
+DIGITS = strings(*(str(n).encode() for n in range(16)))
+TOO_LONG = "x" * 129
+
+ANSWERED: dict[str, Case] = {
     "numbers": simple(numbers(), numbers(), id="7", version="1"),
     "a batch": simple(numbers(8), numbers(8)),
     "some outputs": simple(numbers(), numbers(), classes={"OUTPUT1": 0}),
-    "classes": simple(numbers(2), numbers(2), classes={"OUTPUT0": 3}),
+    "outputs in another order": simple(numbers(), numbers(), classes={"OUTPUT1": 0, "OUTPUT0": 0}),
     "strings": Case("simple_string", {"INPUT0": ("BYTES", DIGITS), "INPUT1": ("BYTES", DIGITS)}),
-    "text of any kind": Case("echo", {"BYTES": ("BYTES", strings(b"", "Größe 水".encode(), b"\0"))}),
-    "nothing at all": Case("echo", {"FP32": ("FP32", np.zeros((1, 0), np.float32))}),
-    "truth": Case("echo", {"BOOL": ("BOOL", np.array([[True, False]]))}),
-    "fractions": Case("echo", {"FP32": ("FP32", np.array([[0.1, -1e30]], np.float32))}),
-    "parameters": simple(numbers(), numbers(), parameters={"mine": 1, "priority": 0, "timeout": 10**6}),
+    "text of any kind": echo("BYTES", strings(b"", "Größe 水 🜁".encode(), b"\0", b'"\\\n\x7f')),
+    "a long text": echo("BYTES", strings(b"x" * 100_000)),
+    "names of any kind": Case(FOREIGN, {FOREIGN: ("INT32", numbers(1, 2))}, id=FOREIGN, classes={FOREIGN: 0}),
+    "an id of any kind": simple(numbers(), numbers(), id='"\\\n\t🜁'),
+    "truth": echo("BOOL", np.array([[True, False]])),
     **{
-        f"limits of {kind}": Case(
-            "echo", {kind: (kind, np.array([[np.iinfo(kind.lower()).min, np.iinfo(kind.lower()).max]], kind.lower()))}
+        f"limits of {kind}": echo(
+            kind, np.array([[np.iinfo(kind.lower()).min, np.iinfo(kind.lower()).max]], kind.lower())
         )
         for kind in KINDS
         if "INT" in kind
     },
-    # and what is wrong
+    "limits of FP32": echo("FP32", fractions("FP32", 0.1, -1e30, np.finfo(np.float32).max, 1e-45, -0.0)),
+    "limits of FP64": echo("FP64", fractions("FP64", 0.1, -1e300, np.finfo(np.float64).max, 5e-324, 1 / 3)),
+    **{f"nothing of {kind}": echo(kind, np.zeros((1, 0), BY_NAME[kind].numpy)) for kind in KINDS},
+    "several kinds": Case("echo", {kind: (kind, np.ones((2, 3), BY_NAME[kind].numpy)) for kind in KINDS[:-1]}),
+    "three dimensions": Case("cube", {"INT32": ("INT32", np.arange(24, dtype=np.int32).reshape(2, 2, 2, 3))}),
+    "an empty dimension": Case("cube", {"INT32": ("INT32", np.zeros((1, 2, 0, 3), np.int32))}),
+    "no batches": Case("alone", {"INT32": ("INT32", np.arange(5, dtype=np.int32))}),
+    # classification
+    "classes": simple(numbers(2), numbers(2), classes={"OUTPUT0": 3}),
+    "all classes and more": simple(numbers(), numbers(), classes={"OUTPUT0": 99, "OUTPUT1": 1}),
+    "classes with labels": echo("FP32", fractions("FP32", 0.25, 3.3, -1e-7, 7), classes={"FP32": 4}),
+    "classes of a batch": echo("FP64", fractions("FP64", 1, 2, 3).repeat(3, axis=0), classes={"FP64": 2}),
+    "classes of bytes": echo("UINT8", np.array([[0, 255]], np.uint8), classes={"UINT8": 1}),
+    "classes without batches": Case("alone", {"INT32": ("INT32", np.array([3, 9, 4], np.int32))}, classes={"INT32": 2}),
+    # parameters
+    "parameters": simple(numbers(), numbers(), parameters={"mine": 1, "priority": 0, "timeout": 10**6}),
+    "parameters of every kind": told(word="Größe", truth=False, count=-5, fraction=0.5, empty=""),
+    "numbers at the limit": told(least=-(2**63), most=2**63 - 1),
+    "priority and timeout": told(priority=3, timeout=2**40),
+    "a sequence": told(sequence_id=7, sequence_start=True, sequence_end=False, mine=1),
+    "the end of a sequence": told(sequence_id=2**63 - 1, sequence_end=True),
+    "a named sequence": told(sequence_id="ü" * 64, sequence_start=True),
+    "no sequence but its flags": told(sequence_start=True, sequence_end=True),
+    "a sequence and a model that ignores it": simple(numbers(), numbers(), parameters={"sequence_id": 7}),
+}
+
+REFUSED: dict[str, Case] = {
     "unknown model": Case("nope", {"x": ("INT32", numbers())}),
     "unknown version": simple(numbers(), numbers(), version="9"),
     "missing input": Case("simple", {"INPUT0": ("INT32", numbers())}, id="m"),
     "no inputs": Case("simple", {}),
     "unknown input": Case("simple", {name: ("INT32", numbers()) for name in ("INPUT0", "INPUT1", "INPUT2")}),
+    "unknown instead of another": Case("simple", {name: ("INT32", numbers()) for name in ("INPUT0", FOREIGN)}),
     "unknown output": simple(numbers(), numbers(), classes={"OUTPUT9": 0}),
     "other datatype": simple(numbers(kind="FP32"), numbers(kind="FP32"), "FP32", id="d"),
     "other shape": simple(numbers(columns=15), numbers(columns=15)),
     "no batch dimension": simple(numbers()[0], numbers()[0]),
+    "too many dimensions": Case("cube", {"INT32": ("INT32", np.zeros((1, 2, 2, 3, 1), np.int32))}),
+    "a wrong fixed dimension": Case("cube", {"INT32": ("INT32", np.zeros((1, 2, 2, 4), np.int32))}),
     "too large a batch": simple(numbers(9), numbers(9)),
+    "a batch of none": simple(numbers(0), numbers(0)),
     "two batch sizes": simple(numbers(1), numbers(2)),
+    "a batch for a model without": Case("alone", {"INT32": ("INT32", numbers(1, 5))}),
     "classes of strings": Case(
         "simple_string", {"INPUT0": ("BYTES", DIGITS), "INPUT1": ("BYTES", DIGITS)}, classes={"OUTPUT0": 1}
     ),
+    "classes of truth": echo("BOOL", np.array([[True, False]]), classes={"BOOL": 1}),
     "text that is no number": Case(
         "simple_string", {"INPUT0": ("BYTES", strings(*[b"x"] * 16)), "INPUT1": ("BYTES", DIGITS)}
     ),
+    "time that is over": Case(
+        "patient", {"INT32": ("INT32", numbers(1, 2))}, id="late", parameters={"timeout": 1000, "priority": 1}
+    ),
 }
 
-
-def plain(datatype: str, data: Array) -> tuple[Any, ...]:
-    """Elements that can be compared, whichever door they came through."""
-    values = data.ravel().tolist()
-    if datatype == "BYTES":
-        return tuple(value.encode() if isinstance(value, str) else bytes(value) for value in values)
-    return tuple(values)
-
-
-def found(name: str, datatype: str, data: Array) -> tuple[str, str, tuple[int, ...], tuple[Any, ...]]:
-    return name, datatype, tuple(data.shape), plain(datatype, data)
-
-
-def in_process(server: RunningServer, case: Case) -> Outcome:
-    request = InferRequest(case.model, case.version, case.id)
-    request.inputs = {name: Tensor(name, kind, data) for name, (kind, data) in case.inputs.items()}
-    request.outputs = tuple(RequestedOutput(name, class_count=count) for name, count in case.classes.items())
-    request.parameters = {key: value for key, value in case.parameters.items() if key not in ("priority", "timeout")}
-    try:
-        answer = server.run(lambda: server.server.engine.infer(request))
-    except NaiadError as error:
-        return Outcome(error=error.message, status=(http_status(error), grpc_status(error)))
-    tensors = tuple(found(tensor.name, tensor.datatype, tensor.data) for tensor in answer.outputs)
-    return Outcome(tensors, (answer.model_name, answer.model_version, answer.id))
-
-
-def over_http(server: RunningServer, case: Case, *, is_binary: bool) -> Outcome:
-    document: dict[str, Any] = {"id": case.id, "parameters": {**case.parameters, "binary_data_output": is_binary}}
-    tail = b""
-    document["inputs"] = []
-    for name, (kind, data) in case.inputs.items():
-        entry: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(data.shape)}
-        if is_binary:
-            raw = binary.encode(Tensor(name, kind, data))
-            entry["parameters"] = {"binary_data_size": len(raw)}
-            tail += raw
-        else:
-            entry["data"] = [value.decode() if isinstance(value, bytes) else value for value in data.ravel().tolist()]
-        document["inputs"].append(entry)
-    if case.classes:
-        document["outputs"] = [
-            {"name": name, "parameters": {"binary_data": is_binary, **({"classification": count} if count else {})}}
-            for name, count in case.classes.items()
-        ]
-    header = json.dumps(document).encode()
-    version = f"/versions/{case.version}" if case.version else ""
-    connection = http.client.HTTPConnection(server.address, timeout=60)
-    try:
-        lengths = {"Inference-Header-Content-Length": str(len(header))} if is_binary else {}
-        connection.request("POST", f"/v2/models/{case.model}{version}/infer", header + tail, lengths)
-        response = connection.getresponse()
-        body = response.read()
-        json_bytes = int(response.headers.get("Inference-Header-Content-Length") or len(body))
-    finally:
-        connection.close()
-    answer, at = json.loads(body[:json_bytes]), json_bytes
-    if response.status != 200:
-        return Outcome(error=answer["error"], status=response.status)
-    tensors = []
-    for output in answer["outputs"]:
-        kind, shape = output["datatype"], tuple(output["shape"])
-        if "data" in output:
-            data = np.array(output["data"], BY_NAME[kind].numpy).reshape(shape)
-        else:
-            size = output["parameters"]["binary_data_size"]
-            data = binary.decode(output["name"], kind, shape, body[at : at + size]).data
-            at += size
-        tensors.append(found(output["name"], kind, data))
-    return Outcome(tuple(tensors), (answer["model_name"], answer["model_version"], answer.get("id", "")))
-
-
-def over_grpc(server: RunningServer, case: Case, *, is_typed: bool) -> Outcome:
-    grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
-    message = message_class("ModelInferRequest")(model_name=case.model, model_version=case.version, id=case.id)
-    for name, (kind, data) in case.inputs.items():
-        entry = message.inputs.add(name=name, datatype=kind, shape=data.shape)
-        if is_typed:
-            entry.contents.SetInParent()
-            getattr(entry.contents, BY_NAME[kind].contents_field).extend(data.ravel().tolist())
-        else:
-            message.raw_input_contents.append(binary.encode(Tensor(name, kind, data)))
-    for name, count in case.classes.items():
-        output = message.outputs.add(name=name)
-        if count:
-            output.parameters["classification"].int64_param = count
-    for key, value in case.parameters.items():
-        setattr(message.parameters[key], "bool_param" if isinstance(value, bool) else "int64_param", value)
-    try:
-        with grpc.insecure_channel(server.grpc_address) as channel:
-            raw = channel.unary_unary(INFER)(message.SerializeToString(), timeout=60)
-    except grpc.RpcError as error:
-        return Outcome(error=error.details(), status=error.code().name)
-    answer = message_class("ModelInferResponse").FromString(raw)
-    tensors = [
-        found(output.name, output.datatype, binary.decode(output.name, output.datatype, tuple(output.shape), raw).data)
-        for output, raw in zip(answer.outputs, answer.raw_output_contents, strict=True)
-    ]
-    return Outcome(tuple(tensors), (answer.model_name, answer.model_version, answer.id))
-
-
-DOORS: dict[str, Callable[[RunningServer, Case], Outcome]] = {
-    "HTTP JSON": lambda server, case: over_http(server, case, is_binary=False),
-    "HTTP binary": lambda server, case: over_http(server, case, is_binary=True),
-    "gRPC typed": lambda server, case: over_grpc(server, case, is_typed=True),
-    "gRPC raw": lambda server, case: over_grpc(server, case, is_typed=False),
-}
+CASES = {**ANSWERED, **REFUSED}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -250,8 +180,85 @@ def test_every_door_gives_the_same(server: RunningServer, name: str) -> None:
     if inside.error:
         assert statuses == {"HTTP": {inside.status[0]}, "gRPC": {inside.status[1]}}
     assert told == dict.fromkeys(told, told["HTTP JSON"])
+    assert bool(inside.error) is (name in REFUSED)
 
 
-def test_the_table_has_answers_and_errors(server: RunningServer) -> None:
-    answered = [name for name, case in CASES.items() if not over_http(server, case, is_binary=True).error]
-    assert (len(answered), len(CASES) - len(answered)) == (18, 13)
+@pytest.mark.parametrize("kind", HALVES)
+def test_halves_travel_as_bytes(server: RunningServer, kind: str) -> None:
+    data = np.array([[0.5, -2.0, 65504.0 if kind == "FP16" else 0.0]], np.float16)
+    if kind == "BF16":
+        data = (data.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16).view(BY_NAME[kind].numpy)
+    case = echo(kind, data)
+    outcomes = [over_http(server, case, is_binary=True), over_grpc(server, case, is_typed=False)]
+    inside = in_process(server, case)
+    assert [one.tensors for one in outcomes] == [inside.tensors] * 2
+    assert (inside.error, inside.tensors[0][:3]) == ("", (kind, kind, (1, 3)))
+    as_json = over_http(server, case, is_binary=False)
+    assert (as_json.status, as_json.error) == (
+        400,
+        f"receiving {kind} data via JSON is not supported. Please use the binary data format for input {kind}",
+    )
+
+
+WORDS_OF_EACH: dict[str, tuple[dict[str, Any], Outcome, Outcome]] = {
+    "a sequence of truth": (
+        {"sequence_id": True},
+        Outcome(error="Unable to parse 'sequence_id': attempt to access JSON non-string as string", status=500),
+        Outcome(
+            error="invalid value type for 'sequence_id' parameter, expected int64_param or string_param.",
+            status="INVALID_ARGUMENT",
+        ),
+    ),
+    "a start that is a number": (
+        {"sequence_start": 1},
+        Outcome(error="Unable to parse 'sequence_start': attempt to access JSON non-boolean as boolean", status=500),
+        Outcome(
+            error="invalid value type for 'sequence_start' parameter, expected bool_param.", status="INVALID_ARGUMENT"
+        ),
+    ),
+    "too long a sequence id": (
+        {"sequence_id": TOO_LONG},
+        Outcome(error="string correlation ID cannot be longer than 128 characters", status=501),
+        Outcome(error="string correlation ID cannot be longer than 128 characters", status="UNIMPLEMENTED"),
+    ),
+    "a priority of text": (
+        {"priority": "high"},
+        Outcome(
+            error="Unable to parse 'priority': attempt to access JSON non-unsigned-integer as unsigned-integer",
+            status=500,
+        ),
+        Outcome(
+            error="invalid value type for 'priority' parameter, expected int64_param or uint64_param.",
+            status="INVALID_ARGUMENT",
+        ),
+    ),
+    "a timeout of text": (
+        {"timeout": "soon"},
+        Outcome(
+            error="Unable to parse 'timeout': attempt to access JSON non-unsigned-integer as unsigned-integer",
+            status=500,
+        ),
+        Outcome(error="invalid value type for 'timeout' parameter, expected int64_param.", status="INVALID_ARGUMENT"),
+    ),
+    "a reserved name": (
+        {"triton_mine": 1},
+        Outcome(
+            error="parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
+            status=400,
+        ),
+        Outcome(
+            error="parameter keys starting with 'triton_' are reserved for Triton usage. Only the following keys "
+            "starting with 'triton_' are allowed: triton_enable_empty_final_response",
+            status="INVALID_ARGUMENT",
+        ),
+    ),
+}
+"""Parameters that cannot be: each protocol has its own words, which are Triton's; over HTTP, over gRPC."""
+
+
+@pytest.mark.parametrize("name", WORDS_OF_EACH)
+def test_parameters_that_cannot_be(server: RunningServer, name: str) -> None:
+    parameters, http, grpc = WORDS_OF_EACH[name]
+    case = told(**parameters)
+    assert [over_http(server, case, is_binary=binary) for binary in (False, True)] == [http, http]
+    assert [over_grpc(server, case, is_typed=typed) for typed in (False, True)] == [grpc, grpc]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import hpack
 import pytest
 from peer import REQUEST
@@ -51,7 +53,13 @@ def test_timeouts(value: str, expected: float) -> None:
 @pytest.mark.parametrize("value", ["", "1", "S", "-1S", "1.5S", "1s", "123456789S", "1S "])
 def test_malformed_timeouts(value: str) -> None:
     answer = decoded(head((b"grpc-timeout", value.encode())).refusal)
-    assert (answer["grpc-status"], answer["grpc-message"]) == ("13", f"malformed grpc-timeout: {value}".rstrip())
+    assert (answer["grpc-status"], unquote(answer["grpc-message"])) == ("13", f"malformed grpc-timeout: {value}")
+
+
+@pytest.mark.parametrize("message", ["ends with a space. ", "  ", " begins with one", "Größe %41"])
+def test_messages_arrive_as_they_were(message: str) -> None:
+    sent = decoded(trailers("INTERNAL", message))["grpc-message"]
+    assert (unquote(sent), sent.strip()) == (message, sent)
 
 
 @pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15), ("identity", 0)])

@@ -5,6 +5,7 @@ They use HPACK's static table and literals without indexing only (RFC 7541, sect
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -92,9 +93,10 @@ def _trailers(status: str, message: str) -> bytes:
 
 
 def _encode(message: str) -> bytes:
-    encoded = quote(message, safe=_PRINTABLE, errors="replace")
+    # Spaces at the ends are no part of a header's value (RFC 9113, 8.2.1); a sentence that has them keeps them so.
+    encoded = re.sub("^ +| +$", lambda found: "%20" * len(found[0]), quote(message, safe=_PRINTABLE, errors="replace"))
     if len(encoded) > _MOST_MESSAGE_BYTES:
         encoded = encoded[:_MOST_MESSAGE_BYTES]
         cut = encoded.rfind("%", -2)
         encoded = encoded if cut < 0 else encoded[:cut]
-    return encoded.strip().encode()
+    return encoded.encode()
