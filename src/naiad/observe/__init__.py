@@ -1,1 +1,1 @@
-"""Floor 1: metrics, statistics and logs."""
+"""Floor 1: metrics, statistics, logs and traces."""

@@ -49,6 +49,7 @@ def test_what_is_not_there_is_left_out() -> None:
     [
         (Tensor("t", "FP32", np.array([[0.1, 1e10, -2]], np.float32)), "0.1,1e+10,-2"),
         (Tensor("t", "FP16", np.array([[0.5]], np.float16)), "0.5"),
+        (Tensor("t", "BF16", np.array([[0x3FC0, 0xC000]], np.uint16)), "1.5,-2"),
         (Tensor("t", "BOOL", np.array([[True, False]])), "1,0"),
         (Tensor("t", "UINT8", np.array([[65, 0]], np.uint8)), "65,0"),
         (Tensor("t", "INT64", np.array([[-(2**63)]])), "-9223372036854775808"),

@@ -61,6 +61,11 @@ class Tracing:
         """Whether any request may be traced."""
         self._refresh()
 
+    @property
+    def now(self) -> float:
+        """Monotonic seconds, by the clock that the moments are noted by."""
+        return self._clock()
+
     # settings
 
     def settings(self, model: str = "") -> dict[str, Any]:
@@ -104,6 +109,11 @@ class Tracing:
         request.trace = trace = self._begin(request, sampler, door, caller)
         return _Followed(self, sampler, trace, respond, door.value[1]).take
 
+    def keep_outputs(self, sampler: Sampler, trace: Trace, outputs: list[Tensor]) -> None:
+        """Note the tensors of an answer, where they are wanted."""
+        if self._keeps_tensors(sampler):
+            trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in outputs]
+
     def finish(self, sampler: Sampler, trace: Trace) -> None:
         """Hand a trace on; its request has been answered."""
         sampler.under_way -= 1
@@ -121,11 +131,6 @@ class Tracing:
         if self._writer is not None:
             self._writer.close()
 
-    @property
-    def now(self) -> float:
-        """Monotonic seconds, by the clock that the moments are noted by."""
-        return self._clock()
-
     def _begin(self, request: InferRequest, sampler: Sampler, door: TracedDoor, caller: Caller | None) -> Trace:
         self._last_id += 1
         trace = Trace(self._last_id, request.model_name, request.model_version, request.id, caller)
@@ -136,11 +141,6 @@ class Tracing:
         if self._keeps_tensors(sampler):
             trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
         return trace
-
-    def keep_outputs(self, sampler: Sampler, trace: Trace, outputs: list[Tensor]) -> None:
-        """Note the tensors of an answer, where they are wanted."""
-        if self._keeps_tensors(sampler):
-            trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in outputs]
 
     def _keeps_tensors(self, sampler: Sampler) -> bool:
         return "TENSORS" in sampler.values.level and not self._options.makes_spans
@@ -165,6 +165,7 @@ class _Followed:
 
     def __init__(self, tracing: Tracing, sampler: Sampler, trace: Trace, respond: Respond, sending: str) -> None:
         self._tracing = tracing
+        """sending: what the moments of sending are called, without _START and _END."""
         self._sampler = sampler
         self._trace = trace
         self._respond = respond

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from naiad.core.tensor import Tensor
@@ -62,7 +63,10 @@ def _activity(trace_id: int, activity: str, tensor: Tensor) -> dict[str, Any]:
 
 def _elements(tensor: Tensor) -> Iterable[str]:
     """Print as a C++ stream does: six significant digits, booleans as 0 and 1; strings in quotes."""
-    values = tensor.data.reshape(-1).tolist()
+    data = tensor.data.reshape(-1)
+    if tensor.datatype == "BF16":  # the upper half of a float32
+        data = (data.astype(np.uint32) << 16).view(np.float32)
+    values = data.tolist()
     if tensor.datatype == "BYTES":
         return (f'"{value.decode(errors="backslashreplace")}"' for value in values)
     if tensor.datatype.startswith("FP") or tensor.datatype == "BF16":

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.trace.sampling import Sampler
 
@@ -148,4 +149,9 @@ class TraceWriter:
 
 
 def _size(trace: Trace) -> int:
-    return sum(tensor.data.nbytes for _, tensor in trace.tensors)
+    return sum(_bytes(tensor.data) for _, tensor in trace.tensors)
+
+
+def _bytes(data: Array) -> int:
+    strings = sum(map(len, data.reshape(-1).tolist())) if data.dtype == object else 0
+    return data.nbytes + strings
