@@ -170,8 +170,6 @@ DIFFERENT = {
     "version -1": "Version `-1` means the highest that is ready.",
     "timeout -1": "A negative `timeout` is an error.",
     "ModelReady, unknown": "`ModelReady` for an unknown model is NOT_FOUND.",
-    "TraceSetting": "There is no tracing yet.",
-    "LogSettings": "Log settings cannot be read or changed over the network yet.",
 }
 """Calls that are answered otherwise here, and the sentence of the page that says so."""
 
