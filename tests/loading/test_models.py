@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import random
 import threading
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Batch
-from naiad.core.errors import LoadFailed, NaiadError, NotFound
+from naiad.core.errors import LoadFailed, NaiadError, NotFound, NotReady
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
@@ -78,6 +81,11 @@ class Fixture:
             return float(response.outputs[0].data[0])
 
         return asyncio.get_running_loop().create_task(answer())
+
+
+def instances_of(model: ServedModel) -> list[Any]:
+    """The instances behind a model."""
+    return [runner._instance for runner in model._scheduler._runners]  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -198,6 +206,40 @@ async def test_closing_does_not_wait_for_what_does_not_end(server: Fixture) -> N
     assert stuck.is_closed
     assert other.is_closed
     await waiting
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_comes_together_every_request_is_answered_and_every_copy_closed(
+    server: Fixture, seed: int
+) -> None:
+    choose = random.Random(seed)  # noqa: S311 — no secret
+    made: list[Instance] = []
+
+    def instance(_: str) -> Instance | str:
+        if choose.random() < 0.2:
+            return "no file"
+        made.append(Instance(len(made)))
+        return made[-1]
+
+    async def load() -> None:
+        versions = choose.sample(["1", "2", "3"], choose.randint(1, 3))
+        with contextlib.suppress(LoadFailed):
+            await server.load({version: instance(version) for version in versions})
+
+    async def ask() -> None:
+        (answer,) = await asyncio.gather(server.ask(choose.choice(["", "", "1", "2"])), return_exceptions=True)
+        if isinstance(answer, NotFound | NotReady):  # and not that of a model that is being closed
+            assert answer.message.startswith("Request for unknown model: 'm'")
+        else:
+            assert answer in {one.number for one in made}
+
+    for _ in range(20):
+        works = [choose.choices([load, ask, partial(server.models.unload, "m")], [2, 6, 1])[0] for _ in range(8)]
+        await asyncio.gather(*(work() for work in works))
+    await server.models.released()
+    serving = {runner for model in server.catalog.models() for runner in instances_of(model)}
+    assert all(one.is_closed == (one not in serving) for one in made)
+    assert all(row["state"] in ("READY", "UNAVAILABLE") for row in server.catalog.index())
 
 
 async def test_names_that_were_asked_for_leave_nothing_behind(server: Fixture) -> None:
