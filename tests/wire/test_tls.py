@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +14,15 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
+import uvloop
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.protocol.limits import Limits
 from naiad.server import Server
 from naiad.testing import RunningServer, running_server
+from naiad.wire.http.listener import HttpListener
+from naiad.wire.tls import TlsFiles
 
 trustme = pytest.importorskip("trustme", reason="trustme is not installed (requirements/dev.txt)")
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
@@ -125,7 +132,7 @@ def test_plain_http_on_a_tls_port_is_dropped_and_the_server_lives_on(server: Run
 def test_nothing_older_than_tls_1_2(server: RunningServer, files: Files) -> None:
     old = context(files.ca)
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(server.url + "/v2", verify=old)
@@ -179,6 +186,58 @@ def test_grpc_without_tls_is_refused(server: RunningServer, files: Files) -> Non
 def test_mutual_grpc_refuses_strangers(mutual: RunningServer, files: Files) -> None:
     assert refused(secure(mutual, files.ca))
     assert refused(secure(mutual, files.ca, files.other_cert, files.other_key))
+
+
+# patience
+
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+
+
+def test_who_does_not_set_up_tls_is_sent_away(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naiad.wire.listening._HANDSHAKE_S", 0.1)
+    with (
+        running_server(http_tls_cert=files.cert, http_tls_key=files.key) as running,
+        socket.create_connection(("127.0.0.1", running.server.http_port), timeout=30) as silent,
+    ):
+        assert silent.recv(1) == b""
+
+
+@pytest.mark.parametrize("door", ["http", "grpc"])
+def test_a_client_that_says_no_goodbye_does_not_hold_up_the_stop(files: Files, door: str) -> None:
+    tls: dict[str, Any] = {f"{door}_tls_cert": files.cert, f"{door}_tls_key": files.key}
+    hello = {"http": b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n", "grpc": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS}
+    wants = context(files.ca)
+    wants.set_alpn_protocols(["h2" if door == "grpc" else "http/1.1"])
+    with running_server(**tls) as running:
+        raw = socket.create_connection(("127.0.0.1", getattr(running.server, f"{door}_port")), timeout=30)
+        client = wants.wrap_socket(raw, server_hostname="127.0.0.1")
+        client.sendall(hello[door])
+        assert client.recv(1)
+        began = time.perf_counter()
+    assert time.perf_counter() - began < 8, "ten seconds is what the loop itself would wait"
+    client.close()
+
+
+def test_the_last_answer_of_a_connection_arrives_whole_at_a_slow_reader(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing overtakes neither what is in the loop's buffers nor what is in the kernel's."""
+    monkeypatch.setattr("naiad.wire.listening._GOODBYE_S", 0.05)
+    page = b"x" * 5_000_000
+
+    async def serve() -> bytes:
+        listener = HttpListener(lambda exchange: exchange.answer(200, page), Limits())
+        await listener.open("127.0.0.1", 0, "--http-port", TlsFiles(files.cert, files.key).context())
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", listener.port, ssl=context(files.ca), server_hostname="127.0.0.1", limit=1024
+        )
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        await asyncio.sleep(0.2)  # past what a silent client gets
+        received = await reader.read()
+        listener.close()
+        return received
+
+    assert uvloop.run(serve()).endswith(b"\r\n\r\n" + page)
 
 
 # files

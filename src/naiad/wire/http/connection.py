@@ -17,6 +17,7 @@ from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.heads import KnownHeads
 from naiad.wire.http.patience import HttpTimes, Stage, Watch, allowed_s
 from naiad.wire.http.reader import Refusal, RequestReader
+from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -78,7 +79,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
-        self._transport = transport  # type: ignore[assignment]  # a stream transport, by construction
+        self._transport = gentle(transport)
         if len(self._connections) >= self._capacity.connections:
             self._refuse(Refusal(503, self._capacity.crowded_message), lingers=False)
             return

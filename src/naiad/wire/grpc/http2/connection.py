@@ -24,6 +24,7 @@ from naiad.wire.grpc.http2.rpc.answers import trailers_only
 from naiad.wire.grpc.http2.rpc.call import RpcCall
 from naiad.wire.grpc.http2.rpc.head import RpcHead, interpret
 from naiad.wire.grpc.http2.rpc.messages import Gathering
+from naiad.wire.listening import gentle
 
 _PING = b"anyone??"
 
@@ -69,7 +70,7 @@ class GrpcConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
-        self._transport = transport  # type: ignore[assignment]  # a stream transport, by construction
+        self._transport = gentle(transport)
         self._connections.add(self)
         secured = transport.get_extra_info("ssl_object")
         if isinstance(secured, ssl.SSLObject) and secured.selected_alpn_protocol() != "h2":
