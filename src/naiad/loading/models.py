@@ -183,7 +183,13 @@ class Models:
                 _log.info("successfully unloaded '%s' version %s", model.name, model.version)
 
     async def _in_thread(self, call: Callable[[], Value]) -> Value:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except NaiadError:
+            raise
+        except Exception as error:  # a library may raise anything; it costs this model, not the others
+            _log.exception("unexpected error while loading")
+            raise LoadFailed(f"unexpected error: {type(error).__name__}: {error}") from error
 
 
 async def _in_background(call: Callable[[], None]) -> None:

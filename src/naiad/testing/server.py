@@ -74,12 +74,23 @@ def running_server(
     thread.start()
 
     def call(coroutine: Coroutine[Any, Any, Value]) -> Value:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(_START_TIMEOUT_S)
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            return future.result(_START_TIMEOUT_S)
+        except BaseException:
+            future.cancel()
+            raise
 
     async def start() -> tuple[Server, bool]:
         server = Server(entries, chosen, fetching)
-        await server.start()
-        return server, await server.load()
+        try:
+            await server.start()
+            return server, await server.load()
+        except BaseException:
+            # The loop would be closed with what is still open, about which uvloop warns; where warnings are errors, it
+            # then waits forever for what the warning kept from being closed.
+            await server.stop()
+            raise
 
     try:
         server, all_loaded = call(start())
