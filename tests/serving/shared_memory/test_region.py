@@ -153,6 +153,19 @@ def test_pages_that_nobody_has_written_are_found_before_they_are_read(make_objec
     assert asked == [(22, 20 * PAGESIZE, 15)]
 
 
+def test_pages_that_are_there_are_not_looked_for(make_object: Make) -> None:
+    """Finding them costs as much as copying them."""
+
+    class Untouched:
+        def madvise(self, *arguments: int) -> None:
+            raise AssertionError(arguments)
+
+    region = Region("n", make_object(b"a" * (2 * PAGESIZE + 5)), 0, 2 * PAGESIZE)
+    region._mapping = Untouched()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="a bytes-like object is required"):  # it gets as far as to the view
+        region.read(5, PAGESIZE)
+
+
 def test_a_full_system_is_an_error(make_object: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     region = Region("n", make_object(size=16), 0, 16)
 

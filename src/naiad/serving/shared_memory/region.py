@@ -67,17 +67,18 @@ class Region:
     def read(self, offset: int, byte_size: int) -> memoryview:
         """Return a read-only view. Raises InvalidRequest for what is not, or is no longer, there."""
         check_range(self.name, self.byte_size, offset, byte_size)
-        self.check_file(offset + byte_size)
         start = self._skip + offset
-        page = start // PAGESIZE * PAGESIZE
-        if byte_size and (page, start + byte_size) not in self._populated:
-            self._populate(page, start + byte_size)
-        return memoryview(self._mapping)[start : start + byte_size]
+        end = start + byte_size
+        if self._has_holes(offset + byte_size) and byte_size:
+            page = start // PAGESIZE * PAGESIZE
+            if (page, end) not in self._populated:
+                self._populate(page, end)
+        return memoryview(self._mapping)[start:end]
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes. Raises InvalidRequest as `read` does, Failed when the system cannot take them."""
         check_range(self.name, self.byte_size, offset, len(data))
-        self.check_file(offset + len(data))
+        self._has_holes(offset + len(data))
         at = self.offset + offset
         try:
             while len(data):  # the system takes 2 GB at a time
@@ -87,22 +88,25 @@ class Region:
         except OSError as error:
             raise Failed(f"cannot write to shared memory region '{self.name}': {error.strerror}") from error
 
-    def check_file(self, end: int) -> None:
-        """Raise InvalidRequest if the object no longer has the region's first `end` bytes: touching them would kill us.
+    def _has_holes(self, end: int) -> bool:
+        """Return whether there may be pages that nobody has written to yet.
 
-        A client that shrinks its object in the moment between this and the use of an input still can.
+        Raises InvalidRequest if the object no longer has the region's first `end` bytes: touching them would kill us. A
+        client that shrinks its object in the moment between this and the use of an input still can.
         """
-        if os.fstat(self._descriptor).st_size < self.offset + end:
+        status = os.fstat(self._descriptor)
+        if status.st_size < self.offset + end:
             raise InvalidRequest(
                 f"shared memory region '{self.name}' is smaller than when it was registered; unregister it",
                 region=self.name,
             )
+        return status.st_blocks * 512 < status.st_size
 
     def _populate(self, page: int, end: int) -> None:
-        """Make the system find the pages now: it may have no memory for those that nobody has written to yet.
+        """Make the system find the pages now, as it may have no memory for those that nobody has written to yet.
 
-        Raises Failed then, where reading them would kill the process. As costly as copying them, hence once for each
-        range.
+        Raises Failed then, where reading them would kill the process. Costs as much as copying them would, hence once
+        for each range.
         """
         if sys.platform == "linux":
             try:
