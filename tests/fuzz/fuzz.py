@@ -1,7 +1,7 @@
 """Fuzz every target for a while: `python tests/fuzz/fuzz.py --seconds 60 [TARGET …]`.
 
 With atheris (coverage-guided; requirements/fuzz.txt) where it can be had, with mutations of the seeds elsewhere; always
-with the same seed, so that a finding can be had again. What is found is written to tests/fuzz/found/TARGET: mend it, and
+with the same seed, so that a finding can be had again. It is written to tests/fuzz/found/TARGET: mend it, and
 move the file to tests/fuzz/corpus/TARGET, which the tests run from then on.
 """
 
