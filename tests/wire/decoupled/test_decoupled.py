@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -261,6 +262,21 @@ def test_generate_stream_takes_any_number(doors: Doors) -> None:
     told = doors.post("repeat/generate_stream", {"IN": [1, 2, 3], "error_at": 1})
     assert told == (200, event(1) + broken + event(3))
     assert doors.post("repeat/generate_stream", {"IN": [1], "error_at": 0}) == (500, broken)
+
+
+@pytest.mark.parametrize("route", ["generate", "generate_stream"])
+def test_a_client_that_closes_its_connection_withdraws_its_request(doors: Doors, route: str) -> None:
+    body = json.dumps({"id": "gone", "IN": [1, 2], "held": True}).encode()
+    head = f"POST /v2/models/repeat/{route} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(doors.running.address.split(":"), timeout=30) as client:
+        client.sendall(head + body)
+        assert doors.repeat.arrived.get(timeout=30) == "gone"
+        doors.running.run(lambda: doors.repeat.step("gone"))
+        if route == "generate_stream":
+            assert b'"OUT":1' in client.recv(4096)
+    assert doors.repeat.cancelled.get(timeout=30) == "gone"
+    doors.running.run(lambda: doors.repeat.step("gone"))  # what the model says now nobody hears
+    assert doors.responses()["1"]["cancel"] == 1
 
 
 def test_statistics_of_responses(doors: Doors) -> None:

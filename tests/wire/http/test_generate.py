@@ -1,4 +1,4 @@
-"""/generate and /generate_stream of a running server, and of a model that answers several times."""
+"""/generate and /generate_stream of a running server; models that answer several times are in `decoupled/`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.errors import ModelFailed
-from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.tensor import bytes_tensor
-from naiad.protocol.limits import Limits
 from naiad.testing import RunningServer, running_server, tiny_checkpoint
-from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.generate import GenerateHandler
 
 
 @pytest.fixture(scope="module")
@@ -69,49 +63,3 @@ def test_errors_before_the_first_answer_decide_the_status(
     got, _, body = ask(server, f"/v2/models/{model}/{route}", document)
     assert got == status
     assert message in body.decode()
-
-
-class Several:
-    """An engine whose model answers several times."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self._answers = answers
-        self.catalog = self
-
-    def find(self, name: str, version: str) -> Any:
-        from naiad.core.model_config import ModelConfig, TensorConfig
-
-        class Found:
-            config = ModelConfig(name, inputs=(TensorConfig("text", "BYTES", (1,)),))
-
-        return Found
-
-    def submit(self, request: InferRequest, respond: Any) -> Any:
-        for number, answer in enumerate(self._answers):
-            respond(answer, number == len(self._answers) - 1)
-        return lambda: None
-
-
-def piece(text: str) -> InferResponse:
-    return InferResponse("m", "1", [bytes_tensor("text", [text.encode()])])
-
-
-def run(*answers: Answer, streams: bool) -> bytes:
-    sent = bytearray()
-    exchange = Exchange(lambda: sent.extend(exchange.take()))
-    exchange.body = b'{"text":"x"}'
-    GenerateHandler(Several(*answers), Limits(), streams=streams)(exchange, "m")  # type: ignore[arg-type]
-    assert exchange.is_finished
-    return bytes(sent)
-
-
-def test_every_answer_is_an_event_and_a_late_error_is_one_too() -> None:
-    sent = run(piece("a"), piece("b"), ModelFailed("broke"), streams=True)
-    assert sent.startswith(b"HTTP/1.1 200 OK")
-    assert sent.count(b"data: ") == 3
-    assert b'data: {"error":"broke"}\n\n' in sent
-    assert sent.endswith(b"0\r\n\r\n")
-
-
-def test_several_answers_do_not_fit_into_generate() -> None:
-    assert b"use generate stream for model" in run(piece("a"), piece("b"), streams=False)

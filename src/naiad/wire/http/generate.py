@@ -87,7 +87,7 @@ def _streamer(exchange: Exchange) -> Respond:
 
     def respond(answer: Answer, is_last: bool) -> None:
         body = _encode(answer)
-        if _is_refusal(body) and not exchange.is_streaming and exchange.on_abandon is None:
+        if is_last and _is_refusal(body) and not exchange.is_streaming and exchange.on_abandon is None:
             exchange.fail(http_status(body), body.message)  # before it was on its way: no stream begins
             return
         if not exchange.is_streaming:
