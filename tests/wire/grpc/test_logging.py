@@ -130,5 +130,6 @@ def test_a_verbose_log_has_a_line_for_each_call(server: RunningServer, caplog: p
         with pytest.raises(grpc.RpcError):
             channel.unary_unary(SERVICE + "ModelInfer")(b"", timeout=30)
         ask(channel, {"log_verbose_level": {"uint32_param": 0}})
+    server.run(lambda: asyncio.sleep(0))  # a line is written just after the answer
     lines = [message.rpartition(" ")[0].rpartition(" ")[0] for message in caplog.messages[:2]]
     assert lines == [f"{SERVICE}ServerLive OK", f"{SERVICE}ModelInfer NOT_FOUND"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import logging
@@ -111,6 +112,7 @@ def test_a_verbose_log_has_a_line_for_each_request(server: RunningServer, caplog
         connection.request("POST", f"/v2/models/simple/{path}", json.dumps({"INPUT0": row, "INPUT1": row}))
         connection.getresponse().read()
     connection.close()
+    server.run(lambda: asyncio.sleep(0))  # a line is written just after the answer
     lines = [message.rpartition(" ")[0].rpartition(" ")[0] for message in caplog.messages]
     assert lines == [
         "GET /v2/models/simple%0Aforged?a=b 404",
