@@ -6,6 +6,8 @@ import json
 import re
 import signal
 import socket
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,23 +190,25 @@ def test_serves_like_tritonserver_from_start_to_sigterm(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
-TRITONS_LINE = r"[IWE]\d{4} \d{2}:\d{2}:\d{2}\.\d{6} \d+ [\w.]+:\d+\] (.*)\n"
 TRITONS_ISO_LINE = r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z [IWE] \d+ [\w.]+:\d+\] (.*)\n"
 
 
-@pytest.mark.parametrize(("name", "pattern"), [("default", TRITONS_LINE), ("ISO8601", TRITONS_ISO_LINE)])
-def test_log_lines_and_a_log_file(tmp_path: Path, name: str, pattern: str) -> None:
+def test_log_lines_and_a_log_file(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
-    arguments = ["triton", "--model-repository", "models", "--log-file=log", f"--log-format={name}", *LOOPBACK]
+    log = tmp_path / "log"
+    log.touch()
+    arguments = ["triton", "--model-repository", "models", "--log-file=log", "--log-format=ISO8601", *LOOPBACK]
     with naiad(*arguments, cwd=tmp_path) as process:
-        while "ready on" not in (tmp_path.joinpath("log").read_text() if tmp_path.joinpath("log").exists() else ""):
-            assert process.poll() is None
+        while "ready on" not in log.read_text():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+                raise AssertionError(log.read_text())
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
-    lines = [line for line in (tmp_path / "log").read_text().splitlines(keepends=True) if line.strip("+|-\n")]
-    messages = [re.fullmatch(pattern, line) for line in lines if not line.startswith("| ")]
+    lines = [line for line in log.read_text().splitlines(keepends=True) if line.strip("+|-\n")]
+    messages = [re.fullmatch(TRITONS_ISO_LINE, line) for line in lines if not line.startswith("| ")]
     assert all(messages)
     assert json.loads(messages[-1][1]) == "stopped"  # type: ignore[index]
 
@@ -252,17 +256,19 @@ def test_usage_comes_first() -> None:
 
 
 def test_a_second_signal_kills(tmp_path: Path) -> None:
-    """A request that is not finished keeps the first one waiting."""
+    """A client that never reads its answers keeps the server from ending; nobody need wait for it."""
     (tmp_path / "models").mkdir()
     with naiad("triton", "--model-repository=models", *LOOPBACK, cwd=tmp_path) as process:
         _, found = read_until(process, r"ready on http://127\.0\.0\.1:(\d+)")
-        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=30) as client:
-            client.sendall(b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n" * 2 + b"POST /v2/models/x/infer HTTP/1.1\r\n")
-            assert client.recv(12)
+        with socket.create_connection(("127.0.0.1", int(found[1])), timeout=0.5) as client:
+            with suppress(TimeoutError):
+                while True:  # until neither the kernel nor the server takes any more
+                    client.sendall(b"GET /v2 HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
             process.send_signal(signal.SIGTERM)
-            read_until(process, "SIGTERM")
+            read_until(process, "SIGTERM: finishing")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) in (0, -signal.SIGTERM)
+            assert process.wait(30) == -signal.SIGTERM
+            read_until(process, "second SIGTERM: stopping at once")
 
 
 def test_two_servers_share_a_port(tmp_path: Path) -> None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from naiad.observe.logs import JsonFormatter, TextFormatter
+import pytest
+
+from naiad.core.config import ServerSettings
+from naiad.core.errors import InvalidConfiguration
+from naiad.observe.logs import JsonFormatter, LogOptions, TextFormatter, log_table, set_up_logging
 
 
 def record(message: str, *arguments: object, **extra: object) -> logging.LogRecord:
@@ -39,3 +47,83 @@ def test_exceptions_are_kept() -> None:
     made = logging.LogRecord("n", logging.ERROR, __file__, 1, "failed", (), (ValueError, error, None))
     assert "ValueError: inner" in json.loads(JsonFormatter().format(made))["exception"]
     assert "ValueError: inner" in TextFormatter().format(made)
+
+
+@pytest.fixture
+def logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
+    """A logger below the one that is set up, which is put back afterwards."""
+    root = logging.getLogger("naiad")
+    for name, value in (("handlers", []), ("propagate", True), ("level", logging.NOTSET)):
+        monkeypatch.setattr(root, name, value)
+    yield logging.getLogger("naiad.test")
+    for handler in root.handlers:
+        handler.close()
+
+
+LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "IWE"),
+        ({"log_level": "debug"}, "DIWE"),
+        ({"log_level": "warning"}, "WE"),
+        ({"log_level": "error"}, "E"),
+        ({"log_verbose": 1}, "DIWE"),
+        ({"log_info": False}, "WE"),
+        ({"log_warning": False}, "IE"),
+        ({"log_error": False}, "IW"),
+        ({"log_info": False, "log_warning": False, "log_error": False}, ""),
+    ],
+)
+def test_each_level_on_its_own(logger: logging.Logger, tmp_path: Path, settings: dict[str, Any], expected: str) -> None:
+    file = tmp_path / "log"
+    set_up_logging(LogOptions.of(ServerSettings(log_file=str(file), log_format="json", **settings)))
+    for level in LEVELS:
+        logger.log(level, "x")
+    written = [json.loads(line)["level"][0].upper() for line in file.read_text().splitlines()]
+    assert "".join(written) == expected
+
+
+def test_a_file_is_appended_to_and_followed(logger: logging.Logger, tmp_path: Path) -> None:
+    """Whoever rotates logs moves the file away."""
+    file = tmp_path / "log"
+    file.write_text("before\n")
+    set_up_logging(LogOptions(file=str(file), format="text"))
+    logger.info("one")
+    file.rename(tmp_path / "log.1")
+    logger.info("two")
+    assert re.fullmatch(r"before\n.* one\n", (tmp_path / "log.1").read_text())
+    assert re.fullmatch(r".* two\n", file.read_text())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"--log-file: cannot write .*: Is a directory"):
+        set_up_logging(LogOptions(file=str(tmp_path)))
+
+
+ROWS = [("Model", "Version"), ("simple\n| forged |", "1")]
+
+
+def test_a_table_in_tritons_lines(logger: logging.Logger, tmp_path: Path) -> None:
+    set_up_logging(LogOptions(file=str(tmp_path / "log"), format="default"))
+    log_table(logger, ROWS)
+    head, *rest = (tmp_path / "log").read_text().split("\n")
+    assert re.fullmatch(r"I\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ test_logs\.py:\d+\] ", head)
+    assert rest == [
+        "+--------------------+---------+",
+        "| Model              | Version |",
+        "+--------------------+---------+",
+        r"| simple\n| forged | | 1       |",
+        "+--------------------+---------+",
+        "",
+        "",
+    ]
+
+
+def test_a_table_elsewhere_is_a_line_for_each_row(logger: logging.Logger, tmp_path: Path) -> None:
+    set_up_logging(LogOptions(file=str(tmp_path / "log")))
+    log_table(logger, ROWS)
+    lines = [json.loads(line)["message"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines == ["| Model              | Version |", r"| simple\n| forged | | 1       |"]

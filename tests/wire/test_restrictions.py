@@ -44,6 +44,12 @@ ROUTES = {
     "POST /v1/embeddings": Feature.INFERENCE,
     "POST /v1/rerank": Feature.INFERENCE,
     "POST /rerank": Feature.INFERENCE,
+    "POST /v1/score": Feature.INFERENCE,
+    "POST /score": Feature.INFERENCE,
+    "POST /v1/classify": Feature.INFERENCE,
+    "POST /classify": Feature.INFERENCE,
+    "POST /embed": Feature.INFERENCE,
+    "POST /predict": Feature.INFERENCE,
     "GET /v2/models/m/config": Feature.MODEL_CONFIG,
     "GET /v2/models/m/stats": Feature.STATISTICS,
     "GET /v2/models/stats": Feature.STATISTICS,
@@ -51,7 +57,10 @@ ROUTES = {
     "POST /v2/repository/models/m/load": Feature.MODEL_REPOSITORY,
     "POST /v2/repository/models/m/unload": Feature.MODEL_REPOSITORY,
     "GET /v2/systemsharedmemory/status": Feature.SHARED_MEMORY,
+    "GET /v2/systemsharedmemory/region/r/status": Feature.SHARED_MEMORY,
     "GET /v2/cudasharedmemory/status": Feature.SHARED_MEMORY,
+    "POST /v2/cudasharedmemory/region/r/register": Feature.SHARED_MEMORY,
+    "POST /v2/cudasharedmemory/region/r/unregister": Feature.SHARED_MEMORY,
     "POST /v2/systemsharedmemory/region/r/register": Feature.SHARED_MEMORY,
     "POST /v2/systemsharedmemory/unregister": Feature.SHARED_MEMORY,
     "GET /v2/trace/setting": Feature.TRACE,
@@ -60,13 +69,6 @@ ROUTES = {
     "POST /v2/logging": Feature.LOGGING,
 }
 """What each route must belong to."""
-
-NOT_YET = {
-    path.partition(" ")[2]
-    for path, feature in ROUTES.items()
-    if feature in (Feature.SHARED_MEMORY, Feature.TRACE, Feature.LOGGING) or "/repository/models/" in path
-}
-"""Routes that a server need not have."""
 
 
 def doors(**settings: Any) -> Doors:
@@ -98,8 +100,7 @@ class FakeCall:
 def test_every_route_belongs_to_one_feature(routes: tuple[Route, ...], request_line: str, feature: Feature) -> None:
     path = request_line.partition(" ")[2]
     found = [route.feature for route in routes if route.pattern.fullmatch(path)]
-    assert set(found[:1]) <= {feature}, "the first that matches is the one that answers"
-    assert found or path in NOT_YET, f"no route for {path}"
+    assert found[:1] == [feature], "the first that matches is the one that answers"
 
 
 def test_no_route_is_missing_from_the_table(routes: tuple[Route, ...]) -> None:
