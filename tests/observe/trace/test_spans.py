@@ -131,4 +131,4 @@ def test_no_collector_is_no_reason_to_hang(caplog: pytest.LogCaptureFixture) -> 
     began_s = time.perf_counter()
     spans.close()
     assert time.perf_counter() - began_s < 5
-    assert "ailed to export" in caplog.text or "ransient error" in caplog.text
+    assert "opentelemetry" in {record.name.partition(".")[0] for record in caplog.records}  # the SDK says so itself
