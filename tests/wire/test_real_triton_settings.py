@@ -104,6 +104,8 @@ DIFFERENT = {
 }
 """Rates that are answered otherwise here, and the sentence of the page that says so."""
 
+ONE_WRONG = "Log settings of which one is wrong change nothing."
+
 GRPC: list[tuple[str, dict[str, Any]]] = [
     ("Trace", {"model_name": "nope"}),
     ("Trace", {"trace_rate": ["5"]}),
@@ -234,6 +236,15 @@ def test_over_http(triton: Peer, ours: Peer) -> None:
     assert unequal == []
 
 
+def test_log_settings_of_which_one_is_wrong(triton: Peer, ours: Peer) -> None:
+    info = {}
+    for peer in (triton, ours):
+        assert ask(peer, "POST", LOG, {"log_info": False, "log_verbose_level": "x"})[0] == 500
+        info[peer] = ask(peer, "GET", LOG)[1]["log_info"]
+        ask(peer, "POST", LOG, {"log_info": True})
+    assert (info[triton], info[ours]) == (False, True), ONE_WRONG
+
+
 def test_over_grpc(triton: Peer, ours: Peer) -> None:
     with ExitStack() as stack:
         channels = [stack.enter_context(grpc.insecure_channel(peer.grpc)) for peer in (triton, ours)]
@@ -327,4 +338,4 @@ def _without_times(entry: dict[str, Any]) -> Any:
 
 def test_the_page_has_every_difference() -> None:
     page = " ".join(PAGE.read_text().split())
-    assert [sentence for sentence in DIFFERENT.values() if sentence not in page] == []
+    assert [sentence for sentence in (*DIFFERENT.values(), ONE_WRONG) if sentence not in page] == []
