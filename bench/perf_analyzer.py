@@ -29,10 +29,14 @@ class PerfAnalyzer:
     binary: Path
     libraries: tuple[Path, ...]
 
-    def run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run it to its end, whatever that is."""
+    def run(self, arguments: Sequence[str], within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run it to its end, whatever that is. Raises RuntimeError when there is none: a lost server makes it wait."""
         env = os.environ | {"LD_LIBRARY_PATH": ":".join(map(str, self.libraries))}
-        return subprocess.run([str(self.binary), *arguments], capture_output=True, text=True, check=False, env=env)
+        argv = [str(self.binary), *arguments]
+        try:
+            return subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=within_s)
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"perf_analyzer {' '.join(arguments)} did not end within {within_s:.0f} s") from error
 
     def measure(self, model: str, port: int, options: Sequence[str], concurrency: int, seconds: float) -> dict:
         """Rate and latencies of one model at one concurrency, `seconds` in all. Raises RuntimeError with its words."""
@@ -49,7 +53,7 @@ class PerfAnalyzer:
                 "-f",
                 str(report),
             ]
-            done = self.run(arguments)
+            done = self.run(arguments, 30 + 3 * seconds)
             if done.returncode or not report.exists():
                 words = (done.stderr + done.stdout).strip()[-800:]
                 raise RuntimeError(f"perf_analyzer {' '.join(arguments[:-2])}: {words}")

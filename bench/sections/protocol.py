@@ -22,6 +22,7 @@ from quiet import Witness
 from server_process import Running, running
 
 CONCURRENCIES = {SIMPLE: (1, 8, 32), IMAGE: (1, 8)}
+CRASHES_FORGIVEN = 3
 IMAGE_BYTES = 3 * 224 * 224 * 4
 GRPC, HTTP = ("-i", "grpc"), ("-i", "http")
 
@@ -52,9 +53,18 @@ WAYS: dict[str, dict[str, tuple[str, ...]]] = {
 class Door:
     """One server that is up."""
 
-    name: str
+    peer: Peer
     server: Running
     ports: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        return self.peer.name
+
+    @property
+    def is_up(self) -> bool:
+        """Triton 2.51 now and then crashes when many streams end; it is started again then."""
+        return self.server.process.poll() is None
 
     def answered(self, model: str) -> int:
         """Requests of a model that were answered so far, by the server's own count."""
@@ -80,13 +90,9 @@ def measure(pace: Pace, files: Files) -> dict[str, object]:
         figures: dict = {}
         for model, ways in WAYS.items():
             with ExitStack() as stack:
-                doors = [_open(peer, model, files, stack) for peer in (Naiad("--allow-client-shm"), Triton())]
-                for door in doors:
-                    door.measure(tool, model, GRPC, 8, pace.warm_up_s)
-                figures[model] = {
-                    way: _meet(doors[::-1] if number % 2 else doors, tool, model, options, pace.seconds)
-                    for way, options in ways.items()
-                }
+                meeting = Meeting(tool, model, files, stack, pace)
+                figures[model] = {way: meeting.hold(options, is_reversed=number % 2 > 0)
+                                  for way, options in ways.items()}  # fmt: skip
             for way, found in figures[model].items():
                 words = "; ".join(f"{name} " + ", ".join(f"{record['per_second']:,.0f}/s at {c}"
                                   for c, record in by_c.items()) for name, by_c in found.items())  # fmt: skip
@@ -95,17 +101,38 @@ def measure(pace: Pace, files: Files) -> dict[str, object]:
     return {"rounds": rounds}
 
 
-def _open(peer: Peer, model: str, files: Files, stack: ExitStack) -> Door:
-    launch = peer.launch(model, Setting(), files)
-    server = stack.enter_context(running(launch, files.folder / "logs" / f"{peer.name}-{model}-protocol.log".lower()))
-    return Door(peer.name, server, {"http": launch.port, "grpc": launch.grpc_port})
+class Meeting:
+    """Both servers with one model."""
 
+    def __init__(self, tool: PerfAnalyzer, model: str, files: Files, stack: ExitStack, pace: Pace) -> None:
+        self._tool, self._model, self._files, self._stack, self._pace = tool, model, files, stack, pace
+        self._doors = [self._open(peer) for peer in (Naiad("--allow-client-shm"), Triton())]
 
-def _meet(
-    doors: Sequence[Door], tool: PerfAnalyzer, model: str, options: Sequence[str], seconds: float
-) -> dict[str, dict[int, Record]]:
-    found: dict[str, dict[int, Record]] = {door.name: {} for door in doors}
-    for concurrency in CONCURRENCIES[model]:
-        for door in doors:
-            found[door.name][concurrency] = door.measure(tool, model, options, concurrency, seconds)
-    return found
+    def hold(self, options: Sequence[str], *, is_reversed: bool) -> dict[str, dict[int, Record]]:
+        """Ask both in one way, at each concurrency; figures by name and concurrency."""
+        found: dict[str, dict[int, Record]] = {door.name: {} for door in self._doors}
+        for concurrency in CONCURRENCIES[self._model]:
+            for place in (1, 0) if is_reversed else (0, 1):
+                record = self._measure(place, options, concurrency)
+                found[self._doors[place].name][concurrency] = record
+        return found
+
+    def _measure(self, place: int, options: Sequence[str], concurrency: int) -> Record:
+        for _ in range(CRASHES_FORGIVEN):
+            door = self._doors[place]
+            try:
+                return door.measure(self._tool, self._model, options, concurrency, self._pace.seconds)
+            except (RuntimeError, OSError) as error:
+                if door.is_up:
+                    raise
+                note(f"  {door.name} has crashed and is started again: {error}")
+                self._doors[place] = self._open(door.peer)
+        return self._doors[place].measure(self._tool, self._model, options, concurrency, self._pace.seconds)
+
+    def _open(self, peer: Peer) -> Door:
+        launch = peer.launch(self._model, Setting(), self._files)
+        log = self._files.folder / "logs" / f"{peer.name}-{self._model}-protocol.log".lower()
+        server = self._stack.enter_context(running(launch, log))
+        door = Door(peer, server, {"http": launch.port, "grpc": launch.grpc_port})
+        door.measure(self._tool, self._model, GRPC, 8, self._pace.warm_up_s)
+        return door
