@@ -63,7 +63,9 @@ def test_http(client: httpx2.Client, seen: list[dict[str, Any]]) -> None:
     for _ in range(2):  # the second time from what the server remembers of the first
         assert client.post("/infer", json=BODY, headers=sent).status_code == 200
     assert client.post("/infer", json=BODY).status_code == 200
-    assert seen == [{"my-header": "1", "x-sent": "yes"}] * 2 + [{}]
+    assert seen == [{"My-Header": "1", "X-Sent": "yes"}] * 2 + [{}], (
+        "names are as they were written, as Triton has them"
+    )
 
 
 def test_http_headers_come_after_the_parameters_of_the_body(client: httpx2.Client, seen: list[dict[str, Any]]) -> None:
@@ -82,7 +84,7 @@ def test_values_need_not_be_ascii(client: httpx2.Client, seen: list[dict[str, An
 def test_generate(client: httpx2.Client, seen: list[dict[str, Any]], path: str) -> None:
     body = {"INPUT0": [1] * 16, "INPUT1": [1] * 16}
     client.post(path, json=body, headers={"My-Header": "1"})
-    assert seen == [{"my-header": "1"}]
+    assert seen == [{"My-Header": "1"}]
 
 
 def test_the_header_of_a_restriction_stays_here(client: httpx2.Client, seen: list[dict[str, Any]]) -> None:
@@ -95,7 +97,7 @@ def test_the_header_of_a_restriction_stays_here(client: httpx2.Client, seen: lis
 def test_reserved_http_headers(client: httpx2.Client, seen: list[dict[str, Any]], path: str, name: str) -> None:
     body = BODY if path == "/infer" else {"INPUT0": [1] * 16, "INPUT1": [1] * 16}
     answer = client.post(path, json=body, headers={name: "1"})
-    assert (answer.status_code, answer.json()) == (400, {"error": RESERVED.format(name.lower())})
+    assert (answer.status_code, answer.json()) == (400, {"error": RESERVED.format(name)})
     assert seen == []
 
 

@@ -41,22 +41,26 @@ class Forwarding:
             raise InvalidConfiguration(f"{option}: {error.message}") from error
 
     def add_headers(self, request: InferRequest, headers: Mapping[bytes, bytes]) -> None:
-        """Add what matches to the request's parameters. Raises InvalidRequest for a reserved name."""
+        """Add what matches to the request's parameters, under names as they were written, as Triton does.
+
+        Raises InvalidRequest for a reserved name.
+        """
+        written: Mapping[bytes, bytes] = getattr(headers, "written", None) or {}
         for name, value in headers.items():
-            self._add(request, name.decode("latin-1"), value)
+            self._add(request, name.decode("latin-1"), value, written.get(name, name).decode("latin-1"))
 
     def add_metadata(self, request: InferRequest, metadata: Mapping[str, str]) -> None:
         """See `add_headers`; metadata that are not text are left out."""
         for name, value in metadata.items():
             if not name.endswith(_BINARY_END):
-                self._add(request, name, value)
+                self._add(request, name, value, name)
 
-    def _add(self, request: InferRequest, name: str, value: bytes | str) -> None:
+    def _add(self, request: InferRequest, name: str, value: bytes | str, written: str) -> None:
         if not self._pattern.matches(name) or name in self._hidden:
             return
         if name.startswith(_RESERVED_START) or name in _RESERVED:
-            raise InvalidRequest(f"Header '{name}' is reserved for Triton usage and cannot be forwarded.")
-        request.parameters = {**request.parameters, name: value if isinstance(value, str) else _text(value)}
+            raise InvalidRequest(f"Header '{written}' is reserved for Triton usage and cannot be forwarded.")
+        request.parameters = {**request.parameters, written: value if isinstance(value, str) else _text(value)}
 
 
 def _text(value: bytes) -> str:

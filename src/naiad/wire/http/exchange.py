@@ -12,6 +12,19 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _JSON = b"application/json"
 
 
+class Headers(dict[bytes, bytes]):
+    """Headers by their names in lower case, and how those names were written."""
+
+    written: dict[bytes, bytes] | None = None
+    """Name in lower case → as it was sent, of those that were sent otherwise; None if there are none."""
+
+    def note_written(self, key: bytes, name: bytes) -> None:
+        """Keep how a name was sent; key: the same in lower case."""
+        if self.written is None:
+            self.written = {}
+        self.written[key] = name
+
+
 class Exchange:
     """One request and the place for its answer, which is given whole or as a stream of chunks."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from naiad.protocol.limits import Limits, body_too_large
 from naiad.wire.http.capacity import Capacity
-from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.exchange import Exchange, Headers
 
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
@@ -54,7 +54,7 @@ class RequestReader:
         self._parser: Any = self._make_parser(self)
         self.current = Exchange(on_answer)
         """The request in hand, or the last one."""
-        self._headers: dict[bytes, bytes] = {}
+        self._headers = Headers()
         self._header_count = 0
         self._header_bytes = 0
         self._unfinished_bytes = 0
@@ -142,7 +142,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """Start a request."""
         self.current = Exchange(self._on_answer)
-        self.current.headers = self._headers = {}
+        self.current.headers = self._headers = Headers()
         self._header_count = self._header_bytes = self._chunk_count = 0
         self.begun += 1
         self.is_in_headers = True
@@ -160,6 +160,8 @@ class RequestReader:
         """Take a header."""
         headers = self._headers
         key = name.lower()
+        if key != name:
+            headers.note_written(key, name)
         headers[key] = headers[key] + b", " + value if key in headers else value
         self._header_count += 1
         if self._header_count > self._limits.headers:
