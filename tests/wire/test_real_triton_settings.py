@@ -240,7 +240,7 @@ def test_log_settings_of_which_one_is_wrong(triton: Peer, ours: Peer) -> None:
     info = {}
     for peer in (triton, ours):
         assert ask(peer, "POST", LOG, {"log_info": False, "log_verbose_level": "x"})[0] == 500
-        info[peer] = ask(peer, "GET", LOG)[1]["log_info"]
+        info[peer] = ask(peer, "GET", LOG, None)[1]["log_info"]
         ask(peer, "POST", LOG, {"log_info": True})
     assert (info[triton], info[ours]) == (False, True), ONE_WRONG
 
