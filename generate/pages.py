@@ -16,7 +16,6 @@ from naiad.cli.main import COMMANDS
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.core.config import GROUPS
 from naiad.observe import metrics
 from naiad.protocol.status import TABLE
 from naiad.serving.states import TRANSITIONS, State
@@ -61,7 +60,7 @@ def cli_page() -> Iterator[str]:
 def _option_tables(command: click.Command) -> Iterator[str]:
     """One table for each section of `--help`."""
     found = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
-    for group in dict.fromkeys(["Options", *GROUPS, *map(group_of, found)]):
+    for group in dict.fromkeys(["Options", *map(group_of, found)]):
         members = [option for option in found if group_of(option) == group]
         if not members:
             continue
@@ -80,7 +79,8 @@ def _option_row(option: click.Option) -> str:
     if not default and option.show_default:
         default = "on" if option.default is True else "off" if option.default is False else option.default
     environment = f"`{option.envvar}`" if option.envvar else ""
-    return f"| {flags} | {default} | {environment} | {' '.join(help_text.split())} |"
+    meaning = " ".join(help_text.split()).replace("|", r"\|")
+    return f"| {flags} | {default} | {environment} | {meaning} |"
 
 
 def metrics_page() -> Iterator[str]:

@@ -40,7 +40,8 @@ class TritonOption(click.Option):
         super().__init__([f"--{flag.name}"], help=flag.help, type=str)
         self.group = section
         self.kind = flag.kind
-        default = DEFAULTS.get(flag.field, _OWN_DEFAULTS.get(flag.field, ""))
+        field = "host" if flag.field in ("http_host", "grpc_host") else flag.field
+        default = DEFAULTS.get(field, _OWN_DEFAULTS.get(field, ""))
         if default not in ("", ()):
             self.default = str(default).lower() if isinstance(default, bool) else default
             self.show_default = True
