@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,31 @@ def test_calls_streams_and_failures_have_every_station(server: RunningServer, fi
         identity: sorted(names) for identity, names in expected.items()
     }
     assert traces["unary"] == NAMES
+
+
+@pytest.mark.parametrize("transport", ["http2", "aio"])
+def test_a_cancelled_call_ends_its_trace(tmp_path: Path, file: Path, transport: str) -> None:
+    """The model waits for company that never comes; when the client gives up, its request is withdrawn."""
+    shutil.copytree(SIMPLE, tmp_path / "simple")
+    config = tmp_path / "simple" / "config.pbtxt"
+    config.write_text(
+        config.read_text() + "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 60000000 }"
+    )
+    options = (f"triton,file={file}", "rate=1", "level=TIMESTAMPS")
+    with running_server(str(tmp_path / "simple"), trace_config=options, grpc_transport=transport) as server:
+        model: Any = server.server.catalog.find("simple")
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            call = channel.unary_unary(SERVICE + "ModelInfer").future(numbers("given up"), timeout=30)
+            server.run(lambda: until(lambda: model.statistics.count_pending() == 1))
+            call.cancel()
+            server.run(model._scheduler.quiet)
+    (entries,) = [json.loads(file.read_bytes())]
+    assert [one["timestamps"][0]["name"] for one in entries[1:]] == [*NAMES[:4], *NAMES[-3:]]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 — nothing tells of it
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("server", ["http2"], indirect=True)
