@@ -180,6 +180,21 @@ def test_mistakes_are_named_and_values_never_shown(values: list[str], message: s
     assert SECRET not in caught.value.message
 
 
+def test_metadata_are_ascii() -> None:
+    with pytest.raises(InvalidConfiguration, match="cannot be sent as metadata"):
+        Gate.of(["health:a=Größe"], "--grpc-restricted-protocol", GRPC_PREFIX)
+    password = Gate.of(["health:a=Größe"], OPTION).password_of(Feature.HEALTH)
+    assert password is not None
+    assert password.is_in("Größe".encode())
+
+
+def test_metadata_that_cannot_be_encoded_do_not_open() -> None:
+    call = FakeCall("/grpc.health.v1.Health/Check", a="\udcff")
+    guard(lambda _: pytest.fail("passed on"), Gate.of(["health:a=b"], OPTION), feature_of)(call)  # type: ignore[arg-type]
+    assert call.end is not None
+    assert call.end[0] == "UNAVAILABLE"
+
+
 def test_values_are_not_in_anything_that_is_printed() -> None:
     settings = ServerSettings(
         http_restricted_api=(f"health:a={SECRET}",), grpc_restricted_protocol=(f"all:a={SECRET}",)

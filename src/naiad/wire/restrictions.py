@@ -72,6 +72,8 @@ class Gate:
                         f"{option}: restricted {kind} '{feature}' can not be specified in multiple config groups"
                     )
                 shown = prefix + header
+                if prefix and not value.isascii():  # gRPC, "ASCII-Value"
+                    raise InvalidConfiguration(f"{option}: the value of '{header}' cannot be sent as metadata")
                 passwords[feature] = Password(shown.lower(), shown, value.encode())
         return cls(passwords)
 
@@ -117,7 +119,7 @@ def guard(serve: Serve, gate: Gate, feature_of: Callable[[str], Feature | None])
         password = gate.password_of(feature)
         if password is not None:
             given = call.metadata.get(password.header)
-            if not password.is_in(None if given is None else given.encode()):
+            if not password.is_in(None if given is None else given.encode(errors="surrogatepass")):
                 call.finish("UNAVAILABLE", f"This protocol is restricted, expecting header '{password.shown}'")
                 return
         serve(call)
