@@ -86,6 +86,16 @@ def test_numbered_files(tmp_path: Path) -> None:
     assert found == {"t.0": [1, 3], "t.1": [2], "t.2": [4]}
 
 
+def test_what_waits_for_a_numbered_file_has_a_bound(tmp_path: Path) -> None:
+    one = len(render(trace(1), BOTH))
+    files, sampler = TritonFiles(tmp_path / "t", 2 * one), Sampler(TraceValues(BOTH, log_frequency=2**32 - 1))
+    for number in range(1, 6):
+        files.write([(sampler, trace(number))])
+    assert {path.name: read(path) for path in tmp_path.iterdir()} == {"t.0": [1, 2, 3]}
+    files.close()
+    assert read(tmp_path / "t.1") == [4, 5]
+
+
 def test_a_full_disk_leaves_what_was_whole(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     files, sampler = TritonFiles(path), Sampler(TraceValues(BOTH))

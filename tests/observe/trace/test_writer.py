@@ -102,10 +102,12 @@ def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_no_thread_without_a_trace() -> None:
     before = threading.active_count()
-    writer = TraceWriter(Notes())
+    sink = Notes()
+    writer = TraceWriter(sink)
     writer.release(SAMPLER)
     assert before == threading.active_count()
     writer.close()
+    assert sink.told == ["close"]
 
 
 def test_nothing_is_taken_after_the_end() -> None:

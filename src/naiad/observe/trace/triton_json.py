@@ -21,6 +21,10 @@ from naiad.observe.trace.writer import Picked
 
 NS = 1_000_000_000
 
+MOST_KEPT_BYTES = 64 * 1024 * 1024
+"""Of traces that wait for company in a numbered file; past it they are written, fewer in a file than asked for. The
+number asked for comes over the network, and may be four thousand million."""
+
 
 def render(trace: Trace, level: tuple[str, ...]) -> bytes:
     """Return a trace's entries, joined by commas, in the order of time."""
@@ -77,15 +81,17 @@ def _elements(tensor: Tensor) -> Iterable[str]:
 class TritonFiles:
     """The sink of Triton's mode."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most_bytes: int = MOST_KEPT_BYTES) -> None:
         """path: of the file without a number; one from an earlier run is replaced by the first trace."""
         self._path = path
+        self._most_bytes = most_bytes
         self._end = 0
         """Where the next entry is written: over the closing bracket; 0 = nothing has been written."""
         self._number = 0
         """Of the next numbered file."""
         self._kept: dict[Sampler, list[bytes]] = {}
         """Of those who write numbered files: what is not enough for one yet."""
+        self._kept_bytes = 0
 
     def write(self, traces: Sequence[Picked]) -> None:
         """See `Sink.write`."""
@@ -102,6 +108,7 @@ class TritonFiles:
     def release(self, sampler: Sampler) -> None:
         """See `Sink.release`."""
         if kept := self._kept.pop(sampler, None):
+            self._kept_bytes -= sum(map(len, kept))
             self._write_numbered(kept)
 
     def close(self) -> None:
@@ -112,8 +119,11 @@ class TritonFiles:
     def _keep(self, sampler: Sampler, text: bytes) -> None:
         kept = self._kept.setdefault(sampler, [])
         kept.append(text)
+        self._kept_bytes += len(text)
         if len(kept) >= sampler.values.log_frequency:
             self.release(sampler)
+        elif self._kept_bytes > self._most_bytes:
+            self.close()
 
     def _append(self, text: bytes) -> None:
         if not self._end:

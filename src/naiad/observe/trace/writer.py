@@ -100,6 +100,8 @@ class TraceWriter:
             if self._thread.is_alive():
                 _log.warning("traces could not be written in %g s; the rest is lost", timeout_s)
             self._thread = None
+        else:
+            self._sink.close()  # it may have threads of its own
         if self.dropped:
             _log.warning("%d traces were lost because they came faster than they could be written", self.dropped)
 
