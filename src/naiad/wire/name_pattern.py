@@ -158,12 +158,13 @@ class _Compiler:
         return node
 
     def _take_name(self) -> bool:
-        end = self._text.find(">", self._at)
-        start = 3 if self._text.startswith("P<", self._at) else 2
-        if end < 0 or not self._text.startswith(("P<", "<"), self._at) or not self._text[self._at + start - 1 : end]:
+        """Take the name of a group, (?P<name>...) or (?<name>...); it makes no difference."""
+        start = next((len(mark) for mark in ("P<", "<") if self._text.startswith(mark, self._at)), 0)
+        name, closing, _ = self._text[self._at + start :].partition(">")
+        if not (start and closing and name.isidentifier()):
             return False
-        self._at = end + 1
-        return self._text[end - 1].isalnum() or self._text[end - 1] == "_"
+        self._at += start + len(name) + 1
+        return True
 
     def _class(self) -> Chars:
         is_negated = self._take("^")
