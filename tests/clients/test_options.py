@@ -224,6 +224,18 @@ async def test_sequences_over_a_stream(side: str, served: Any, algorithm: str | 
         assert found == [SequenceStep("s", is_first=True), SequenceStep("s"), SequenceStep("s", is_last=True)]
 
 
+@STREAMS
+async def test_keepalive(side: str, served: Any) -> None:
+    """Pings while a call waits, as often as the server allows by default."""
+    grpc = pytest.importorskip("tritonclient.grpc", reason="tritonclient is not installed (requirements/dev.txt)")
+    often = grpc.KeepAliveOptions(keepalive_time_ms=300_000, keepalive_permit_without_calls=True)
+    limit = ("grpc.max_receive_message_length", -1)
+    for options in ({"keepalive_options": often}, {"channel_args": [limit]}):
+        async with opened(side, served, **options) as made:
+            result = await made.call("infer", "simple", made.numbers())
+            assert result.as_numpy("OUTPUT0").tolist() == SUMS
+
+
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[RunningServer]:
     """Inference only for those who bring the header that a plugin can add."""
