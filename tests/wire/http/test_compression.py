@@ -58,3 +58,16 @@ def test_unknown_encoding() -> None:
 )
 def test_what_is_chosen(accept: bytes, chosen: bytes) -> None:
     assert choose(accept) == chosen
+
+
+def test_a_bomb_takes_no_memory() -> None:
+    """Half a megabyte that would become half a gigabyte."""
+    import tracemalloc
+
+    bomb = gzip.compress(bytes(500_000_000), 1)
+    tracemalloc.start()
+    with pytest.raises(InvalidRequest, match="Decompressed data size exceeds"):
+        inflate(bomb, b"gzip", 1_000_000)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 5_000_000
