@@ -152,7 +152,8 @@ def test_rerank(server: RunningServer) -> None:
     texts = ["hello world", "a good movie", "the river"]
     assert first["document"]["text"] == texts[first["index"]]
     assert body["usage"]["total_tokens"] > 0
-    assert post(server, "/rerank", {"model": "ranker", "query": "movie", "documents": ["a"]})[0] == 200
+    for path in ("/rerank", "/v2/rerank"):
+        assert post(server, path, {"model": "ranker", "query": "movie", "documents": ["a"]})[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def openai_routes(services: Services, limits: Limits) -> list[Route]:
         route(r"/v1/models", Feature.METADATA, GET=answering_errors(models.all, _fail)),
         route(r"/v1/models/(?P<model>.+)", Feature.METADATA, GET=answering_errors(models.one, _fail)),
         post(r"/v1/embeddings", openai.EMBEDDINGS),
-        post(r"/v1/rerank", scoring.RERANK),
+        post(r"/v[12]/rerank", scoring.RERANK),
         post(r"(?:/v1)?/score", scoring.SCORE),
         post(r"(?:/v1)?/classify", scoring.CLASSIFY),
         route(r"/rerank", Feature.INFERENCE, POST=answering_errors(texts.rerank, _fail)),
