@@ -75,5 +75,10 @@ def seeds(target: str) -> list[bytes]:
         "config_pbtxt": [path.read_bytes() for path in sorted(DATA.glob("*/config.pbtxt"))],
         "http_bytes": _http(),
         "http2_frames": _http2(),
+        "shared_memory": [
+            b'{"key":"/FUZZ","byte_size":4096,"ranges":[{"shared_memory_byte_size":16},{"shared_memory_offset":4090}]}',
+            b'{"key":"FUZZ","offset":4096,"byte_size":64,"ranges":[{"shared_memory_byte_size":64}]}',
+            b'{"key":"/no-such","offset":0,"byte_size":64}',
+        ],
     }[target]
     return [*made, *(path.read_bytes() for path in sorted((CORPUS / target).glob("*")))]

@@ -7,6 +7,8 @@ errors of ours come out, and none has status 500 but those of Triton's contract.
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +24,12 @@ from naiad.proto.pool import message_class
 from naiad.protocol import binary, generate, infer_json
 from naiad.protocol.grpc import infer_request
 from naiad.protocol.grpc.large import split
+from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
+from naiad.protocol.shared_memory import range_of_json, read_registration
 from naiad.protocol.status import grpc_status, http_status
+from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.serving.validation import RequestCheck
 
 WIRE = Path(__file__).parents[1] / "wire"
@@ -198,6 +203,33 @@ def _framed(data: bytes, size: int) -> tuple[object, object]:
     return said[: last + 1], [(taken.head, taken.body, taken.has_ended, taken.is_reset) for taken in side.taken]
 
 
+def shared_memory(data: bytes) -> None:
+    """A body that registers a region, and ranges of it to read and write; the file is 8,192 bytes long."""
+    path = Path(f"/dev/shm/naiad-fuzz-{os.getpid()}")  # noqa: S108 — where POSIX shared memory lies
+    if not path.exists():
+        path.write_bytes(bytes(8192))
+        atexit.register(path.unlink, missing_ok=True)
+    memory = SharedMemory(is_allowed=True)
+    try:
+        document = parse_json(data.replace(b"FUZZ", path.name.encode()), LIMITS)
+        memory.register("r", *read_registration(document))
+    except NaiadError as error:
+        require(
+            http_status(error) != 500 or isinstance(error, MalformedBody) or "Unable to open" in error.message, error
+        )
+        return
+    ranges = document.get("ranges")
+    for at in ranges if isinstance(ranges, list) else []:
+        try:
+            wanted = range_of_json({"shared_memory_region": "r", **(at if isinstance(at, dict) else {})})
+            require(len(memory.read(*wanted)) == wanted.byte_size, wanted)
+            memory.reserve(*wanted).write(memoryview(bytes(min(wanted.byte_size, 8192))))
+        except NaiadError as error:
+            judge(error)
+    memory.close()
+    require(path.stat().st_size == 8192, "the client's file has another size")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "binary_tensor": binary_tensor,
     "json_infer": json_infer,
@@ -205,4 +237,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "config_pbtxt": config_pbtxt,
     "http_bytes": http_bytes,
     "http2_frames": http2_frames,
+    "shared_memory": shared_memory,
 }
