@@ -101,7 +101,8 @@ class HeaderBlocks(Generic[Head]):
         except self._oversized as error:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"header list too large: {error}") from error
         except (self._error, IndexError) as error:
-            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, f"header block: {error}") from error
+            # hpack's own words may hold addresses of our memory, which are nobody's business.
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "header block that cannot be decompressed") from error
 
     def _check_size(self, fields: Fields) -> None:
         size = sum(len(name) + len(value) + 32 for name, value in fields)
