@@ -34,6 +34,8 @@ HEAD = struct.Struct(">BHBBI")
 HEAD_BYTES = 9
 NUMBER = struct.Struct(">I")
 _GOAWAY = struct.Struct(">II")
+_ID = 0x7FFFFFFF
+"""Without the reserved bit."""
 
 Handler = Callable[[int, int, bytes, int, int], None]
 """(flags, stream id, buffer, start, end): the payload is buffer[start:end]."""
@@ -92,7 +94,7 @@ class FrameReader:
         size = len(data)
         if not self._is_begun:
             return at
-        unpack = HEAD.unpack_from
+        unpack, handlers = HEAD.unpack_from, self.handlers
         while size - at >= HEAD_BYTES:
             high, low, kind, flags, stream_id = unpack(data, at)
             length = high << 16 | low
@@ -103,12 +105,18 @@ class FrameReader:
             end = start + length
             if end > size:
                 if kind == DATA and not flags & PADDED and size > start:
-                    self._flags, self._stream_id, self._left = flags, stream_id & 0x7FFFFFFF, end - size
+                    self._flags, self._stream_id, self._left = flags, stream_id & _ID, end - size
                     self._handle(DATA, flags & ~END_STREAM, self._stream_id, data, start, size)
                     return size
                 self._need = HEAD_BYTES + length
                 return at
-            self._handle(min(kind, FRAME_TYPES), flags, stream_id & 0x7FFFFFFF, data, start, end)
+            try:
+                handler = handlers[kind] if kind < FRAME_TYPES else handlers[FRAME_TYPES]
+                handler(flags, stream_id & _ID, data, start, end)
+            except StreamFault as fault:
+                self._on_stream_fault(fault)
+            if handlers is not self.handlers:
+                handlers = self.handlers
             at = end
         self._need = HEAD_BYTES
         return at
