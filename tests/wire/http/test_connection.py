@@ -406,3 +406,25 @@ def test_nothing_is_answered_behind_the_last_request() -> None:
     door = Door()
     assert door.send(POST.replace(b"Host", b"Connection: close\r\nHost") + POST).count(b"HTTP/1.1") == 1
     assert door.wire.closed
+
+
+def test_clients_whose_every_head_is_another_one_do_not_keep_the_others_out() -> None:
+    """The first thousand heads were remembered for ever, and those that came later never."""
+    door = Door()
+    for number in range(1500):
+        door.send(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % number)
+    door.send(POST)
+    heads = door.connection._heads
+    assert heads.recall(POST, lambda: None) is not None
+    assert len(heads._heads) <= 1024
+
+
+def test_targets_that_nobody_repeats_do_not_fill_the_memory() -> None:
+    router = Router([route("/(?P<name>.*)", Feature.HEALTH, GET=lambda exchange, name: exchange.answer(200))])
+    door = Door(dispatch=router)
+    for number in range(1500):
+        door.send(b"GET /%d HTTP/1.1\r\n\r\n" % number)
+    door.send(b"GET /%s HTTP/1.1\r\n\r\n" % (b"long" * 1000))
+    assert len(router._found) <= 1024
+    assert max(len(url) for _, url in router._found) <= 512
+    assert door.wire.text.count(b"200 OK") == 1501
