@@ -35,9 +35,11 @@ BATCH = 100
 _MOMENT_S = 0.02
 STATUSES = {200, 400, 403, 404, 405, 408, 413, 414, 422, 424, 431, 500, 501, 503}
 RIGHTLY_500 = re.compile(
-    rb"parse|attempt to|true shape|JSON|keyword|shared memory region|Unable to open|failed to load|Triton parameter|NaN or inf"
+    rb"parse|attempt to|model .\w+. failed|true shape|JSON|"
+    rb"keyword|shared memory region|Unable to open|failed to load|Triton parameter|NaN or inf"
 )
-"""Words of the errors that are 500 in the contract: bodies that cannot be parsed, data that does not fill its shape."""
+"""Words of the errors that are 500 in the contract: bodies that cannot be parsed, data that does not fill its
+shape, models that fail."""
 
 NUMBERS = list(range(16))
 GOOD = {"inputs": [{"name": f"INPUT{at}", "datatype": "INT32", "shape": [1, 16], "data": NUMBERS} for at in range(2)]}
