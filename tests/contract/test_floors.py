@@ -47,7 +47,7 @@ HEAVY = {
     "safetensors": ("convert/", "repository/", "testing/"),
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),
-    "uvloop": ("cli/serve.py", "testing/server.py"),
+    "uvloop": ("cli/running.py", "testing/server.py"),
     "httptools": ("wire/http/",),
     "google": ("proto/", "modelconfig/", "protocol/"),
     "grpc": ("wire/grpc/",),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from naiad.core.config import ServerSettings, flag
 from naiad.core.errors import InvalidConfiguration
@@ -79,14 +78,6 @@ class TlsFiles:
                 ) from error
             context.verify_mode = ssl.CERT_REQUIRED
         return context
-
-    def grpc_credentials(self) -> Any:
-        """Return the same for grpcio, which reads no context; for files that have been checked."""
-        import grpc
-
-        pair = (Path(self.key).read_bytes(), Path(self.cert).read_bytes())
-        authority = Path(self.client_ca).read_bytes() if self.client_ca else None
-        return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
 
     def _bad_pair(self, error: ssl.SSLError) -> str:
         if error.reason == "KEY_VALUES_MISMATCH":

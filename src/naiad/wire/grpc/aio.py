@@ -9,6 +9,7 @@ import asyncio
 import math
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
@@ -42,7 +43,7 @@ class AioListener:
         """Listen. Raises InvalidConfiguration naming the option when the address, or a file, cannot be had."""
         import grpc
 
-        credentials = None if tls is None else tls.grpc_credentials()
+        credentials = None if tls is None else _credentials(tls)
         _check_free(host, port, option, reuse_port)
         server = grpc.aio.server(
             handlers=[_handler(self._serve, self._clock)],
@@ -108,6 +109,15 @@ def _options(options: Http2Options) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", milliseconds(options.age_grace_s)),
         ("grpc.max_connection_idle_ms", milliseconds(options.idle_s)),
     ]
+
+
+def _credentials(tls: TlsFiles) -> Any:
+    """Return what grpcio takes in place of a context."""
+    import grpc
+
+    pair = (Path(tls.key).read_bytes(), Path(tls.cert).read_bytes())
+    authority = Path(tls.client_ca).read_bytes() if tls.client_ca else None
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
 
 
 def _check_free(host: str, port: int, option: str, reuse_port: bool) -> None:
