@@ -19,6 +19,8 @@ from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.protocol.limits import Limits
 
 _LENGTH = struct.Struct("<I")
+_COPIED_BYTES = 4096
+"""Below this, a copy costs less than a view."""
 _BYTES = BY_NAME["BYTES"]
 
 
@@ -121,6 +123,14 @@ def encode(tensor: Tensor) -> bytes:
     if tensor.datatype == "BYTES":
         return encode_bytes(tensor.data)
     return tensor.data.tobytes()
+
+
+def view(tensor: Tensor) -> bytes | memoryview:
+    """Return the tensor's bytes without copying them where that pays: a large tensor's own memory."""
+    data = tensor.data
+    if tensor.datatype == "BYTES" or data.nbytes < _COPIED_BYTES or not data.flags.c_contiguous:
+        return encode(tensor)
+    return data.data.cast("B")
 
 
 def encode_bytes(data: Array) -> bytes:

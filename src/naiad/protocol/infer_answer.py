@@ -16,7 +16,7 @@ class EncodedAnswer(NamedTuple):
 
     header: bytes
     """The JSON part."""
-    tail: tuple[bytes, ...] = ()
+    tail: tuple[bytes | memoryview, ...] = ()
     """Binary tensors behind it, in the order of the outputs; empty when all data is in the JSON."""
 
 
@@ -30,13 +30,13 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     pieces = [_opening(request.id, response)]
     as_binary = {output.name: output.binary for output in request.outputs} if request.outputs else None
     stored = response.stored
-    tail: list[bytes] = []
+    tail: list[bytes | memoryview] = []
     separator = b""
     for tensor in response.outputs:
         pieces += (separator, _head(tensor))
         separator = b","
         if binary_default if as_binary is None else as_binary.get(tensor.name, False):
-            raw = binary.encode(tensor)
+            raw = binary.view(tensor)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))
         elif stored and tensor.name in stored:

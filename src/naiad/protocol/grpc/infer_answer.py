@@ -19,9 +19,6 @@ _RAW_CONTENTS = b"\x32"
 _STREAM_RESPONSE = b"\x12"
 """Number of the field << 3 | 2, which is protobuf's way to begin a field of some length."""
 
-_COPIED_BYTES = 4096
-"""Below this, a copy costs less than a view."""
-
 _REMEMBERED = 4096
 """Openings and heads kept, each; past it they are only built anew."""
 
@@ -65,16 +62,9 @@ def _pieces(response: InferResponse, parameters: Mapping[str, Parameter]) -> lis
     pieces += [_head(tensor) for tensor in response.outputs]
     stored = response.stored
     for tensor in response.outputs:
-        raw = b"" if stored and tensor.name in stored else _raw(tensor)
+        raw = b"" if stored and tensor.name in stored else binary.view(tensor)
         pieces += (_RAW_CONTENTS, _varint(len(raw)), raw)
     return pieces
-
-
-def _raw(tensor: Tensor) -> bytes | memoryview:
-    data = tensor.data
-    if tensor.datatype == "BYTES" or data.nbytes < _COPIED_BYTES or not data.flags.c_contiguous:
-        return binary.encode(tensor)
-    return data.data.cast("B")
 
 
 def _varint(value: int) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from naiad.protocol.limits import Limits
 from naiad.wire.http.capacity import Capacity
-from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.heads import KnownHeads
 from naiad.wire.http.patience import HttpTimes, Stage, Watch, allowed_s
 from naiad.wire.http.reader import Refusal, RequestReader
@@ -196,17 +196,13 @@ class HttpConnection(asyncio.Protocol):
     def flush(self) -> None:
         """Write every answer whose turn has come, in one call."""
         exchanges, transport = self._exchanges, self._transport
-        ready: list[bytes] = []
-        while exchanges:
-            first = exchanges[0]
-            if piece := first.take():
-                ready.append(piece)
-            if not first.is_finished:
-                break
-            exchanges.popleft()
+        ready = take_ready(exchanges)
         if transport is None or not ready:
             return
-        transport.write(ready[0] if len(ready) == 1 else b"".join(ready))
+        if len(ready) == 1:
+            transport.write(ready[0])
+        else:
+            transport.writelines(ready)
         if not self._most_exchanges:
             self._check_unsent()
             self._release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -42,14 +43,26 @@ class Exchange:
     """The answer has begun as a stream."""
     on_abandon: Callable[[], object] | None = None
     """Set by the handler; called when the client goes before it is answered."""
+    tail: tuple[bytes | memoryview, ...] = ()
+    """What follows the answer's body, taken once with it; not joined, because it is large."""
     _pending = b""
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
         """on_answer: called whenever there is more to send."""
         self._on_answer = on_answer
 
-    def answer(self, status: int, body: bytes = b"", content_type: bytes = b"", headers: bytes = b"") -> None:
-        """Give the whole answer; further calls are ignored. headers: whole lines, each ending in CRLF."""
+    def answer(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: bytes = b"",
+        headers: bytes = b"",
+        tail: tuple[bytes | memoryview, ...] = (),
+    ) -> None:
+        """Give the whole answer; further calls are ignored.
+
+        headers: whole lines, each ending in CRLF. tail: the rest of a large body, which is not copied.
+        """
         if self.is_finished:
             return
         self.is_finished = True
@@ -60,10 +73,11 @@ class Exchange:
                 body,
             )
         else:
-            headers += b"Content-Length: %d\r\n" % len(body)
+            headers += b"Content-Length: %d\r\n" % (len(body) + sum(map(len, tail)))
             self._pending = self._head(status, content_type, headers)
             if self.method != b"HEAD":  # RFC 9110, 9.3.2: its answer has the length but not the body
                 self._pending += body
+                self.tail = tail
         self._on_answer()
 
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:
@@ -99,3 +113,18 @@ class Exchange:
         close = b"" if self.keep_alive else b"Connection: close\r\n"
         reason = _REASONS.get(status, b"Unknown")
         return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, close, headers)
+
+
+def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:
+    """Take what can be sent now, in order, and take away those that are answered to the end."""
+    ready: list[bytes | memoryview] = []
+    while exchanges:
+        first = exchanges[0]
+        if piece := first.take():
+            ready.append(piece)
+        if first.tail:
+            ready += first.tail
+        if not first.is_finished:
+            break
+        exchanges.popleft()
+    return ready

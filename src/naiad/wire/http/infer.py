@@ -23,6 +23,9 @@ _HEADER_LENGTH = b"inference-header-content-length"
 _SMALLEST_COMPRESSED_BYTES = 1024
 """Below this, compressing costs more than it saves on any network."""
 
+_UNCOPIED_BYTES = 16 * 1024
+"""From here on tensors are handed to the socket where they are."""
+
 _DECOUPLED = "HTTP end point doesn't support models with decoupled transaction policy"
 
 
@@ -121,13 +124,15 @@ def _answer(exchange: Exchange, request: InferRequest, answer: Answer, binary_de
     except NaiadError as error:
         exchange.fail(http_status(error), error.message)
         return
-    kind, headers, body = _JSON, b"", encoded.header
-    if encoded.tail:
+    kind, headers, body, tail = _JSON, b"", encoded.header, encoded.tail
+    accept = exchange.headers.get(b"accept-encoding")
+    encoding = b"" if accept is None else choose(accept)
+    if tail:
         kind = _BINARY
         headers = b"Inference-Header-Content-Length: %d\r\n" % len(body)
-        body = b"".join((body, *encoded.tail))
-    accept = exchange.headers.get(b"accept-encoding")
-    if accept is not None and len(body) >= _SMALLEST_COMPRESSED_BYTES and (encoding := choose(accept)):
+        if encoding or sum(map(len, tail)) < _UNCOPIED_BYTES:
+            body, tail = b"".join((body, *tail)), ()
+    if encoding and len(body) >= _SMALLEST_COMPRESSED_BYTES:
         body = deflate(body, encoding)
         headers += b"Content-Encoding: %b\r\n" % encoding
-    exchange.answer(200, body, kind, headers)
+    exchange.answer(200, body, kind, headers, tail)
