@@ -16,7 +16,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
-from naiad.wire.grpc.infer import InferCall, StreamCall, mistake
+from naiad.wire.grpc.infer import InferCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.grpc.methods.reading import reading_methods
@@ -25,6 +25,7 @@ from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
 from naiad.wire.grpc.methods.trace import trace_methods
 from naiad.wire.grpc.reflection import REFLECTION, serve_reflection
 from naiad.wire.grpc.request_log import noted
+from naiad.wire.grpc.stream import StreamCall
 from naiad.wire.services import Services
 
 SERVICE = "/inference.GRPCInferenceService/"
