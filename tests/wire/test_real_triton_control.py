@@ -75,6 +75,18 @@ CASES: list[Case] = [
     ("load", {"model": "empty"}),
 ]
 
+DIFFERENT: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "A model name that is empty or leads elsewhere is INVALID_ARGUMENT.": ("grpc", "load", {"model": ".."}),
+    "Files that can run code are not taken over the network unless": (
+        "grpc",
+        "load",
+        {"model": "code", "config": '{"backend": "python"}', "file": "1/model.py"},
+    ),
+    "The index of ready models lists none that is not.": ("grpc", "index", {"ready": True}),
+    "A wrong body of an unload over HTTP is an error.": ("http", "unload", {"model": "a", "unload_dependents": "x"}),
+}
+"""Calls that are answered otherwise here, and the sentence of the page that says so."""
+
 APPENDED = ("at least one version must be available under the version policy of model 'empty'",)
 """Where ours says more after the same words."""
 
@@ -99,6 +111,9 @@ def repositories(folder: Path, backend: str, put: Callable[[Path], object]) -> l
     write(one, "twice", backend, put, 1)
     write(two, "twice", backend, put, 1)
     write(one, "empty", backend, put)
+    write(one, "half", backend, put, 1, 2, more="version_policy { all { } }")
+    for file in (one / "half" / "1").iterdir():
+        file.write_text("raise RuntimeError('no model')")
     write(one, "wrong", backend, put, 1)
     (one / "wrong").rename(one / "misnamed")
     write(one, "broken", backend, put, 1)
@@ -172,6 +187,8 @@ def ask_grpc(port: int, action: str, case: dict[str, Any]) -> Any:
             elif key not in ("model", "repository"):
                 kind = "bool_param" if isinstance(value, bool) else "string_param"
                 setattr(request.parameters[key], kind, value)
+    elif "ready" in case:
+        request.ready = case["ready"]
     request.repository_name = case.get("repository", "")
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(
@@ -217,3 +234,26 @@ def shortened(answer: Any) -> Any:
         if words in text:
             text = text[: text.index(words) + len(words)]
     return text
+
+
+@pytest.mark.parametrize("sentence", DIFFERENT)
+def test_answers_that_are_different(triton: tuple[int, int], ours: tuple[int, int], sentence: str) -> None:
+    door, action, case = DIFFERENT[sentence]
+    ask, at = (ask_http, 0) if door == "http" else (ask_grpc, 1)
+    assert shortened(ask(ours[at], action, case)) != shortened(ask(triton[at], action, case))
+    for port in (triton[at], ours[at]):
+        ask(port, "load", {"model": "a"})
+
+
+def test_versions_that_can_be_loaded_serve(triton: tuple[int, int], ours: tuple[int, int]) -> None:
+    states = []
+    for port in (triton[1], ours[1]):
+        assert ask_grpc(port, "load", {"model": "half"})[0] == "INVALID_ARGUMENT"
+        states.append([row["state"] == "READY" for row in ask_grpc(port, "index", {}) if row["name"] == "half"])
+        ask_grpc(port, "unload", {"model": "half"})
+    assert states == [[False, False], [False, True]]
+
+
+def test_the_page_has_every_difference() -> None:
+    page = " ".join((ROOT / "docs" / "reference" / "differences.md").read_text().split())
+    assert [sentence for sentence in DIFFERENT if sentence not in page] == []
