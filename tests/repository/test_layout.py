@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,3 +100,24 @@ def test_a_whole_model_may_be_a_link(make_folder: Make) -> None:
     repository = make_folder("repository", {"first/config.pbtxt": b""})
     (repository / "second").symlink_to(model)
     assert [each.name for each in recognise(repository).models] == ["first", "second"]
+
+
+def test_a_folder_that_another_model_is_being_converted_in(make_folder: Make) -> None:
+    """Conversions are made beside the model and come and go; one that went while we looked ended the server's start."""
+    folder = make_folder("m", {**CHECKPOINT, "model.safetensors": b"x"})
+    is_over = threading.Event()
+
+    def convert() -> None:
+        while not is_over.is_set():
+            making = folder / ".naiad" / ".making-x"
+            (making / "entry").mkdir(parents=True)
+            shutil.rmtree(making)
+
+    thread = threading.Thread(target=convert)
+    thread.start()
+    try:
+        for _ in range(500):
+            assert recognise(folder).kind is LayoutKind.CHECKPOINT
+    finally:
+        is_over.set()
+        thread.join()

@@ -8,8 +8,9 @@ alone, so that it is the same for a folder, a package and a Hub snapshot. A link
 from __future__ import annotations
 
 import enum
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,12 +104,19 @@ def check_inside(folder: Path) -> None:
     In a snapshot of the Hub's cache all files are links to the cache's blobs, and may be.
     """
     roots = (folder.resolve(), *_hub_cache_of(folder))
-    for path in folder.rglob("*"):
+    for path in _everything_below(folder):
         if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
             raise InvalidConfiguration(
                 f"{path} is a link that leads out of its model's folder ({path.resolve()}); copy the file instead",
                 path=str(path),
             )
+
+
+def _everything_below(folder: Path) -> Iterator[Path]:
+    """Yield files and folders. `rglob` would raise for a folder that goes meanwhile, as those of a conversion do."""
+    for where, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            yield Path(where, name)
 
 
 def _hub_cache_of(folder: Path) -> Iterable[Path]:
