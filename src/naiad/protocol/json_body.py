@@ -6,6 +6,7 @@ Not here: inputs and outputs, which differ between `/infer` and `/generate`.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
-from naiad.protocol.json_faults import describe
+from naiad.protocol.json_faults import BYTE_ORDER_MARK, describe
 from naiad.protocol.limits import Limits, body_too_large
 from naiad.protocol.sequence import SEQUENCE_KEYS, set_sequence
 
@@ -23,7 +24,6 @@ PROTOCOL_KEYS = SEQUENCE_KEYS | {"priority", "timeout"}
 MISSING: Any = object()
 """Stands for a member that an object does not have."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
@@ -56,8 +56,9 @@ def _parse(raw: bytes, limits: Limits) -> Any:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        if raw.startswith(_BYTE_ORDER_MARK):  # RFC 8259, 8.1: a parser may ignore it
-            return _parse(raw[len(_BYTE_ORDER_MARK) :], limits)
+        if raw.startswith(BYTE_ORDER_MARK):  # RFC 8259, 8.1: a parser may ignore it
+            with suppress(orjson.JSONDecodeError):
+                return orjson.loads(raw[len(BYTE_ORDER_MARK) :])
         raise MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}") from error
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What may stand before the text."""
+
 _EMPTY = "The document is empty."
 _BEHIND = "The document root must not be followed by other values."
 _VALUE = "Invalid value."
@@ -50,7 +53,7 @@ def describe(raw: bytes) -> str:
 
 
 def _document(raw: bytes) -> None:
-    at = _skip(raw, 0)
+    at = _skip(raw, len(BYTE_ORDER_MARK) if raw.startswith(BYTE_ORDER_MARK) else 0)
     if at == len(raw):
         raise _FaultError(_EMPTY, at)
     at = _skip(raw, _values(raw, at))

@@ -68,6 +68,14 @@ def test_http_1_0_closes() -> None:
     assert door.wire.closed
 
 
+def test_http_1_0_is_kept_when_it_asks_and_is_told_so() -> None:
+    door = Door()
+    for _ in range(2):
+        answer = door.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert b"Connection: keep-alive\r\n" in answer
+    assert not door.wire.closed
+
+
 def test_expect_continue() -> None:
     door = Door(answers=False)
     head, _, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")

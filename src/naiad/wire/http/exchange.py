@@ -37,6 +37,8 @@ class Exchange:
     """Names in lower case; a repeated header's values are joined with a comma. Shared by requests: read only."""
     body = b""
     keep_alive = True
+    says_keep_alive = False
+    """The connection stays open after an HTTP/1.0 request, whose client must be told so."""
     is_finished = False
     """The answer is complete, though it may not have been sent yet."""
     is_streaming = False
@@ -67,7 +69,8 @@ class Exchange:
             return
         self.is_finished = True
         self.on_abandon = None
-        if status == 200 and content_type == _JSON and not headers and self.keep_alive:  # nearly every answer
+        is_usual = self.keep_alive and not self.says_keep_alive
+        if is_usual and status == 200 and content_type == _JSON and not headers:  # nearly every answer
             self._pending = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
                 len(body),
                 body,
@@ -110,9 +113,11 @@ class Exchange:
 
     def _head(self, status: int, content_type: bytes, headers: bytes) -> bytes:
         kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
-        close = b"" if self.keep_alive else b"Connection: close\r\n"
+        connection = b"" if self.keep_alive else b"Connection: close\r\n"
+        if self.says_keep_alive and self.keep_alive:
+            connection = b"Connection: keep-alive\r\n"
         reason = _REASONS.get(status, b"Unknown")
-        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, close, headers)
+        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, connection, headers)
 
 
 def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:

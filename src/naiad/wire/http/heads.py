@@ -66,6 +66,7 @@ class KnownHeads:
         if (
             not 4 <= at <= _LONGEST_HEAD_BYTES
             or not exchange.keep_alive
+            or exchange.says_keep_alive
             or len(length) > _LONGEST_LENGTH
             or not length.isdigit()
             or (body_bytes := int(length)) < received

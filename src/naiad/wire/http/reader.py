@@ -174,6 +174,8 @@ class RequestReader:
         current = self.current
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
+        if current.keep_alive and self._parser.get_http_version() == "1.0":
+            current.says_keep_alive = True  # RFC 9112, C.2.2
         self._asks_upgrade = self._parser.should_upgrade() and current.method != b"CONNECT"
         if self._asks_upgrade:
             return
