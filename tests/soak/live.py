@@ -113,7 +113,7 @@ def exchange(port: int, data: bytes, choose: random.Random) -> bytes:
             sock.shutdown(socket.SHUT_WR)  # whoever says so is taken to have left
             while piece := sock.recv(65536):
                 answer += piece
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:  # reset, or closed by the server
             return b""
         return answer
 
