@@ -168,6 +168,39 @@ async def test_a_look_that_finds_something_broken_keeps_what_serves(repository: 
         assert await server.states() == {"a/1": "READY", "b/1": "READY"}
 
 
+async def test_a_disk_that_is_away_for_a_moment_unloads_nothing(
+    repository: Path, put: Put, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    put("a")
+    async with Fixture(repository, model_control_mode="poll") as server:
+        real = Path.iterdir
+
+        def fail(self: Path) -> Any:
+            if self == repository:
+                raise OSError(5, "Input/output error")
+            return real(self)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "iterdir", fail)
+            await server.control.look_again()
+        assert await server.states() == {"a/1": "READY"}
+        assert "Input/output error; what serves stays" in caplog.text
+        shutil.rmtree(repository / "a")
+        await server.control.look_again()
+        assert not server.catalog.ready_versions("a")
+
+
+async def test_a_source_of_one_model_may_go_and_come(repository: Path, put: Put) -> None:
+    folder = put("a")
+    async with Fixture(folder, model_control_mode="poll") as server:
+        shutil.rmtree(folder)
+        await server.control.look_again()
+        assert not server.catalog.ready_versions("a")
+        put("a")
+        await server.control.look_again()
+        assert server.catalog.ready_versions("a") == ["1"]
+
+
 async def test_a_second_model_of_the_same_name_takes_the_first_out_of_service(
     repository: Path, put: Put, tmp_path: Path
 ) -> None:

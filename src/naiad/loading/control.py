@@ -100,6 +100,10 @@ class Control:
     async def look_again(self) -> None:
         """Poll mode: load what is new or changed, unload what is gone. A failure leaves what serves as it is."""
         survey = await _in_background(self._places.survey)
+        if not survey.is_whole:
+            for problem in survey.problems.values():
+                _log.error("%s; what serves stays", problem.message)
+            return
         seen = await _in_background(partial(look, survey))
         changes = decide_changes(self._seen, seen)
         self._seen = seen
@@ -196,10 +200,7 @@ class Control:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.repository_poll_s)
-            try:
-                await self.look_again()
-            except OSError as error:
-                _log.error("the model repositories cannot be looked at: %s", error)
+            await self.look_again()
 
     def _check_request(self, name: str) -> None:
         if self._mode != "explicit":

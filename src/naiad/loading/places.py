@@ -50,6 +50,8 @@ class Survey:
     """By name, sorted; several where sources disagree about who has the name."""
     problems: dict[str, NaiadError] = field(default_factory=dict)
     """By the name of a source that offers nothing: why."""
+    is_whole: bool = True
+    """Whether every source could be read; if not, what is not here may be there all the same."""
 
     def is_ambiguous(self, name: str) -> bool:
         """Whether two sources claim a name; then neither is served, so that their order decides nothing."""
@@ -78,6 +80,10 @@ class Places:
                 found += self._origins(entry)
             except NaiadError as error:
                 survey.problems[entry.name or entry.source.default_name] = error
+            except OSError as error:
+                problem = InvalidConfiguration(f"{entry.source} cannot be read: {error}", source=str(entry.source))
+                survey.problems[entry.name or entry.source.default_name] = problem
+                survey.is_whole = False
         for origin in sorted(found, key=lambda origin: origin.name):
             survey.origins.setdefault(origin.name, []).append(origin)
         return survey
@@ -90,7 +96,9 @@ class Places:
             folder = find_folder(source)
         else:
             return [Origin(entry.name or source.default_name, entry)]
-        if entry.is_repository and folder.is_dir():
+        if not folder.is_dir():
+            recognise(folder)  # raises, and says so
+        if entry.is_repository:
             return [Origin(child.name, entry, child, is_triton=True) for child in list_models(folder)]
         if holds_checkpoint(folder):
             return [Origin(entry.name or model_name(source, folder), entry, folder)]
@@ -103,6 +111,6 @@ class Places:
                 "their own; leave the name out, or name the folder of one model",
                 source=str(source),
             )
-        if not origins and not (self._may_be_empty and folder.is_dir()):
+        if not origins and not self._may_be_empty:
             recognise(folder)  # raises, and says what was looked for
         return origins

@@ -1,6 +1,7 @@
 """Which models a folder offers, told by names alone: cheap enough to be asked again and again.
 
-`layout` says what one of them is when it is about to be loaded.
+`layout` says what one of them is when it is about to be loaded. What cannot be read raises OSError: a disk that is away
+for a moment must not look like one from which everything was deleted.
 """
 
 from __future__ import annotations
@@ -52,7 +53,4 @@ def signature(folder: Path) -> Signature:
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        return sorted(child for child in folder.iterdir() if child.name[0] != "." and child.is_dir())
-    except OSError:
-        return []
+    return sorted(child for child in folder.iterdir() if child.name[0] != "." and child.is_dir())
