@@ -190,6 +190,22 @@ async def test_a_disk_that_is_away_for_a_moment_unloads_nothing(
         assert not server.catalog.ready_versions("a")
 
 
+async def test_a_disk_that_is_away_for_a_moment_is_no_reason_to_unload(
+    repository: Path, put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("a")
+
+    def fail(_: Path) -> Any:
+        raise OSError(5, "Input/output error")
+
+    async with Fixture(repository, model_control_mode="explicit", load_model=("a",)) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "iterdir", fail)
+            with pytest.raises(Failed, match="failed to poll from model repository"):
+                await server.load("a")
+        assert await server.states() == {"a/1": "READY"}
+
+
 async def test_a_source_of_one_model_may_go_and_come(repository: Path, put: Put) -> None:
     folder = put("a")
     async with Fixture(folder, model_control_mode="poll") as server:

@@ -180,6 +180,8 @@ class Control:
                 raise
         survey = survey or self._places.survey()
         origins = survey.origins.get(name, [])
+        if not origins and not survey.is_whole:
+            raise NotFound(" ".join(problem.message for problem in survey.problems.values()), model=name)
         if not origins:
             raise _Missing("model not found in any model repository.", model=name)
         if survey.is_ambiguous(name):
