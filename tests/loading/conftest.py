@@ -1,12 +1,18 @@
-"""Model repositories to change, shared by the tests of loading."""
+"""Model repositories to change, shared by the tests of loading.
+
+`control_fixture.py` is shared, too: import-mode importlib leaves sys.path alone, so that this folder is added here.
+"""
 
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 MODELS = Path(__file__).parents[1] / "data" / "model_repository"
 Put = Callable[..., Path]

@@ -5,53 +5,19 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
+from control_fixture import Fixture, Put
 
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
-from naiad.core.config import ServerSettings
 from naiad.core.errors import Failed, InvalidConfiguration, LoadFailed, NaiadError, NotReady, Overloaded
-from naiad.loading.control import MOST_WAITING, Control
-from naiad.repository import FetchSettings, ModelEntry
-from naiad.serving.catalog import Catalog
+from naiad.loading.control import MOST_WAITING
+from naiad.repository import FetchSettings
 from naiad.serving.control import LoadParameters
 from naiad.testing import LocalHub, running_server, tiny_checkpoint
-
-Put = Callable[..., Path]
-
-
-class Fixture:
-    """A control without a server around it."""
-
-    def __init__(self, *sources: str | Path, fetching: FetchSettings | None = None, **settings: Any) -> None:
-        self.catalog = Catalog()
-        entries = [ModelEntry.from_source(str(source)) for source in sources]
-        self.control = Control(entries, self.catalog, ServerSettings(**settings), fetching or FetchSettings())
-
-    async def __aenter__(self) -> Self:
-        self.all_loaded = await self.control.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.control.close()
-
-    async def states(self) -> dict[str, str]:
-        """`name/version` → state and reason, once nothing is on its way out."""
-        await self.control._models.released()
-        return {
-            f"{row['name']}/{row.get('version', '')}": " ".join(filter(None, (row["state"], row.get("reason"))))
-            for row in self.catalog.index()
-        }
-
-    async def load(self, name: str, config: str | None = None) -> None:
-        await self.control.load(name, LoadParameters(config))
-
-    async def unload(self, name: str) -> None:
-        await self.control.unload(name, unload_dependents=False)
 
 
 async def test_none_loads_everything(repository: Path, put: Put) -> None:
@@ -128,68 +94,6 @@ async def test_an_empty_repository_will_get_models_in_explicit_and_poll_mode(rep
         assert await server.states() == {"a/1": "READY"}
 
 
-async def test_a_look_loads_what_is_new_unloads_what_is_gone_and_reloads_what_changed(
-    repository: Path, put: Put
-) -> None:
-    put("stays")
-    put("goes")
-    put("changes")
-    async with Fixture(repository, model_control_mode="poll") as server:
-        assert server.all_loaded
-        before = {model.name: model for model in server.catalog.models()}
-        shutil.rmtree(repository / "goes")
-        put("comes")
-        put("changes", (1, 2))
-        await server.control.look_again()
-        assert await server.states() == {
-            "changes/1": "UNAVAILABLE unloaded",
-            "changes/2": "READY",
-            "comes/1": "READY",
-            "stays/1": "READY",
-        }
-        assert server.catalog.find("stays") is before["stays"]
-
-
-async def test_a_look_that_finds_something_broken_keeps_what_serves(repository: Path, put: Put) -> None:
-    put("a")
-    async with Fixture(repository, model_control_mode="poll") as server:
-        model = server.catalog.find("a")
-        (repository / "a" / "config.pbtxt").write_text("{")
-        (put("b") / "config.pbtxt").write_text("{")
-        await server.control.look_again()
-        states = await server.states()
-        assert states.pop("a/1") == "READY"
-        assert states.pop("b/").startswith("UNAVAILABLE ")
-        assert states == {}
-        assert server.catalog.find("a") is model
-        put("a")
-        put("b")
-        await server.control.look_again()
-        assert await server.states() == {"a/1": "READY", "b/1": "READY"}
-
-
-async def test_a_disk_that_is_away_for_a_moment_unloads_nothing(
-    repository: Path, put: Put, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    put("a")
-    async with Fixture(repository, model_control_mode="poll") as server:
-        real = Path.iterdir
-
-        def fail(self: Path) -> Any:
-            if self == repository:
-                raise OSError(5, "Input/output error")
-            return real(self)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(Path, "iterdir", fail)
-            await server.control.look_again()
-        assert await server.states() == {"a/1": "READY"}
-        assert "Input/output error; what serves stays" in caplog.text
-        shutil.rmtree(repository / "a")
-        await server.control.look_again()
-        assert not server.catalog.ready_versions("a")
-
-
 async def test_a_disk_that_is_away_for_a_moment_is_no_reason_to_unload(
     repository: Path, put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,51 +108,6 @@ async def test_a_disk_that_is_away_for_a_moment_is_no_reason_to_unload(
             with pytest.raises(Failed, match="failed to poll from model repository"):
                 await server.load("a")
         assert await server.states() == {"a/1": "READY"}
-
-
-async def test_a_source_of_one_model_may_go_and_come(repository: Path, put: Put) -> None:
-    folder = put("a")
-    async with Fixture(folder, model_control_mode="poll") as server:
-        shutil.rmtree(folder)
-        await server.control.look_again()
-        assert not server.catalog.ready_versions("a")
-        put("a")
-        await server.control.look_again()
-        assert server.catalog.ready_versions("a") == ["1"]
-
-
-async def test_a_second_model_of_the_same_name_takes_the_first_out_of_service(
-    repository: Path, put: Put, tmp_path: Path
-) -> None:
-    other = tmp_path / "other"
-    put("a")
-    put("b", within=other)
-    async with Fixture(repository, other, model_control_mode="poll") as server:
-        put("a", within=other)
-        await server.control.look_again()
-        states = await server.states()
-        assert states["a/"] == "UNAVAILABLE model appears in two or more repositories"
-        assert not server.catalog.ready_versions("a")
-        shutil.rmtree(repository / "a")
-        await server.control.look_again()
-        assert server.catalog.ready_versions("a") == ["1"]
-
-
-async def test_the_clock_looks_by_itself(repository: Path, put: Put) -> None:
-    put("a")
-    async with Fixture(repository, model_control_mode="poll", repository_poll_s=0.001) as server:
-        put("b")
-        seen = asyncio.Event()
-        real_swap = server.catalog.swap
-
-        def swap(old: Any, new: Any) -> None:
-            real_swap(old, new)
-            seen.set()
-
-        server.catalog.swap = swap  # type: ignore[method-assign]
-        async with asyncio.timeout(10):
-            await seen.wait()
-        assert server.catalog.ready_versions("b") == ["1"]
 
 
 async def test_loads_of_one_model_come_one_after_the_other_and_of_several_together(repository: Path, put: Put) -> None:
