@@ -57,6 +57,10 @@ class Sent:
     def send_headers(self, block: bytes, ends: bool = False) -> None:
         self.blocks.append(block)
 
+    def send_opening(self, block: bytes, data: bytes) -> None:
+        self.send_headers(block)
+        self.send_data(data)
+
     def send_data(self, data: bytes) -> None:
         self.data += data
 

@@ -44,7 +44,10 @@ class _Known:
         """Whether a message of the same length differs only in its id and tensors."""
         if message[: self.id_at] != self.before_id or message[self.id_end : self.raw_at] != self.after_id:
             return False
-        return all(message[start:end] == bytes_ for start, end, bytes_ in self.between)
+        for start, end, between in self.between:  # noqa: SIM110 - half the time of a generator
+            if message[start:end] != between:
+                return False
+        return True
 
 
 class KnownMessages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import h2.config
 import h2.events
 import pytest
@@ -202,3 +204,29 @@ def test_late_data_counts_on_the_connection(late: str) -> None:
     else:
         side.receive(*[frame(codes.DATA, 0, 1, b"x" * 10_000)] * 4)
     assert [(one.stream_id, one.number) for one in side.sent()] == [(0, 40_000)]
+
+
+@pytest.mark.parametrize("window", [0, 3, 100])
+@pytest.mark.parametrize("is_held", [False, True])
+def test_an_opening_is_headers_and_data_whatever_is_in_the_way(window: int, is_held: bool) -> None:
+    """In one piece or in two, the frames are the same, and data waits for its window."""
+    sent = []
+    for in_one in (True, False):
+        side = Side()
+        side.begin(struct.pack(">HI", 4, window))
+        request = side.request(1, b"question")
+        side.output()
+        sender = side.connection.sender
+        sender.is_held = is_held
+        if in_one:
+            request.stream.send_opening(b"\x88", b"answer")
+        else:
+            request.stream.send_headers(b"\x88")
+            request.stream.send_data(b"answer")
+        request.stream.send_headers(b"\x88", ends=True)
+        sender.is_held = False
+        sender.pump()
+        side.receive(window_update(1, 100))
+        sent.append([(one.kind, one.flags, one.payload) for one in side.sent()])
+    assert sent[0] == sent[1]
+    assert [payload for kind, _, payload in sent[0] if kind == codes.DATA and payload][-1].endswith(b"r")

@@ -85,6 +85,28 @@ class Sender:
         if ends:
             self._end(stream)
 
+    def send_opening(self, stream: Stream, block: bytes, data: bytes) -> None:
+        """Send headers and the first data, in one piece if nothing is in the way: nearly every answer begins so."""
+        size, length = len(data), len(block)
+        if (
+            size > stream.send_window
+            or size > self.window
+            or max(size, length) > self.frame_bytes
+            or size >= _LARGE_BYTES
+            or self.is_held
+            or self._table_update
+            or stream.waiting
+            or not stream.can_send
+        ):
+            self.send_headers(stream, block, False)
+            self.send_data(stream, data)
+            return
+        stream.send_window -= size
+        self.window -= size
+        self.uses += 1
+        headers = HEAD.pack(0, length, HEADERS, END_HEADERS, stream.id)
+        self.write(b"%b%b%b%b" % (headers, block, HEAD.pack(0, size, DATA, 0, stream.id), data))
+
     def send_data(self, stream: Stream, data: bytes | memoryview) -> None:
         """See Stream."""
         size = len(data)

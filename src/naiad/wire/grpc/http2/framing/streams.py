@@ -106,6 +106,10 @@ class Stream:
         """Send a header block (compressed, touching no table); ends: the last thing on this stream."""
         self.sender.send_headers(self, block, ends)
 
+    def send_opening(self, block: bytes, data: bytes) -> None:
+        """Send a header block and data behind it."""
+        self.sender.send_opening(self, block, data)
+
     def send_data(self, data: bytes | memoryview) -> None:
         """Send data, as far as windows let it; the rest as they open."""
         self.sender.send_data(self, data)

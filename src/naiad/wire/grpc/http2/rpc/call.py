@@ -82,15 +82,18 @@ class RpcCall:
         if self._is_over:
             return
         stream = self._stream
-        if not self._has_headers:
-            self._has_headers = True
-            stream.send_headers(RESPONSES[self._encoding])
         flag = 0
         if self._encoding:
             plain, message = message, compress(message, self._encoding)
             flag = int(message is not plain)
-        prefix = PREFIX.pack(flag, len(message))
-        if len(message) <= _JOINED_BYTES:
+        prefix, is_short = PREFIX.pack(flag, len(message)), len(message) <= _JOINED_BYTES
+        if not self._has_headers:
+            self._has_headers = True
+            if is_short:
+                stream.send_opening(RESPONSES[self._encoding], prefix + message)
+                return
+            stream.send_headers(RESPONSES[self._encoding])
+        if is_short:
             stream.send_data(prefix + message)
         else:
             stream.send_data(prefix)
