@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,22 @@ def three_outputs(folder: Any) -> OnnxRuntimeInstance:
     nodes = [("Abs", "x", "a"), ("Neg", "x", "b"), ("Identity", "x", "c")]
     folder.write(nodes, {"x": ("FP32", ["n", 1])}, {name: ("FP32", ["n", 1]) for name in "abc"})
     return folder.load()
+
+
+@pytest.mark.parametrize("wanted", [["b"], ["c", "a"], ["b", "c", "a"]])
+def test_a_batch_that_asks_for_the_same_is_split_in_their_order(
+    folder: Any, wanted: list[str], request_of: Any
+) -> None:
+    """Requests filled from one form share the tuple; whether they do makes no difference."""
+    instance = three_outputs(folder)
+    apart = [request_of(*wanted, x=np.array([[float(index)]], np.float32)) for index in range(3)]
+    alike = [replace(request, outputs=apart[0].outputs) for request in apart]
+
+    def seen(requests: list[InferRequest]) -> list[list[tuple[str, list[Any]]]]:
+        return [[(t.name, t.data.tolist()) for t in response.outputs] for response in answers(instance, *requests)]
+
+    assert seen(alike) == seen(apart)
+    assert [name for name, _ in seen(alike)[2]] == wanted
 
 
 @pytest.mark.parametrize(
