@@ -32,10 +32,10 @@ LISTED: dict[str, tuple[str, ...]] = {
         "transport/connection: a length twice, equal", "transport/broken: a length and chunks",
         "transport/broken: an unknown transfer coding",
     ),
-    "More raw contents than inputs are an error; Triton ignores them.": (
+    "More raw contents than inputs are an error.": (
         "grpc/contents: one too many", "grpc/shared memory and raw for both",
     ),
-    "An output that is named twice is an error; Triton answers it once.": ("outputs/twice", "grpc/outputs: same output twice"),
+    "An output that is named twice is an error.": ("outputs/twice", "grpc/outputs: same output twice"),
     "Log settings of which one is wrong change nothing.": ("settings/log, right and wrong",),
     "A wrong body of an unload over HTTP is an error.": (
         "repository/unload with bad JSON", "explicit/unload with bad JSON", "explicit/unload, parameters null",
