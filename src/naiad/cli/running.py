@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Sequence
 
+from naiad.cli.freed_memory import keep_freed_memory
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
 from naiad.observe.logs import log_table
@@ -70,6 +71,7 @@ class _Run:
                 await self._server.stop()
                 return 1
             _forget_garbage()
+            keep_freed_memory()
             await stopping
         starting.cancel()
         is_clean = await self._server.stop()
