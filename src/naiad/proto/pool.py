@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from naiad.core.errors import NotFound
 from naiad.proto import grpc_service_descriptor, model_config_descriptor
 from naiad.proto.small_services import REFLECTION_PACKAGES, small_files
 
@@ -43,15 +42,15 @@ def services() -> list[str]:
 
 
 def file_named(name: str) -> list[bytes]:
-    """Return the descriptor of a file and of those that it needs, itself first. Raises NotFound."""
+    """Return the descriptor of a file and of those that it needs, itself first. Raises KeyError with a sentence."""
     try:
         return _with_needed(_pool().FindFileByName(name))
     except KeyError as error:
-        raise NotFound(f"File not found: {name}") from error
+        raise KeyError(f"File not found: {name}") from error
 
 
 def file_of(symbol: str) -> list[bytes]:
-    """Return the same for the file that declares a service, method, message, field or enum. Raises NotFound."""
+    """Return the same for the file that declares a service, method, message, field or enum. Raises KeyError."""
     pool = _pool()
     owner, _, last = symbol.rpartition(".")
     finders: tuple[Callable[[], Any], ...] = (
@@ -62,7 +61,7 @@ def file_of(symbol: str) -> list[bytes]:
     for find in finders:
         with suppress(KeyError):
             return _with_needed(find())
-    raise NotFound(f"Symbol not found: {symbol}")
+    raise KeyError(f"Symbol not found: {symbol}")
 
 
 def _with_needed(file: Any) -> list[bytes]:

@@ -13,8 +13,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from naiad.core.errors import MalformedBody
 from naiad.proto.pool import message_class, reflection_class
 from naiad.proto.small_services import REFLECTION_PACKAGES
+from naiad.protocol.grpc.reflection import answer
 from naiad.testing import RunningServer, running_server
-from naiad.wire.grpc.reflection import answer
 
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
 WAIT_S = 30.0

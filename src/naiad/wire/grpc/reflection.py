@@ -1,24 +1,14 @@
-"""Server reflection: which services there are and what their messages look like, for grpcurl and its like.
-
-Answers come from the descriptors that the messages themselves are made of. Extensions are a thing of proto2; there are
-none, and asking for one is NOT_FOUND.
-"""
+"""Server reflection: which services there are and what their messages look like, for grpcurl and its like."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from naiad.core.errors import MalformedBody, NotFound
-from naiad.proto.pool import file_named, file_of, reflection_class, services
+from naiad.core.errors import MalformedBody
 from naiad.proto.small_services import REFLECTION_PACKAGES
+from naiad.protocol.grpc.reflection import answer
 from naiad.wire.grpc.call import Call
 
 REFLECTION = frozenset(f"/{package}.ServerReflection/ServerReflectionInfo" for package in REFLECTION_PACKAGES)
 """Methods; both packages have the same messages."""
-
-_INVALID_ARGUMENT, _NOT_FOUND = 3, 5
-"""gRPC's numbers, which are answered in the stream."""
 
 
 def serve_reflection(call: Call) -> None:
@@ -32,59 +22,3 @@ def serve_reflection(call: Call) -> None:
 
     call.on_message = on_message
     call.on_end = call.finish
-
-
-def answer(raw: bytes) -> bytes:
-    """Return the answer to one question. Raises MalformedBody for bytes that are none."""
-    from google.protobuf.message import DecodeError
-
-    try:
-        question = reflection_class("ServerReflectionRequest").FromString(raw)
-    except DecodeError as error:
-        raise MalformedBody(f"the {len(raw)} bytes received are no ServerReflectionRequest: {error}") from error
-    made = reflection_class("ServerReflectionResponse")(valid_host=question.host, original_request=question)
-    kind = question.WhichOneof("message_request")
-    handle = _ANSWERS.get(kind)
-    try:
-        if handle is None:
-            made.error_response.error_code = _INVALID_ARGUMENT
-            made.error_response.error_message = "the request asks for nothing"
-        else:
-            handle(made, getattr(question, kind))
-    except NotFound as error:
-        made.error_response.error_code = _NOT_FOUND
-        made.error_response.error_message = error.message
-    serialized: bytes = made.SerializeToString()
-    return serialized
-
-
-def _list_services(made: Any, _: str) -> None:
-    for name in services():
-        made.list_services_response.service.add(name=name)
-
-
-def _by_filename(made: Any, name: str) -> None:
-    made.file_descriptor_response.file_descriptor_proto.extend(file_named(name))
-
-
-def _by_symbol(made: Any, symbol: str) -> None:
-    made.file_descriptor_response.file_descriptor_proto.extend(file_of(symbol))
-
-
-def _by_extension(_: Any, extension: Any) -> None:
-    file_of(extension.containing_type)
-    raise NotFound(f"{extension.containing_type} has no extension {extension.extension_number}")
-
-
-def _extension_numbers(made: Any, name: str) -> None:
-    file_of(name)
-    made.all_extension_numbers_response.base_type_name = name
-
-
-_ANSWERS: Mapping[str, Callable[[Any, Any], None]] = {
-    "list_services": _list_services,
-    "file_by_filename": _by_filename,
-    "file_containing_symbol": _by_symbol,
-    "file_containing_extension": _by_extension,
-    "all_extension_numbers_of_type": _extension_numbers,
-}
