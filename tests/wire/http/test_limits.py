@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
+import trustme
 
 from naiad.testing import RunningServer, running_server
 
@@ -107,3 +109,24 @@ def test_one_connection_too_many(server: RunningServer) -> None:
     assert ask(connections[0], GOOD)[0] == 200
     for connection in connections:
         connection.close()
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    settings = {"http_tls_cert": str(tmp_path / "cert.pem"), "http_tls_key": str(tmp_path / "key.pem")}
+    with running_server(SIMPLE, **settings, http_max_input_size=1000, http_header_timeout_s=0.2) as server:
+        large = http.client.HTTPSConnection(server.address, context=context, timeout=20)
+        status, answer = ask(large, bytes(5000))
+        assert (status, b"exceeds the maximum allowed input size of 1000 bytes" in answer) == (400, True)
+        large.close()
+        slow = http.client.HTTPSConnection(server.address, context=context, timeout=20)
+        slow.connect()
+        slow.sock.sendall(b"GET / HTT")
+        assert b"the request's headers did not arrive within 0.2 s" in slow.sock.recv(4096)
+        assert slow.sock.recv(4096) == b""
+        slow.close()

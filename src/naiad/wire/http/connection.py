@@ -291,6 +291,6 @@ class HttpConnection(asyncio.Protocol):
             transport.close()
         elif stage in (Stage.HEADERS, Stage.BODY):
             what = "headers" if stage is Stage.HEADERS else "body"
-            self._refuse(Refusal(408, f"the request's {what} did not arrive within {limit_s:.0f} s"))
+            self._refuse(Refusal(408, f"the request's {what} did not arrive within {round(limit_s, 1):g} s"))
         else:
             transport.abort()
