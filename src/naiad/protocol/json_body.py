@@ -25,7 +25,6 @@ MISSING: Any = object()
 """Stands for a member that an object does not have."""
 
 
-
 def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
     """Parse a JSON object; what is no object has no members, as in Triton. Raises what `parse_object` raises."""
     document = _parse(raw, limits)
