@@ -19,13 +19,13 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.protocol import tensor_json
-from naiad.protocol.json_body import PROTOCOL_KEYS, parse_object, set_own_parameter, set_parameter
+from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
 from naiad.protocol.limits import Limits, check_parameters, too_long
 
 
 def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
     """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest."""
-    document = parse_object(body, limits, "attempt to get members for non-object")
+    document = parse_json(body, limits, "attempt to get members for non-object")
     request_id = document.pop("id", "")
     if type(request_id) is not str:
         raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")

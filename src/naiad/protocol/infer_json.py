@@ -48,7 +48,9 @@ def decode(
     """
     head = body if header_length is None else body[:header_length]
     document = parse_json(head, limits)
-    request_id = read_text("id", document.get("id", ""))
+    request_id = document.get("id", "")
+    if type(request_id) is not str:
+        read_text("id", request_id)
     if len(request_id) > limits.id_length:
         raise too_long("request id", len(request_id), limits.id_length)
     request = InferRequest(model_name, version, request_id)
@@ -56,11 +58,14 @@ def decode(
     if "parameters" in document:
         binary_default = _take_parameters(request, document["parameters"], limits)
     tail = memoryview(body)[header_length:] if header_length is not None else None
-    entries = read_list("inputs", document.get("inputs", MISSING))
+    entries = document.get("inputs", MISSING)
+    if type(entries) is not list:
+        read_list("inputs", entries)
     _take_inputs(request, entries, tail, limits, memory)
     if b"true" in head or b"false" in head:
         for entry in entries:
-            tensor_json.refuse_booleans(entry["datatype"], entry.get("data"))
+            if "data" in entry:
+                tensor_json.refuse_booleans(entry["datatype"], entry["data"])
     if "outputs" in document:
         _take_outputs(request, document["outputs"], limits, memory)
     return request, binary_default
@@ -88,7 +93,8 @@ def _take_inputs(
     inputs = request.inputs
     at = 0
     for entry in entries:
-        size = _check_source(entry)
+        is_plain = type(entry) is dict and "data" in entry and "parameters" not in entry
+        size = None if is_plain else _check_source(entry)
         name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
         count = _check_head(name, datatype, shape, limits)
         if size is not None:

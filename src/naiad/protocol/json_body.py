@@ -25,25 +25,12 @@ MISSING: Any = object()
 """Stands for a member that an object does not have."""
 
 
-def parse_json(raw: bytes, limits: Limits) -> dict[str, Any]:
-    """Parse a JSON object; what is no object has no members, as in Triton. Raises what `parse_object` raises."""
-    document = _parse(raw, limits)
-    return document if type(document) is dict else {}
-
-
-def parse_object(raw: bytes, limits: Limits, otherwise: str) -> dict[str, Any]:
+def parse_json(raw: bytes, limits: Limits, otherwise: str = "") -> dict[str, Any]:
     """Parse a JSON object.
 
-    otherwise: what to say when it is another value. Raises MalformedBody, or InvalidRequest for one too deep or of too
-    many values.
+    otherwise: what to say when it is another value; empty: nothing, it has no members, as in Triton. Raises
+    MalformedBody, or InvalidRequest for one too large, too deep or of too many values.
     """
-    document = _parse(raw, limits)
-    if type(document) is not dict:
-        raise MalformedBody(otherwise)
-    return document
-
-
-def _parse(raw: bytes, limits: Limits) -> Any:
     if len(raw) > limits.body_bytes:
         raise body_too_large(len(raw), limits.body_bytes)
     max_depth = limits.json_depth
@@ -53,12 +40,22 @@ def _parse(raw: bytes, limits: Limits) -> Any:
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
         raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
     try:
-        return orjson.loads(raw)
+        document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        if raw.startswith(BYTE_ORDER_MARK):  # RFC 8259, 8.1: a parser may ignore it
-            with suppress(orjson.JSONDecodeError):
-                return orjson.loads(raw[len(BYTE_ORDER_MARK) :])
-        raise MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}") from error
+        document = _parse_marked(raw, error)
+    if type(document) is dict:
+        return document
+    if otherwise:
+        raise MalformedBody(otherwise)
+    return {}
+
+
+def _parse_marked(raw: bytes, error: orjson.JSONDecodeError) -> Any:
+    """Parse what stands behind a byte order mark, which a parser may ignore (RFC 8259, 8.1). Raises MalformedBody."""
+    if raw.startswith(BYTE_ORDER_MARK):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(raw[len(BYTE_ORDER_MARK) :])
+    raise MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}") from error
 
 
 def _check_values(raw: bytes, most: int) -> None:

@@ -14,7 +14,7 @@ from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig
 from naiad.protocol import openai, scoring, tei
-from naiad.protocol.json_body import parse_object
+from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.text_calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
@@ -126,7 +126,7 @@ class _Texts:
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
         body = read_body(exchange, self._limits.body_bytes)
-        return parse_object(body, self._limits, "the request must be a JSON object")
+        return parse_json(body, self._limits, "the request must be a JSON object")
 
     def _run(self, exchange: Exchange, document: dict[str, Any], what: TextRoute, fail: Fail) -> None:
         check_keys(what, document)
