@@ -51,6 +51,11 @@ def test_what_ends_triton_does_not_end_ours(tmp_path: Path) -> None:
             assert call_http((host, int(port)), get("/v2/health/ready"))["status"] == 200, name
 
 
+def test_one_of_them_still_ends_triton(pair: Callable[[str], Any]) -> None:
+    triton, _ = pair("restricted")  # the last configuration; nothing asks it any more
+    assert "no answer" in triton.ask([next(iter(FATAL.values()))])[0]
+
+
 def test_every_rule_is_needed() -> None:
     if len(SEEN) < len(CASES):
         pytest.skip("only some of the cases ran")
