@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest
+from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.protocol import binary
+from naiad.serving.validation import RequestCheck
 
 
 @pytest.mark.parametrize("name", [row.name for row in TABLE if row.name != "BYTES"])
@@ -43,6 +46,26 @@ def test_counts_that_do_not_fit() -> None:
         binary.decode("x", "BYTES", (3,), raw)
     with pytest.raises(InvalidRequest, match="unexpected number of string elements 2 for inference input 'x'"):
         binary.decode("x", "BYTES", (1,), raw)
+
+
+def test_a_scalar_has_exactly_one_element() -> None:
+    assert binary.decode("x", "INT32", (), b"\7\0\0\0").data.tolist() == 7
+    assert binary.decode("x", "BYTES", (), b"\2\0\0\0ab").data.tolist() == b"ab"
+    for raw in (b"", b"\7\0\0", bytes(8)):
+        with pytest.raises(InvalidRequest, match=f"Expected 4, got {len(raw)}"):
+            binary.decode("x", "INT32", (), raw)
+    with pytest.raises(InvalidRequest, match="expected 1 string elements for inference input 'x', got 0"):
+        binary.decode("x", "BYTES", (), b"")
+
+
+@pytest.mark.parametrize("most_rows", [0, 8])
+def test_what_is_wrong_with_an_input_without_a_shape_is_the_shape(most_rows: int) -> None:
+    """Whatever its bytes are: no model takes one, as a configuration without dims is an error."""
+    config = ModelConfig("m", max_batch_size=most_rows, inputs=(TensorConfig("x", "INT32", (1,)),))
+    request = InferRequest("m")
+    request.inputs["x"] = binary.decode("x", "INT32", (), bytes(8), request)
+    with pytest.raises(InvalidRequest, match="shape"):
+        RequestCheck(config).check(request)
 
 
 def test_an_absurd_shape_allocates_nothing() -> None:
