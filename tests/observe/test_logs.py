@@ -49,6 +49,22 @@ def test_exceptions_are_kept() -> None:
     assert "ValueError: inner" in TextFormatter().format(made)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_what_an_exception_says_forges_no_line(end: str) -> None:
+    error = ValueError(f"inner{end}12:00:00 info    forged\x1b[31m")
+    made = logging.LogRecord("n", logging.ERROR, __file__, 1, "failed", (), (ValueError, error, None))
+    first, *rest = TextFormatter().format(made).splitlines()
+    assert first.endswith("failed")
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)
+
+
+def test_json_has_no_character_that_ends_a_line_or_moves_a_cursor() -> None:
+    text = "a\x85b\u2028c\x9b31m\udc80"
+    line = JsonFormatter().format(record("%s", text))
+    assert line.isprintable()
+    assert json.loads(line)["message"] == text
+
+
 @pytest.fixture
 def logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     """A logger below the one that is set up, which is put back afterwards."""

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from naiad.core.errors import InvalidRequest, Unsupported
+from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
 from naiad.observe.logs import LogOptions, set_up_logging
 
 FORMATS = {"default": "default", "ISO8601": "iso8601"}
@@ -76,5 +76,5 @@ def _apply(settings: LogOptions) -> None:
         return
     try:
         set_up_logging(settings)
-    except InvalidRequest as error:
+    except InvalidConfiguration as error:
         raise Unsupported("the log file cannot be opened any more, so the settings were left as they are") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import sys
 import time
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.observe.escaping import json_line, visible
 from naiad.observe.triton_lines import TritonFormatter
 
 _LOGGER = "naiad"
@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, and whatever was passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render; text from requests is escaped by JSON itself, so it cannot forge a line."""
+        """Render."""
         entry: dict[str, object] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -38,18 +38,19 @@ class JsonFormatter(logging.Formatter):
         entry.update({key: value for key, value in vars(record).items() if key not in _RESERVED})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json_line(entry)
 
 
 class TextFormatter(logging.Formatter):
-    """Time, level and message, with control characters made visible."""
+    """Time, level and message, with control characters made visible; below it the traceback, if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one line (and the traceback, if there is one)."""
+        """Render; lines of a traceback are indented, so that none can be taken for a line of the log."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        message = "".join(char if char.isprintable() else repr(char)[1:-1] for char in record.getMessage())
-        line = f"{clock} {record.levelname.lower():<7} {message}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [f"{clock} {record.levelname.lower():<7} {visible(record.getMessage())}"]
+        if record.exc_info:
+            lines += (f"  {visible(line)}" for line in self.formatException(record.exc_info).splitlines())
+        return "\n".join(lines)
 
 
 class TableFormatter(TritonFormatter):
@@ -138,9 +139,7 @@ def log_table(logger: logging.Logger, rows: Sequence[Sequence[str]]) -> None:
 
     rows: the first is the heading.
     """
-    shown = [
-        ["".join(char if char.isprintable() else repr(char)[1:-1] for char in cell) for cell in row] for row in rows
-    ]
+    shown = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in shown]
     handler = next(iter(logging.getLogger(_LOGGER).handlers), None)

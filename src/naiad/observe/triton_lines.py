@@ -8,9 +8,10 @@ Times are UTC; the number before the file is the process.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
+
+from naiad.observe.escaping import json_line
 
 
 class TritonFormatter(logging.Formatter):
@@ -25,7 +26,7 @@ class TritonFormatter(logging.Formatter):
         message = record.getMessage()
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
-        return f"{self._head(record)} {record.process} {record.filename}:{record.lineno}] {quoted(message)}"
+        return f"{self._head(record)} {record.process} {record.filename}:{record.lineno}] {json_line(message)}"
 
     def _head(self, record: logging.LogRecord) -> str:
         level, moment = _letter(record.levelno), time.gmtime(record.created)
@@ -33,13 +34,6 @@ class TritonFormatter(logging.Formatter):
             return time.strftime("%Y-%m-%dT%H:%M:%SZ ", moment) + level
         microseconds = int(record.created % 1 * 1e6)
         return level + time.strftime("%m%d %H:%M:%S", moment) + f".{microseconds:06d}"
-
-
-def quoted(text: str) -> str:
-    """Return a text as a JSON string without anything that a terminal or a reader of lines could take for more."""
-    return "".join(
-        char if char.isprintable() else json.dumps(char)[1:-1] for char in json.dumps(text, ensure_ascii=False)
-    )
 
 
 def _letter(level: int) -> str:
