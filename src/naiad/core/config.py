@@ -186,7 +186,9 @@ class ServerSettings:
     )
 
     allow_client_shm: bool = _option(
-        False, "Let clients register shared memory of this machine, and point requests into it."
+        False,
+        "Let clients register shared memory of this machine, and point requests into it.",
+        group="Shared memory",
     )
 
     max_connections: int = _limit(10_000, "Connections that each door keeps; more are answered 503, or sent away.")
