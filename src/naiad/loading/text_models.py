@@ -24,13 +24,11 @@ from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
-from naiad.serving.text_model import TextModel
+from naiad.serving.text_model import VIEW_SUFFIX, TextModel
 from naiad.tasks.choice import build_task, build_tensors, head_for, infer_task
 
 PADDED_TOKENS = 512
 """Tokens of one padded batch, padding included (D2)."""
-
-VIEW_SUFFIX = ".tensors"
 
 _log = logging.getLogger("naiad.loading")
 

@@ -30,6 +30,9 @@ from naiad.serving.validation import RequestCheck
 
 _log = logging.getLogger("naiad.serving")
 
+VIEW_SUFFIX = ".tensors"
+"""What the name of a model's raw-tensor view ends in."""
+
 LIGHT_BYTES = 4096
 """Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
 

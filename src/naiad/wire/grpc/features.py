@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from naiad.core.features import Feature
 
-_SERVICE = "/inference.GRPCInferenceService/"
+SERVICE = "/inference.GRPCInferenceService/"
+"""What the paths of v2's methods begin with."""
+
 _OF_V2 = {
     Feature.HEALTH: ("ServerLive", "ServerReady", "ModelReady"),
     Feature.METADATA: ("ServerMetadata", "ModelMetadata"),
@@ -23,7 +25,7 @@ _OF_V2 = {
     Feature.TRACE: ("TraceSetting",),
     Feature.LOGGING: ("LogSettings",),
 }
-_METHODS = {_SERVICE + name: feature for feature, names in _OF_V2.items() for name in names}
+_METHODS = {SERVICE + name: feature for feature, names in _OF_V2.items() for name in names}
 _SERVICES = {"/grpc.health.": Feature.HEALTH, "/grpc.reflection.": Feature.METADATA}
 """Whole services, by what their paths begin with."""
 

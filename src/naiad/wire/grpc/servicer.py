@@ -16,6 +16,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
+from naiad.wire.grpc.features import SERVICE
 from naiad.wire.grpc.infer import InferCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
 from naiad.wire.grpc.methods.method import Method
@@ -28,7 +29,6 @@ from naiad.wire.grpc.request_log import noted
 from naiad.wire.grpc.stream import StreamCall
 from naiad.wire.services import Services
 
-SERVICE = "/inference.GRPCInferenceService/"
 _INFERENCE = (SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer")
 HEALTH = "/grpc.health.v1.Health/Check"
 

@@ -18,14 +18,13 @@ from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.text_calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
+from naiad.serving.text_model import VIEW_SUFFIX
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
 
 _JSON = b"application/json"
-_VIEW_SUFFIX = ".tensors"
-"""Of the raw-tensor view, which takes token ids."""
 
 Fail = Callable[[Exchange, NaiadError], None]
 
@@ -93,7 +92,7 @@ class _Models:
         found = {
             model.name: model.config
             for model in self._catalog.models()
-            if _task(model.config) in what.tasks and not model.name.endswith(_VIEW_SUFFIX)
+            if _task(model.config) in what.tasks and not model.name.endswith(VIEW_SUFFIX)
         }
         if len(found) == 1:
             return next(iter(found.values()))
@@ -136,7 +135,7 @@ class _Texts:
         if _task(config) not in what.tasks:
             raise InvalidRequest(f"model '{config.name}' is not for {what.purpose}", param="model")
         call = what.read(document, _task(config))
-        name = config.name + (_VIEW_SUFFIX if call.takes_ids else "")
+        name = config.name + (VIEW_SUFFIX if call.takes_ids else "")
         self._submit(exchange, name, call, fail)
 
     def _submit(self, exchange: Exchange, model: str, call: TextCall, fail: Fail) -> None:
