@@ -164,8 +164,8 @@ class _Followed:
     __slots__ = ("_respond", "_sampler", "_sending", "_trace", "_tracing")
 
     def __init__(self, tracing: Tracing, sampler: Sampler, trace: Trace, respond: Respond, sending: str) -> None:
-        self._tracing = tracing
         """sending: what the moments of sending are called, without _START and _END."""
+        self._tracing = tracing
         self._sampler = sampler
         self._trace = trace
         self._respond = respond

@@ -16,7 +16,6 @@ from naiad.wire.http.exchange import Exchange, Headers
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
 
-
 _OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
 
 

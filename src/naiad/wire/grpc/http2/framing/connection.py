@@ -42,10 +42,6 @@ from naiad.wire.grpc.http2.framing.streams import Event, State, Stream
 _DRAIN_PING = b"drained?"
 
 
-def _nothing() -> None:
-    """Before an owner says what is to be done."""
-
-
 class Http2Connection(Generic[Head]):
     """The rules of one connection."""
 
@@ -70,7 +66,7 @@ class Http2Connection(Generic[Head]):
         """Those not closed."""
         self.is_done = False
         """Close when the output is written; nothing more is read."""
-        self.on_final: Callable[[], object] = _nothing
+        self.on_final: Callable[[], object] = lambda: None
         """Set by the owner; called when the client will send no more requests and those it sent have come."""
         self.is_greeted = False
         """The client has acknowledged our SETTINGS."""
