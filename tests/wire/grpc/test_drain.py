@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,6 +21,11 @@ from naiad.testing import running_server
 
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
 WAIT_S = 60.0
+SILENCE_S = 10.0
+"""Ten times the grace, and half of what grpcio waits on its own."""
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+REFUSALS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+"""The second is what grpcio says to calls that reach it in the moment in which it stops."""
 SLOW = """
 backend: "identity"
 max_batch_size: 8
@@ -43,7 +50,7 @@ def simple(number: int) -> bytes:
 
 
 class Client(threading.Thread):
-    """Asks without pause over one channel, and again whenever it hears UNAVAILABLE."""
+    """Asks without pause over one channel, and again whenever it hears that it was refused."""
 
     def __init__(self, channel: grpc.Channel, stop: threading.Event, count: Callable[[], None]) -> None:
         super().__init__()
@@ -70,7 +77,7 @@ class Client(threading.Thread):
             try:
                 answer: bytes = self._infer(raw, timeout=WAIT_S)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if error.code() not in REFUSALS:
                     raise
                 self.repeated += 1
             else:
@@ -131,6 +138,21 @@ def test_streams_end_when_their_requests_are_answered(transport: str, tmp_path: 
             ("", "0"), ("", "1"), ("", "2"),
         ]  # fmt: skip
         assert status is grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("transport", ["http2", "aio"])
+@pytest.mark.parametrize("greeting", [b"", GREETING], ids=["says nothing", "greets"])
+def test_a_silent_client_does_not_hold_it_up(transport: str, greeting: bytes) -> None:
+    with ExitStack() as server:
+        running = server.enter_context(running_server(str(SIMPLE), grpc_transport=transport))
+        host, _, port = running.grpc_address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=WAIT_S) as client:
+            client.sendall(greeting)
+            if greeting:
+                assert client.recv(9)
+            began_s = time.monotonic()
+            server.close()
+            assert time.monotonic() - began_s < SILENCE_S
 
 
 def until_the_end(call: Any) -> tuple[list[Any], grpc.StatusCode]:

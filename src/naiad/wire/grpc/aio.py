@@ -22,7 +22,8 @@ from naiad.wire.tls import TlsFiles
 _FOREVER_S = 7 * 86400.0
 """Calls that run are ended by the servicer, not by the transport."""
 _GRACE_S = 1.0
-"""What the last answers get to reach their clients once every request has been answered."""
+"""What the last answers get to reach their clients once every request has been answered. On its own grpcio would wait
+20 s for a client that does not say that it knows."""
 
 
 class AioListener:
@@ -34,6 +35,9 @@ class AioListener:
         self._clock = clock
         self._server: Any = None
         self._stopping: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        """Calls that are not over."""
+        self._grace_s = _GRACE_S
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
@@ -46,7 +50,7 @@ class AioListener:
         credentials = None if tls is None else _credentials(tls)
         _check_free(host, port, option, reuse_port)
         server = grpc.aio.server(
-            handlers=[_handler(self._serve, self._clock)],
+            handlers=[_handler(self._serve, self._clock, self._running)],
             options=[*_options(self._options), ("grpc.so_reuseport", int(reuse_port))],
         )
         try:
@@ -74,14 +78,17 @@ class AioListener:
         self.stop_accepting()
 
     async def wait_closed(self) -> None:
-        """Wait until every call is over."""
+        """Wait until every call is over and its client has had a moment to read the answer."""
+        while self._running:
+            await asyncio.wait(self._running)
         if self._stopping is not None:
-            await asyncio.shield(self._stopping)
+            await asyncio.wait([self._stopping], timeout=self._grace_s)
+            self._grace_s = 0.0
 
     async def close(self) -> None:
         """Take no more calls, let those that are answered finish, end the others."""
         if self._server is not None:
-            await self._server.stop(_GRACE_S)
+            await self._server.stop(self._grace_s or None)
         if self._stopping is not None:
             await self._stopping
 
@@ -185,8 +192,11 @@ class AioCall:
             await context.write(message)
 
 
-def _handler(serve: Serve, clock: Clock) -> Any:
-    """Make the handler of every method: bytes in, bytes out, and the servicer decides which methods there are."""
+def _handler(serve: Serve, clock: Clock, running: set[asyncio.Task[None]]) -> Any:
+    """Make the handler of every method: bytes in, bytes out, and the servicer decides which methods there are.
+
+    running: gets the task of every call for as long as it is not over.
+    """
     import grpc
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
@@ -194,6 +204,10 @@ def _handler(serve: Serve, clock: Clock) -> Any:
             details = handler_call_details
 
             async def handle(_: Any, context: Any) -> None:
+                task = asyncio.current_task()
+                assert task is not None  # this is one
+                running.add(task)
+                task.add_done_callback(running.discard)
                 await _run(serve, _call(details, context, clock), context)
 
             return grpc.stream_stream_rpc_method_handler(handle)
