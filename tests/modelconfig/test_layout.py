@@ -68,7 +68,10 @@ def test_an_unknown_platform_is_refused_with_the_known_ones() -> None:
 def test_the_name_is_the_folder_s() -> None:
     assert prepare({"backend": "identity"}, "m")["name"] == "m"
     assert prepare({"backend": "identity", "name": "m"}, "m")["name"] == "m"
-    with pytest.raises(InvalidConfiguration, match="unexpected directory name 'm' for model 'other', directory name must equal model name"):
+    with pytest.raises(
+        InvalidConfiguration,
+        match="unexpected directory name 'm' for model 'other', directory name must equal model name",
+    ):
         prepare({"backend": "identity", "name": "other"}, "m")
 
 
