@@ -469,6 +469,25 @@ def test_a_model_may_be_a_folder_with_external_data(folder: Any, request_of: Any
     assert response.outputs[0].data[0, -1] == 1000.0
 
 
+@pytest.mark.parametrize("place", ["../../secret.bin", "{root}/secret.bin", "link.bin", "*/_ORT_MEM_ADDR_/*"])
+def test_a_model_reads_nothing_outside_its_folder(folder: Any, place: str) -> None:
+    """ONNX Runtime's own check, on which uploads and models of strangers rely."""
+    weight = numpy_helper.from_array(np.arange(1000, dtype=np.float32), "w")
+    path = folder.write([("Add", "x w", "y")], {"x": ("FP32", ["n", 1000])}, {"y": ("FP32", ["n", 1000])}, [weight])
+    secret = folder.path.parent / "secret.bin"
+    secret.write_bytes(bytes(4000))
+    (folder.version / "link.bin").symlink_to(secret)
+    model = onnx.load(path)
+    moved = model.graph.initializer[0]
+    moved.ClearField("raw_data")
+    moved.data_location = TensorProto.EXTERNAL
+    entries = {"location": place.format(root=secret.parent), "offset": "0", "length": "4000"}
+    moved.external_data.extend(onnx.StringStringEntryProto(key=key, value=value) for key, value in entries.items())
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(LoadFailed, match="ONNX Runtime cannot load this file"):
+        folder.load()
+
+
 def test_another_file_name(folder: Any) -> None:
     three_outputs(folder)
     shutil.move(folder.version / "model.onnx", folder.version / "net.bin")
