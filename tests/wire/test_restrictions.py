@@ -12,15 +12,18 @@ import pytest
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.features import Feature
+from naiad.observe.log_control import LogControl
+from naiad.observe.logs import LogOptions
 from naiad.proto.pool import message_class
 from naiad.server import Server
 from naiad.testing import RunningServer, running_server
 from naiad.wire.doors import Doors
 from naiad.wire.grpc.features import feature_of
+from naiad.wire.grpc.guard import GRPC_PREFIX, guard
 from naiad.wire.grpc.servicer import SERVICE
 from naiad.wire.http.metrics import metrics_router
 from naiad.wire.http.routes import Route
-from naiad.wire.restrictions import GRPC_PREFIX, Gate, guard
+from naiad.wire.restrictions import Gate
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
 
@@ -130,14 +133,14 @@ def test_every_rpc_belongs_to_one_feature() -> None:
 
 def test_being_open_costs_nothing() -> None:
     serve: Any = object()
-    assert guard(serve, Gate(), feature_of) is serve
+    assert guard(serve, Gate()) is serve
 
 
 @pytest.mark.parametrize("feature", Feature)
 def test_a_restricted_rpc_needs_its_metadata(feature: Feature) -> None:
     seen: list[Any] = []
     gate = Gate.of([f"{feature}:Key={SECRET}"], "--grpc-restricted-protocol", GRPC_PREFIX)
-    serve = guard(seen.append, gate, feature_of)
+    serve = guard(seen.append, gate)
     methods = [SERVICE + "ModelInfer", SERVICE + "ModelReady", "/grpc.health.v1.Health/Check"]
     for method in methods:
         call = FakeCall(method)
@@ -149,9 +152,20 @@ def test_a_restricted_rpc_needs_its_metadata(feature: Feature) -> None:
         assert seen.pop().method == method
 
 
+def test_a_verbose_log_has_a_line_for_each_call_that_is_turned_away(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="naiad")
+    gate = Gate.of([f"health:key={SECRET}"], "--grpc-restricted-protocol", GRPC_PREFIX)
+    for verbose in (0, 1):
+        serve = guard(lambda _: pytest.fail("passed on"), gate, LogControl(LogOptions(verbose=verbose)))
+        serve(FakeCall(SERVICE + "ServerLive"))  # type: ignore[arg-type]
+    assert [message.rpartition(" ")[0].rpartition(" ")[0] for message in caplog.messages] == [
+        f"{SERVICE}ServerLive UNAVAILABLE"
+    ]
+
+
 def test_a_method_that_the_gate_does_not_know_is_not_served() -> None:
     call = FakeCall("/other/Method")
-    guard(lambda _: pytest.fail("passed on"), Gate.of([f"health:a={SECRET}"], OPTION), feature_of)(call)  # type: ignore[arg-type]
+    guard(lambda _: pytest.fail("passed on"), Gate.of([f"health:a={SECRET}"], OPTION))(call)  # type: ignore[arg-type]
     assert call.end == ("UNIMPLEMENTED", "there is no method /other/Method")
 
 
@@ -190,7 +204,7 @@ def test_metadata_are_ascii() -> None:
 
 def test_metadata_that_cannot_be_encoded_do_not_open() -> None:
     call = FakeCall("/grpc.health.v1.Health/Check", a="\udcff")
-    guard(lambda _: pytest.fail("passed on"), Gate.of(["health:a=b"], OPTION), feature_of)(call)  # type: ignore[arg-type]
+    guard(lambda _: pytest.fail("passed on"), Gate.of(["health:a=b"], OPTION))(call)  # type: ignore[arg-type]
     assert call.end is not None
     assert call.end[0] == "UNAVAILABLE"
 

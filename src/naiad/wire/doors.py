@@ -12,7 +12,7 @@ from naiad.core.errors import NaiadError
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.aio import AioListener
 from naiad.wire.grpc.call import Serve
-from naiad.wire.grpc.features import feature_of
+from naiad.wire.grpc.guard import GRPC_PREFIX, guard
 from naiad.wire.grpc.http2.listener import Http2Listener
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.grpc.servicer import Servicer
@@ -21,7 +21,7 @@ from naiad.wire.http.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
 from naiad.wire.limiting import grpc_limits, http_capacity, http_limits, http_times
 from naiad.wire.listening import address
-from naiad.wire.restrictions import GRPC_PREFIX, Gate, guard
+from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
 from naiad.wire.tls import TlsFiles
 
@@ -48,7 +48,7 @@ class Doors:
         self.http = HttpListener(self.router, limits, http_times(settings), http_capacity(settings))
         compression = settings.grpc_infer_response_compression_level
         self._servicer = Servicer(services, grpc_limits(settings), compression, grpc_forwarding)
-        self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, feature_of), settings)
+        self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, services.logs), settings)
         self.metrics = HttpListener(
             metrics_router(render_metrics, gate),
             replace(limits, body_bytes=2**16, binary_bytes=2**16),

@@ -8,15 +8,11 @@ in constant time and appear in no message, log line or page.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.features import Feature
-from naiad.wire.grpc.call import Call, Serve
-
-GRPC_PREFIX = "triton-grpc-protocol-"
-"""Stands before the key in the metadata of a call, as in Triton."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +97,3 @@ def _feature(name: str, kind: str, option: str) -> Feature:
         # Who mixes up the order writes the secret here: only what looks like a category is repeated.
         shown = f" '{name}'" if name.replace("-", "").isalpha() and len(name) <= len(Feature.MODEL_REPOSITORY) else ""
         raise InvalidConfiguration(f"{option}: unknown restricted {kind}{shown}; there are: {known}") from None
-
-
-def guard(serve: Serve, gate: Gate, feature_of: Callable[[str], Feature | None]) -> Serve:
-    """Return `serve` behind the gate; itself when nothing is restricted, so that being open costs nothing.
-
-    feature_of: says what a method belongs to; a method it does not know is unknown to the server.
-    """
-    if gate.is_open:
-        return serve
-
-    def admit(call: Call) -> None:
-        feature = feature_of(call.method)
-        if feature is None:
-            call.finish("UNIMPLEMENTED", f"there is no method {call.method}")
-            return
-        password = gate.password_of(feature)
-        if password is not None:
-            given = call.metadata.get(password.header)
-            if not password.is_in(None if given is None else given.encode(errors="surrogatepass")):
-                call.finish("UNAVAILABLE", f"This protocol is restricted, expecting header '{password.shown}'")
-                return
-        serve(call)
-
-    return admit
