@@ -48,7 +48,7 @@ HEAVY = {
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),
     "uvloop": ("cli/running.py", "testing/server.py"),
-    "httptools": ("wire/http/",),
+    "httptools": ("wire/http/http1/",),
     "google": ("proto/", "modelconfig/", "protocol/"),
     "grpc": ("wire/grpc/",),
     "hpack": ("wire/grpc/http2/",),

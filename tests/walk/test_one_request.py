@@ -28,9 +28,9 @@ from naiad.serving.overview import Overview
 from naiad.serving.tensor_model import TensorModel
 from naiad.serving.validation import RequestCheck
 from naiad.wire.http.api import http_router
-from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.heads import KnownHeads
+from naiad.wire.http.http1.connection import HttpConnection
+from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.services import Services
 
 CONFIG = """

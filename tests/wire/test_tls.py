@@ -21,7 +21,7 @@ from naiad.core.errors import InvalidConfiguration
 from naiad.protocol.limits import Limits
 from naiad.server import Server
 from naiad.testing import RunningServer, running_server
-from naiad.wire.http.listener import HttpListener
+from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.tls import TlsFiles
 
 trustme = pytest.importorskip("trustme", reason="trustme is not installed (requirements/dev.txt)")

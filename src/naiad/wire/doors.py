@@ -17,7 +17,7 @@ from naiad.wire.grpc.http2.listener import Http2Listener
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.grpc.servicer import Servicer
 from naiad.wire.http.api import http_router
-from naiad.wire.http.listener import HttpListener
+from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
 from naiad.wire.limiting import grpc_limits, http_capacity, http_limits, http_times
 from naiad.wire.listening import address

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from naiad.core.config import ServerSettings
 from naiad.protocol.limits import Limits
-from naiad.wire.http.capacity import Capacity
-from naiad.wire.http.patience import HttpTimes
+from naiad.wire.http.http1.capacity import Capacity
+from naiad.wire.http.http1.patience import HttpTimes
 
 LIMIT_OPTIONS = {
     "body_bytes": "http_max_input_size",

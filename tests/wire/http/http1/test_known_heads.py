@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.heads import KnownHeads
+from naiad.wire.http.http1.heads import KnownHeads
 
 HEAD = POST.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 BODY = b"hello"

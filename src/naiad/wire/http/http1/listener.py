@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from naiad.core.clock import Clock, monotonic
 from naiad.protocol.limits import Limits
-from naiad.wire.http.capacity import Capacity
-from naiad.wire.http.connection import HttpConnection
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.heads import KnownHeads
-from naiad.wire.http.patience import HttpTimes, Watch
+from naiad.wire.http.http1.capacity import Capacity
+from naiad.wire.http.http1.connection import HttpConnection
+from naiad.wire.http.http1.heads import KnownHeads
+from naiad.wire.http.http1.patience import HttpTimes, Watch
 from naiad.wire.listening import listen
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naiad.protocol.limits import Limits
-from naiad.wire.http.capacity import Capacity
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.http1.capacity import Capacity
 
 
 def test_only_so_many_requests_of_one_connection_are_under_way() -> None:

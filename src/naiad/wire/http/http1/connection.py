@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable
 
 from naiad.protocol.limits import Limits
-from naiad.wire.http.capacity import Capacity
 from naiad.wire.http.exchange import Exchange, take_ready
-from naiad.wire.http.heads import KnownHeads
-from naiad.wire.http.patience import HttpTimes, Stage, Watch, allowed_s
-from naiad.wire.http.reader import Refusal, RequestReader
+from naiad.wire.http.http1.capacity import Capacity
+from naiad.wire.http.http1.heads import KnownHeads
+from naiad.wire.http.http1.patience import HttpTimes, Stage, Watch, allowed_s
+from naiad.wire.http.http1.reader import Refusal, RequestReader
 from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from naiad.protocol.limits import Limits, body_too_large
-from naiad.wire.http.capacity import Capacity
 from naiad.wire.http.exchange import Exchange, Headers
+from naiad.wire.http.http1.capacity import Capacity
 
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
