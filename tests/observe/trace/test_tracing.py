@@ -89,7 +89,7 @@ def test_what_is_noted_of_a_request(scene: Scene) -> None:
     assert (trace.id, trace.model_name, trace.model_version, trace.request_id, trace.error) == (1, "m", "3", "r", "")
     assert trace.moments == [
         ("HTTP_RECV_START", 999.0),
-        ("HTTP_RECV_END", 1001.0),
+        ("HTTP_RECV_END", 999.0),
         ("REQUEST_START", 1001.0),
         ("QUEUE_START", 1001.5),
         ("INFER_RESPONSE_COMPLETE", 1001.0),

@@ -140,6 +140,18 @@ def test_calls_streams_and_failures_have_every_station(server: RunningServer, fi
     assert traces["unary"] == NAMES
 
 
+def test_the_first_byte_and_the_last(server: RunningServer, file: Path) -> None:
+    """Of a message in several frames; grpcio does not tell the first."""
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        ask(channel, {"trace_level": ["TIMESTAMPS"], "trace_rate": ["1"]})
+        padding = {"padding": message_class("InferParameter")(string_param="x" * 200_000)}
+        channel.unary_unary(SERVICE + "ModelInfer")(numbers("long", parameters=padding), timeout=30)
+    assert written(server, file) == {"long": NAMES}
+    times = {one["name"]: one["ns"] for entry in json.loads(file.read_bytes()) for one in entry.get("timestamps", ())}
+    is_known = server.server.settings.grpc_transport == "http2"
+    assert (times["GRPC_WAITREAD_START"] < times["GRPC_WAITREAD_END"]) == is_known
+
+
 @pytest.mark.parametrize("transport", ["http2", "aio"])
 def test_a_cancelled_call_ends_its_trace(tmp_path: Path, file: Path, transport: str) -> None:
     """The model waits for company that never comes; when the client gives up, its request is withdrawn."""

@@ -6,7 +6,10 @@ import asyncio
 import http.client
 import json
 import shutil
+import socket
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +74,33 @@ def infer(server: RunningServer, identity: str, path: str = "infer", **changed: 
 
 def written(server: RunningServer, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """The entries of every trace by request id, once all has been written; numbered files included."""
+    return {entries[0].get("request_id", ""): entries for entries in all_written(server, folder)}
+
+
+def all_moments(server: RunningServer, folder: Path) -> list[list[str]]:
+    return [moments(entries) for entries in all_written(server, folder)]
+
+
+def all_written(server: RunningServer, folder: Path) -> list[list[dict[str, Any]]]:
     server.run(lambda: asyncio.sleep(0))  # a trace is handed on just after the answer
     assert server.server.engine.tracing.flush()
     traces: dict[int, list[dict[str, Any]]] = {}
     for path in sorted(folder.iterdir()):
         for entry in json.loads(path.read_bytes()):
             traces.setdefault(entry["id"], []).append(entry)
-    return {entries[0].get("request_id", ""): entries for entries in traces.values()}
+    return [traces[identity] for identity in sorted(traces)]
+
+
+def stamps(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [entry["timestamps"][0] for entry in entries if "timestamps" in entry]
 
 
 def moments(entries: list[dict[str, Any]]) -> list[str]:
-    return [entry["timestamps"][0]["name"] for entry in entries if "timestamps" in entry]
+    return [one["name"] for one in stamps(entries)]
+
+
+def connections(server: RunningServer) -> set[Any]:
+    return server.server._doors.http._connections
 
 
 def test_at_the_start_everything_is_off(server: RunningServer, folder: Path) -> None:
@@ -208,12 +227,43 @@ def test_generate_both_ways_and_a_failure(server: RunningServer, folder: Path) -
     assert infer(server, "generated", "generate") == 200
     assert ask_events(server, "streamed") == 200
     assert infer(server, "refused", inputs=[]) == 400
-    assert infer(server, "unreadable", inputs=7) >= 400
     traces = written(server, folder)
     assert moments(traces["generated"]) == NAMES
     assert moments(traces["streamed"]) == NAMES
     assert moments(traces["refused"]) == [*NAMES[:3], *NAMES[-3:]]
-    assert "unreadable" not in traces
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("infer", b"{"), ("infer", b'{"inputs":7}'), ("generate", b"{"), ("generate", b"[]")]
+)
+def test_what_makes_no_sense_has_arrived(server: RunningServer, folder: Path, path: str, body: bytes) -> None:
+    """Triton writes these two as well."""
+    before = len(all_moments(server, folder))
+    ask(server, "POST", SETTINGS, {"trace_level": ["TIMESTAMPS"], "trace_rate": "1"})
+    assert ask(server, "POST", f"/v2/models/nope/{path}", body)[0] == 404
+    assert ask(server, "POST", f"/v2/models/simple/{path}", body)[0] >= 400
+    assert all_moments(server, folder)[before:] == [NAMES[:2]]
+
+
+def test_the_first_byte_and_the_last(server: RunningServer, folder: Path) -> None:
+    """Whether the head is a new one, or has been seen before."""
+    ask(server, "POST", SETTINGS, {"trace_level": ["TIMESTAMPS"], "trace_rate": "1"})
+    host, _, port = server.address.rpartition(":")
+    for identity in ("pieces 1", "pieces 2"):
+        inputs = [{"name": name, "datatype": "INT32", "shape": [1, 16], "data": ROW} for name in ("INPUT0", "INPUT1")]
+        body = json.dumps({"id": identity, "inputs": inputs}).encode()
+        head = b"POST /v2/models/simple/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            server.run(lambda: until(lambda: len(connections(server)) == 1))
+            (connection,) = connections(server)
+            client.sendall(head)
+            server.run(partial(until, lambda reader=connection._reader: not reader.is_between))
+            between_ns = time.perf_counter_ns()
+            client.sendall(body)
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        times = {one["name"]: one["ns"] for one in stamps(written(server, folder)[identity])}
+        assert times["HTTP_RECV_START"] < between_ns < times["HTTP_RECV_END"] < times["REQUEST_START"]
+        server.run(lambda: until(lambda: not connections(server)))
 
 
 def ask_events(server: RunningServer, identity: str) -> int:

@@ -90,24 +90,36 @@ class Tracing:
     # requests
 
     def follow(
-        self, request: InferRequest, respond: Respond, door: TracedDoor, caller: Caller | None = None
+        self,
+        request: InferRequest,
+        respond: Respond,
+        door: TracedDoor,
+        caller: Caller | None = None,
+        begun_s: float = 0.0,
     ) -> Respond:
         """Trace a request if it is picked: returns what takes its answers, in place of `respond`.
 
-        To be called when the request has been read, and only while `is_on`.
+        To be called when the request has been read, and only while `is_on`. begun_s: when its first byte came;
+        0 = with the last.
         """
-        sampler = self._samplers.of(request.model_name)
         if not self._options.makes_spans:
             caller = None
-        elif caller is not None and not caller.is_sampled:
-            return respond  # the caller has decided for the whole of its trace
-        if not self._knows(request.model_name) or not sampler.try_pick(is_wanted=caller is not None):
+        sampler = self._pick(request.model_name, caller)
+        if sampler is None:
             return respond
-        if not sampler.is_live:
-            self._refresh()
-        sampler.under_way += 1
-        request.trace = trace = self._begin(request, sampler, door, caller)
+        request.trace = trace = self._begin(request, door, caller, begun_s)
+        trace.mark("REQUEST_START", self._clock())
+        if self._keeps_tensors(sampler):
+            trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
         return _Followed(self, sampler, trace, respond, door.value[1]).take
+
+    def note_unreadable(self, request: InferRequest, door: TracedDoor, begun_s: float, error: NaiadError) -> None:
+        """Trace a request of which only the model and its arrival are known, if it is picked; only while `is_on`."""
+        sampler = self._pick(request.model_name, None)
+        if sampler is not None:
+            trace = self._begin(request, door, None, begun_s)
+            trace.error = error.message
+            self.finish(sampler, trace)
 
     def keep_outputs(self, sampler: Sampler, trace: Trace, outputs: list[Tensor]) -> None:
         """Note the tensors of an answer, where they are wanted."""
@@ -131,15 +143,24 @@ class Tracing:
         if self._writer is not None:
             self._writer.close()
 
-    def _begin(self, request: InferRequest, sampler: Sampler, door: TracedDoor, caller: Caller | None) -> Trace:
+    def _pick(self, model: str, caller: Caller | None) -> Sampler | None:
+        """Return the sampler that wants the next request traced, which counts it; None: it is not to be traced."""
+        sampler = self._samplers.of(model)
+        if caller is not None and not caller.is_sampled:
+            return None  # the caller has decided for the whole of its trace
+        if not self._knows(model) or not sampler.try_pick(is_wanted=caller is not None):
+            return None
+        if not sampler.is_live:
+            self._refresh()
+        sampler.under_way += 1
+        return sampler
+
+    def _begin(self, request: InferRequest, door: TracedDoor, caller: Caller | None, begun_s: float) -> Trace:
         self._last_id += 1
         trace = Trace(self._last_id, request.model_name, request.model_version, request.id, caller)
-        now, reading = self._clock(), door.value[0]
-        trace.mark(f"{reading}_START", request.arrived_s or now)
-        trace.mark(f"{reading}_END", now)
-        trace.mark("REQUEST_START", now)
-        if self._keeps_tensors(sampler):
-            trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
+        ended_s, reading = request.arrived_s or self._clock(), door.value[0]
+        trace.mark(f"{reading}_START", begun_s or ended_s)
+        trace.mark(f"{reading}_END", ended_s)
         return trace
 
     def _keeps_tensors(self, sampler: Sampler) -> bool:

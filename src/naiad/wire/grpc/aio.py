@@ -139,6 +139,9 @@ def _check_free(host: str, port: int, option: str, reuse_port: bool) -> None:
 class AioCall:
     """One RPC; see `Call`."""
 
+    begun_s = 0.0
+    """grpcio hands over whole messages, and does not say when they began to come."""
+
     def __init__(self, method: str, metadata: Mapping[str, str], deadline_s: float | None) -> None:
         self.method = method
         self.metadata = metadata

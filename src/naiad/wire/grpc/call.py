@@ -26,6 +26,11 @@ class Call(Protocol):
     on_cancel: Callable[[], None] | None
     """Set by the servicer; called once if the client cancels, disconnects, or the deadline passes before `finish`."""
 
+    @property
+    def begun_s(self) -> float:
+        """When the first byte of the last message came; 0 = with its last byte, or the transport cannot know."""
+        ...
+
     def compress(self, level: str) -> None:
         """Compress what is sent, as far as the client takes it; before the first `send`; level: low, medium, high."""
         ...

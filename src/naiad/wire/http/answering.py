@@ -44,7 +44,12 @@ def _follow(tracing: Tracing, exchange: Exchange, request: InferRequest, respond
     caller = None
     if traceparent is not None:
         caller = read_caller(traceparent.decode("latin-1"), (tracestate or b"").decode("latin-1"))
-    return tracing.follow(request, respond, TracedDoor.HTTP, caller)
+    return tracing.follow(request, respond, TracedDoor.HTTP, caller, exchange.begun_s)
+
+
+def note_unreadable(tracing: Tracing, exchange: Exchange, request: InferRequest, error: NaiadError) -> None:
+    """Trace a request that cannot be read; request: what is known of it."""
+    tracing.note_unreadable(request, TracedDoor.HTTP, exchange.begun_s, error)
 
 
 def answering_errors(handler: Callable[..., None], fail: Callable[[Exchange, NaiadError], None]) -> Callable[..., None]:

@@ -47,6 +47,8 @@ class Exchange:
     """Set by the handler; called when the client goes before it is answered."""
     tail: tuple[bytes | memoryview, ...] = ()
     """What follows the answer's body, taken once with it; not joined, because it is large."""
+    begun_s = 0.0
+    """When its first byte came, where it came in pieces; by the clock of `naiad.core.clock`. For traces."""
     _pending = b""
 
     def __init__(self, on_answer: Callable[[], None]) -> None:

@@ -12,14 +12,14 @@ import orjson
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Failed, InvalidRequest, NaiadError
-from naiad.core.message import Answer, Respond
+from naiad.core.message import Answer, InferRequest, Respond
 from naiad.protocol import generate
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.single import SingleAnswer
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import submit
+from naiad.wire.http.answering import note_unreadable, submit
 from naiad.wire.http.exchange import Exchange
 
 _JSON = b"application/json"
@@ -59,6 +59,9 @@ class GenerateHandler:
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
+            if self._engine.tracing.is_on:
+                known = InferRequest(model, version, arrived_s=arrived_s)
+                note_unreadable(self._engine.tracing, exchange, known, error)
             exchange.fail(http_status(error), error.message)
             return
         request.arrived_s = arrived_s

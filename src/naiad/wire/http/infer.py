@@ -13,7 +13,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.single import NO_ANSWER, SingleAnswer
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import read_body, submit
+from naiad.wire.http.answering import note_unreadable, read_body, submit
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
 
@@ -49,7 +49,7 @@ class InferHandler:
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
-            self._refuse(exchange, error, model, version)
+            self._refuse(exchange, error, InferRequest(model, version, arrived_s=arrived_s))
             return
         request.arrived_s = arrived_s
         single: SingleAnswer | None = None
@@ -66,12 +66,14 @@ class InferHandler:
 
         submit(self._engine, exchange, request, respond)
 
-    def _refuse(self, exchange: Exchange, error: NaiadError, model: str, version: str) -> None:
+    def _refuse(self, exchange: Exchange, error: NaiadError, request: InferRequest) -> None:
         """Answer a request that cannot be read; that there is no such model is said first."""
         try:
-            self._engine.catalog.find(model, version)
+            self._engine.catalog.find(request.model_name, request.model_version)
         except NaiadError as unknown:
             error = unknown
+        if self._engine.tracing.is_on:
+            note_unreadable(self._engine.tracing, exchange, request, error)
         is_encoding = isinstance(error, Unsupported) and b"content-encoding" in exchange.headers
         accept = b"Accept-Encoding: gzip, deflate\r\n" if is_encoding else b""
         exchange.fail(http_status(error), error.message, accept)

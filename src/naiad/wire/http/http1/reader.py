@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from naiad.core.clock import monotonic
 from naiad.protocol.limits import Limits, body_too_large
 from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.capacity import Capacity
@@ -78,6 +79,7 @@ class RequestReader:
         """Go on with a request whose head is known; its body is what has come of it. Raises Refusal."""
         piece = exchange.body
         self.current = exchange
+        exchange.begun_s = monotonic()
         self._missing_bytes = self._most_bytes = missing_bytes + len(piece)
         self._asks_upgrade = self.is_in_headers = self.is_between = False
         self.begun += 1
@@ -141,6 +143,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """Start a request."""
         self.current = Exchange(self._on_answer)
+        self.current.begun_s = monotonic()
         self.current.headers = self._headers = Headers()
         self._header_count = self._header_bytes = self._chunk_count = 0
         self.begun += 1

@@ -73,6 +73,11 @@ class RpcCall:
 
     # Call
 
+    @property
+    def begun_s(self) -> float:
+        """See `Call`."""
+        return 0.0 if self._reader is None else self._reader.begun_s
+
     def compress(self, level: str) -> None:
         """See `Call`."""
         self._encoding = choose_encoding(level, self.metadata.get("grpc-accept-encoding", ""))

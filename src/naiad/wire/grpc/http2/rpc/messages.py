@@ -6,6 +6,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from naiad.core.clock import monotonic
+
 PREFIX = struct.Struct(">BI")
 """Whether it is compressed, and its length."""
 PREFIX_BYTES = 5
@@ -37,7 +39,7 @@ class Gathering:
 class MessageReader:
     """Gathers the messages of one call; views of what was received are joined once, when a message is whole."""
 
-    __slots__ = ("_gathering", "_have", "_most_bytes", "_need", "_pieces", "_wbits")
+    __slots__ = ("_gathering", "_have", "_most_bytes", "_need", "_pieces", "_wbits", "begun_s")
 
     def __init__(self, most_bytes: int, wbits: int, gathering: Gathering) -> None:
         """most_bytes: of a message, before and after decompression. wbits: of zlib; 0: no compression was agreed."""
@@ -48,6 +50,8 @@ class MessageReader:
         self._have = 0
         self._need = PREFIX_BYTES
         """Bytes until there is something to do: a prefix, or a prefix and its message."""
+        self.begun_s = 0.0
+        """When the first byte of the message in hand, or of the last one, came."""
 
     @property
     def is_between(self) -> bool:
@@ -58,6 +62,8 @@ class MessageReader:
         """Take buffer[start:end] and yield the messages that are whole now. Raises MessageFault."""
         view = memoryview(buffer)[start:end]
         while len(view):
+            if not self._have:
+                self.begun_s = monotonic()
             taken = view[: self._need - self._have]
             view = view[len(taken) :]
             self._keep(taken)
