@@ -9,8 +9,8 @@ import pytest
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.loading.places import Places
 from naiad.loading.plan import PlannedModel, plan
+from naiad.loading.sources import Sources
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.testing import running_server, tiny_checkpoint
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 
 def planned(source: Path, settings: ServerSettings | None = None, **entry: str) -> list[PlannedModel]:
     """Everything that a source offers."""
-    survey = Places([ModelEntry.from_source(str(source), **entry)]).survey()
+    survey = Sources([ModelEntry.from_source(str(source), **entry)]).survey()
     for error in survey.problems.values():
         raise error
     origins = [origin for origins in survey.origins.values() for origin in origins]
@@ -140,7 +140,7 @@ def test_backends_are_told_their_settings(tmp_path: Path, option: str) -> None:
 
 def test_the_state_of_a_plan_tells_whether_files_have_changed(tmp_path: Path) -> None:
     folder = copy_of("simple", tmp_path)
-    (origin,) = Places([ModelEntry.from_source(str(folder))]).survey().origins["simple"]
+    (origin,) = Sources([ModelEntry.from_source(str(folder))]).survey().origins["simple"]
 
     def state() -> object:
         return plan(origin, FetchSettings(), ServerSettings()).state

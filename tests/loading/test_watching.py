@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from naiad.loading.places import Places
+from naiad.loading.sources import Sources
 from naiad.loading.watching import Changes, Seen, decide_changes, look
 from naiad.repository import ModelEntry, signature
 
@@ -75,7 +75,7 @@ def test_only_folders_are_watched(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "1").mkdir(parents=True)
         (tmp_path / name / "1" / "model.onnx").write_text("")
-    places = Places([ModelEntry.from_source(str(tmp_path)), ModelEntry.from_source("hf://org/name")])
-    seen = look(places.survey())
+    sources = Sources([ModelEntry.from_source(str(tmp_path)), ModelEntry.from_source("hf://org/name")])
+    seen = look(sources.survey())
     assert seen["name"] == (("hf://org/name", ()),)
     assert [(row[0], len(row[1])) for row in seen["one"]] == [(str(tmp_path / "one"), 1)]

@@ -28,8 +28,8 @@ from naiad.core.errors import (
 from naiad.loading.backend_settings import read_backend_settings
 from naiad.loading.models import Models
 from naiad.loading.overrides import read_override
-from naiad.loading.places import AMBIGUOUS, Places, Survey
 from naiad.loading.plan import Plan, plan, plan_upload
+from naiad.loading.sources import AMBIGUOUS, Sources, Survey
 from naiad.loading.watching import Seen, decide_changes, look
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
@@ -60,7 +60,7 @@ class Control:
         self._settings = settings
         self._fetching = fetching
         self._catalog = catalog
-        self._places = Places(entries, may_be_empty=self._mode != "none")
+        self._sources = Sources(entries, may_be_empty=self._mode != "none")
         self._models = Models(catalog, threads=settings.load_threads, retries=settings.load_retries)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[str, Seen] = {}
@@ -68,9 +68,9 @@ class Control:
 
     async def start(self) -> bool:
         """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
-        for notice in self._places.notices:
+        for notice in self._sources.notices:
             _log.warning("%s", notice)
-        survey = await _in_background(self._places.survey)
+        survey = await _in_background(self._sources.survey)
         for name, error in survey.problems.items():
             self._failed(name, error)
         if self._mode == "poll":
@@ -94,12 +94,12 @@ class Control:
 
     def offered(self) -> Mapping[str, str]:
         """See `ModelControl.offered`."""
-        survey = self._places.survey()
+        survey = self._sources.survey()
         return {name: AMBIGUOUS if survey.is_ambiguous(name) else "" for name in survey.origins}
 
     async def look_again(self) -> None:
         """Poll mode: load what is new or changed, unload what is gone. A failure leaves what serves as it is."""
-        survey = await _in_background(self._places.survey)
+        survey = await _in_background(self._sources.survey)
         if not survey.is_whole:
             for problem in survey.problems.values():
                 _log.error("%s; what serves stays", problem.message)
@@ -178,7 +178,7 @@ class Control:
             except NaiadError:
                 override.discard()
                 raise
-        survey = survey or self._places.survey()
+        survey = survey or self._sources.survey()
         origins = survey.origins.get(name, [])
         if not origins and not survey.is_whole:
             raise NotFound(" ".join(problem.message for problem in survey.problems.values()), model=name)

@@ -17,8 +17,8 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
-from naiad.loading.places import AMBIGUOUS
 from naiad.loading.plan import Plan, PlannedModel
+from naiad.loading.sources import AMBIGUOUS
 from naiad.repository import Signature
 from naiad.serving.catalog import Catalog
 from naiad.serving.model import ServedModel

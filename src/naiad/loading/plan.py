@@ -15,7 +15,7 @@ from pathlib import Path
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.loading.overrides import Override
-from naiad.loading.places import Origin
+from naiad.loading.sources import Origin
 from naiad.loading.tensor_models import plan_triton_model
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (

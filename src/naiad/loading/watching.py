@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from naiad.loading.places import Survey
+from naiad.loading.sources import Survey
 from naiad.repository import Signature, signature
 
 Seen = tuple[tuple[str, Signature], ...]

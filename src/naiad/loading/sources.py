@@ -58,7 +58,7 @@ class Survey:
         return len(self.origins.get(name, ())) > 1
 
 
-class Places:
+class Sources:
     """The sources of one server."""
 
     def __init__(self, entries: Sequence[ModelEntry], *, may_be_empty: bool = False) -> None:
