@@ -1,6 +1,7 @@
 """A server whose models are loaded and unloaded, for both doors.
 
-Tests of this folder share `control_door.py`: import-mode importlib leaves sys.path alone, so that it is added here.
+Tests of this folder share `control_door.py` and `stations.py`: import-mode importlib leaves sys.path alone, so that it
+is added here.
 """
 
 from __future__ import annotations

@@ -11,23 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stations import stations
 
 from naiad.testing import RunningServer, running_server, tiny_checkpoint
 
-STATIONS = {
-    "HTTP_RECV_START",
-    "HTTP_RECV_END",
-    "REQUEST_START",
-    "QUEUE_START",
-    "COMPUTE_START",
-    "COMPUTE_INPUT_END",
-    "COMPUTE_OUTPUT_START",
-    "COMPUTE_END",
-    "INFER_RESPONSE_COMPLETE",
-    "REQUEST_END",
-    "HTTP_SEND_START",
-    "HTTP_SEND_END",
-}
+STATIONS = set(stations("HTTP_RECV", "HTTP_SEND"))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stations import stations
 
 from naiad.proto.pool import message_class
 from naiad.testing import RunningServer, running_server
@@ -22,20 +23,7 @@ http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is no
 utils = pytest.importorskip("tritonclient.utils", reason="tritonclient is not installed (requirements/dev.txt)")
 
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
-NAMES = [
-    "GRPC_WAITREAD_START",
-    "GRPC_WAITREAD_END",
-    "REQUEST_START",
-    "QUEUE_START",
-    "COMPUTE_START",
-    "COMPUTE_INPUT_END",
-    "COMPUTE_OUTPUT_START",
-    "COMPUTE_END",
-    "INFER_RESPONSE_COMPLETE",
-    "REQUEST_END",
-    "GRPC_SEND_START",
-    "GRPC_SEND_END",
-]
+NAMES = stations("GRPC_WAITREAD", "GRPC_SEND")
 RAW = np.arange(16, dtype=np.int32).tobytes()
 
 

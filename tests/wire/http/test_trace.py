@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stations import stations
 
 from naiad.testing import RunningServer, running_server
 
@@ -21,20 +22,7 @@ REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
 SETTINGS = "/v2/trace/setting"
 OF_SIMPLE = "/v2/models/simple/trace/setting"
 CLEARED = dict.fromkeys(("trace_level", "trace_rate", "trace_count", "log_frequency"))
-NAMES = [
-    "HTTP_RECV_START",
-    "HTTP_RECV_END",
-    "REQUEST_START",
-    "QUEUE_START",
-    "COMPUTE_START",
-    "COMPUTE_INPUT_END",
-    "COMPUTE_OUTPUT_START",
-    "COMPUTE_END",
-    "INFER_RESPONSE_COMPLETE",
-    "REQUEST_END",
-    "HTTP_SEND_START",
-    "HTTP_SEND_END",
-]
+NAMES = stations("HTTP_RECV", "HTTP_SEND")
 ROW = list(range(16))
 FILE = "trace file location can not be updated through network protocol"
 
