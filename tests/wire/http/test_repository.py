@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import shutil
 import socket
@@ -39,6 +40,20 @@ def post(server: RunningServer, path: str, body: Any = None, method: str = "POST
     text = response.read()
     connection.close()
     return response.status, response.getheader("Content-Type") or "", json.loads(text) if text else None
+
+
+def test_bodies_may_be_compressed(server: RunningServer) -> None:
+    def status(path: str, body: bytes) -> int:
+        connection = HTTPConnection(server.address)
+        connection.request("POST", path, gzip.compress(body), {"Content-Encoding": "gzip"})
+        found = connection.getresponse().status
+        connection.close()
+        return found
+
+    config = json.dumps({"parameters": {"config": '{"backend": "onnxruntime"}'}}).encode()
+    assert status("/v2/repository/models/simple/load", config) == 200
+    assert status("/v2/repository/index", b'{"ready": true}') == 200
+    assert status("/v2/repository/index", b'{"ready": 1}') == 400
 
 
 @pytest.mark.parametrize("action", ["load", "unload"])

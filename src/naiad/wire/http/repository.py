@@ -13,7 +13,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import internal_error, safe, send_json
+from naiad.wire.http.answering import internal_error, read_body, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -36,7 +36,7 @@ def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: s
     del repository  # ignored, as in Triton
     only_ready: Any = False
     if exchange.body:
-        only_ready = parse_json(exchange.body, limits).get("ready", False)
+        only_ready = _document(exchange, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
     send_json(exchange, overview.index(only_ready=only_ready))
@@ -70,10 +70,14 @@ def _refuse_repository_name(repository: str) -> None:
         raise Unsupported("'repository_name' specification is not supported")
 
 
+def _document(exchange: Exchange, limits: Limits) -> dict[str, Any]:
+    return parse_json(read_body(exchange, limits.body_bytes), limits)
+
+
 def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
     if not exchange.body:
         return {}
-    parameters = parse_json(exchange.body, limits).get("parameters", {})
+    parameters = _document(exchange, limits).get("parameters", {})
     if type(parameters) is not dict:
         raise MalformedBody("attempt to get members for non-object")
     return parameters
