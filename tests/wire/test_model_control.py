@@ -168,6 +168,39 @@ def test_version_policies_hold_for_reloads(door: Door, tmp_path: Path) -> None:
         assert {version for version, state in door.index()["a"].items() if state == "READY"} == ready
 
 
+def test_versions_that_stay_are_not_loaded_again(door: Door, tmp_path: Path) -> None:
+    """Where the policy is another one, or other versions come and go; not where they themselves have changed."""
+    find = door.server.server.catalog.find
+
+    def load(*versions: int, more: str, changed: str = "") -> dict[str, object]:
+        folder = put(tmp_path, "a", *versions, more=more)
+        if changed:
+            (folder / changed / "model.onnx").touch()
+        door.client.load_model("a")
+        return {version: find("a", version) for version in door.server.server.catalog.ready_versions("a")}
+
+    first = load(1, 3, more="version_policy { all { } }")
+    door.infer("a", "1")
+    second = load(1, 3, 12, more="version_policy { specific { versions: [1, 12] } }")
+    assert (second["1"], sorted(second)) == (first["1"], ["1", "12"])
+    assert door.config("a")["version_policy"]["specific"]["versions"] in ([1, 12], ["1", "12"])
+    assert find("a", "1").statistics.inference_count == 1
+    assert door.settled()["a"] == {"1": "READY", "3": "UNAVAILABLE unloaded", "12": "READY"}
+    third = load(1, 3, 12, more="version_policy { all { } }", changed="1")
+    assert (third["1"] is second["1"], third["12"] is second["12"]) == (False, True)
+    fourth = load(1, 3, 12, more="dynamic_batching { }")
+    assert fourth["12"] is not third["12"]
+    assert door.infer("a", "12")
+
+
+def test_a_failed_reload_leaves_versions_that_would_stay(door: Door, tmp_path: Path) -> None:
+    before = door.server.server.catalog.find("a")
+    (put(tmp_path, "a", 1, 2, more="version_policy { all { } }") / "2" / "model.onnx").write_bytes(b"")
+    assert "version 2 is at UNAVAILABLE state" in door.refused("load_model", "a")[1]
+    assert door.server.server.catalog.find("a") is before
+    assert door.infer("a", "1")
+
+
 def test_a_folder_that_is_gone_takes_its_model_with_it(door: Door, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a")
     assert door.infer("a")
@@ -227,7 +260,10 @@ def test_statistics_begin_anew_and_metrics_leave_with_the_model(door: Door, tmp_
 
     door.infer("a")
     assert 'nv_inference_request_success{model="a",version="1"} 1.0' in metrics()
-    put(tmp_path, "a", 1, more="# changed\n")
+    put(tmp_path, "a", 1, more="version_policy { all { } }\n")
+    door.client.load_model("a")
+    assert 'nv_inference_request_success{model="a",version="1"} 1.0' in metrics(), "the version is as it was"
+    put(tmp_path, "a", 1, more="dynamic_batching { }\n")
     door.client.load_model("a")
     assert 'nv_inference_request_success{model="a",version="1"} 0.0' in metrics()
     assert 'nv_model_load_duration_secs{model="a",version="1"}' in metrics()

@@ -2,7 +2,8 @@
 
 A unit is what is loaded and unloaded together under one name: the versions of a model, a text model and its view. New
 copies are loaded in threads while the old ones serve; then one call to the catalog swaps them, and the old ones answer
-what they have taken before they are closed.
+what they have taken before they are closed. Versions that would be the same again stay as they are, with their
+statistics: where only others of the unit are new, or the policy that chooses among them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
@@ -34,10 +35,17 @@ class Unit:
     """What one load brought into service."""
 
     models: list[ServedModel] = field(default_factory=list)
+    made_of: dict[tuple[str, str], tuple[Any, list[ServedModel]]] = field(default_factory=dict)
+    """By name and version: what it was made of, as its plan says, and what it became."""
     state: tuple[str, Signature] | None = None
     """Of the plan; None: loading again does load again."""
     discard: Callable[[], None] = lambda: None
     """Of the plan."""
+
+    def without(self, other: Unit | None) -> Unit:
+        """Return what is in this unit alone, for closing."""
+        kept = () if other is None else other.models
+        return Unit([model for model in self.models if model not in kept], discard=self.discard)
 
     def close(self) -> None:
         """Release everything; blocks."""
@@ -81,7 +89,7 @@ class Models:
             for model in plan.models:
                 self.catalog.begin(model.name, model.version)
             try:
-                results = await asyncio.gather(*(self._load_version(name, model) for model in plan.models))
+                results = await asyncio.gather(*(self._load_version(name, unit, model) for model in plan.models))
             except asyncio.CancelledError:  # the server stops
                 await _in_background(plan.discard)
                 raise
@@ -111,13 +119,19 @@ class Models:
             await _in_background(unit.close)
         self._units.clear()
 
-    async def _load_version(self, unit: str, model: PlannedModel) -> list[ServedModel] | NaiadError:
-        """Load one version, with as many attempts as the operator allows; gives its error if none succeeds."""
+    async def _load_version(self, name: str, unit: Unit | None, model: PlannedModel) -> list[ServedModel] | NaiadError:
+        """Load one version, with as many attempts as the operator allows; gives its error if none succeeds.
+
+        unit: what serves now; a version of it that would become the same again is given as it is.
+        """
+        made_of, models = (None, []) if unit is None else unit.made_of.get((model.name, model.version), (None, []))
+        if made_of is not None and made_of == model.made_of:
+            return models
         for left in range(self._retries, -1, -1):
             began_s = time.perf_counter()
             try:
                 loaded = await self._in_thread(model.load)
-                self._check_names(unit, loaded)
+                self._check_names(name, loaded)
             except NaiadError as error:
                 again = f"; {left} further attempts" if left else ""
                 _log.error("failed to load '%s' version %s: %s%s", model.name, model.version, error.message, again)
@@ -142,15 +156,25 @@ class Models:
         failures = {
             model: result for model, result in zip(plan.models, results, strict=True) if isinstance(result, NaiadError)
         }
-        loaded = [model for result in results if not isinstance(result, NaiadError) for model in result]
-        unit, old = Unit(loaded, None if failures else plan.state, plan.discard), self._units.get(name)
+        made_of = {
+            (model.name, model.version): (model.made_of, result)
+            for model, result in zip(plan.models, results, strict=True)
+            if not isinstance(result, NaiadError)
+        }
+        loaded = [model for _, models in made_of.values() for model in models]
+        unit, old = Unit(loaded, made_of, None if failures else plan.state, plan.discard), self._units.get(name)
         if not loaded or (failures and old is not None):
             for model in plan.models:
                 error = failures.get(model)
                 self.catalog.fail(model.name, model.version, UNLOADED if error is None else model.reason(error))
-            await _in_background(unit.close)
+            await _in_background(unit.without(old).close)
         else:
             self._replace(name, old, unit)
+            kept = () if old is None else old.models
+            for model in plan.models:
+                for each in made_of.get((model.name, model.version), (None, ()))[1]:
+                    if each in kept:
+                        model.keep(each)
             for model, error in failures.items():
                 self.catalog.fail(model.name, model.version, model.reason(error))
         if failures:
@@ -158,10 +182,11 @@ class Models:
 
     def _replace(self, name: str, old: Unit | None, new: Unit) -> None:
         """Let requests go to the new unit; one call to the catalog, so that none falls between the two."""
-        self.catalog.swap(old.models if old is not None else (), new.models)
+        gone = old.without(new) if old is not None else Unit()
+        self.catalog.swap(gone.models, new.models)
         self._units[name] = new
         if old is not None:
-            self._release(old)
+            self._release(gone)
         self._owners.update((model.name, name) for model in new.models)
 
     def _release(self, unit: Unit) -> None:

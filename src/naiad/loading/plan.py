@@ -7,10 +7,11 @@ Everything here blocks and is called off the event loop. What the models are mad
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
@@ -20,6 +21,7 @@ from naiad.loading.tensor_models import plan_triton_model
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
     CONFIG_FILE,
+    CONFIGS_FOLDER,
     FetchSettings,
     Layout,
     LayoutKind,
@@ -32,6 +34,8 @@ from naiad.repository import (
     versions_of,
 )
 from naiad.serving.model import ServedModel
+
+_POLICY = "version_policy"
 
 DEVICES = ("auto", "cpu")
 """What an entry's `device` may be."""
@@ -48,6 +52,10 @@ class PlannedModel:
     load: Callable[[], list[ServedModel]]
     """Blocks; gives the model and its further views. Raises NaiadError."""
     folder: Path
+    made_of: Any = field(default=None, compare=False)
+    """Equal to that of an earlier plan if loading this version would give the same again; None: never equal."""
+    keep: Callable[[ServedModel], None] = field(default=lambda _: None, compare=False)
+    """What is to be told to a model that stays because of that."""
 
     def reason(self, error: NaiadError) -> str:
         """Why it could not be loaded, for clients: without the place of the folder, which is none of their business."""
@@ -72,10 +80,11 @@ def plan(origin: Origin, fetching: FetchSettings, settings: ServerSettings, over
     """
     _check_device(origin)
     if origin.folder is not None and origin.is_triton:
-        state = (str(origin.folder), signature(origin.folder))  # before reading: what changes meanwhile is seen later
-        return Plan(
-            _planned(_model_folder(origin.name, origin.folder), settings, override), None if override else state
-        )
+        files = signature(origin.folder)  # before reading: what changes meanwhile is seen later
+        folder = _model_folder(origin.name, origin.folder)
+        if override is not None:
+            return Plan(_planned(folder, settings, override))
+        return Plan(_planned(folder, settings, files=files), (str(origin.folder), files))
     if override is not None:
         raise Unsupported(
             f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
@@ -109,10 +118,31 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
     return ModelFolder(name, folder, versions_of(folder), (folder / CONFIG_FILE).is_file())
 
 
-def _planned(folder: ModelFolder, settings: ServerSettings, override: Override | None = None) -> list[PlannedModel]:
-    document = None if override is None else override.document
-    planned = plan_triton_model(folder, settings, document)
-    return [PlannedModel(folder.name, version, load, folder.folder) for version, load in planned]
+def _planned(
+    folder: ModelFolder, settings: ServerSettings, override: Override | None = None, files: Signature | None = None
+) -> list[PlannedModel]:
+    """files: of the folder; None: no version is like one of an earlier plan."""
+    document, planned = plan_triton_model(folder, settings, None if override is None else override.document)
+    keep = partial(_take_policy, document)
+    return [
+        PlannedModel(folder.name, version, load, folder.folder, _made_of(folder, version, document, files), keep)
+        for version, load in planned
+    ]
+
+
+def _made_of(folder: ModelFolder, version: str, document: Mapping[str, Any], files: Signature | None) -> Any:
+    """Everything that makes a version what it is: all but the policy that chose it, and the other versions' files."""
+    if files is None:
+        return None
+    rest = {key: value for key, value in document.items() if key != _POLICY}
+    others = {str(number) for number in folder.versions} - {version}
+    apart = others | {CONFIG_FILE, CONFIGS_FOLDER}  # what they say is in the document
+    return str(folder.folder), rest, tuple(row for row in files if Path(row[0]).parts[0] not in apart)
+
+
+def _take_policy(document: Mapping[str, Any], model: ServedModel) -> None:
+    """Let a model that stays show the policy that chose it now."""
+    model.config = replace(model.config, document={**model.config.document, _POLICY: document[_POLICY]})
 
 
 def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSettings) -> Plan:

@@ -29,8 +29,8 @@ Load = Callable[[], list[ServedModel]]
 
 def plan_triton_model(
     folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None = None
-) -> list[tuple[str, Load]]:
-    """Give (version, how to load it) for each version that the model's policy chooses.
+) -> tuple[dict[str, Any], list[tuple[str, Load]]]:
+    """Give the configuration, and (version, how to load it) for each version that the model's policy chooses.
 
     override: a configuration in place of the file's. Raises InvalidConfiguration for a configuration that is wrong
     whatever the model file says, LoadFailed when no version is left.
@@ -40,7 +40,7 @@ def plan_triton_model(
         versions = choose_versions(document.get("version_policy"), folder.versions, folder.name)
     except InvalidConfiguration as error:
         raise LoadFailed(error.message, model=folder.name) from error
-    return [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
+    return document, [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
 
 
 def _document(folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None) -> dict[str, Any]:
