@@ -12,7 +12,7 @@ from naiad import __version__
 from naiad.core.errors import NaiadError
 
 COMMANDS = {
-    "serve": "Serve models over HTTP.",
+    "serve": "Serve models over HTTP and gRPC.",
     "triton": "Serve Triton repositories with tritonserver's command line.",
     "pull": "Download and lock models without serving them.",
     "push": "Upload a servable folder to the Hugging Face Hub.",

@@ -9,6 +9,11 @@ import click
 
 from naiad.core.config import GROUPS, environment_variable, flag, options
 
+_VARIABLES = (
+    f"Every option below a section's name is also an environment variable, such as {environment_variable('http_port')} "
+    f"for {flag('http_port')}; the option counts where both are given."
+)
+
 
 class SettingOption(click.Option):
     """A flag that knows its section; one that may be repeated takes one value a line from its variable."""
@@ -39,6 +44,8 @@ class SectionedCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+        formatter.write_paragraph()
+        formatter.write_text(_VARIABLES)
 
 
 def group_of(parameter: click.Parameter) -> str:
@@ -59,7 +66,6 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
             default=option.default,
             show_default=not is_repeatable and option.default != "",
             envvar=environment_variable(option.name),
-            show_envvar=True,
             multiple=is_repeatable,
             type=str if is_repeatable else type(option.default),
             help=option.metadata["help"] + (" Repeatable; in the variable one a line." if is_repeatable else ""),
