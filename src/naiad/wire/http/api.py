@@ -16,10 +16,10 @@ from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.logging import logging_routes
-from naiad.wire.http.openai import openai_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Route, Router, route
 from naiad.wire.http.shared_memory import shared_memory_routes
+from naiad.wire.http.texts import text_routes
 from naiad.wire.http.trace import trace_routes
 from naiad.wire.restrictions import Gate
 from naiad.wire.services import Services
@@ -33,8 +33,8 @@ _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 def http_router(
     services: Services, limits: Limits, gate: Gate | None = None, forwarding: Forwarding | None = None
 ) -> Router:
-    """Make the router of the HTTP door: v2, then OpenAI's routes."""
-    return Router([*v2_routes(services, limits, forwarding), *openai_routes(services, limits)], gate, services.logs)
+    """Make the router of the HTTP door: v2, then the text routes of other servers."""
+    return Router([*v2_routes(services, limits, forwarding), *text_routes(services, limits)], gate, services.logs)
 
 
 def v2_routes(services: Services, limits: Limits, forwarding: Forwarding | None = None) -> list[Route]:

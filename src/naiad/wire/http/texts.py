@@ -13,10 +13,10 @@ from naiad.core.errors import InvalidRequest, NaiadError, NotFound
 from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig
-from naiad.protocol import openai, scoring, tei
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.protocol.text_calls import TextCall, TextRoute, check_keys, check_size
+from naiad.protocol.texts import openai, scoring, tei
+from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
 from naiad.serving.text_model import VIEW_SUFFIX
 from naiad.wire.http.answering import answering_errors, read_body, submit
@@ -29,7 +29,7 @@ _JSON = b"application/json"
 Fail = Callable[[Exchange, NaiadError], None]
 
 
-def openai_routes(services: Services, limits: Limits) -> list[Route]:
+def text_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes; their paths share nothing with v2's."""
     models = _Models(services.engine)
     texts = _Texts(services.engine, models, limits)

@@ -17,7 +17,7 @@ from naiad.core.errors import InvalidRequest, NaiadError, NotFound
 from naiad.core.message import InferResponse
 from naiad.core.tensor import Array
 from naiad.protocol.status import http_status
-from naiad.protocol.text_calls import (
+from naiad.protocol.texts.calls import (
     EMBEDDING_TASKS,
     TextCall,
     TextRoute,

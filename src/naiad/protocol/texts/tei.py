@@ -16,9 +16,7 @@ import orjson
 from naiad.core import errors
 from naiad.core.message import InferResponse
 from naiad.core.tensor import Array
-from naiad.protocol.openai import normalise, shorten
-from naiad.protocol.scoring import best_first, ranking_call, raw_parameters
-from naiad.protocol.text_calls import (
+from naiad.protocol.texts.calls import (
     CLASSIFYING_TASKS,
     EMBEDDING_TASKS,
     RANKING_TASKS,
@@ -32,6 +30,8 @@ from naiad.protocol.text_calls import (
     texts_tensor,
     values_of,
 )
+from naiad.protocol.texts.openai import normalise, shorten
+from naiad.protocol.texts.scoring import best_first, ranking_call, raw_parameters
 
 _CUTTING = frozenset({"truncate", "truncation_direction"})
 

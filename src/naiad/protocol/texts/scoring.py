@@ -16,8 +16,7 @@ import orjson
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferResponse, Parameter
 from naiad.core.tensor import Array
-from naiad.protocol.openai import normalise, read_model, usage
-from naiad.protocol.text_calls import (
+from naiad.protocol.texts.calls import (
     CLASSIFYING_TASKS,
     EMBEDDING_TASKS,
     RANKING_TASKS,
@@ -29,6 +28,7 @@ from naiad.protocol.text_calls import (
     texts_tensor,
     values_of,
 )
+from naiad.protocol.texts.openai import normalise, read_model, usage
 
 
 def read_rerank(document: dict[str, Any], task: str) -> TextCall:
