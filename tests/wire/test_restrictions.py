@@ -136,7 +136,13 @@ def test_being_open_costs_nothing() -> None:
     assert guard(serve, Gate()) is serve
 
 
-@pytest.mark.parametrize("feature", Feature)
+def test_metrics_are_not_over_grpc() -> None:
+    with pytest.raises(InvalidConfiguration, match="unknown restricted protocol 'metrics'"):
+        Gate.of([f"metrics:key={SECRET}"], "--grpc-restricted-protocol", GRPC_PREFIX)
+    assert Gate.of([f"metrics:key={SECRET}"], OPTION).password_of(Feature.METRICS) is not None
+
+
+@pytest.mark.parametrize("feature", sorted(set(Feature) - {Feature.METRICS}))
 def test_a_restricted_rpc_needs_its_metadata(feature: Feature) -> None:
     seen: list[Any] = []
     gate = Gate.of([f"{feature}:Key={SECRET}"], "--grpc-restricted-protocol", GRPC_PREFIX)
