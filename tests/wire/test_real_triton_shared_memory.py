@@ -353,6 +353,16 @@ def test_inference_over_grpc(triton: Server, ours: Server, body: dict[str, Any],
     assert (answers[0] == answers[1]) is not bool(difference), answers
 
 
+@pytest.mark.parametrize("region", ["r", "x"])
+def test_an_unknown_model(triton: Server, ours: Server, region: str) -> None:
+    body = request(at(region=region), out=[wanted("OUTPUT0", 128, region=region)])
+    answers = [
+        (server.post("/v2/models/nope/infer", body), server.call("ModelInfer", typed(body) | {"model_name": "nope"}))
+        for server in (triton, ours)
+    ]
+    assert answers[0] == answers[1]
+
+
 def test_the_page_has_every_difference() -> None:
     page = " ".join(PAGE.read_text().split())
     differences = {RANGES, EMPTY, REGISTER, NAME, CUDA, RESERVED, RAW}

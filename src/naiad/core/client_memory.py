@@ -19,20 +19,27 @@ class OutputMemory(Protocol):
         """Bytes that there is room for."""
         ...
 
-    def write(self, data: memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Put `byte_size` bytes or fewer at its beginning. Raises Failed, InvalidRequest."""
         ...
 
 
 class ClientMemory(Protocol):
-    """The regions that clients have registered. Both methods raise Unsupported, NotFound, InvalidRequest."""
+    """The regions that clients have registered. All methods raise Unsupported, and those below what they say."""
+
+    def check_allowed(self) -> None:
+        """Raise Unsupported where requests may not point into memory; asked before what they say of it is judged."""
+        ...
 
     def read(self, region: str, offset: int, byte_size: int) -> memoryview:
-        """Return bytes of a region, not copied and read-only; the region stays mapped as long as they are held."""
+        """Return bytes of a region, not copied and read-only; the region stays mapped as long as they are held.
+
+        Raises NotFound, InvalidRequest, Failed.
+        """
         ...
 
     def reserve(self, region: str, offset: int, byte_size: int) -> OutputMemory:
-        """Return a place in a region; the region stays open as long as it is held."""
+        """Return a place in a region; the region stays open as long as it is held. Raises NotFound, InvalidRequest."""
         ...
 
 
@@ -43,6 +50,10 @@ def memory_is_off() -> Unsupported:
 
 class NoClientMemory:
     """A ClientMemory that refuses."""
+
+    def check_allowed(self) -> None:
+        """Raise Unsupported."""
+        raise memory_is_off()
 
     def read(self, region: str, offset: int, byte_size: int) -> memoryview:  # noqa: ARG002 — the same for all
         """Raise Unsupported."""

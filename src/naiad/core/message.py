@@ -25,8 +25,6 @@ class RequestedOutput:
     """HTTP: answer as bytes behind the JSON, not inside it."""
     class_count: int = 0
     """Classification extension: give the top n as `value:index[:label]` strings; 0 = the tensor itself."""
-    memory: OutputMemory | None = None
-    """Shared memory extension: where to put it, instead of sending it."""
 
 
 @dataclass(slots=True)
@@ -65,8 +63,8 @@ class InferRequest:
     """gRPC stream: tell of the end even where it comes after the last answer, in an answer of its own."""
     trace: Trace | None = None
     """By the door, for the few requests that are traced."""
-    stores_outputs: bool = False
-    """Some of `outputs` have a memory that they go to."""
+    places: dict[str, OutputMemory] | None = None
+    """Shared memory extension: by output, where to put it instead of sending it; None: nowhere, as with nearly all."""
 
     @property
     def mark(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from naiad.core.client_memory import NO_MEMORY, ClientMemory
+from naiad.core.client_memory import NO_MEMORY, ClientMemory, OutputMemory
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
@@ -176,7 +176,7 @@ def _check_source(entry: Any) -> int | None:
 
 def _in_memory(entry: dict[str, Any], memory: ClientMemory) -> memoryview:
     """The bytes of an input that was not sent."""
-    return memory.read(*range_of_json(entry["parameters"]))
+    return memory.read(*range_of_json(entry["parameters"], memory))
 
 
 def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: ClientMemory) -> None:
@@ -185,6 +185,7 @@ def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: C
     if len(entries) > limits.tensors:
         raise too_many("outputs", len(entries), limits.tensors)
     outputs: list[RequestedOutput] = []
+    places: dict[str, OutputMemory] = {}
     seen: set[str] = set()
     for entry in entries:
         members = entry if type(entry) is dict else {}
@@ -192,23 +193,25 @@ def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: C
         if len(name) > limits.name_length:
             raise too_long("name of an output", len(name), limits.name_length)
         parameters = members.get("parameters")
-        output = _output(name, parameters if type(parameters) is dict else {}, memory)
+        output = _output(name, parameters if type(parameters) is dict else {}, memory, places)
         if output.name in seen:
             raise InvalidRequest(f"output '{output.name}' already exists in request")
         seen.add(output.name)
         outputs.append(output)
-        if output.memory is not None:
-            request.stores_outputs = True
     request.outputs = tuple(outputs)
+    request.places = places or None
 
 
-def _output(name: str, parameters: dict[str, Any], memory: ClientMemory) -> RequestedOutput:
+def _output(
+    name: str, parameters: dict[str, Any], memory: ClientMemory, places: dict[str, OutputMemory]
+) -> RequestedOutput:
     binary_data = read_boolean("binary_data", parameters.get("binary_data", False))
     if REGION in parameters:
         if "classification" in parameters or binary_data:
             other = "classification" if "classification" in parameters else "binary_data"
             raise InvalidRequest(f"Output can't set both '{REGION}' and '{other}'")
-        return RequestedOutput(name, memory=memory.reserve(*range_of_json(parameters)))
+        places[name] = memory.reserve(*range_of_json(parameters, memory))
+        return RequestedOutput(name)
     class_count = parameters.get("classification", 0)
     if type(class_count) is not int or not 0 <= class_count < 2**64:
         raise MalformedBody(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from naiad.core.client_memory import ClientMemory
 from naiad.core.errors import InvalidRequest, MalformedBody
 from naiad.protocol.json_body import read_unsigned
 
@@ -25,8 +26,9 @@ class MemoryRange(NamedTuple):
     byte_size: int
 
 
-def range_of_json(parameters: Mapping[str, Any]) -> MemoryRange:
-    """Read the parameters of a tensor that has `shared_memory_region`. Raises MalformedBody."""
+def range_of_json(parameters: Mapping[str, Any], memory: ClientMemory) -> MemoryRange:
+    """Read the parameters of a tensor that has `shared_memory_region`. Raises MalformedBody, Unsupported."""
+    memory.check_allowed()
     region = parameters[REGION]
     if type(region) is not str:
         raise MalformedBody(f"Unable to parse '{REGION}': attempt to access JSON non-string as string")
@@ -34,8 +36,13 @@ def range_of_json(parameters: Mapping[str, Any]) -> MemoryRange:
     return MemoryRange(region, offset, read_unsigned(_BYTE_SIZE, parameters.get(_BYTE_SIZE, 0)))
 
 
-def range_of_grpc(name: str, parameters: Mapping[str, Any]) -> MemoryRange | None:
-    """Read the parameters of a tensor; None if they do not speak of shared memory. Raises InvalidRequest."""
+def range_of_grpc(name: str, parameters: Mapping[str, Any], memory: ClientMemory) -> MemoryRange | None:
+    """Read the parameters of a tensor; None if they do not speak of shared memory.
+
+    Raises InvalidRequest, and Unsupported, first of all, for a region where there can be none.
+    """
+    if REGION in parameters:
+        memory.check_allowed()
     found: dict[str, Any] = {}
     for key, kind in _GRPC:
         if key in parameters:

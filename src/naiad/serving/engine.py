@@ -46,8 +46,8 @@ class Engine:
         `respond` is called on the loop's thread with each answer and whether it is the last, possibly before this
         returns; errors arrive there too. The result withdraws the request.
         """
-        if request.stores_outputs and not isinstance(respond, Delivery):
-            return Delivery(request, respond).submit(self.submit, request)
+        if request.places is not None and not isinstance(respond, Delivery):
+            return Delivery(request.places, respond).submit(self.submit, request)
         if not request.arrived_s:
             request.arrived_s = self._clock()
         try:
@@ -72,6 +72,14 @@ class Engine:
             return self.catalog.find(model, version).config.is_decoupled
         except NaiadError:
             return False
+
+    def first_error(self, error: NaiadError, model: str, version: str) -> NaiadError:
+        """Return what is said of a request that cannot be read: that there is no such model comes first."""
+        try:
+            self.catalog.find(model, version)
+        except NaiadError as unknown:
+            return unknown
+        return error
 
     def refuse_decoupled(self, model: str, version: str, message: str) -> None:
         """Raise Unsupported with the message for a decoupled model, for a door that takes one answer only."""

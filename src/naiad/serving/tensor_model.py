@@ -20,6 +20,7 @@ from naiad.serving.classification import classify
 from naiad.serving.failures import failure_reason, naming_request
 from naiad.serving.model import Cancel
 from naiad.serving.moments import mark_job
+from naiad.serving.shared_memory.delivery import stored
 from naiad.serving.validation import RequestCheck
 
 
@@ -87,13 +88,17 @@ class TensorModel:
         now = self._clock()
         if request.trace is not None:
             mark_job(request.trace, job)
+        if not isinstance(result, NaiadError):
+            result = self._complete(request, result)
+            if request.places is not None:
+                result = stored(result, job.owner)
         if isinstance(result, NaiadError):
             statistics.record_failure(failure_reason(result), now - request.arrived_s)
             job.owner(naming_request(result, request), True)
             return
         assert run is not None
         statistics.record_answer(now - request.arrived_s, run.started_s - job.queued_s, job.size)
-        job.owner(self._complete(request, result), True)
+        job.owner(result, True)
 
     def _complete(self, request: InferRequest, response: InferResponse) -> InferResponse | NaiadError:
         response.model_version = self.version

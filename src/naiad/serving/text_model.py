@@ -26,6 +26,7 @@ from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.failures import failure_reason, naming_request
 from naiad.serving.model import Cancel
 from naiad.serving.moments import mark_jobs
+from naiad.serving.shared_memory.delivery import stored
 from naiad.serving.validation import RequestCheck
 
 _log = logging.getLogger("naiad.serving")
@@ -199,6 +200,8 @@ class TextModel:
         if respond is None:
             return
         self._flights.discard(flight)
+        if flight.request.places is not None:
+            answer = stored(answer, respond)
         self._record(flight, answer)
         if isinstance(answer, NaiadError):
             answer = naming_request(answer, flight.request)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from naiad.core.errors import Failed, NotFound
-from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.serving.shared_memory.delivery import Delivery
 
@@ -21,7 +21,7 @@ class Buffer:
         self.byte_size = byte_size
         self.held = b""
 
-    def write(self, data: memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self.held = bytes(data)
 
 
@@ -30,10 +30,8 @@ class Asked:
 
     def __init__(self, **buffers: Buffer) -> None:
         self.answers: list[tuple[Answer, bool]] = []
-        self.request = InferRequest(
-            "m", outputs=tuple(RequestedOutput(name, memory=one) for name, one in buffers.items())
-        )
-        self.delivery = Delivery(self.request, lambda answer, is_last: self.answers.append((answer, is_last)))
+        self.request = InferRequest("m")
+        self.delivery = Delivery(dict(buffers), lambda answer, is_last: self.answers.append((answer, is_last)))
         self.cancelled = 0
         self.withdraw = self.delivery.submit(self.submit, self.request)
 
@@ -117,7 +115,7 @@ def test_errors_pass() -> None:
 
 def test_an_error_of_the_memory_is_the_answer() -> None:
     class Gone(Buffer):
-        def write(self, data: memoryview) -> None:
+        def write(self, data: bytes | memoryview) -> None:
             raise Failed(f"no room for {len(data)}")
 
     asked = Asked(a=Gone(8))
@@ -129,7 +127,7 @@ def test_a_mistake_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureFixtu
     """Else it would cost the others of the same batch their answers."""
 
     class Wrong(Buffer):
-        def write(self, data: memoryview) -> None:
+        def write(self, data: bytes | memoryview) -> None:
             raise TypeError(data)
 
     asked = Asked(a=Wrong(8))
@@ -150,9 +148,9 @@ def test_every_answer_of_a_decoupled_model_is_written() -> None:
 def test_an_answer_may_come_before_the_way_to_withdraw_it() -> None:
     """Nothing is left then that would keep the places from being let go of."""
     buffer = Buffer(8)
-    request = InferRequest("m", outputs=(RequestedOutput("a", memory=buffer),))
+    request = InferRequest("m")
     answers: list[Answer] = []
-    delivery = Delivery(request, lambda answer, is_last: answers.append(answer))
+    delivery = Delivery({"a": buffer}, lambda answer, is_last: answers.append(answer))
 
     def submit(request: InferRequest, respond: Any) -> Callable[[], object]:
         respond(InferResponse(request.model_name, "1", [Tensor.of("a", np.zeros(2, np.int8))]), True)

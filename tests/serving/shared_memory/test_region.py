@@ -92,7 +92,7 @@ def test_any_offset_will_do(make_object: Make, offset: int) -> None:
     key = make_object(bytes(offset) + b"0123456789" + bytes(5))
     region = Region("n", "/" + key, offset, 10)
     assert bytes(region.read(3, 4)) == b"3456"
-    Place(region, 4, 3).write(memoryview(b"abc"))
+    region.reserve(4, 3).write(memoryview(b"abc"))
     assert bytes(region.read(0, 10)) == b"0123abc789"
     assert (OBJECTS / key).read_bytes() == bytes(offset) + b"0123abc789" + bytes(5)
 
@@ -123,7 +123,7 @@ def test_an_object_that_shrank_is_refused_and_not_touched(make_object: Make) -> 
     key = make_object(bytes(3 * PAGESIZE))
     region = Region("n", key, 0, 3 * PAGESIZE)
     region.read(0, 3 * PAGESIZE)
-    place = Place(region, 2 * PAGESIZE, 8)
+    place = region.reserve(2 * PAGESIZE, 8)
     os.truncate(OBJECTS / key, PAGESIZE)
     for use in (lambda: region.read(PAGESIZE, 1), lambda: place.write(memoryview(bytes(8)))):
         with pytest.raises(InvalidRequest) as caught:
@@ -195,7 +195,7 @@ def test_a_region_is_unmapped_when_its_last_view_goes(make_object: Make, count_m
         assert region is not None
         assert count_mappings(key) == (1, 2)
         array: Any = np.ndarray((4,), np.uint8, region.read(2, 4))
-        place: Place | None = Place(region, 6, 2)
+        place: Place | None = region.reserve(6, 2)
         region = None
         assert count_mappings(key) == (1, 2)
         assert place is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.client_memory import NO_MEMORY, ClientMemory
+from naiad.core.client_memory import NO_MEMORY, ClientMemory, OutputMemory
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
@@ -133,7 +133,7 @@ def _take_inputs(
             raise too_long("name of an input", len(name), limits.name_length)
         shape = tuple(entry.shape[:])  # twice as fast as without [:]
         count = count_elements(name, datatype, shape)
-        place = range_of_grpc(name, entry.parameters) if entry.parameters else None
+        place = range_of_grpc(name, entry.parameters, memory) if entry.parameters else None
         if entry.HasField("contents"):
             if has_raw or place is not None:
                 raise _two_sources(request, name, place is not None)
@@ -205,6 +205,7 @@ def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits,
     if len(entries) > limits.tensors:
         raise too_many("outputs", len(entries), limits.tensors)
     outputs: dict[str, RequestedOutput] = {}
+    places: dict[str, OutputMemory] = {}
     for entry in entries:
         if entry.name in outputs:
             raise InvalidRequest(f"output '{entry.name}' already exists in request")
@@ -213,19 +214,21 @@ def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits,
         if not entry.parameters:
             outputs[entry.name] = RequestedOutput(entry.name, True)
             continue
-        outputs[entry.name] = output = _output(entry.name, entry.parameters, memory)
-        if output.memory is not None:
-            request.stores_outputs = True
+        outputs[entry.name] = _output(entry.name, entry.parameters, memory, places)
     request.outputs = tuple(outputs.values())
+    request.places = places or None
 
 
-def _output(name: str, parameters: Mapping[str, Any], memory: ClientMemory) -> RequestedOutput:
-    place = range_of_grpc(name, parameters)
+def _output(
+    name: str, parameters: Mapping[str, Any], memory: ClientMemory, places: dict[str, OutputMemory]
+) -> RequestedOutput:
+    place = range_of_grpc(name, parameters, memory)
     if place is None:
         return RequestedOutput(name, True, _class_count(parameters))
     if "classification" in parameters:
         raise InvalidRequest("output can't set both 'shared_memory_region' and 'classification'")
-    return RequestedOutput(name, memory=memory.reserve(*place))
+    places[name] = memory.reserve(*place)
+    return RequestedOutput(name, True)
 
 
 def _class_count(parameters: Mapping[str, Any]) -> int:

@@ -1,25 +1,34 @@
 """ModelInferRequests that are like one before but for their id and the bytes of their tensors.
 
 Such a message is recognised by comparing the bytes around these, which takes a tenth of the time of decoding it. What a
-message means does not depend on the others' bytes, so the same bytes around mean the same request.
+message means does not depend on the others' bytes, so the same bytes around mean the same request. A message whose
+tensors all lie in shared memory is nothing but such bytes, and looked up as a whole: clients write the parameters that
+say where in any order, so one client's requests come in a dozen wordings.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from naiad.core.message import InferRequest
+from naiad.core.client_memory import NO_MEMORY, ClientMemory
+from naiad.core.errors import NaiadError
+from naiad.core.message import InferRequest, RequestedOutput
+from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.grpc.large import fields_of
 from naiad.protocol.limits import Limits
+from naiad.protocol.memory_form import LONGEST_BYTES, MemoryForm, memory_form_of
 from naiad.protocol.request_form import RequestForm, form_of
+from naiad.protocol.shared_memory import REGION
 
-_ID, _RAW_CONTENTS = 3 << 3 | 2, 7 << 3 | 2
+_MODEL, _VERSION, _ID, _RAW_CONTENTS = 1 << 3 | 2, 2 << 3 | 2, 3 << 3 | 2, 7 << 3 | 2
 """Fields as they begin; all have a length."""
 _MOST_FORMS = 512
 _MOST_AROUND_BYTES = 4096
 """Together at most 2 MiB for a server."""
 _MOST_EXCHANGES = 8
 """A client that alternates between requests of the same model and length is only compared, not learnt, after these."""
+_LONGEST_SHORT = 0x7F
+_REGION = REGION.encode()
 
 _Key = tuple[int, bytes]
 
@@ -53,15 +62,22 @@ class _Known:
 class KnownMessages:
     """Those of one server."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, memory: ClientMemory = NO_MEMORY) -> None:
+        """memory: where tensors are that are not in the messages."""
         self._limits = limits
+        self._memory = memory
         self._known: dict[_Key, _Known] = {}
+        self._in_memory: dict[bytes, MemoryForm] = {}
+        """By the message without its id."""
+        self._outputs: dict[tuple[RequestedOutput, ...], tuple[RequestedOutput, ...]] = {}
+        self._seen: set[bytes] = set()
+        """Came once."""
 
     def recall(self, message: bytes) -> InferRequest | None:
         """Return the request, if one like it was learnt; else it must be decoded."""
         known = self._known.get(_key(message))
         if known is None or not known.is_like(message):
-            return None
+            return self._recall_in_memory(message) if self._in_memory and len(message) <= LONGEST_BYTES else None
         if known.id_at == known.id_end:
             return known.form.fill(message, "")
         try:
@@ -71,6 +87,9 @@ class KnownMessages:
 
     def learn(self, message: bytes, request: InferRequest) -> None:
         """Remember a message and the request that it was decoded to, if others can be like it."""
+        if len(message) <= LONGEST_BYTES and _REGION in message:
+            self._learn_in_memory(message)
+            return
         key = _key(message)
         before = self._known.get(key)
         if (before is None and len(self._known) >= _MOST_FORMS) or (before and before.exchanges >= _MOST_EXCHANGES):
@@ -85,10 +104,59 @@ class KnownMessages:
             made = self._known[key] = _Known(message, form, id_at, raw_at)
             made.exchanges = before.exchanges + 1 if before else 0
 
+    def _recall_in_memory(self, message: bytes) -> InferRequest | None:
+        start, end = _id_place(message)
+        form = self._in_memory.get(message[:start] + message[end:])
+        if form is None or end - start > self._limits.id_length:
+            return None
+        try:
+            return form.fill(message, message[start + 2 : end].decode())
+        except (NaiadError, UnicodeDecodeError):
+            return None  # the decoder says what is wrong
+
+    def _learn_in_memory(self, message: bytes) -> None:
+        """Remember a message that comes the second time, but for its id."""
+        start, end = _id_place(message)
+        key = message[:start] + message[end:]
+        if key not in self._seen:
+            if len(self._seen) >= _MOST_FORMS:
+                self._seen.clear()
+            self._seen.add(key)
+            return
+        self._seen.discard(key)
+        if len(self._in_memory) >= _MOST_FORMS or _ID in [tag for tag, *_ in fields_of(key)] or not fields_of(key):
+            return
+        form = memory_form_of(lambda memory: decode(*parse_request(message), self._limits, memory), self._memory)
+        if form is not None:
+            form.outputs = self._outputs.setdefault(form.outputs, form.outputs)
+            self._in_memory[key] = form
+
 
 def _key(message: bytes) -> _Key:
     """Length and, in what clients send, the model's name; all bytes are compared afterwards."""
     return len(message), message[: 2 + message[1]] if len(message) > 1 else b""
+
+
+def _id_place(message: bytes) -> tuple[int, int]:
+    """Return where the field with the id begins and ends, if it stands in its place; else an empty place.
+
+    Its content begins two bytes behind its beginning: longer ones than have a length of one byte are not recognised.
+    """
+    size = len(message)
+    start = 0
+    for tag in (_MODEL, _VERSION, _ID):
+        if start + 1 >= size:
+            break
+        if message[start] != tag:
+            continue
+        length = message[start + 1]
+        end = start + 2 + length
+        if length > _LONGEST_SHORT or end > size:
+            break
+        if tag == _ID:
+            return start, end
+        start = end
+    return 0, 0
 
 
 def _places(message: bytes) -> tuple[tuple[int, int], list[tuple[int, int]]] | None:

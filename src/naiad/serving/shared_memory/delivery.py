@@ -8,12 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import numpy as np
-
 from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import Failed, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse, Respond
-from naiad.core.tensor import Tensor
 from naiad.protocol import binary
 from naiad.serving.model import Cancel
 
@@ -23,8 +20,11 @@ _log = logging.getLogger("naiad.serving")
 class Delivery:
     """The answers of one request on their way; called on the event loop's thread."""
 
-    def __init__(self, request: InferRequest, respond: Respond) -> None:
-        self._places = {output.name: output.memory for output in request.outputs if output.memory is not None}
+    __slots__ = ("_cancel", "_is_over", "_is_withdrawn", "_places", "_respond")
+
+    def __init__(self, places: dict[str, OutputMemory], respond: Respond) -> None:
+        """places: by output."""
+        self._places = places
         self._respond = respond
         self._cancel: Cancel | None = None
         self._is_withdrawn = False
@@ -42,44 +42,48 @@ class Delivery:
         self._is_withdrawn = True
         return None if self._cancel is None else self._cancel()
 
+    def store(self, answer: Answer) -> Answer:
+        """Write an answer's outputs, once; an error if that cannot be."""
+        if not isinstance(answer, InferResponse) or self._is_withdrawn or answer.stored:
+            return answer
+        try:
+            _store(answer, self._places)
+        except NaiadError as error:
+            return error.with_traceback(None)  # which would refer to this frame, which refers to the error
+        except Exception:  # noqa: BLE001 — a mistake of ours costs this answer, not the others of its batch
+            _log.exception("outputs of model '%s' could not be written", answer.model_name)
+            return Failed("internal error")
+        return answer
+
     def __call__(self, answer: Answer, is_last: bool) -> None:
         """Take an answer, write its outputs and pass it on."""
-        if isinstance(answer, InferResponse) and not self._is_withdrawn:
-            try:
-                _store(answer, self._places)
-            except NaiadError as error:
-                answer = error.with_traceback(None)  # which would refer to this frame, which refers to the error
-            except Exception:  # noqa: BLE001 — a mistake of ours costs this answer, not the others of its batch
-                _log.exception("outputs of model '%s' could not be written", answer.model_name)
-                answer = Failed("internal error")
+        answer = self.store(answer)
         if is_last:
             self._is_over = True
             self._places, self._cancel = {}, None  # or they would keep each other, and the regions, from going
         self._respond(answer, is_last)
 
 
+def stored(answer: Answer, respond: Respond) -> Answer:
+    """Return what `respond` will pass on, outputs written: for a model that counts successes and failures before."""
+    return respond.store(answer) if isinstance(respond, Delivery) else answer
+
+
 def _store(answer: InferResponse, places: dict[str, OutputMemory]) -> None:
     """Write all outputs that have a place, or none: sizes are checked before."""
-    stored: list[tuple[OutputMemory, memoryview]] = []
+    pending: list[tuple[OutputMemory, bytes | memoryview]] = []
     for tensor in answer.outputs:
         place = places.get(tensor.name)
         if place is None:
             continue
-        raw = _raw(tensor)
+        raw = binary.view(tensor)
         if len(raw) > place.byte_size:
             raise Failed(
                 f"shared memory size specified with the request for output '{tensor.name}' ({place.byte_size} bytes) "
                 f"should be at least {len(raw)} bytes to hold the results",
                 tensor=tensor.name,
             )
-        stored.append((place, raw))
-    for place, raw in stored:
+        pending.append((place, raw))
+    for place, raw in pending:
         place.write(raw)
     answer.stored = frozenset(places)
-
-
-def _raw(tensor: Tensor) -> memoryview:
-    """The tensor's bytes, not copied if they lie together."""
-    if tensor.datatype == "BYTES":
-        return memoryview(binary.encode_bytes(tensor.data))
-    return np.ascontiguousarray(tensor.data).reshape(-1).view(np.uint8).data

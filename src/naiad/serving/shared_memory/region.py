@@ -15,6 +15,7 @@ import sys
 import weakref
 from mmap import ACCESS_READ, PAGESIZE, mmap
 from stat import S_ISREG
+from typing import NamedTuple
 
 from naiad.core.errors import Failed, InvalidRequest
 
@@ -67,48 +68,55 @@ class Region:
     def read(self, offset: int, byte_size: int) -> memoryview:
         """Return a read-only view. Raises InvalidRequest for what is not, or is no longer, there."""
         check_range(self.name, self.byte_size, offset, byte_size)
+        self._check_size(offset + byte_size)
         start = self._skip + offset
         end = start + byte_size
-        if self._has_holes(offset + byte_size) and byte_size:
-            page = start // PAGESIZE * PAGESIZE
-            if (page, end) not in self._populated:
-                self._populate(page, end)
+        if (start, end) not in self._populated:
+            self._populate(start, end)
         return memoryview(self._mapping)[start:end]
 
-    def write(self, offset: int, data: memoryview) -> None:
-        """Write bytes. Raises InvalidRequest as `read` does, Failed when the system cannot take them."""
-        check_range(self.name, self.byte_size, offset, len(data))
-        self._has_holes(offset + len(data))
+    def reserve(self, offset: int, byte_size: int) -> Place:
+        """Return a place for an output. Raises InvalidRequest for one that is not in the region."""
+        check_range(self.name, self.byte_size, offset, byte_size)
+        return Place(self, offset, byte_size)
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write bytes to a range that has been checked. Raises InvalidRequest as `read` does, Failed for a full system.
+
+        data: a view of single bytes.
+        """
+        size = len(data)
+        self._check_size(offset + size)
         at = self.offset + offset
         try:
-            while len(data):  # the system takes 2 GB at a time
-                written = os.pwrite(self._descriptor, data, at)
-                data = data[written:]
-                at += written
+            written = os.pwrite(self._descriptor, data, at)
+            while written < size:  # the system takes 2 GB at a time
+                written += os.pwrite(self._descriptor, memoryview(data)[written:], at + written)
         except OSError as error:
             raise Failed(f"cannot write to shared memory region '{self.name}': {error.strerror}") from error
 
-    def _has_holes(self, end: int) -> bool:
-        """Return whether there may be pages that nobody has written to yet.
+    def _check_size(self, end: int) -> None:
+        """Raise InvalidRequest if the object no longer has the region's first `end` bytes: touching them would kill us.
 
-        Raises InvalidRequest if the object no longer has the region's first `end` bytes: touching them would kill us. A
-        client that shrinks its object in the moment between this and the use of an input still can.
+        A client that shrinks its object in the moment between this and the use of an input still can. Seeking to the
+        end takes 0.3 µs; `fstat`, which makes an object of all that it finds, 0.8 µs.
         """
-        status = os.fstat(self._descriptor)
-        if status.st_size < self.offset + end:
+        if os.lseek(self._descriptor, 0, os.SEEK_END) < self.offset + end:
             raise InvalidRequest(
                 f"shared memory region '{self.name}' is smaller than when it was registered; unregister it",
                 region=self.name,
             )
-        return status.st_blocks * 512 < status.st_size
 
-    def _populate(self, page: int, end: int) -> None:
+    def _populate(self, start: int, end: int) -> None:
         """Make the system find the pages now, as it may have no memory for those that nobody has written to yet.
 
         Raises Failed then, where reading them would kill the process. Costs as much as copying them would, hence once
-        for each range.
+        for each range, and not at all where the whole object is there.
         """
-        if sys.platform == "linux":
+        status = os.fstat(self._descriptor)
+        has_holes = status.st_blocks * 512 < status.st_size
+        if sys.platform == "linux" and has_holes and start < end:
+            page = start // PAGESIZE * PAGESIZE
             try:
                 self._mapping.madvise(_POPULATE_READ, page, end - page)
             except OSError as error:
@@ -118,25 +126,22 @@ class Region:
                     ) from error
         if len(self._populated) >= _RANGES:
             self._populated.clear()
-        self._populated.add((page, end))
+        self._populated.add((start, end))
 
     def _refused(self) -> InvalidRequest:
         return InvalidRequest(f"failed to register shared memory region '{self.name}': invalid args", region=self.name)
 
 
-class Place:
-    """A part of a region that an output goes to."""
+class Place(NamedTuple):
+    """A part of a region that an output goes to; made by `Region.reserve`."""
 
-    __slots__ = ("_offset", "_region", "byte_size")
+    region: Region
+    offset: int
+    byte_size: int
 
-    def __init__(self, region: Region, offset: int, byte_size: int) -> None:
-        """Raises InvalidRequest for a part that is not in the region."""
-        check_range(region.name, region.byte_size, offset, byte_size)
-        self._region, self._offset, self.byte_size = region, offset, byte_size
-
-    def write(self, data: memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """See `OutputMemory.write`."""
-        self._region.write(self._offset, data)
+        self.region.write(self.offset, data)
 
 
 def _open(key: str) -> int:

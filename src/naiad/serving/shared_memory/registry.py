@@ -29,9 +29,14 @@ class SharedMemory:
         self._most_regions = _quarter_of_open_files() if most_regions is None else most_regions
         self._regions: dict[str, Region] = {}
 
+    @property
+    def has_regions(self) -> bool:
+        """Whether any request can point into memory."""
+        return bool(self._regions)
+
     def check_register(self, name: str) -> None:
         """Raise Unsupported while regions are not allowed, InvalidRequest for a region without a name."""
-        self._check_allowed()
+        self.check_allowed()
         if not name:
             raise InvalidRequest("'region name' is necessary to register system shared memory region")
 
@@ -58,14 +63,14 @@ class SharedMemory:
 
     def register_cuda(self, name: str) -> None:
         """Raise InvalidRequest, or Unsupported while client memory is not allowed."""
-        self._check_allowed()
+        self.check_allowed()
         if not name:
             raise InvalidRequest("'region name' is necessary to register cuda shared memory region")
         raise InvalidRequest(f"failed to register CUDA shared memory region: '{name}', GPUs not supported")
 
     def unregister(self, name: str = "") -> None:
         """Forget a region, or all; one that there is not is no error. Raises Unsupported while it is not allowed."""
-        self._check_allowed()
+        self.check_allowed()
         if name:
             self._regions.pop(name, None)
         else:
@@ -74,7 +79,7 @@ class SharedMemory:
     def unregister_cuda(self, name: str = "") -> None:
         """Do nothing, or raise Unsupported while client memory is not allowed."""
         del name
-        self._check_allowed()
+        self.check_allowed()
 
     def status(self, name: str = "") -> list[dict[str, Any]]:
         """Describe one region, or all in the order of their names. Raises NotFound."""
@@ -95,28 +100,29 @@ class SharedMemory:
             raise NotFound(f"Unable to find cuda shared memory region: '{name}'", region=name)
         return []
 
+    def check_allowed(self) -> None:
+        """See `ClientMemory.check_allowed`."""
+        if not self._is_allowed:
+            raise memory_is_off()
+
     def read(self, region: str, offset: int, byte_size: int) -> memoryview:
         """See `ClientMemory.read`."""
         return self._find(region).read(offset, byte_size)
 
     def reserve(self, region: str, offset: int, byte_size: int) -> Place:
         """See `ClientMemory.reserve`."""
-        return Place(self._find(region), offset, byte_size)
+        return self._find(region).reserve(offset, byte_size)
 
     def close(self) -> None:
         """Forget everything; for a server that stops."""
         self._regions.clear()
 
     def _find(self, name: str) -> Region:
-        self._check_allowed()
         found = self._regions.get(name)
         if found is None:
+            self.check_allowed()
             raise NotFound(f"Unable to find shared memory region: '{name}'", region=name)
         return found
-
-    def _check_allowed(self) -> None:
-        if not self._is_allowed:
-            raise memory_is_off()
 
 
 def _quarter_of_open_files() -> int:

@@ -95,7 +95,10 @@ class InferCall:
         message, contents = parse_request(raw)
         if self._engine.catalog.has_decoupled:  # before anything in the request is judged
             self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
-        request = decode(message, contents, self._limits, self._engine.memory)
+        try:
+            request = decode(message, contents, self._limits, self._engine.memory)
+        except NaiadError as error:
+            raise self._engine.first_error(error, message.model_name, message.model_version) from None
         self._known.learn(raw, request)
         return request
 

@@ -51,7 +51,7 @@ class Servicer:
         self._overview = services.overview
         self._logs = services.logs
         self._limits = limits
-        self._known = KnownMessages(limits)
+        self._known = KnownMessages(limits, services.memory)
         self._streams: set[StreamCall] = set()
         methods = {
             **reading_methods(services),

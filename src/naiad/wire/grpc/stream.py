@@ -8,9 +8,9 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, NaiadError
-from naiad.core.message import Answer, Respond
+from naiad.core.message import Answer, InferRequest, Respond
 from naiad.protocol.grpc.infer_answer import encode_stream, encode_stream_error
-from naiad.protocol.grpc.infer_request import decode, parse_request
+from naiad.protocol.grpc.infer_request import Raws, decode, parse_request
 from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
@@ -82,7 +82,7 @@ class StreamCall:
         place = self._take_place(message if request is None else request)
         try:
             if request is None:
-                request = decode(message, contents, self._limits, self._engine.memory)
+                request = self._decode(message, contents)
                 self._known.learn(raw, request)
             if self.forwarding is not None:
                 self.forwarding.add_metadata(request, self._call.metadata)
@@ -100,6 +100,12 @@ class StreamCall:
             return
         if not place.is_done:
             place.cancel = cancel
+
+    def _decode(self, message: Any, contents: Raws) -> InferRequest:
+        try:
+            return decode(message, contents, self._limits, self._engine.memory)
+        except NaiadError as error:
+            raise self._engine.first_error(error, message.model_name, message.model_version) from None
 
     def _take_place(self, message: Any) -> Place:
         engine = self._engine

@@ -38,7 +38,7 @@ class InferHandler:
         self._forwarding = forwarding
         self._engine = engine
         self._limits = limits
-        self._known = KnownBodies()
+        self._known = KnownBodies(limits, engine.memory)
         self._clock = clock
 
     def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
@@ -67,11 +67,8 @@ class InferHandler:
         submit(self._engine, exchange, request, respond)
 
     def _refuse(self, exchange: Exchange, error: NaiadError, request: InferRequest) -> None:
-        """Answer a request that cannot be read; that there is no such model is said first."""
-        try:
-            self._engine.catalog.find(request.model_name, request.model_version)
-        except NaiadError as unknown:
-            error = unknown
+        """Answer a request that cannot be read."""
+        error = self._engine.first_error(error, request.model_name, request.model_version)
         if self._engine.tracing.is_on:
             note_unreadable(self._engine.tracing, exchange, request, error)
         is_encoding = isinstance(error, Unsupported) and b"content-encoding" in exchange.headers
@@ -84,8 +81,12 @@ class InferHandler:
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         if length is None and body:
-            return infer_json.decode(model, version, body, None, self._limits, self._engine.memory)
-        header_length = 0 if length is None else _parse_length(length, len(body))
+            memory = self._engine.memory
+            if not (memory.has_regions and self._known.may_know(body)):
+                return infer_json.decode(model, version, body, None, self._limits, memory)
+            header_length = len(body)
+        else:
+            header_length = 0 if length is None else _parse_length(length, len(body))
         if header_length == 0:
             config = self._engine.catalog.find(model, version).config
             return decode_raw(config, version, body, self._limits), True
