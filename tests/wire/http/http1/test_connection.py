@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from door import OK, POST, Door
 
@@ -82,6 +84,64 @@ def test_expect_continue() -> None:
     assert door.send(head + b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     door.send(body)
     assert door.exchanges[0].body == b"hello"
+
+
+def test_leave_to_send_a_body_comes_after_the_answers_before_it() -> None:
+    door = Door(answers=False)
+    head, _, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")
+    assert door.send(POST * 2 + head + b"\r\n\r\n") == b""
+    door.exchanges[0].answer(200, b"first")
+    assert door.wire.text.endswith(b"first")
+    door.exchanges[1].answer(200, b"other")
+    assert door.wire.text.endswith(b"other" + b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert door.wire.reading
+    door.send(body)
+    door.exchanges[2].answer(200, b"third")
+    assert door.wire.text.endswith(b"third")
+    assert door.send(head + b"\r\n\r\n").endswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.parametrize("answers_at", [0, 1])
+def test_a_client_that_does_not_wait_for_leave_gets_none(answers_at: int) -> None:
+    """It sends the body together with the head, or a moment later."""
+    door = Door(answers=False)
+    head, _, body = POST.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")
+    for piece in ([POST, head + b"\r\n\r\n" + body], [POST + head + b"\r\n\r\n" + body])[answers_at]:
+        door.send(piece)
+    door.exchanges[0].answer(200, b"hello")
+    door.exchanges[1].answer(200, b"hello")
+    assert door.wire.text == OK * 2
+    assert door.wire.reading
+    assert door.send(POST) == OK * 2
+    door.exchanges[2].answer(200, b"hello")
+    assert door.wire.text == OK * 3
+
+
+async def test_a_client_that_is_done_with_sending_gets_its_answers() -> None:
+    door = Door(answers=False)
+    door.send(POST * 2 + POST[:30])
+    assert door.connection.eof_received()
+    door.exchanges[0].answer(200, b"hello")
+    assert not door.wire.closed
+    door.exchanges[1].answer(200, b"hello")
+    assert door.wire.text == OK * 2
+    assert (door.wire.closed, door.wire.aborted) == (True, False)
+
+
+def test_a_client_that_is_done_and_owed_nothing_is_let_go() -> None:
+    door = Door()
+    door.send(POST + POST[:30])
+    assert not door.connection.eof_received()
+
+
+async def test_a_client_that_is_done_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be gone: nobody can tell before something is sent to it."""
+    monkeypatch.setattr("naiad.wire.http.http1.connection._HALF_OPEN_S", 0)
+    door = Door(answers=False)
+    door.send(POST)
+    assert door.connection.eof_received()
+    while not door.wire.aborted:  # noqa: ASYNC110 - the loop's next turn
+        await asyncio.sleep(0)
 
 
 def test_a_client_that_leaves_cancels_what_it_asked_for() -> None:

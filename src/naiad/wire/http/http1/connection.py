@@ -15,11 +15,13 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.heads import KnownHeads
-from naiad.wire.http.http1.patience import HttpTimes, Stage, Watch, allowed_s
+from naiad.wire.http.http1.patience import HttpTimes, Stage, Watch, allowed_s, stage_of
 from naiad.wire.http.http1.reader import Refusal, RequestReader
 from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HALF_OPEN_S = 0.5
+"""For the answers to a client that sends no more. One that is gone looks the same; what it asked is withdrawn then."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -58,6 +60,8 @@ class HttpConnection(asyncio.Protocol):
         """The client does not read what we write."""
         self._is_closing = False
         """Read no more; close when everything owed is sent."""
+        self._owes_continue = False
+        """A client waits for leave to send a body, behind an answer that it waits for, too."""
         self._is_draining = False
         """The next answer says that the connection closes."""
         self._lingers = False
@@ -69,11 +73,6 @@ class HttpConnection(asyncio.Protocol):
         """Bytes have come since the watch last looked."""
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Nothing is owed to this client."""
-        return not self._exchanges
 
     # asyncio.Protocol
 
@@ -106,15 +105,14 @@ class HttpConnection(asyncio.Protocol):
         self._is_heard = True
         if self._is_closing:
             return
-        if self._reader.is_between and (known := self._heads.recall(data, self.flush)) is not None:
+        if not self._reader.is_between or (known := self._heads.recall(data, self.flush)) is None:
+            self._parse(data)
+        elif known[1]:
             self._begin(*known)
         else:
-            self._parse(data)
+            self._take(known[0])
 
     def _begin(self, exchange: Exchange, missing: int) -> None:
-        if not missing:
-            self._take(exchange)
-            return
         try:
             self._reader.begin(exchange, missing)
         except Refusal as refusal:
@@ -136,6 +134,15 @@ class HttpConnection(asyncio.Protocol):
         if len(self._exchanges) > 1 and self._holds_too_much():
             self._hold()
 
+    def eof_received(self) -> bool:
+        """Stay for a moment if answers are owed: the client may only be done with sending; called by the loop."""
+        if self._transport is None or not self._exchanges or not self._transport.can_write_eof():  # TLS cannot
+            return False
+        self._is_closing = True
+        self._reader.drop()
+        asyncio.get_running_loop().call_later(_HALF_OPEN_S, lambda: self.abort() if self._exchanges else None)
+        return True
+
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
         self._is_unread = True
@@ -149,7 +156,15 @@ class HttpConnection(asyncio.Protocol):
     # requests
 
     def _allow_body(self) -> None:
-        if self._transport is not None and not self._exchanges:  # or it would stand in the middle of an answer
+        self._owes_continue = True
+        if self._exchanges:  # it would stand in the middle of an answer
+            self._hold()
+        else:
+            self._continue()
+
+    def _continue(self) -> None:
+        self._owes_continue = False
+        if self._transport is not None and not self._reader.is_between and not self._is_closing:
             self._transport.write(_CONTINUE)
 
     def _take(self, exchange: Exchange) -> None:
@@ -185,8 +200,10 @@ class HttpConnection(asyncio.Protocol):
         while waiting and not self._is_unread and len(exchanges) - len(waiting) < self._limits.pipelined:
             self._dispatch(waiting.popleft())
         self._is_releasing = False
-        is_free = not waiting and not self._is_unread and not (len(exchanges) > 1 and self._holds_too_much())
-        if is_free and not self._most_exchanges:
+        if self._owes_continue and not exchanges:
+            self._continue()
+        is_free = not (waiting or self._is_unread or self._owes_continue)
+        if is_free and not self._most_exchanges and not (len(exchanges) > 1 and self._holds_too_much()):
             self._most_exchanges = self._limits.pipelined
             if not self._transport.is_closing():
                 self._transport.resume_reading()
@@ -265,26 +282,13 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        stage = self._where(transport)
+        stage = stage_of(transport.get_write_buffer_size(), self._is_closing, len(self._exchanges), self._reader)
         if stage != self._stage or (self._is_heard and stage[0] is Stage.IDLE):
             self._stage, self._stage_since_s, self._is_heard = stage, now_s, False
             return
         limit_s = allowed_s(stage[0], times, self._reader.body_bytes)
         if limit_s is not None and now_s - self._stage_since_s >= limit_s:
             self._time_out(stage[0], transport, limit_s)
-
-    def _where(self, transport: asyncio.Transport) -> tuple[Stage, int]:
-        """Return where the connection stands and a number that changes when it gets on."""
-        reader = self._reader
-        if unsent := transport.get_write_buffer_size():
-            return Stage.SENDING, unsent
-        if self._is_closing and not self._exchanges:
-            return Stage.LINGERING, 0
-        if self._exchanges:
-            return Stage.WORKING, 0
-        if reader.is_between:
-            return Stage.IDLE, 0
-        return (Stage.HEADERS if reader.is_in_headers else Stage.BODY), reader.begun
 
     def _time_out(self, stage: Stage, transport: asyncio.Transport, limit_s: float) -> None:
         if stage is Stage.IDLE:

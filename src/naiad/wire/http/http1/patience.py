@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from naiad.core.clock import Clock
+from naiad.wire.http.http1.reader import RequestReader
 
 _LONGEST_LOOK_S = 5.0
 
@@ -47,6 +48,19 @@ class Stage(Enum):
     """We wait for the client to read."""
     LINGERING = auto()
     """Everything is sent; the client has been told that nothing more is read."""
+
+
+def stage_of(unsent_bytes: int, is_closing: bool, owed: int, reader: RequestReader) -> tuple[Stage, int]:
+    """Return where a connection stands, and a number that changes when it gets on; owed: answers."""
+    if unsent_bytes:
+        return Stage.SENDING, unsent_bytes
+    if is_closing and not owed:
+        return Stage.LINGERING, 0
+    if owed:
+        return Stage.WORKING, 0
+    if reader.is_between:
+        return Stage.IDLE, 0
+    return (Stage.HEADERS if reader.is_in_headers else Stage.BODY), reader.begun
 
 
 def allowed_s(stage: Stage, times: HttpTimes, body_bytes: int) -> float | None:
