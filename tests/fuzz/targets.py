@@ -221,7 +221,7 @@ def shared_memory(data: bytes) -> None:
     ranges = document.get("ranges")
     for at in ranges if isinstance(ranges, list) else []:
         try:
-            wanted = range_of_json({"shared_memory_region": "r", **(at if isinstance(at, dict) else {})})
+            wanted = range_of_json({"shared_memory_region": "r", **(at if isinstance(at, dict) else {})}, memory)
             require(len(memory.read(*wanted)) == wanted.byte_size, wanted)
             memory.reserve(*wanted).write(memoryview(bytes(min(wanted.byte_size, 8192))))
         except NaiadError as error:
