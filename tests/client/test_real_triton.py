@@ -1,15 +1,9 @@
-"""Both clients against NVIDIA's own server, where `make bench` has set it up."""
+"""Both clients against NVIDIA's own server, where `make test-triton` has set it up."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +11,6 @@ import pytest
 
 from naiad.client import AsyncClient, Client
 from naiad.core import errors
-
-ENVIRONMENT = Path(__file__).parents[2] / ".bench" / "env" / "triton"
-FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
-
-pytestmark = pytest.mark.skipif(not FOUND, reason="no Triton here; make bench sets one up in .bench")
 
 CONFIG = """
 backend: "python"
@@ -46,42 +35,14 @@ class TritonPythonModel:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    repository = tmp_path_factory.mktemp("repository")
-    version = repository / "loud" / "1"
+def address(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("triton")
+    version = folder / "models" / "loud" / "1"
     version.mkdir(parents=True)
     (version.parent / "config.pbtxt").write_text(CONFIG)
     (version / "model.py").write_text(MODEL)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    home = FOUND[0].parents[1]
-    command = [
-        str(FOUND[0]), f"--model-repository={repository}", f"--backend-directory={home / 'backends'}",
-        "--http-address=127.0.0.1", f"--http-port={port}", "--allow-grpc=false", "--allow-metrics=false",
-    ]  # fmt: skip
-    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": str(home / "external_libs")}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "Started HTTPService" in line:  # it says so just before it listens
-                break
-        wait_listening(port)
-        yield f"127.0.0.1:{port}"
-        process.terminate()
-        process.stderr.read()
-    shutil.rmtree(repository)
-
-
-def wait_listening(port: int) -> None:
-    for _ in range(1000):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except ConnectionRefusedError:
-            threading.Event().wait(0.005)
-        else:
-            return
-    raise TimeoutError(f"Triton does not listen on port {port}")
+    with real_triton(folder / "models", folder / "log") as triton:
+        yield "{}:{}".format(*triton.http)
 
 
 def test_infer(address: str) -> None:

@@ -1,4 +1,4 @@
-"""The same loads and unloads at NVIDIA's own server and at ours, where `make bench` has set it up.
+"""The same loads and unloads at NVIDIA's own server and at ours, where `make test-triton` has set it up.
 
 Statuses and words are equal; ours may say more after the words of APPENDED.
 """
@@ -6,10 +6,7 @@ Statuses and words are equal; ours may say more after the words of APPENDED.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -24,8 +21,6 @@ from naiad.testing import running_server
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".bench" / "env" / "triton"
-FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
 ONNX = ROOT / "tests" / "data" / "model_repository" / "simple" / "1" / "model.onnx"
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -91,11 +86,6 @@ APPENDED = ("at least one version must be available under the version policy of 
 """Where ours says more after the same words."""
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 def write(folder: Path, name: str, backend: str, put: Callable[[Path], object], *versions: int, more: str = "") -> None:
     (folder / name).mkdir(parents=True)
     (folder / name / "config.pbtxt").write_text(CONFIG.format(name=name, backend=backend) + more)
@@ -122,31 +112,17 @@ def repositories(folder: Path, backend: str, put: Callable[[Path], object]) -> l
 
 
 @pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+def triton(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[tuple[int, int]]:
     """Ports of the real server."""
-    if not FOUND:
-        pytest.skip("no Triton here; make bench sets one up in .bench")
     folder = tmp_path_factory.mktemp("triton")
 
     def put(version: Path) -> None:
         (version / "model.py").write_text(PYTHON_MODEL)
 
-    sources = repositories(folder, 'backend: "python"', put)
-    http_port, grpc_port = free_port(), free_port()
-    home = FOUND[0].parents[1]
-    command = [
-        str(FOUND[0]), *(f"--model-repository={source}" for source in sources),
-        f"--backend-directory={home / 'backends'}", "--model-control-mode=explicit", "--load-model=a",
-        "--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}", "--http-address=127.0.0.1",
-        f"--http-port={http_port}", "--allow-metrics=false",
-    ]  # fmt: skip
-    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": str(home / "external_libs")}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as process:
-        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
-        yield http_port, grpc_port
-        process.terminate()
+    one, two = repositories(folder, 'backend: "python"', put)
+    options = (f"--model-repository={two}", "--model-control-mode=explicit", "--load-model=a")
+    with real_triton(one, folder / "log", options) as server:
+        yield server.http[1], int(server.grpc.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The same trace and log settings at NVIDIA's own server and at ours, and the traces that both write.
 
-For where `make bench` has set it up.
+For where `make test-triton` has set it up.
 
 Answers, statuses and words are equal but for those of DIFFERENT, and each of those has its reason on the page
 docs/reference/differences.md.
@@ -10,11 +10,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sysconfig
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -31,8 +26,6 @@ from naiad.wire.grpc.servicer import SERVICE
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = ROOT / ".bench" / "env" / "triton"
-FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
 PAGE = ROOT / "docs" / "reference" / "differences.md"
 
 CONFIG = """
@@ -147,11 +140,6 @@ class Peer(NamedTuple):
     file: Path
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 def repository(folder: Path, backend: str) -> Path:
     (folder / "ident" / "1").mkdir(parents=True)
     (folder / "ident" / "config.pbtxt").write_text(CONFIG.format(backend=backend))
@@ -164,32 +152,13 @@ def options(file: Path) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+def triton(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[Peer]:
     """The real server."""
-    if not FOUND:
-        pytest.skip("no Triton here; make bench sets one up in .bench")
     folder = tmp_path_factory.mktemp("triton")
-    home = FOUND[0].parents[1]
-    stub = home / "backends" / "python" / "triton_python_backend_stub"
-    if not stub.exists():
-        shutil.copy(
-            home.parent.parent / "pytriton" / "tritonserver" / "python_backend_stubs" / "3.11" / stub.name, stub
-        )
-    http_port, grpc_port = free_port(), free_port()
-    command = [
-        str(FOUND[0]), f"--model-repository={repository(folder / 'models', 'python')}",
-        f"--backend-directory={home / 'backends'}", "--http-address=127.0.0.1", f"--http-port={http_port}",
-        "--grpc-address=127.0.0.1", f"--grpc-port={grpc_port}", "--allow-metrics=false",
-        *(f"--trace-config={one}" for one in options(folder / "trace.json")),
-    ]  # fmt: skip
-    libraries = f"{sysconfig.get_config_var('LIBDIR')}:{home.parents[1] / 'nvidia_pytriton.libs'}"
-    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": libraries}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=60)
-        yield Peer(f"127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}", folder / "trace.json")
-        process.terminate()
+    file = folder / "trace.json"
+    tracing = tuple(f"--trace-config={one}" for one in options(file))
+    with real_triton(repository(folder / "models", "python"), folder / "log", tracing) as server:
+        yield Peer("{}:{}".format(*server.http), server.grpc, file)
 
 
 @pytest.fixture(scope="module")

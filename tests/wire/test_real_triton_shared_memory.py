@@ -1,4 +1,4 @@
-"""The same calls about shared memory to NVIDIA's own server and to ours, where `make bench` has set it up.
+"""The same calls about shared memory to NVIDIA's own server and to ours, where `make test-triton` has set it up.
 
 Answers, statuses and words are equal but for those that carry a sentence, and each of these stands with its reason on
 the page docs/reference/differences.md.
@@ -7,10 +7,7 @@ the page docs/reference/differences.md.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +28,6 @@ grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements
 ROOT = Path(__file__).parents[2]
 SIMPLE = ROOT / "tests" / "data" / "model_repository" / "simple"
 OBJECTS = Path("/dev") / "shm"
-ENVIRONMENT = ROOT / ".bench" / "env" / "triton"
-FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
 PAGE = ROOT / "docs" / "reference" / "differences.md"
 PYTHON_MODEL = """
 import triton_python_backend_utils as triton
@@ -106,34 +101,20 @@ def shared(http_port: int, grpc_port: int) -> Iterator[Server]:
         path.unlink()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def triton(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[Server]:
     """The real server."""
-    if not FOUND:
-        pytest.skip("no Triton here; make bench sets one up in .bench")
-    model = tmp_path_factory.mktemp("triton") / "simple"
+    folder = tmp_path_factory.mktemp("triton")
+    model = folder / "models" / "simple"
     (model / "1").mkdir(parents=True)
     config = (SIMPLE / "config.pbtxt").read_text()
     (model / "config.pbtxt").write_text(config.replace('platform: "onnxruntime_onnx"', 'backend: "python"'))
     (model / "1" / "model.py").write_text(PYTHON_MODEL)
-    ports = free_port(), free_port()
-    home = FOUND[0].parents[1]
-    command = [
-        str(FOUND[0]), f"--model-repository={model.parent}", f"--backend-directory={home / 'backends'}",
-        "--grpc-address=127.0.0.1", f"--grpc-port={ports[1]}", "--http-address=127.0.0.1", f"--http-port={ports[0]}",
-        "--allow-metrics=false",
-    ]  # fmt: skip
-    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": str(home / "external_libs")}
-    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as process:
-        with shared(*ports) as server:
-            yield server
-        process.terminate()
+    with (
+        real_triton(model.parent, folder / "log") as running,
+        shared(running.http[1], int(running.grpc.rpartition(":")[2])) as server,
+    ):
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,8 @@
-"""The same requests to a decoupled model at NVIDIA's own server and at ours, where `make bench` has set it up."""
+"""The same requests to a decoupled model at NVIDIA's own server and at ours, where `make test-triton` has set it up."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,8 +19,6 @@ from naiad.testing import running_server
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
 
 ROOT = Path(__file__).parents[3]
-ENVIRONMENT = ROOT / ".bench" / "env" / "triton"
-FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
 PAGE = ROOT / "docs" / "reference" / "differences.md"
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -136,18 +131,14 @@ def stream(channel: Any, raw: bytes, metadata: Any) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    if not FOUND:
-        pytest.skip("no Triton here; make bench sets one up in .bench")
-    folder = tmp_path_factory.mktemp("triton")
-    (folder / "repeat" / "1").mkdir(parents=True)
-    (folder / "repeat" / "config.pbtxt").write_text(CONFIG)
-    (folder / "repeat" / "1" / "model.py").write_text(PYTHON_MODEL)
+def both(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[Both]:
+    repository = tmp_path_factory.mktemp("triton") / "models"
+    (repository / "repeat" / "1").mkdir(parents=True)
+    (repository / "repeat" / "config.pbtxt").write_text(CONFIG)
+    (repository / "repeat" / "1" / "model.py").write_text(PYTHON_MODEL)
     with ExitStack() as stack:
-        http, rpc = free_ports()
-        start_triton(stack, folder, http, rpc)
-        theirs = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{rpc}"))
-        grpc.channel_ready_future(theirs).result(timeout=60)
+        triton = stack.enter_context(real_triton(repository, repository.parent / "log"))
+        theirs = stack.enter_context(grpc.insecure_channel(triton.grpc))
         running = stack.enter_context(running_server())
 
         async def add() -> None:
@@ -155,25 +146,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
         running.run(add)
         ours = stack.enter_context(grpc.insecure_channel(running.grpc_address))
-        yield Both((f"127.0.0.1:{http}", theirs), (running.address, ours))
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]
-
-
-def start_triton(stack: ExitStack, repository: Path, http: int, rpc: int) -> None:
-    home = FOUND[0].parents[1]
-    command = [
-        str(FOUND[0]), f"--model-repository={repository}", f"--backend-directory={home / 'backends'}",
-        "--http-address=127.0.0.1", f"--http-port={http}", "--grpc-address=127.0.0.1", f"--grpc-port={rpc}",
-        "--allow-metrics=false",
-    ]  # fmt: skip
-    search = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-    variables = os.environ | {"PATH": search, "LD_LIBRARY_PATH": str(home / "external_libs")}
-    process = stack.enter_context(subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL))
-    stack.callback(process.terminate)
+        yield Both(("{}:{}".format(*triton.http), theirs), (running.address, ours))
 
 
 @pytest.mark.parametrize("name", STREAMS)
