@@ -61,8 +61,9 @@ def decode(
     entries = document.get("inputs", MISSING)
     if type(entries) is not list:
         read_list("inputs", entries)
-    _take_inputs(request, entries, tail, limits, memory)
-    if b"true" in head or b"false" in head:
+    has_numbers = _take_inputs(request, entries, tail, limits, memory)
+    # One letter is looked for much faster than a word, and in numbers and the protocol's own words neither is common.
+    if has_numbers and ((b"r" in head and b"true" in head) or (b"l" in head and b"false" in head)):
         for entry in entries:
             if "data" in entry:
                 tensor_json.refuse_booleans(entry["datatype"], entry["data"])
@@ -87,10 +88,12 @@ def _take_parameters(request: InferRequest, parameters: Any, limits: Limits) -> 
 
 def _take_inputs(
     request: InferRequest, entries: list[Any], tail: memoryview | None, limits: Limits, memory: ClientMemory
-) -> None:
+) -> bool:
+    """Put every input into the request; returns whether any has its numbers in the JSON."""
     if len(entries) > limits.tensors:
         raise too_many("inputs", len(entries), limits.tensors)
     inputs = request.inputs
+    has_numbers = False
     at = 0
     for entry in entries:
         is_plain = type(entry) is dict and "data" in entry and "parameters" not in entry
@@ -113,11 +116,13 @@ def _take_inputs(
             tensor = tensor_json.decode_strings(name, shape, entry["data"], request, limits)
         else:
             tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits)
+            has_numbers = True
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if tail is not None and at != len(tail):
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
+    return has_numbers
 
 
 def _check_tail(request: InferRequest, entries: list[Any], tail: memoryview | None) -> None:

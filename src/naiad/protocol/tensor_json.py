@@ -117,14 +117,18 @@ def _flatten(data: list[Any]) -> list[Any]:
 def decode_strings(name: str, shape: list[int], data: Any, request: InferRequest, limits: Limits) -> Tensor:
     """Make a BYTES tensor. Raises MalformedBody when there is anything but strings, InvalidRequest for their number."""
     count = prod(shape)
-    check_strings(name, count, 0, limits)
+    if count > limits.string_elements:
+        check_strings(name, count, 0, limits)
+    is_flat = len(read_list("data", data)) == count and list not in map(type, data)
     try:
-        values = [value.encode() for value in _flatten(read_list("data", data))]
+        values = [value.encode() for value in (data if is_flat else _flatten(data))]
     except AttributeError as error:
         raise MalformedBody("Unable to parse JSON bytes array: attempt to access JSON non-string as string") from error
     if len(values) != count:
         raise wrong_size(name, BY_NAME["BYTES"], count, len(values), request)
-    check_strings(name, count, max(map(len, values), default=0), limits)
+    longest = len(values[0]) if count == 1 else max(map(len, values), default=0)
+    if longest > limits.string_bytes:
+        check_strings(name, count, longest, limits)
     return bytes_tensor(name, values, tuple(shape))
 
 
