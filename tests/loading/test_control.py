@@ -26,7 +26,7 @@ async def test_none_loads_everything(repository: Path, put: Put) -> None:
     async with Fixture(repository) as server:
         assert server.all_loaded
         assert await server.states() == {"a/1": "READY", "b/2": "READY"}
-        assert server.control.offered() == {"a": "", "b": ""}
+        assert await server.control.offered() == {"a": "", "b": ""}
 
 
 async def test_none_tells_what_failed_and_serves_the_rest(repository: Path, put: Put) -> None:
@@ -207,7 +207,7 @@ async def test_a_failed_load_is_tried_again_as_often_as_wanted(
 async def test_a_checkpoint_and_its_view_come_and_go_together(tmp_path: Path) -> None:
     source = f"tiny={tiny_checkpoint(tmp_path / 'm')}"
     async with Fixture(source, model_control_mode="explicit") as server:
-        assert server.control.offered() == {"tiny": ""}
+        assert await server.control.offered() == {"tiny": ""}
         assert await server.states() == {}
         await server.load("tiny")
         both = {"tiny.tensors/1": "READY", "tiny/1": "READY"}
@@ -240,7 +240,7 @@ async def test_a_model_from_a_hub_is_fetched_when_it_is_asked_for(tmp_path: Path
         hub.add_folder("org/tiny", checkpoint)
         fetching = FetchSettings(endpoint=hub.url, cache_dir=tmp_path / "cache")
         async with Fixture("hf://org/tiny", fetching=fetching, model_control_mode="explicit") as server:
-            assert server.control.offered() == {"tiny": ""}
+            assert await server.control.offered() == {"tiny": ""}
             assert not (tmp_path / "cache").exists()
             await server.load("tiny")
             assert (await server.states())["tiny/1"] == "READY"

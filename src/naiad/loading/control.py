@@ -92,9 +92,9 @@ class Control:
         self._check_request(name)
         return self._keep(self._models.unload(self._models.unit_of(name)))
 
-    def offered(self) -> Mapping[str, str]:
+    async def offered(self) -> Mapping[str, str]:
         """See `ModelControl.offered`."""
-        survey = self._sources.survey()
+        survey = await _in_background(self._sources.survey)
         return {name: AMBIGUOUS if survey.is_ambiguous(name) else "" for name in survey.origins}
 
     async def look_again(self) -> None:

@@ -35,8 +35,8 @@ class ModelControl(Protocol):
         """Take a model out of service; unknown ones are out of it already. Raises NotReady, InvalidRequest."""
         ...
 
-    def offered(self) -> Mapping[str, str]:
-        """Names of all models that could be loaded; with each why it cannot be, if it cannot."""
+    async def offered(self) -> Mapping[str, str]:
+        """Look which models could be loaded now; with each why it cannot be, if it cannot."""
         ...
 
 
@@ -51,7 +51,7 @@ class FixedModels:
         """Raise NotReady."""
         raise not_explicit()
 
-    def offered(self) -> Mapping[str, str]:
+    async def offered(self) -> Mapping[str, str]:
         """Give nothing."""
         return {}
 

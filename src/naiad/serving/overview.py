@@ -77,12 +77,13 @@ class Overview:
             raise InvalidRequest(f"requested model '{name}' is not available")
         return rows
 
-    def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
+    async def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
         """Return the rows of the repository index: versions by state, and models never loaded by name only."""
+        offered = {} if only_ready else await self._control.offered()
         rows = self._catalog.index()
         if only_ready:
             return [row for row in rows if row["state"] == State.READY]
-        for name, problem in self._control.offered().items():
+        for name, problem in offered.items():
             if not self._catalog.knows(name):
                 rows.append({"name": name, **({"state": "UNAVAILABLE", "reason": problem} if problem else {})})
         return sorted(rows, key=lambda row: str(row["name"]))

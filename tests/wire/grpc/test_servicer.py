@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable
@@ -130,8 +131,15 @@ class Door:
 
     def ask(self, method: str, /, **fields: Any) -> Any:
         """The answer of a unary method, or the status and words it fails with."""
+        return self.read(method, self.send(method, **fields))
+
+    def send(self, method: str, /, **fields: Any) -> ListCall:
         call = self.open(method)
         call.receive(message_class(f"{method}Request")(**fields).SerializeToString(), ends=True)
+        return call
+
+    def read(self, method: str, call: ListCall) -> Any:
+        """What `ask` answers."""
         if call.ends != [("OK", "")]:
             assert not call.sent
             return call.ends[0]
@@ -158,8 +166,17 @@ def test_methods_that_read() -> None:
     (row,) = door.ask("ModelStatistics").model_stats
     assert (row.name, row.execution_count, row.batch_stats[0].batch_size) == ("held", 1, 3)
     assert row.batch_stats[0].compute_infer.ns == 200_000_000
-    (entry,) = door.ask("RepositoryIndex", ready=True).models
-    assert (entry.name, entry.version, entry.state) == ("held", "1", "READY")
+
+
+async def test_the_index_is_answered_once_it_has_been_looked_up() -> None:
+    door = Door()
+    for ready in (True, False):
+        call = door.send("RepositoryIndex", ready=ready)
+        assert not call.sent
+        for _ in range(3):  # turns of the loop
+            await asyncio.sleep(0)
+        (entry,) = door.read("RepositoryIndex", call).models
+        assert (entry.name, entry.version, entry.state) == ("held", "1", "READY")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.features import SERVICE
 from naiad.wire.grpc.infer import InferCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
-from naiad.wire.grpc.methods.method import Method
+from naiad.wire.grpc.methods.method import Answer, Method, Waited
 from naiad.wire.grpc.methods.reading import reading_methods
 from naiad.wire.grpc.methods.repository import repository_methods
 from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
@@ -96,21 +96,28 @@ class Servicer:
 def _answer_once(call: Call, name: str, method: Method) -> None:
     """Answer a unary call, at once or when what its method waits for is done."""
 
-    def make(raw: bytes) -> bytes | asyncio.Future[None]:
+    def write(answer: Answer | None) -> bytes:
+        return b"" if answer is None else encode(f"{name}Response", answer)
+
+    def make(raw: bytes) -> bytes | Waited:
         made = method(parse(f"{name}Request", raw))
-        return made if isinstance(made, asyncio.Future) else encode(f"{name}Response", made)
+        return made if isinstance(made, asyncio.Future) else write(made)
 
-    _once(call, make)
+    _once(call, make, write)
 
 
-def _once(call: Call, make: Callable[[bytes], bytes | asyncio.Future[None]]) -> None:
-    """Answer the first message and end the call."""
-    call.on_message = lambda raw: _settle(call, lambda: make(raw))
+def _once(
+    call: Call, make: Callable[[bytes], bytes | Waited], write: Callable[[Answer | None], bytes] | None = None
+) -> None:
+    """Answer the first message and end the call. write: makes the message of an answer that `make` waits for."""
+    call.on_message = lambda raw: _settle(call, lambda: make(raw), write)
     call.on_end = lambda: call.finish("INTERNAL", "the call ended without a message")
 
 
-def _settle(call: Call, make: Callable[[], bytes | asyncio.Future[None]]) -> None:
-    """Send the message that `make` gives and end the call; a future is waited for, and its message is empty."""
+def _settle(
+    call: Call, make: Callable[[], bytes | Waited], write: Callable[[Answer | None], bytes] | None = None
+) -> None:
+    """Send the message that `make` gives and end the call; a future is waited for."""
     try:
         made = make()
     except NaiadError as error:
@@ -121,8 +128,9 @@ def _settle(call: Call, make: Callable[[], bytes | asyncio.Future[None]]) -> Non
         call.finish("INTERNAL", mistake(call))
     else:
         if isinstance(made, asyncio.Future):
+            assert write is not None
             call.on_message = call.on_end = None
-            made.add_done_callback(lambda done: _settle(call, lambda: done.result() or b""))
+            made.add_done_callback(lambda done: _settle(call, lambda: write(done.result())))
         else:
             call.send(made)
             call.finish()

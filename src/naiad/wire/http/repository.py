@@ -6,6 +6,8 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import orjson
+
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotReady, Unsupported
 from naiad.core.features import Feature
 from naiad.protocol.json_body import parse_json, read_boolean
@@ -13,7 +15,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import internal_error, read_body, safe, send_json
+from naiad.wire.http.answering import internal_error, read_body, safe
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -39,7 +41,7 @@ def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: s
         only_ready = _document(exchange, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
-    send_json(exchange, overview.index(only_ready=only_ready))
+    _answer_when_done(exchange, asyncio.ensure_future(overview.index(only_ready=only_ready)))
 
 
 def _load(exchange: Exchange, control: ModelControl, limits: Limits, model: str, repository: str = "") -> None:
@@ -83,14 +85,14 @@ def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
     return parameters
 
 
-def _answer_when_done(exchange: Exchange, future: asyncio.Future[None]) -> None:
+def _answer_when_done(exchange: Exchange, future: asyncio.Future[Any]) -> None:
     """Answer once the work is done; should the client have left by then, the answer goes nowhere."""
     future.add_done_callback(partial(_answer, exchange))
 
 
-def _answer(exchange: Exchange, future: asyncio.Future[None]) -> None:
+def _answer(exchange: Exchange, future: asyncio.Future[Any]) -> None:
     try:
-        future.result()
+        document = future.result()
     except NaiadError as error:
         exchange.fail(http_status(error), error.message)
     except asyncio.CancelledError:
@@ -98,4 +100,4 @@ def _answer(exchange: Exchange, future: asyncio.Future[None]) -> None:
     except Exception:  # noqa: BLE001 — whatever happens, who asked is answered
         internal_error(exchange)
     else:
-        exchange.answer(200, b"", b"application/json")
+        exchange.answer(200, b"" if document is None else orjson.dumps(document), b"application/json")

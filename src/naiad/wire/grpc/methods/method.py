@@ -9,5 +9,8 @@ from typing import Any
 Answer = Mapping[str, Any]
 """An answer as JSON values."""
 
-Method = Callable[[Any], Answer | asyncio.Future[None]]
-"""Takes the request message; gives the answer, or what to wait for before the empty one; or raises NaiadError."""
+Waited = asyncio.Future[Answer] | asyncio.Future[None]
+"""An answer that takes its time; None: the empty one."""
+
+Method = Callable[[Any], Answer | Waited]
+"""Takes the request message; gives the answer, or what to wait for; or raises NaiadError, which the future may, too."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, Unsupported
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.grpc.methods.method import Method
+from naiad.wire.grpc.methods.method import Answer, Method
 from naiad.wire.services import Services
 
 
@@ -28,9 +27,13 @@ def _refuse_repository_name(request: Any) -> None:
         raise Unsupported("'repository_name' specification is not supported")
 
 
-def _index(overview: Overview, request: Any) -> Mapping[str, Any]:
+def _index(overview: Overview, request: Any) -> asyncio.Future[Answer]:
     _refuse_repository_name(request)
-    return {"models": overview.index(only_ready=request.ready)}
+
+    async def index() -> Answer:
+        return {"models": await overview.index(only_ready=request.ready)}
+
+    return asyncio.ensure_future(index())
 
 
 def _load(control: ModelControl, request: Any) -> asyncio.Future[None]:
