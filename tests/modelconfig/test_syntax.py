@@ -87,6 +87,20 @@ def test_a_mistake_in_pbtxt_is_named_with_its_place(text: str, expected: str) ->
     assert expected in caught.value.message
 
 
+@pytest.mark.parametrize("wrong", [r"\d", r"\500", r"\ ", r"\\\d", r"\N{DIGIT ONE}"])
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_what_is_no_escape(wrong: str, quote: str) -> None:
+    text = f'# it\'s no \\d "\nname: "m"\nbackend: {quote}a{wrong}b{quote}'
+    with pytest.raises(InvalidConfiguration, match=r"^c:3:\d+: '\\.+' is no escape; write a backslash as"):
+        parse_pbtxt(text, "c")
+
+
+def test_escapes() -> None:
+    text = r"""name: "a\\d\n\101\x42\u00e9\"\'" backend: 'it\'s "\\d"' """
+    assert parse_pbtxt(text)["name"] == "a\\d\nAB\u00e9\"'"
+    assert parse_pbtxt(text)["backend"] == 'it\'s "\\d"'
+
+
 def test_the_origin_and_the_line_are_in_the_error() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         parse_pbtxt('\nfoo: "x"', "models/m/config.pbtxt")

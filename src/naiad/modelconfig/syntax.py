@@ -22,6 +22,12 @@ MAX_CHARACTERS = 4 << 20
 MAX_REASON = 300
 """Characters of protobuf's own words, which may hold a whole line of the file."""
 
+STRING_OR_COMMENT = re.compile(r"""#.*|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"?|'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'?""")
+"""Never goes back, and takes a string without an end to the end of its line: one pass, whatever is read."""
+ESCAPE = re.compile(r"\\([4-7][0-7]{2}|.)")
+ESCAPES = frozenset("abfnrtvxuU\\'\"01234567")
+"""What may follow a backslash. protobuf in Python leaves others as they are and warns; in C++ they are errors."""
+
 UNKNOWN_IN_TEXT = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[^"]*)"')
 UNKNOWN_ENUM = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\S+?)\.?$')
 UNKNOWN_ENUM_IN_JSON = re.compile(r"Invalid enum value (?P<name>.*) for enum type (?P<type>[\w.]+)")
@@ -35,6 +41,7 @@ def parse_pbtxt(text: str | bytes, origin: str = "config.pbtxt") -> Document:
 
     _check_size(text, origin)
     text = _decode(text, origin)
+    _check_escapes(text, origin)
     message = config_class()()
     try:
         text_format.Parse(text, message)
@@ -132,6 +139,18 @@ def _check_size(text: str | bytes, origin: str) -> None:
         raise InvalidConfiguration(
             f"{origin}: {len(text)} characters; a model configuration may have {MAX_CHARACTERS}", origin=origin
         )
+
+
+def _check_escapes(text: str, origin: str) -> None:
+    for token in STRING_OR_COMMENT.finditer(text) if "\\" in text else ():
+        for escape in ESCAPE.finditer(token[0]) if token[0][0] != "#" else ():
+            if escape[1] not in ESCAPES:
+                at = token.start() + escape.start()
+                line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+                raise InvalidConfiguration(
+                    f"{origin}:{line}:{column}: '{escape[0]}' is no escape; write a backslash as '\\\\'",
+                    origin=origin, line=line, column=column,
+                )  # fmt: skip
 
 
 def _decode(text: str | bytes, origin: str) -> str:
