@@ -80,7 +80,7 @@ def test_ids_that_never_come_again_are_not_learnt() -> None:
         raw, length = body(id=str(number))
         known.learn(*plain(raw, length), raw, length)
     assert not known._known
-    assert len(known._seen) <= 512
+    assert len(known._known.seen) <= 512
 
 
 @pytest.mark.parametrize(

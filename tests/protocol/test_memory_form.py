@@ -20,6 +20,7 @@ from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
+from naiad.protocol.recurring import MOST_KEPT
 
 LIMITS = Limits()
 FIRST, SECOND = np.arange(8, dtype=np.int16).tobytes(), np.arange(8, 16, dtype=np.int16).tobytes()
@@ -206,8 +207,10 @@ def test_what_is_remembered_is_bounded() -> None:
         raw = message(model_version=str(number), inputs="r", outputs="")
         for _ in range(1 + number % 2):
             known.learn(raw, plain(raw, memory))
-    assert len(known._in_memory) == 512
-    assert len(known._seen) <= 512
+    assert 0 < len(known._in_memory) <= MOST_KEPT
+    assert len(known._in_memory.seen) <= MOST_KEPT
+    last = message(model_version="1499", inputs="r", outputs="")
+    assert known.recall(last) is not None  # it is emptied when full, not closed
 
 
 @st.composite

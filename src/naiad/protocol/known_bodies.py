@@ -14,12 +14,11 @@ from naiad.core.message import InferRequest
 from naiad.protocol import infer_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.memory_form import LONGEST_BYTES, MemoryForm, memory_form_of
+from naiad.protocol.recurring import Recurring
 from naiad.protocol.request_form import RequestForm, form_of
 from naiad.protocol.shared_memory import REGION
 
-_MOST_FORMS = 512
 _LONGEST_HEADER_BYTES = 4096
-"""Together at most 2 MiB for a server."""
 
 _REGION = REGION.encode()
 
@@ -34,9 +33,8 @@ class KnownBodies:
         """memory: where tensors are that are not in the bodies."""
         self._limits = limits or Limits()
         self._memory = memory
-        self._known: dict[_Key, tuple[RequestForm | MemoryForm, bool]] = {}
-        self._seen: set[_Key] = set()
-        """Came once; a JSON part that has an id of its own never comes again and is not learnt."""
+        self._known: Recurring[_Key, tuple[RequestForm | MemoryForm, bool]] = Recurring()
+        """A JSON part that has an id of its own never comes again and is not learnt."""
 
     def recall(self, model: str, version: str, body: bytes, header_length: int) -> tuple[InferRequest, bool] | None:
         """Return what `infer_json.decode` would, if it was learnt; else the body must be decoded."""
@@ -55,22 +53,18 @@ class KnownBodies:
 
     def learn(self, request: InferRequest, binary_default: bool, body: bytes, header_length: int) -> None:
         """Remember a body and what it was decoded to, if it is all binary and comes the second time."""
-        if header_length > _LONGEST_HEADER_BYTES or len(self._known) >= _MOST_FORMS:
+        if header_length + len(request.model_name) > _LONGEST_HEADER_BYTES:
             return
         key = (request.model_name, request.model_version, len(body), body[:header_length])
-        if key not in self._seen:
-            if len(self._seen) >= _MOST_FORMS:
-                self._seen.clear()
-            self._seen.add(key)
+        if self._known.is_first(key):
             return
-        self._seen.discard(key)
         form: RequestForm | MemoryForm | None
         if header_length == len(body):
             form = self._form_in_memory(request, body) if self.may_know(body) else None
         else:
             form = _form_in_body(request, body, header_length)
         if form is not None:
-            self._known[key] = (form, binary_default)
+            self._known.keep(key, (form, binary_default))
 
     def _form_in_memory(self, request: InferRequest, body: bytes) -> MemoryForm | None:
         def decode(memory: ClientMemory) -> InferRequest:

@@ -17,14 +17,13 @@ from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.grpc.large import fields_of
 from naiad.protocol.limits import Limits
 from naiad.protocol.memory_form import LONGEST_BYTES, MemoryForm, memory_form_of
+from naiad.protocol.recurring import MOST_KEPT, Recurring
 from naiad.protocol.request_form import RequestForm, form_of
 from naiad.protocol.shared_memory import REGION
 
 _MODEL, _VERSION, _ID, _RAW_CONTENTS = 1 << 3 | 2, 2 << 3 | 2, 3 << 3 | 2, 7 << 3 | 2
 """Fields as they begin; all have a length."""
-_MOST_FORMS = 512
 _MOST_AROUND_BYTES = 4096
-"""Together at most 2 MiB for a server."""
 _MOST_EXCHANGES = 8
 """A client that alternates between requests of the same model and length is only compared, not learnt, after these."""
 _LONGEST_SHORT = 0x7F
@@ -66,12 +65,10 @@ class KnownMessages:
         """memory: where tensors are that are not in the messages."""
         self._limits = limits
         self._memory = memory
-        self._known: dict[_Key, _Known] = {}
-        self._in_memory: dict[bytes, MemoryForm] = {}
+        self._known: Recurring[_Key, _Known] = Recurring()
+        self._in_memory: Recurring[bytes, MemoryForm] = Recurring()
         """By the message without its id."""
         self._outputs: dict[tuple[RequestedOutput, ...], tuple[RequestedOutput, ...]] = {}
-        self._seen: set[bytes] = set()
-        """Came once."""
 
     def recall(self, message: bytes) -> InferRequest | None:
         """Return the request, if one like it was learnt; else it must be decoded."""
@@ -92,7 +89,7 @@ class KnownMessages:
             return
         key = _key(message)
         before = self._known.get(key)
-        if (before is None and len(self._known) >= _MOST_FORMS) or (before and before.exchanges >= _MOST_EXCHANGES):
+        if before.exchanges >= _MOST_EXCHANGES if before else self._known.is_first(key):
             return
         places = _places(message)
         if places is None:
@@ -101,8 +98,9 @@ class KnownMessages:
         is_small = raw_at[0][0] <= _MOST_AROUND_BYTES and id_at[1] - id_at[0] <= self._limits.id_length
         form = form_of(request, message, raw_at) if is_small else None
         if form is not None:
-            made = self._known[key] = _Known(message, form, id_at, raw_at)
+            made = _Known(message, form, id_at, raw_at)
             made.exchanges = before.exchanges + 1 if before else 0
+            self._known.keep(key, made)
 
     def _recall_in_memory(self, message: bytes) -> InferRequest | None:
         start, end = _id_place(message)
@@ -118,18 +116,14 @@ class KnownMessages:
         """Remember a message that comes the second time, but for its id."""
         start, end = _id_place(message)
         key = message[:start] + message[end:]
-        if key not in self._seen:
-            if len(self._seen) >= _MOST_FORMS:
-                self._seen.clear()
-            self._seen.add(key)
-            return
-        self._seen.discard(key)
-        if len(self._in_memory) >= _MOST_FORMS or _ID in [tag for tag, *_ in fields_of(key)] or not fields_of(key):
+        if self._in_memory.is_first(key) or _ID in [tag for tag, *_ in fields_of(key)] or not fields_of(key):
             return
         form = memory_form_of(lambda memory: decode(*parse_request(message), self._limits, memory), self._memory)
         if form is not None:
+            if len(self._outputs) >= MOST_KEPT:
+                self._outputs.clear()
             form.outputs = self._outputs.setdefault(form.outputs, form.outputs)
-            self._in_memory[key] = form
+            self._in_memory.keep(key, form)
 
 
 def _key(message: bytes) -> _Key:
