@@ -22,6 +22,10 @@ WINDOWS = 3
 """perf_analyzer measures at least three windows and answers their mean; with this `-s` it never asks for more."""
 
 
+class DidNotEnd(RuntimeError):
+    """It waits for an answer; whether the server owes it one, the server's own count tells."""
+
+
 @dataclass(frozen=True)
 class PerfAnalyzer:
     """The binary and where its libraries are."""
@@ -30,13 +34,13 @@ class PerfAnalyzer:
     libraries: tuple[Path, ...]
 
     def run(self, arguments: Sequence[str], within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run it to its end, whatever that is. Raises RuntimeError when there is none: a lost server makes it wait."""
+        """Run it to its end, whatever that is. Raises DidNotEnd when there is none: a lost server makes it wait."""
         env = os.environ | {"LD_LIBRARY_PATH": ":".join(map(str, self.libraries))}
         argv = [str(self.binary), *arguments]
         try:
             return subprocess.run(argv, capture_output=True, text=True, check=False, env=env, timeout=within_s)
         except subprocess.TimeoutExpired as error:
-            raise RuntimeError(f"perf_analyzer {' '.join(arguments)} did not end within {within_s:.0f} s") from error
+            raise DidNotEnd(f"perf_analyzer {' '.join(arguments)} did not end within {within_s:.0f} s") from error
 
     def measure(self, model: str, port: int, options: Sequence[str], concurrency: int, seconds: float) -> dict:
         """Rate and latencies of one model at one concurrency, `seconds` in all. Raises RuntimeError with its words."""

@@ -17,7 +17,7 @@ from contender import IMAGE, SIMPLE, Files, Peer, Setting
 from match import Pace, Record, note
 from peers.naiad import Naiad
 from peers.triton import Triton
-from perf_analyzer import PerfAnalyzer, prepare_perf_analyzer
+from perf_analyzer import DidNotEnd, PerfAnalyzer, prepare_perf_analyzer
 from quiet import Witness
 from server_process import Running, running
 
@@ -123,6 +123,9 @@ class Meeting:
             try:
                 return door.measure(self._tool, self._model, options, concurrency, self._pace.seconds)
             except (RuntimeError, OSError) as error:
+                if door.is_up and isinstance(error, DidNotEnd):
+                    note(f"  {door.name} is up and is asked again: {error}")
+                    continue
                 if door.is_up:
                     raise
                 note(f"  {door.name} has crashed and is started again: {error}")
