@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from naiad.proto.pool import message_class
+from naiad.proto.pool import _made, message_class
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("model_config.proto", "grpc_service.proto")
@@ -92,3 +93,22 @@ def test_what_the_generator_cannot_read_is_said(tmp_path: Path, line: str, word:
             tool.parse_file("x.proto", f'syntax = "proto3"; package p; {line}', {})
     finally:
         del sys.modules[spec.name]
+
+
+def test_the_classes_of_inner_messages_are_made_once_and_kept() -> None:
+    # protobuf would drop them with their last message; threads that make them anew at the same time crash the process.
+    config = message_class("ModelConfig")()
+    group, steps = config.instance_group.add(), config.ensemble_scheduling
+    first = {type(group), type(steps), type(steps.step.add()), type(config.dynamic_batching)}
+    kept = {id(one) for one in first}
+    del config, group, steps, first
+    gc.collect()
+    again = message_class("ModelConfig")()
+    assert kept == {
+        id(type(one))
+        for one in (
+            again.instance_group.add(), again.ensemble_scheduling, again.ensemble_scheduling.step.add(),
+            again.dynamic_batching,
+        )
+    }  # fmt: skip
+    assert kept <= {id(one) for one in _made().classes.values()}

@@ -7,29 +7,28 @@ because the gRPC messages contain the model configuration. protobuf is imported 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 from naiad.proto import grpc_service_descriptor, model_config_descriptor
 from naiad.proto.small_services import REFLECTION_PACKAGES, small_files
+
+_FILES = {"model_config.proto": model_config_descriptor, "grpc_service.proto": grpc_service_descriptor}
 
 
 @cache
 def message_class(name: str) -> Any:
     """Return the class of a message by its name inside the package `inference`."""
-    from google.protobuf import message_factory
-
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"inference.{name}"))
+    return _made().classes[f"inference.{name}"]
 
 
 @cache
 def reflection_class(name: str) -> Any:
     """Return the class of a message of the reflection service, by its name; both of its packages have the same."""
-    from google.protobuf import message_factory
-
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(f"{REFLECTION_PACKAGES[0]}.{name}"))
+    return _made().classes[f"{REFLECTION_PACKAGES[0]}.{name}"]
 
 
 def services() -> list[str]:
@@ -76,12 +75,52 @@ def _with_needed(file: Any) -> list[bytes]:
     return list(found.values())
 
 
-@cache
+class _Made(NamedTuple):
+    pool: Any
+    classes: dict[str, Any]
+    """Of every message, nested ones included, by full name."""
+
+
+_lock = Lock()
+_only: list[_Made] = []
+
+
+def _made() -> _Made:
+    """Return the pool and its classes, made by whoever comes first.
+
+    All classes at once, and kept: protobuf makes the class of an inner message when one is first met, drops it with the
+    last of them, and crashes the process when two threads do so at the same time.
+    """
+    with _lock:
+        if not _only:
+            pool = _make_pool()
+            _only.append(_Made(pool, dict(_classes(pool))))
+    return _only[0]
+
+
 def _pool() -> Any:
+    return _made().pool
+
+
+def _classes(pool: Any) -> Iterator[tuple[str, Any]]:
+    from google.protobuf import message_factory
+
+    waiting = [
+        message
+        for name in (*_FILES, *(file.name for file in small_files()))
+        for message in pool.FindFileByName(name).message_types_by_name.values()
+    ]
+    while waiting:
+        message = waiting.pop()
+        waiting += message.nested_types
+        yield message.full_name, message_factory.GetMessageClass(message)
+
+
+def _make_pool() -> Any:
     from google.protobuf import descriptor_pool
 
     pool = descriptor_pool.DescriptorPool()
-    for module in (model_config_descriptor, grpc_service_descriptor):
+    for module in _FILES.values():
         pool.AddSerializedFile(base64.b64decode(module.SERIALIZED_BASE64))
     for file in small_files():
         pool.Add(file)
