@@ -7,13 +7,13 @@ each request asks the memory anew, as decoding it would, so a region that is gon
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
 import numpy as np
 
 from naiad.core.client_memory import ClientMemory, OutputMemory
 from naiad.core.message import InferRequest
 from naiad.core.tensor import Tensor
+from naiad.protocol.request_form import is_same_but_tensors
 from naiad.protocol.shared_memory import MemoryRange
 
 LONGEST_BYTES = 4096
@@ -105,10 +105,7 @@ def memory_form_of(decode: Callable[[ClientMemory], InferRequest], memory: Clien
         return None  # not all of it is there, or it must be looked at each time
     form = MemoryForm(request, memory, asked)
     again = form.fill(b"", request.id)
-    for field in fields(InferRequest):
-        if field.name not in {"inputs", "arrived_s"} and getattr(again, field.name) != getattr(request, field.name):
-            return None
-    same = all(_is_same(again.inputs[tensor.name], tensor) for tensor in tensors)
+    same = is_same_but_tensors(again, request) and all(_is_same(again.inputs[one.name], one) for one in tensors)
     return form if same else None
 
 

@@ -93,11 +93,16 @@ def form_of(request: InferRequest, raw: bytes, places: Sequence[Place]) -> Reque
     if sizes != [tensor.data.nbytes for tensor in request.inputs.values()]:
         return None
     again = form.fill(raw, request.id)
-    for field in fields(InferRequest):
-        if field.name not in _FILLED_LATER and getattr(again, field.name) != getattr(request, field.name):
-            return None  # has something that a form knows nothing of
+    if not is_same_but_tensors(again, request):
+        return None
     same = all(
         tensor.data.tobytes() == request.inputs[name].data.tobytes() and not request.inputs[name].data.flags.writeable
         for name, tensor in again.inputs.items()
     )
     return form if same else None
+
+
+def is_same_but_tensors(again: InferRequest, request: InferRequest) -> bool:
+    """Whether a filled form is the request, tensors aside; not where that has something that forms know nothing of."""
+    names = (field.name for field in fields(InferRequest) if field.name not in _FILLED_LATER)
+    return all(getattr(again, name) == getattr(request, name) for name in names)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from log_start import START
 
 from naiad.proto.pool import message_class
 from naiad.testing import RunningServer, running_server
@@ -20,14 +21,6 @@ http = pytest.importorskip("tritonclient.http", reason="tritonclient[http] is no
 utils = pytest.importorskip("tritonclient.utils", reason="tritonclient is not installed (requirements/dev.txt)")
 
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
-START = {
-    "log_file": "",
-    "log_info": True,
-    "log_warning": True,
-    "log_error": True,
-    "log_verbose_level": 0,
-    "log_format": "default",
-}
 CHANGE = {"log_info": False, "log_verbose_level": 1, "log_format": "ISO8601"}
 BACK = {key: START[key] for key in CHANGE}
 

@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from log_start import START
 
 from naiad.testing import RunningServer, running_server
 
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
-START = {
-    "log_file": "",
-    "log_info": True,
-    "log_warning": True,
-    "log_error": True,
-    "log_verbose_level": 0,
-    "log_format": "default",
-}
 FILE = "log file location can not be updated through network protocol"
 NO_BOOLEAN = "attempt to access JSON non-boolean as boolean"
 NO_UNSIGNED = "attempt to access JSON non-unsigned-integer as unsigned-integer"

@@ -71,8 +71,10 @@ class InferCall:
         self._is_taken = True
         arrived_s = self._clock()
         try:
-            request = self._known.recall(raw) or self._decode(raw)
-            if self._engine.catalog.has_decoupled:
+            request = self._known.recall(raw)
+            if request is None:
+                request = self._decode(raw)
+            elif self._engine.catalog.has_decoupled:
                 self._engine.refuse_decoupled(request.model_name, request.model_version, _DECOUPLED)
             if self.forwarding is not None:
                 self.forwarding.add_metadata(request, self._call.metadata)
