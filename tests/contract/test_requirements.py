@@ -40,8 +40,9 @@ def test_no_package_is_pinned_twice() -> None:
         (PROJECT["dependencies"], ["base"]),
         (PROJECT["optional-dependencies"]["torch"], ["base", "torch"]),
         (PROJECT["optional-dependencies"]["otel"], ["base", "dev"]),
+        (PROJECT["optional-dependencies"]["japanese"], ["base", "dev"]),
     ],
-    ids=["base", "torch", "otel"],
+    ids=["base", "torch", "otel", "japanese"],
 )
 def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: list[str]) -> None:
     pinned = {package: pin for name in files for package, pin in pins(name).items()}
