@@ -51,7 +51,7 @@ def convert_checkpoint(
     config = read_json(body_folder(folder) / "config.json")
     find_architecture(config)
     if head is None:
-        from naiad.convert.encoder.heads import infer_head
+        from naiad.convert.encoder.heads.choice import infer_head
 
         head = infer_head(config, folder)
     entry = find_entry(folder, kind=f"{head}-{_precision(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)

@@ -15,7 +15,7 @@ from naiad.backends.onnxruntime.prepared import open_shared
 from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES
-from naiad.convert.encoder.heads import infer_head
+from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import body_folder, read_json, read_sentence_modules
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported

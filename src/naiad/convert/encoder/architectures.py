@@ -2,7 +2,7 @@
 
 All are the same post-norm transformer; a family says how its weights are named, how its config.json spells the sizes
 and which extras it has (type ids, position offset, embedding projection, relative positions, shared layers).
-Not here: the graph itself (`layers.py`) and what stands on top of it (`heads.py`).
+Not here: the graph itself (`layers.py`) and what stands on top of it (`heads/`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.encoder.architectures import Architecture, find_architecture
 from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
 from naiad.convert.encoder.graph import GraphBuilder
-from naiad.convert.encoder.heads import add_head
+from naiad.convert.encoder.heads.choice import add_head
 from naiad.convert.encoder.layers import BodyBuilder, Dense, Float32Dense
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
 from naiad.convert.encoder.sentence import body_folder, read_json

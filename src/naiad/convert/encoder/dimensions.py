@@ -1,6 +1,6 @@
 """The sizes and options of one encoder, read from its config.json and checked.
 
-Not here: weight names (`architectures.py`) and the number of labels, which the weights themselves tell (`heads.py`).
+Not here: weight names (`architectures.py`) and the number of labels, which the weights themselves tell (`heads/`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a sentence-transformers folder says happens after the body: pooling, dense layers, normalisation.
 
-`modules.json` lists the modules in order, each with a folder of its own. Not here: the graph of them (`heads.py`).
+`modules.json` lists the modules in order, each with a folder of its own. Not here: the graph of them (`heads/`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""Which head a checkpoint is made for, and the one table of heads.
+
+A new head is a new file beside this one and a new row. Not here: the body below them (`layers.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from naiad.convert.encoder.heads.classification import sequence_classification
+from naiad.convert.encoder.heads.embedding import embedding
+from naiad.convert.encoder.heads.language import masked_lm
+from naiad.convert.encoder.heads.tokens import question_answering, token_classification
+from naiad.convert.encoder.layers import BodyBuilder, Inputs
+from naiad.convert.encoder.sentence import has_pooling
+from naiad.core.encoder import EncoderOutput
+from naiad.core.errors import InvalidConfiguration, Unsupported
+
+_SUFFIXES = {
+    "ForSequenceClassification": "sequence-classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+    "ForMaskedLM": "masked-lm",
+    "Model": "embedding",
+    "ForPreTraining": "embedding",
+    "LMHeadModel": "embedding",
+}
+"""Ends of the class names in config.json's `architectures`. A pre-training checkpoint is served for its embeddings."""
+
+HEADS: dict[str, Callable[[BodyBuilder, Inputs, Path, Mapping[str, Any]], tuple[EncoderOutput, ...]]] = {
+    "embedding": embedding,
+    "sequence-classification": sequence_classification,
+    "token-classification": token_classification,
+    "question-answering": question_answering,
+    "masked-lm": masked_lm,
+}
+
+
+def infer_head(config: Mapping[str, Any], folder: Path) -> str:
+    """The head a checkpoint is made for. Raises Unsupported naming the class that has none."""
+    if has_pooling(folder):
+        return "embedding"
+    classes = config.get("architectures") or ["Model"]
+    for suffix, head in _SUFFIXES.items():
+        if str(classes[0]).endswith(suffix):
+            return head
+    raise Unsupported(
+        f"config.json: {classes[0]} has a head that Naiad does not convert; known heads: {', '.join(HEADS)}. "
+        "Set one of these, or export the model with optimum-cli to ONNX and serve that folder",
+        architectures=list(classes),
+    )
+
+
+def add_head(builder: BodyBuilder, head: str, folder: Path, config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+    """Build body and head; gives the outputs that the graph has. Raises LoadFailed for weights that do not fit."""
+    if head not in HEADS:
+        raise InvalidConfiguration(f"the head {head!r} is not known; known: {', '.join(HEADS)}", head=head)
+    inputs = builder.declare_inputs(rows=head == "masked-lm")
+    return HEADS[head](builder, inputs, folder, config)

@@ -1,0 +1,20 @@
+"""How many labels a classifier has: its weights tell, and config.json must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from naiad.convert.encoder.layers import BodyBuilder
+from naiad.core.errors import LoadFailed
+
+
+def count_labels(builder: BodyBuilder, module: str, config: Mapping[str, Any]) -> int:
+    """How many labels the weights have; config.json must not say otherwise."""
+    shape = builder.weights.shape(f"{module}.weight")
+    named = config.get("id2label")
+    if isinstance(named, dict) and named and len(named) != shape[0]:
+        raise LoadFailed(
+            f"config.json names {len(named)} labels in id2label, but the weight {module}.weight has {shape[0]} rows"
+        )
+    return shape[0]
