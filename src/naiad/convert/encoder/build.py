@@ -6,20 +6,19 @@ The order of steps; the steps themselves are the other files of this folder.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from naiad.backends.onnxruntime.packed import Pack
 from naiad.backends.onnxruntime.session import open_session
-from naiad.convert.encoder.architectures import Architecture, find_architecture
+from naiad.convert.encoder.bodies.choice import BODIES
+from naiad.convert.encoder.bodies.dense import Dense, Float32Dense
+from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.choice import add_head
-from naiad.convert.encoder.layers import BodyBuilder, Dense, Float32Dense
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
 from naiad.convert.encoder.sentence import body_folder, read_json
 from naiad.convert.encoder.weights import Weights, weight_files
@@ -40,16 +39,14 @@ class Checkpoint:
     """A folder and what its config.json says."""
 
     folder: Path
-    config: Mapping[str, Any]
-    family: Architecture
+    config: Config
     sizes: Dimensions
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check config.json. Raises Unsupported, InvalidConfiguration or LoadFailed."""
-    config = read_json(body_folder(folder) / "config.json")
-    family = find_architecture(config)
-    return Checkpoint(folder, config, family, read_dimensions(config, family))
+    config = Config(read_json(body_folder(folder) / "config.json"))
+    return Checkpoint(folder, config, read_dimensions(config))
 
 
 def build(folder: Path, head: str, quantize: str, graph: Path) -> EncoderSpec:
@@ -62,13 +59,14 @@ def build(folder: Path, head: str, quantize: str, graph: Path) -> EncoderSpec:
 
 
 def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> EncoderSpec:
-    kind, sizes = str(checkpoint.config["model_type"]), checkpoint.sizes
+    config, sizes = checkpoint.config, checkpoint.sizes
+    kind = str(config.content["model_type"])
     graph = GraphBuilder(f"{kind}-{head}", path.with_name(path.name + ".data"))
     try:
         with Weights(weight_files(body_folder(checkpoint.folder))) as weights:
-            weights.find_body(checkpoint.family.base)
-            builder = BodyBuilder(graph, weights, checkpoint.family, sizes, dense)
-            outputs = add_head(builder, head, checkpoint.folder, checkpoint.config)
+            weights.find_body(config.family.base, config.family.words)
+            body = BODIES[config.family.body](graph, weights, config, sizes, dense)
+            outputs = add_head(body, head, checkpoint.folder, config.content)
         graph.save(path)
     finally:
         graph.close()

@@ -2,7 +2,7 @@
 
 Only this file knows the onnx package. Graphs are plain ai.onnx operators of one operator set: the runtime's own fusions
 turn them into what is fastest on the machine at hand, and other runtimes can run them too.
-Not here: what the nodes mean (`layers.py`, `heads/`, `quantize.py`).
+Not here: what the nodes mean (`bodies/`, `heads/`, `quantize.py`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ factor and multiplies the weights' columns by it. How far channels reach is obse
 are a property of the weights, and real text told nothing more. GPTQ-like rounding and leaving any one layer in float32
 changed the figures by less than 0.0005 each.
 
-Not here: the graph around the products (`layers.py`). Embedding tables and heads stay in float32.
+Not here: the graph around the products (`bodies/`). Embedding tables and heads stay in float32.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from naiad.convert.encoder.bodies.dense import Float32Dense, Product
 from naiad.convert.encoder.graph import GraphBuilder
-from naiad.convert.encoder.layers import Float32Dense, Product
 from naiad.core.tensor import Array
 
 LOWEST = {"gelu": 0.17, "gelu_tanh": 0.1701, "silu": 0.2785, "relu": 0.0}
@@ -99,7 +99,7 @@ class Int8Dense:
         zeros = graph.once(f"zeros of {zero}", lambda: graph.op("Expand", zero, graph.op("Shape", scale)))
         quantised = graph.op("QuantizeLinear", x, scale, zeros, axis=0)
         y = self._product(graph, (quantised, zero, scale), join(products), factor)
-        return [y] if len(products) == 1 else graph.split(y, [len(product.bias) for product in products], axis=1)
+        return [y] if len(products) == 1 else graph.split(y, [len(product.weight) for product in products], axis=1)
 
     def _balance(self, products: Sequence[Product]) -> Array | None:
         """What each channel of the input is divided by, and the weights multiplied; None: not observed."""
@@ -136,7 +136,8 @@ class Int8Dense:
         sums = graph.op("MatMulInteger", *terms)
         y = graph.op("DequantizeLinear", sums, token_scale, axis=0)
         y = graph.op("Mul", y, graph.weight(f"{product.module}.step", lambda: step))
-        return graph.op("Add", y, graph.weight(f"{product.module}.bias", lambda: product.bias))
+        bias = product.bias
+        return y if bias is None else graph.op("Add", y, graph.weight(f"{product.module}.bias", lambda: bias))
 
     def _integers(self, weight: Array, step: Array) -> Array:
         """(in, out), as MatMulInteger takes it."""
@@ -148,11 +149,16 @@ def join(products: Sequence[Product]) -> Product:
     """Several products of one input as one: a wide product costs less than three narrow ones."""
     if len(products) == 1:
         return products[0]
+    biases = [product.bias for product in products]
     return Product(
         products[0].module,
         np.concatenate([product.weight for product in products]),
-        np.concatenate([product.bias for product in products]),
+        None if all(bias is None for bias in biases) else np.concatenate([_bias(product) for product in products]),
     )
+
+
+def _bias(product: Product) -> Array:
+    return np.zeros(len(product.weight), np.float32) if product.bias is None else product.bias
 
 
 def random_tokens(vocabulary: int, longest: int) -> list[Array]:

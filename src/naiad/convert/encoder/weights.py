@@ -1,7 +1,7 @@
 """Read a checkpoint's weights by name: safetensors, in one file or in shards, as float32.
 
 Knows how the same weight is spelled by different writers (with or without the model's prefix, `gamma`/`beta` for
-LayerNorm). Never reads pickle. Not here: which weights an architecture has (`architectures.py`).
+LayerNorm). Never reads pickle. Not here: which weights an architecture has (`families/`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ INDEX = "model.safetensors.index.json"
 
 LEGACY_NORM = {".weight": ".gamma", ".bias": ".beta"}
 """How the first BERT checkpoints, converted from TensorFlow, name LayerNorm's parameters."""
-
-ANCHOR = "embeddings.word_embeddings.weight"
-"""Every encoder has it; what stands before it is the prefix of the whole body."""
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -71,9 +68,12 @@ class Weights:
     ) -> None:
         self._stack.close()
 
-    def find_body(self, base: str) -> None:
-        """Find the body's prefix; base is the usual one (`bert`), tried first. Raises LoadFailed without a body."""
-        self.prefix = self._find_prefix(base)
+    def find_body(self, base: str, anchor: str) -> None:
+        """Find the body's prefix, which stands before the anchor, a weight that every such body has.
+
+        base: the usual prefix (`bert`), tried first. Raises LoadFailed without a body.
+        """
+        self.prefix = self._find_prefix(base, anchor)
 
     def body(self, name: str, *shape: int) -> Array:
         """A weight of the encoder itself, by its name below the prefix. Float32. Raises LoadFailed by name."""
@@ -130,8 +130,8 @@ class Weights:
             raise LoadFailed(f"{self._files[0]}: the weight {name} is {kind}; F32, F16 and BF16 are read", weight=name)
         return np.asarray(handle.get_tensor(name)).astype(np.float32, copy=False)
 
-    def _find_prefix(self, base: str) -> str:
-        prefixes = [name.removesuffix(ANCHOR) for name in self._where if name.endswith(ANCHOR)]
+    def _find_prefix(self, base: str, anchor: str) -> str:
+        prefixes = [name.removesuffix(anchor) for name in self._where if name.endswith(anchor)]
         for usual in (f"{base}.", ""):
             if usual in prefixes:
                 return usual
@@ -139,7 +139,7 @@ class Weights:
             return prefixes[0]
         raise LoadFailed(
             f"{self._files[0]}: "
-            + (f"several bodies, under {', '.join(prefixes)}" if prefixes else f"no weight ends with {ANCHOR}")
+            + (f"several bodies, under {', '.join(prefixes)}" if prefixes else f"no weight ends with {anchor}")
             + "; this is not a checkpoint of one text encoder",
             path=str(self._files[0]),
         )

@@ -1,6 +1,6 @@
 """Which head a checkpoint is made for, and the one table of heads.
 
-A new head is a new file beside this one and a new row. Not here: the body below them (`layers.py`).
+A new head is a new file beside this one and a new row. Not here: the body below them (`bodies/`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.classification import sequence_classification
 from naiad.convert.encoder.heads.embedding import embedding
 from naiad.convert.encoder.heads.language import masked_lm
 from naiad.convert.encoder.heads.tokens import question_answering, token_classification
-from naiad.convert.encoder.layers import BodyBuilder, Inputs
 from naiad.convert.encoder.sentence import has_pooling
 from naiad.core.encoder import EncoderOutput
 from naiad.core.errors import InvalidConfiguration, Unsupported
@@ -29,7 +29,7 @@ _SUFFIXES = {
 }
 """Ends of the class names in config.json's `architectures`. A pre-training checkpoint is served for its embeddings."""
 
-HEADS: dict[str, Callable[[BodyBuilder, Inputs, Path, Mapping[str, Any]], tuple[EncoderOutput, ...]]] = {
+HEADS: dict[str, Callable[[Body, Inputs, Path, Mapping[str, Any]], tuple[EncoderOutput, ...]]] = {
     "embedding": embedding,
     "sequence-classification": sequence_classification,
     "token-classification": token_classification,
@@ -53,9 +53,9 @@ def infer_head(config: Mapping[str, Any], folder: Path) -> str:
     )
 
 
-def add_head(builder: BodyBuilder, head: str, folder: Path, config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+def add_head(body: Body, head: str, folder: Path, config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
     """Build body and head; gives the outputs that the graph has. Raises LoadFailed for weights that do not fit."""
     if head not in HEADS:
         raise InvalidConfiguration(f"the head {head!r} is not known; known: {', '.join(HEADS)}", head=head)
-    inputs = builder.declare_inputs(rows=head == "masked-lm")
-    return HEADS[head](builder, inputs, folder, config)
+    inputs = body.declare_inputs(rows=head == "masked-lm")
+    return HEADS[head](body, inputs, folder, config)

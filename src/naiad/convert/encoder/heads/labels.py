@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.convert.encoder.layers import BodyBuilder
+from naiad.convert.encoder.bodies.body import Body
 from naiad.core.errors import LoadFailed
 
 
-def count_labels(builder: BodyBuilder, module: str, config: Mapping[str, Any]) -> int:
+def count_labels(body: Body, module: str, config: Mapping[str, Any]) -> int:
     """How many labels the weights have; config.json must not say otherwise."""
-    shape = builder.weights.shape(f"{module}.weight")
+    shape = body.weights.shape(f"{module}.weight")
     named = config.get("id2label")
     if isinstance(named, dict) and named and len(named) != shape[0]:
         raise LoadFailed(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from naiad.convert.encoder.layers import BodyBuilder, Inputs
+from naiad.convert.encoder.bodies.body import Body, Inputs
 
 
-def _membership(builder: BodyBuilder, inputs: Inputs) -> str:
+def _membership(body: Body, inputs: Inputs) -> str:
     """(n, T) float: 1 where a token belongs to a sequence; pooling is a product with this matrix."""
-    graph = builder.graph
+    graph = body.graph
 
     def make() -> str:
         count = graph.op("Squeeze", graph.op("Shape", inputs.starts), graph.ints(0))
@@ -21,53 +21,53 @@ def _membership(builder: BodyBuilder, inputs: Inputs) -> str:
     return graph.once("membership", make)
 
 
-def _weighted(builder: BodyBuilder, weights: str, x: str, *, root: bool = False) -> str:
+def _weighted(body: Body, weights: str, x: str, *, root: bool = False) -> str:
     """Sum of x's rows by the weights (n, T), divided by the weights' sum or its square root."""
-    graph = builder.graph
+    graph = body.graph
     total = graph.op("ReduceSum", weights, graph.ints(1), keepdims=1)
     return graph.op("Div", graph.op("MatMul", weights, x), graph.op("Sqrt", total) if root else total)
 
 
-def _mean(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
-    return _weighted(builder, _membership(builder, inputs), x)
+def _mean(body: Body, inputs: Inputs, x: str) -> str:
+    return _weighted(body, _membership(body, inputs), x)
 
 
-def _mean_sqrt_len(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
-    return _weighted(builder, _membership(builder, inputs), x, root=True)
+def _mean_sqrt_len(body: Body, inputs: Inputs, x: str) -> str:
+    return _weighted(body, _membership(body, inputs), x, root=True)
 
 
-def _weighted_mean(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
+def _weighted_mean(body: Body, inputs: Inputs, x: str) -> str:
     """Weights 1, 2, 3 … along each sequence."""
-    graph = builder.graph
+    graph = body.graph
     begins = graph.op("Gather", inputs.starts, inputs.segments)
     count = graph.op("Squeeze", graph.op("Shape", inputs.segments), graph.ints(0))
     place = graph.op("Range", graph.integer(1), graph.op("Add", count, graph.integer(1)), graph.integer(1))
     weights = graph.op("Cast", graph.op("Sub", place, begins), to=graph.FLOAT)
-    return _weighted(builder, graph.op("Mul", _membership(builder, inputs), weights), x)
+    return _weighted(body, graph.op("Mul", _membership(body, inputs), weights), x)
 
 
-def _cls(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
-    return builder.graph.op("Gather", x, inputs.starts, axis=0)
+def _cls(body: Body, inputs: Inputs, x: str) -> str:
+    return body.graph.op("Gather", x, inputs.starts, axis=0)
 
 
-def _last_token(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
+def _last_token(body: Body, inputs: Inputs, x: str) -> str:
     """The token before the next sequence begins."""
-    graph = builder.graph
+    graph = body.graph
     others = graph.op("Slice", inputs.starts, graph.ints(1), graph.ints(2**62), graph.ints(0))
     ends = graph.op("Concat", others, graph.op("Shape", inputs.segments), axis=0)
     return graph.op("Gather", x, graph.op("Sub", ends, graph.ints(1)), axis=0)
 
 
-def _max(builder: BodyBuilder, inputs: Inputs, x: str) -> str:
+def _max(body: Body, inputs: Inputs, x: str) -> str:
     """Largest value of every channel: scattered into one row for each sequence."""
-    graph, hidden = builder.graph, builder.sizes.hidden
+    graph, hidden = body.graph, body.sizes.hidden
     shape = graph.op("Concat", graph.op("Shape", inputs.starts), graph.ints(hidden), axis=0)
     lowest = graph.op("Expand", graph.number(float("-inf")), shape)
     rows = graph.op("Expand", graph.op("Unsqueeze", inputs.segments, graph.ints(1)), graph.op("Shape", x))
     return graph.op("ScatterElements", lowest, rows, x, axis=0, reduction="max")
 
 
-POOLINGS: dict[str, Callable[[BodyBuilder, Inputs, str], str]] = {
+POOLINGS: dict[str, Callable[[Body, Inputs, str], str]] = {
     "mean": _mean,
     "cls": _cls,
     "max": _max,

@@ -6,26 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
-from naiad.convert.encoder.layers import BodyBuilder, Inputs
 from naiad.core.encoder import EncoderOutput
 
 
-def _logits(builder: BodyBuilder, inputs: Inputs, module: str, labels: int) -> tuple[EncoderOutput, ...]:
-    logits = builder.exact_dense(builder.body(inputs), module, labels, builder.sizes.hidden)
-    builder.graph.output("logits", logits, ("tokens", labels))
+def _logits(body: Body, inputs: Inputs, module: str, labels: int) -> tuple[EncoderOutput, ...]:
+    logits = body.exact_dense(body.hidden_states(inputs), module, labels, body.sizes.hidden)
+    body.graph.output("logits", logits, ("tokens", labels))
     return (EncoderOutput("logits", "token", labels),)
 
 
 def token_classification(
-    builder: BodyBuilder, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
+    body: Body, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
     """`logits` over the labels."""
-    return _logits(builder, inputs, "classifier", count_labels(builder, "classifier", config))
+    return _logits(body, inputs, "classifier", count_labels(body, "classifier", config))
 
 
 def question_answering(
-    builder: BodyBuilder, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]
+    body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
     """`logits` with two columns: begin and end."""
-    return _logits(builder, inputs, "qa_outputs", 2)
+    return _logits(body, inputs, "qa_outputs", 2)

@@ -1,0 +1,1 @@
+"""What encoders compute between token ids and hidden states, one file for each kind of body."""

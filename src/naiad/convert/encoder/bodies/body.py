@@ -1,0 +1,212 @@
+"""What all kinds of bodies have in common: weights by name, products, norms, tables, attention inside sequences.
+
+Packed: all sequences of a batch stand one after the other in one row of T tokens, without padding. Everything but
+attention treats tokens one by one and never notices; attention is kept inside a sequence by a block-diagonal mask made
+from segment ids. With packs of about 128 tokens the mask costs a few per cent and saves all the padding.
+
+Plain operators on (T, width) matrices: on CPU the matrix products take 85 % of the time, ONNX Runtime fuses their bias
+and scale, and its SkipLayerNormalization and MultiHeadAttention measured slower than what stands here.
+Not here: in what order a body puts them together (its own file beside this one).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from naiad.convert.encoder.bodies.dense import Dense, Product, gemm
+from naiad.convert.encoder.config import Config
+from naiad.convert.encoder.dimensions import Dimensions
+from naiad.convert.encoder.graph import GraphBuilder
+from naiad.convert.encoder.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Names of a packed graph's inputs; all int64."""
+
+    ids: str
+    """(T,) token ids."""
+    positions: str
+    """(T,) rows of the position table, restarting with every sequence."""
+    segments: str
+    """(T,) which sequence a token belongs to: 0 … n-1, ascending."""
+    starts: str
+    """(n,) where each sequence begins."""
+    type_ids: str
+    """(T,); empty if the model has none."""
+    rows: str
+    """(r,) tokens at which "row" outputs are computed; empty for heads without such."""
+
+
+class Body(ABC):
+    """Adds the parts of one encoder to a graph; a subclass for each kind, named in `Architecture.body`."""
+
+    harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    """Options of config.json that change what this kind computes, and the values under which it is right."""
+
+    norm_bias = True
+    """Whether LayerNorm has a shift."""
+
+    def __init__(self, graph: GraphBuilder, weights: Weights, config: Config, sizes: Dimensions, dense: Dense) -> None:
+        """A subclass reads its own options here. Raises Unsupported, InvalidConfiguration."""
+        config.refuse(self.harmless)
+        self.graph = graph
+        self.weights = weights
+        self.config = config
+        self.family = config.family
+        self.sizes = sizes
+        self._dense = dense
+
+    def declare_inputs(self, *, rows: bool) -> Inputs:
+        """Declare the graph's inputs."""
+        graph = self.graph
+        return Inputs(
+            ids=graph.input("input_ids", ("tokens",)),
+            positions=graph.input("positions", ("tokens",)),
+            segments=graph.input("segments", ("tokens",)),
+            starts=graph.input("starts", ("sequences",)),
+            type_ids=graph.input("type_ids", ("tokens",)) if self.sizes.type_ids else "",
+            rows=graph.input("rows", ("rows",)) if rows else "",
+        )
+
+    @abstractmethod
+    def hidden_states(self, inputs: Inputs) -> str:
+        """The last hidden state, (T, hidden)."""
+
+    def dense(self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str) -> list[str]:
+        """Products of x by modules of the body, in the precision that the conversion chose; see Dense."""
+        return self.multiply(x, [self.product(module, outputs, inputs) for module in modules], source=source)
+
+    def multiply(self, x: str, products: Sequence[Product], *, source: str) -> list[str]:
+        """The same for products whose weights are no modules as they stand: parts of a packed matrix, for one."""
+        return self._dense(self.graph, x, products, source)
+
+    def product(self, module: str, outputs: int, inputs: int, *, bias: bool = True) -> Product:
+        """The product of a module of the body."""
+        shift = self.weights.body(f"{module}.bias", outputs) if bias else None
+        return Product(module, self.weights.body(f"{module}.weight", outputs, inputs), shift)
+
+    def exact_dense(self, x: str, module: str, outputs: int, inputs: int, *, bias: bool = True) -> str:
+        """A product by a module named in full (heads), always in float32."""
+        weight = self.weights.get(f"{module}.weight", outputs, inputs)
+        shift = self.weights.get(f"{module}.bias", outputs) if bias else None
+        return gemm(self.graph, x, Product(module, weight, shift))
+
+    def norm(self, x: str, module: str, width: int, *, bias: bool | None = None) -> str:
+        """LayerNorm by a module named in full; bias None: as all norms of the body."""
+        weight = self.graph.weight(f"{module}.weight", lambda: self.weights.get(f"{module}.weight", width))
+        terms = [x, weight]
+        if self.norm_bias if bias is None else bias:
+            terms.append(self.graph.weight(f"{module}.bias", lambda: self.weights.get(f"{module}.bias", width)))
+        return self.graph.op("LayerNormalization", *terms, axis=-1, epsilon=self.sizes.norm_epsilon)
+
+    def activation(self, x: str, kind: str) -> str:
+        """One of the values of ACTIVATIONS."""
+        match kind:
+            case "gelu":
+                return self.graph.op("Gelu", x)
+            case "gelu_tanh":
+                return self.graph.op("Gelu", x, approximate="tanh")
+            case "relu":
+                return self.graph.op("Relu", x)
+            case "tanh":
+                return self.graph.op("Tanh", x)
+            case _:
+                return self.graph.op("Mul", x, self.graph.op("Sigmoid", x))
+
+    def table(self, name: str, rows: int, width: int = 0) -> str:
+        """An embedding table of the body, (rows, width); 0: the embedding size."""
+        width = width or self.sizes.embedding
+        return self.graph.weight(name, lambda: self.weights.body(name, rows, width))
+
+    def has(self, module: str) -> bool:
+        """Whether the checkpoint holds a module of the body."""
+        return self.weights.find(f"{self.weights.prefix}{module}.weight") is not None
+
+    def look_up(self, name: str, rows: int, ids: str) -> str:
+        """The table's row for each id, (T, embedding size)."""
+        return self.graph.op("Gather", self.table(name, rows), ids)
+
+    def distances(self, inputs: Inputs) -> str:
+        """(T, T) int64: key position minus query position; meaningless across sequences."""
+        graph = self.graph
+        across = graph.op("Unsqueeze", inputs.positions, graph.ints(0))
+        return graph.op("Sub", across, graph.op("Unsqueeze", inputs.positions, graph.ints(1)))
+
+    def attention_bias(self, inputs: Inputs, inside: str = "", also: str = "") -> str:
+        """`inside` (0 if empty) where two tokens belong to one sequence, minus infinity elsewhere; (…, T, T).
+
+        also: (T, T) bool, what must hold besides.
+        """
+        graph = self.graph
+        across = graph.op("Unsqueeze", inputs.segments, graph.ints(0))
+        down = graph.op("Unsqueeze", inputs.segments, graph.ints(1))
+        same = graph.op("Equal", down, across)
+        if also:
+            same = graph.op("And", same, also)
+        return graph.op("Where", same, inside or graph.number(0.0), graph.number(-math.inf))
+
+    def project(self, x: str, products: Sequence[Product], *, source: str = "norm") -> tuple[str, str, str]:
+        """Query, key and value of every token, (T, hidden); what `attend` takes."""
+        query, key, value = products
+        if self._dense.rounds:
+            value = self._with_ones(value)
+        first, second, third = self.multiply(x, [query, key, value], source=source)
+        return first, second, third
+
+    def attend(self, query: str, key: str, value: str, bias: str, scale: float | None = None) -> str:
+        """Scaled dot-product attention of all heads, (T, hidden). scale: None for one over the root of a head's size.
+
+        query and key may come as (T, heads, head size), too.
+        """
+        graph, sizes = self.graph, self.sizes
+        query, value = self.split_heads(query, (1, 0, 2)), self.split_heads(value, (1, 0, 2))
+        product = graph.op("MatMul", query, self.split_heads(key, (1, 2, 0)))
+        scores = graph.op("Mul", product, graph.number(sizes.head_size**-0.5 if scale is None else scale))
+        return self.mix(graph.op("Add", scores, bias), value)
+
+    def mix(self, scores: str, value: str) -> str:
+        """Values (heads, T, head size) weighted by the softmax of scores (heads, T, T); (T, hidden)."""
+        mixed = self._mix_invariant(scores, value) if self._dense.rounds else self._mix(scores, value)
+        joined = self.graph.op("Transpose", mixed, perm=[1, 0, 2])
+        return self.graph.op("Reshape", joined, self.graph.ints(-1, self.sizes.hidden))
+
+    def split_heads(self, x: str, permutation: tuple[int, int, int]) -> str:
+        """(T, heads * size) as (T, heads, size), permuted."""
+        split = self.graph.op("Reshape", x, self.graph.ints(0, self.sizes.heads, -1))
+        return self.graph.op("Transpose", split, perm=permutation)
+
+    def _mix(self, scores: str, value: str) -> str:
+        """Values weighted by the softmax of scores, (heads, T, head size)."""
+        return self.graph.op("MatMul", self.graph.op("Softmax", scores, axis=-1), value)
+
+    def _mix_invariant(self, scores: str, value: str) -> str:
+        """The same to the last bit wherever a sequence stands in the pack; `value` has a column of ones (heads, T, +1).
+
+        A vectorised sum adds in an order that depends on the place. A matrix product adds one term after the other, and
+        the zeros of other sequences change nothing; so it sums the weights as well, in the column of ones.
+        """
+        graph = self.graph
+        above = graph.op("Sub", scores, graph.op("ReduceMax", scores, graph.ints(-1), keepdims=1))
+        mixed = graph.op("MatMul", graph.op("Exp", above), value)
+        last, end, axis = graph.ints(self.sizes.head_size), graph.ints(self.sizes.head_size + 1), graph.ints(2)
+        values = graph.op("Slice", mixed, graph.ints(0), last, axis)
+        return graph.op("Div", values, graph.op("Slice", mixed, last, end, axis))
+
+    def _with_ones(self, product: Product) -> Product:
+        """One more output for every head, which is always 1."""
+        heads = self.sizes.heads
+        weight = product.weight.reshape(heads, self.sizes.head_size, -1)
+        bias = np.zeros(self.sizes.hidden, np.float32) if product.bias is None else product.bias
+        bias = bias.reshape(heads, self.sizes.head_size)
+        return Product(
+            product.module,
+            np.pad(weight, ((0, 0), (0, 1), (0, 0))).reshape(-1, weight.shape[2]),
+            np.pad(bias, ((0, 0), (0, 1)), constant_values=1).reshape(-1),
+        )

@@ -1,0 +1,10 @@
+"""The one table from `Architecture.body` to the class that builds it."""
+
+from __future__ import annotations
+
+from naiad.convert.encoder.bodies.body import Body
+from naiad.convert.encoder.bodies.post_norm import PostNormBody
+
+BODIES: dict[str, type[Body]] = {
+    "post-norm": PostNormBody,
+}

@@ -1,0 +1,60 @@
+"""Matrix products of a body: what they are made of, and the plain way to compute them.
+
+Not here: products in 8-bit integers (`quantize.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from naiad.convert.encoder.graph import GraphBuilder
+from naiad.core.tensor import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One matrix product of the body."""
+
+    module: str
+    """Its name below the body's prefix."""
+    weight: Array
+    """(out, in) float32, as checkpoints store it."""
+    bias: Array | None
+    """(out,) float32."""
+
+
+class Dense(Protocol):
+    """How matrix products of the body are computed: `Float32Dense` here, `Int8Dense` in `quantize.py`."""
+
+    @property
+    def rounds(self) -> bool:
+        """Whether inputs are rounded coarsely, so that a last-bit difference in them can become a visible one."""
+        ...
+
+    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
+        """Multiply x (T, in) by every weight transposed and add its bias; one (T, out) for each product.
+
+        source: what made x: "norm", "attention", "product" or the activation's name. It tells what range to expect.
+        """
+        ...
+
+
+class Float32Dense:
+    """The plain one: a Gemm for each product, the weight as the checkpoint stores it."""
+
+    rounds = False
+
+    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:  # noqa: ARG002
+        """See Dense."""
+        return [gemm(graph, x, product) for product in products]
+
+
+def gemm(graph: GraphBuilder, x: str, product: Product) -> str:
+    """X (T, in) times the weight (out, in) transposed, plus the bias (out,), in float32."""
+    module, bias = product.module, product.bias
+    terms = [x, graph.weight(f"{module}.weight", lambda: product.weight)]
+    if bias is not None:
+        terms.append(graph.weight(f"{module}.bias", lambda: bias))
+    return graph.op("Gemm", *terms, transB=1)

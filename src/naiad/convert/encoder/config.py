@@ -1,0 +1,78 @@
+"""config.json read in the spelling and with the defaults of its family; every value is checked as it is read.
+
+Not here: which values there are. Those that every encoder has stand in `dimensions.py`; a body reads its own options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from naiad.convert.encoder.architectures import find_architecture
+from naiad.convert.encoder.families.architecture import ACTIVATIONS, DEFAULTS
+from naiad.core.errors import InvalidConfiguration, Unsupported
+
+
+class Config:
+    """One config.json and the family that it belongs to."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        """Raises Unsupported for a family that is not known."""
+        self.content = content
+        self.family = find_architecture(content)
+
+    def integer(self, name: str, least: int = 1) -> int:
+        """A whole number by our name. Raises InvalidConfiguration."""
+        key, value = self.entry(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InvalidConfiguration(f"config.json: {key} is {value!r}, not a whole number of at least {least}")
+        return value
+
+    def number(self, name: str) -> float:
+        """A number that is not negative. Raises InvalidConfiguration."""
+        key, value = self.entry(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise InvalidConfiguration(f"config.json: {key} is {value!r}, not a positive number")
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """True or false. Raises InvalidConfiguration."""
+        key, value = self.entry(name)
+        if not isinstance(value, bool):
+            raise InvalidConfiguration(f"config.json: {key} is {value!r}, neither true nor false")
+        return value
+
+    def choice(self, name: str, known: Mapping[str, str]) -> str:
+        """What one of the known words means to us. Raises Unsupported for another one."""
+        key, value = self.entry(name)
+        if not isinstance(value, str) or value not in known:
+            raise Unsupported(
+                f"config.json: {key}={value!r} is not converted by Naiad itself; known: {', '.join(known)}", option=key
+            )
+        return known[value]
+
+    def activation(self, name: str = "hidden_act") -> str:
+        """One of the values of ACTIVATIONS. Raises Unsupported for a function that is not known."""
+        return self.choice(name, ACTIVATIONS)
+
+    def refuse(self, harmless: Mapping[str, tuple[object, ...]]) -> None:
+        """Raise Unsupported if an option is set to a value that the graph does not compute.
+
+        harmless: by the option's name in config.json, the values under which the graph is right.
+        """
+        for option, values in harmless.items():
+            if self.content.get(option) not in values:
+                raise Unsupported(
+                    f"config.json: {option}={self.content[option]!r} is not converted by Naiad itself; export the "
+                    "model with optimum-cli to ONNX and serve that folder",
+                    option=option,
+                )
+
+    def entry(self, name: str) -> tuple[str, Any]:
+        """The key in config.json for our name, and its value or the family's default; None without either."""
+        spelled = self.family.spelling.get(name, name)
+        keys = (spelled,) if isinstance(spelled, str) else spelled
+        for key in keys:
+            if self.content.get(key) is not None:
+                return key, self.content[key]
+        return keys[0], self.family.defaults.get(name, DEFAULTS.get(name))

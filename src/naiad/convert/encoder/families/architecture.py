@@ -1,0 +1,109 @@
+"""What one family of encoders says of itself: which body it has, how its weights and its config.json are spelled.
+
+Not here: the families (their rows stand beside this file, the table in `architectures.py`), the graph (`bodies/`) and
+what stands on top of it (`heads/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+"""config.json's `hidden_act` and what it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNames:
+    """Module names within one layer; each has `.weight` and `.bias`."""
+
+    query: str = "attention.self.query"
+    key: str = "attention.self.key"
+    value: str = "attention.self.value"
+    attention_out: str = "attention.output.dense"
+    attention_norm: str = "attention.output.LayerNorm"
+    ffn_in: str = "intermediate.dense"
+    ffn_out: str = "output.dense"
+    ffn_norm: str = "output.LayerNorm"
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """How a family classifies a sequence from its first token: dense → activation → projection."""
+
+    dense: str
+    projection: str
+    activation: str = "tanh"
+    in_body: bool = False
+    """The dense module belongs to the body (BERT's pooler) and carries its prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageHead:
+    """How a family predicts masked tokens: dense → activation → norm → vocabulary."""
+
+    dense: str
+    norm: str
+    decoder: str
+    biases: tuple[str, ...]
+    """Names under which the vocabulary's bias is found, the first that exists."""
+    activation: str = "gelu"
+    """Empty: the body's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One family; `model_type` of config.json chooses it."""
+
+    base: str
+    """Prefix of the body's weights in a checkpoint with a head."""
+    classifier: Classifier
+    language: LanguageHead
+    body: str = "post-norm"
+    """The kind of body; `bodies/choice.py` has the table."""
+    words: str = "embeddings.word_embeddings.weight"
+    """The table of word embeddings, below the prefix."""
+    names: LayerNames = field(default_factory=LayerNames)
+    layer: str = "encoder.layer.{layer}"
+    """Prefix of one layer; may name {group} and {inner} (ALBERT)."""
+    embedding_norm: str = "embeddings.LayerNorm"
+    embedding_projection: str = ""
+    """Module from the embeddings' size to the hidden size, where they differ."""
+    relative_positions: str = ""
+    """Weight of the relative position bias."""
+    has_type_ids: bool = True
+    padding_index: int | None = None
+    """Positions begin after it; None: they begin at 0; -1: after config.json's pad_token_id."""
+    spelling: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Our name of a size or option → config.json's, where it differs; of several, the first that is set."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What config.json means when it leaves a size out."""
+
+
+DEFAULTS: dict[str, Any] = {
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "hidden_act": "gelu",
+    "max_position_embeddings": 512,
+    "layer_norm_eps": 1e-12,
+    "type_vocab_size": 2,
+    "pad_token_id": 0,
+    "num_hidden_groups": 1,
+    "inner_group_num": 1,
+    "relative_attention_num_buckets": 32,
+}
+"""What config.json means where it leaves something out and the family has no default of its own: BERT's."""

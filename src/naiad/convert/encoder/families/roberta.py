@@ -1,0 +1,34 @@
+"""RoBERTa and its kin: positions begin after the padding index, heads of their own."""
+
+from __future__ import annotations
+
+from naiad.convert.encoder.families.architecture import Architecture, Classifier, LanguageHead, LayerNames
+
+ROBERTA_LANGUAGE = LanguageHead(
+    "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", ("lm_head.decoder.bias", "lm_head.bias")
+)
+
+ROBERTA = Architecture(
+    base="roberta",
+    classifier=Classifier("classifier.dense", "classifier.out_proj"),
+    language=ROBERTA_LANGUAGE,
+    padding_index=-1,
+    defaults={"pad_token_id": 1},
+)
+
+MPNET = Architecture(
+    base="mpnet",
+    classifier=Classifier("classifier.dense", "classifier.out_proj"),
+    language=ROBERTA_LANGUAGE,
+    names=LayerNames(
+        query="attention.attn.q",
+        key="attention.attn.k",
+        value="attention.attn.v",
+        attention_out="attention.attn.o",
+        attention_norm="attention.LayerNorm",
+    ),
+    relative_positions="encoder.relative_attention_bias.weight",
+    has_type_ids=False,
+    padding_index=1,
+    defaults={"vocab_size": 30527, "pad_token_id": 1},
+)
