@@ -11,7 +11,7 @@ from typing import Any
 
 from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.backends.onnxruntime.padded import SENTENCE, EncoderFile, PaddedEncoder, Ports
-from naiad.backends.onnxruntime.prepared import open_shared
+from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES
@@ -62,7 +62,7 @@ def open_padded_encoder(
 ) -> tuple[EncoderInstances, EncoderSpec]:
     """Open an exported encoder for serving, and describe it.
 
-    The sessions share their weights through a copy in the cache (see `prepared.py`). head: None infers it. count:
+    The sessions share their weights through a copy in the cache (see `prepared/`). head: None infers it. count:
     narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises what
     describe_onnx_encoder raises.
     """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.onnxruntime.instances import EncoderInstances
-from naiad.backends.onnxruntime.prepared import open_shared
+from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.sequences import objection
 from naiad.backends.onnxruntime.session import available_cores, open_session
 from naiad.core.clock import Clock, monotonic
@@ -69,7 +69,7 @@ class PackedEncoder:
 
 
 def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0) -> EncoderInstances:
-    """Open a packed graph for serving; a copy prepared for this machine is kept beside it (see `prepared.py`).
+    """Open a packed graph for serving; a copy prepared for this machine is kept beside it (see `prepared/`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
     """

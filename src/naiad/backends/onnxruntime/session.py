@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from naiad.backends.onnxruntime.prepared.extents import read_extents
 from naiad.core.errors import LoadFailed
 
 
@@ -39,14 +40,15 @@ def open_session(
     entries: dict[str, str] | None = None,
     configure: Callable[[Any], None] | None = None,
     disabled_optimizers: Sequence[str] = (),
+    is_ours: bool = False,
 ) -> Any:
     """Open an InferenceSession on the CPU.
 
     threads: how many one run may use, the caller's included; 0 = all available cores. A session with one thread may be
     run by several Python threads at a time: each run stays on its caller, and all share the one copy of the weights.
     entries: session config entries by their ONNX Runtime names. configure: called with the SessionOptions before the
-    session is made, for what config.pbtxt may ask of them. disabled_optimizers: by their ONNX Runtime names. Raises
-    LoadFailed naming the file.
+    session is made, for what config.pbtxt may ask of them. disabled_optimizers: by their ONNX Runtime names. is_ours: a
+    copy made for this machine, whose packed matrices may be used. Raises LoadFailed naming the file.
     """
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
@@ -55,6 +57,8 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
+    if not is_ours and _holds_packed(model):
+        options.add_session_config_entry("session.disable_prepacking", "1")
     if configure is not None:
         configure(options)
     try:
@@ -63,3 +67,11 @@ def open_session(
         )
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise LoadFailed(f"{model}: ONNX Runtime cannot load this file: {error}", path=str(model)) from error
+
+
+def _holds_packed(model: Path) -> bool:
+    """Whether a file brings matrices laid out for some processor: at odd places, or for another one, they crash us."""
+    try:
+        return any(extent.is_packed for extent in read_extents(model))
+    except (OSError, ValueError):
+        return False  # the runtime says better what is wrong with it

@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from naiad.backends.onnxruntime.prepared.alignment import align
+from naiad.backends.onnxruntime.prepared.extents import is_aligned
 from naiad.backends.onnxruntime.session import open_session, runtime
 from naiad.core.errors import LoadFailed
 
@@ -41,10 +43,11 @@ def open_shared(graph: Path, prepared_in: Path, *, threads: tuple[int, ...]) -> 
     """
     place = prepared_in / f"prepared-{_machine()}"
     try:
-        if not (place / COMPLETE).exists():
+        if not _is_whole(place):
+            shutil.rmtree(place, ignore_errors=True)
             _prepare(graph, place)
         return [
-            open_session(place / GRAPH, threads=count, entries=_entries(count), configure=_as_it_is)
+            open_session(place / GRAPH, threads=count, entries=_entries(count), configure=_as_it_is, is_ours=True)
             for count in threads
         ]
     except OSError as error:
@@ -66,28 +69,42 @@ def _entries(threads: int) -> dict[str, str]:
     return {} if threads == 1 else {"session.intra_op.allow_spinning": "1"}
 
 
+def _is_whole(place: Path) -> bool:
+    """Whether a copy is there and can be mapped: kernels end the process on matrices at odd places."""
+    try:
+        return (place / COMPLETE).exists() and is_aligned(place / GRAPH)
+    except (OSError, ValueError):
+        return False
+
+
 def _prepare(graph: Path, place: Path) -> None:
     """Have the runtime write the copy into a new folder, then put that in place; whoever is first wins."""
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as folder:
         made = Path(folder) / "copy"
         made.mkdir()
-        entries = {
-            "session.save_external_prepacked_constant_initializers": "1",
-            "session.optimized_model_external_initializers_file_name": DATA,
-            "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
-        }
-
-        def save(options: Any) -> None:
-            options.optimized_model_filepath = str(made / GRAPH)
-
-        open_session(graph, entries=entries, configure=save, disabled_optimizers=_DISABLED)
+        write_copy(graph, made)
+        align(made / GRAPH, made / DATA)
         (made / COMPLETE).touch()
         try:
             made.rename(place)
         except OSError:
-            if not (place / COMPLETE).exists():
+            if not _is_whole(place):
                 raise
+
+
+def write_copy(graph: Path, folder: Path) -> None:
+    """Have the runtime write graph and data as it wants them, tensors one behind the other."""
+    entries = {
+        "session.save_external_prepacked_constant_initializers": "1",
+        "session.optimized_model_external_initializers_file_name": DATA,
+        "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
+    }
+
+    def save(options: Any) -> None:
+        options.optimized_model_filepath = str(folder / GRAPH)
+
+    open_session(graph, entries=entries, configure=save, disabled_optimizers=_DISABLED)
 
 
 def _as_it_is(options: Any) -> None:
