@@ -74,14 +74,16 @@ def write_checkpoint(folder: Path, weights: Weights, config: Mapping[str, Any] =
     return folder
 
 
-def write_modules(folder: Path, *modules: tuple[str, dict[str, Any]]) -> None:
-    """Write sentence-transformers' modules.json after a Transformer, and a config.json for each module that has one."""
-    listed = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
+def write_modules(folder: Path, *modules: tuple[str, dict[str, Any]], body: str = "") -> None:
+    """Write sentence-transformers' modules.json, a Transformer in `body` first, and a config.json for each module.
+
+    A module is named by its full class, or in short by that of the library's version 5.
+    """
+    listed = [{"idx": 0, "name": "0", "path": body, "type": "sentence_transformers.models.Transformer"}]
     for number, (kind, config) in enumerate(modules, 1):
-        path = f"{number}_{kind}"
-        listed.append(
-            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        )
+        path = f"{number}_{kind.rpartition('.')[2]}"
+        full = kind if "." in kind else f"sentence_transformers.models.{kind}"
+        listed.append({"idx": number, "name": str(number), "path": path, "type": full})
         (folder / path).mkdir()
         (folder / path / "config.json").write_text(json.dumps(config))
     (folder / "modules.json").write_text(json.dumps(listed))

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from small_bert import CONFIG, HIDDEN, Weights, hidden_states, random_weights, run, sequences, write_checkpoint
+from small_bert import (
+    CONFIG,
+    HIDDEN,
+    Weights,
+    hidden_states,
+    random_weights,
+    run,
+    sequences,
+    write_checkpoint,
+    write_modules,
+)
 
 from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint, known_architectures
@@ -84,8 +94,7 @@ def test_half_precision(tmp_path: Path) -> None:
 def test_the_body_in_a_folder_of_its_own(tmp_path: Path) -> None:
     weights = random_weights()
     write_checkpoint(tmp_path / "0_Transformer", weights)
-    module = {"idx": 0, "name": "0", "path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}
-    (tmp_path / "modules.json").write_text(json.dumps([module]))
+    write_modules(tmp_path, ("Pooling", {"pooling_mode_mean_tokens": True}), body="0_Transformer")
     assert_same_states(tmp_path, weights)
 
 

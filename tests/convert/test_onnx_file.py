@@ -175,7 +175,7 @@ def test_a_dense_module_behind_the_file(tmp_path: Path) -> None:
     write_modules(
         tmp_path, ("Pooling", {"pooling_mode": "mean"}), ("Dense", {"in_features": 4, "out_features": 2, "bias": False})
     )
-    with pytest.raises(Unsupported, match="Dense module behind the pooling"):
+    with pytest.raises(Unsupported, match="has Pooling, Dense behind them"):
         describe(tmp_path, STATES)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,35 @@ def test_poolings_are_joined(tmp_path: Path) -> None:
 
 def test_the_newer_spelling(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, random_weights())
-    write_modules(tmp_path, ("Pooling", {"pooling_mode": "cls"}))
+    write_modules(
+        tmp_path, ("sentence_transformers.sentence_transformer.modules.pooling.Pooling", {"pooling_mode": "cls"})
+    )
     assert np.abs(np.stack(expected("cls")) - np.stack(embeddings(tmp_path))).max() <= 2e-5
+
+
+def test_the_newer_spelling_keeps_its_order(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, random_weights())
+    write_modules(tmp_path, ("Pooling", {"pooling_mode": ["lasttoken", "mean_sqrt_len_tokens", "cls"]}))
+    wanted = np.stack(expected("lasttoken+mean_sqrt_len+cls"))
+    assert np.abs(wanted - np.stack(embeddings(tmp_path))).max() <= 2e-5
+
+
+@pytest.mark.parametrize("pooling", FLAGS)
+def test_a_prompt_that_is_left_out(pooling: str, tmp_path: Path) -> None:
+    weights = random_weights()
+    write_checkpoint(tmp_path, weights)
+    flags = {flag: mode == pooling for mode, flag in FLAGS.items()}
+    write_modules(tmp_path, ("Pooling", {**flags, "include_prompt": False}))
+    converted = convert_checkpoint(tmp_path)
+    assert converted.spec.excludes_prompt
+    items = [
+        replace(item, prompt_tokens=prompt, outputs=("embedding",))
+        for item, prompt in zip(sequences(*LENGTHS), (3, 0, 4, 11), strict=True)
+    ]
+    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    for item, result in zip(items, run(encoder, items), strict=True):
+        wanted = pool(hidden_states(weights, item), pooling, item.prompt_tokens)
+        assert np.abs(wanted - result["embedding"]).max() <= 2e-5
 
 
 def test_without_modules_the_mean(tmp_path: Path) -> None:
@@ -90,23 +118,46 @@ def test_sentence_files_outweigh_the_architecture(tmp_path: Path) -> None:
     assert convert_checkpoint(tmp_path).spec.head == "embedding"
 
 
+MEAN: tuple[str, dict[str, Any]] = ("Pooling", {FLAGS["mean"]: True})
+
+
 @pytest.mark.parametrize(
     ("modules", "error", "words"),
     [
-        ([("LSTM", {})], Unsupported, "module LSTM"),
-        ([("Pooling", {})], Unsupported, "pooling none"),
-        ([("Pooling", {"pooling_mode": "attention"})], Unsupported, "pooling .*attention.* is not known"),
-        ([("Normalize", {}), ("Dense", {})], Unsupported, "Dense after Normalize"),
-        ([("Pooling", {FLAGS["mean"]: True}), ("Dense", {"in_features": 9})], LoadFailed, "must be whole numbers"),
+        ([("LSTM", {})], Unsupported, "module sentence_transformers.models.LSTM of modules.json"),
+        ([("WeightedLayerPooling", {}), MEAN], Unsupported, "WeightedLayerPooling"),
+        ([("custom_pooling.Pooling", {})], Unsupported, "module custom_pooling.Pooling of"),
+        ([("Pooling", {"pooling_mode": "attention"})], Unsupported, "the pooling attention is not known"),
+        ([("Pooling", {"pooling_mode": []})], Unsupported, "the pooling without a mode"),
+        ([("Pooling", {"pooling_mode_attention": True})], Unsupported, "the pooling pooling_mode_attention is not"),
         (
-            [("Pooling", {FLAGS["mean"]: True}), ("Dense", {"in_features": 9, "out_features": 2})],
+            [("Dense", {"in_features": 24, "out_features": 2}), MEAN],
             LoadFailed,
-            "in_features is 9, but the pooling before it gives 24",
+            "nothing that gives sentence_embedding",
+        ),
+        ([("Normalize", {})], LoadFailed, "nothing that gives sentence_embedding before Normalize"),
+        ([("Dropout", {})], LoadFailed, "nothing that gives sentence_embedding before the end"),
+        ([MEAN, ("Dense", {"in_features": 9})], LoadFailed, "out_features must be a whole number of at least 1"),
+        ([MEAN, ("LayerNorm", {"dimension": 9})], LoadFailed, "dimension is 9, but the module before it gives 24"),
+        (
+            [MEAN, ("Dense", {"in_features": 9, "out_features": 2})],
+            LoadFailed,
+            "in_features is 9, but the module before it gives 24",
         ),
         (
-            [("Pooling", {FLAGS["mean"]: True}), ("Dense", {"activation_function": "os.system"})],
+            [MEAN, ("Dense", {"in_features": 24, "out_features": 2, "activation_function": "os.system"})],
             Unsupported,
-            "activation_function system is not known",
+            "activation_function os.system is not known",
+        ),
+        (
+            [MEAN, ("Dense", {"in_features": 24, "out_features": 2, "activation_function": "my.Tanh"})],
+            Unsupported,
+            "activation_function my.Tanh is not known",
+        ),
+        (
+            [MEAN, ("Dense", {"in_features": 24, "out_features": 2, "module_output_name": "scores"})],
+            Unsupported,
+            "the value 'scores' is not known",
         ),
     ],
 )

@@ -12,9 +12,10 @@ from typing import Any
 
 from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES, find_architecture, known_architectures
-from naiad.convert.encoder.sentence import body_folder, read_json
+from naiad.convert.encoder.sentence import read_json
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.modules import body_folder
 
 __all__ = [
     "BUILDER_VERSION",
@@ -25,7 +26,7 @@ __all__ = [
     "known_architectures",
 ]
 
-BUILDER_VERSION = 7
+BUILDER_VERSION = 8
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

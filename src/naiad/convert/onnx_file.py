@@ -16,9 +16,10 @@ from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES
 from naiad.convert.encoder.heads.choice import infer_head
-from naiad.convert.encoder.sentence import body_folder, read_json, read_sentence_modules
+from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
 from naiad.core.encoder import EncoderOutput, EncoderSpec
-from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.errors import LoadFailed
+from naiad.repository.modules import body_folder
 
 MAX_TOKENS = 512
 """Where config.json does not say; what most encoders have."""
@@ -54,6 +55,7 @@ def describe_onnx_encoder(folder: Path, ports: Ports, *, head: str | None = None
         layout="padded",
         pooling=pooling,
         normalize=normalize,
+        excludes_prompt=pooling != "none" and excludes_prompt(folder),
     )
 
 
@@ -120,13 +122,8 @@ def _pooling(folder: Path, ports: Ports) -> tuple[str, bool]:
     """What is left to do after the run: nothing, where the file gives the finished sentence embedding."""
     if "sentence_embedding" in ports.outputs or ports.token_states is None:
         return "none", False
-    modules = read_sentence_modules(folder)
-    if modules.dense:
-        raise Unsupported(
-            f"{folder}: the ONNX file stops at token states, but modules.json has a Dense module behind the pooling; "
-            "export the whole model, so that it has the output sentence_embedding"
-        )
-    return "+".join(modules.poolings), modules.normalize
+    pooling, normalize = plain_pooling(folder)
+    return "+".join(pooling.modes), normalize
 
 
 def _width(ports: Ports, output: str, otherwise: int) -> int:

@@ -23,6 +23,8 @@ class TokenSequence:
     """(tokens,) int64, or None for all zero."""
     rows: Array | None = None
     """(rows,) int64 token positions; outputs with granularity "row" are computed at these only (fill-mask)."""
+    prompt_tokens: int = 0
+    """How many tokens at the begin belong to a prompt, special ones before it included; see `excludes_prompt`."""
 
     @property
     def tokens(self) -> int:
@@ -74,3 +76,5 @@ class EncoderSpec:
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False
     """With `pooling`: divide by the Euclidean norm."""
+    excludes_prompt: bool = False
+    """Pooling leaves out the prompt (sentence-transformers' include_prompt: false), so `prompt_tokens` must be set."""

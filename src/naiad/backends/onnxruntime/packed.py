@@ -124,6 +124,8 @@ class Pack:
             feeds["type_ids"] = self._type_ids()
         if "rows" in names:
             feeds["rows"] = self._rows()
+        if "prompt_tokens" in names:
+            feeds["prompt_tokens"] = np.array([item.prompt_tokens for item in self._items], np.int64)
         return feeds
 
     def split(self, arrays: dict[str, Array], granularity: dict[str, str]) -> list[EncoderResult]:

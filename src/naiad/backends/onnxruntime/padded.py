@@ -151,7 +151,7 @@ class PaddedEncoder:
             rows: Array = array[: item.tokens] if granularity == "token" else array[_rows(item)]
             return rows
         if name == "embedding" and self.spec.pooling != "none" and array.ndim == 2:
-            array = pool(array[: item.tokens], self.spec.pooling)
+            array = pool(array[: item.tokens], self.spec.pooling, item.prompt_tokens)
         return normalized(array) if name == "embedding" and self.spec.normalize else array
 
 

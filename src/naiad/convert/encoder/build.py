@@ -20,10 +20,11 @@ from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.choice import add_head
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
-from naiad.convert.encoder.sentence import body_folder, read_json
+from naiad.convert.encoder.sentence import excludes_prompt, read_json
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.tensor import Array
+from naiad.repository.modules import body_folder
 
 PACK_TOKENS = 160
 """Where float32 packs are fastest. MiniLM, one core, texts/s by tokens a pack: one text 222, 64: 263, 128: 290,
@@ -81,6 +82,7 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
         vocabulary=sizes.vocabulary,
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
+        excludes_prompt=head == "embedding" and excludes_prompt(checkpoint.folder),
     )
 
 

@@ -1,6 +1,7 @@
-"""What a sentence-transformers folder says happens after the body: pooling, dense layers, normalisation.
+"""What a sentence-transformers folder says happens after the body, as steps in the order in which it is written.
 
-`modules.json` lists the modules in order, each with a folder of its own. Not here: the graph of them (`heads/`).
+Pooling, dense layers, normalisation: read from each module's own config.json and checked. What is not known is refused
+by name. Not here: which modules there are (`naiad.repository.modules`) and the graph of them (`heads/`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
+from naiad.core.errors import LoadFailed, Unsupported
+from naiad.repository.modules import Module, read_modules
 
-MODULES = "modules.json"
+TOKENS = "token_embeddings"
+SENTENCE = "sentence_embedding"
+"""How sentence-transformers calls the two values that modules read and write."""
 
 POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
-"""In the order in which sentence-transformers joins them where several are on."""
 
 _FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -26,74 +29,148 @@ _FLAGS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+"""Before version 5.4: a flag for each mode, joined in this order."""
 
 _SYNONYMS = {"mean_sqrt_len_tokens": "mean_sqrt_len"}
 
-_DENSE_ACTIVATIONS = {"Identity": "", "Tanh": "tanh", "ReLU": "relu", "GELU": "gelu", "SiLU": "silu"}
+ACTIVATIONS = (
+    "Identity",
+    "Tanh",
+    "ReLU",
+    "GELU",
+    "SiLU",
+    "Sigmoid",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "CELU",
+    "Softplus",
+    "Softsign",
+    "Mish",
+    "ReLU6",
+    "Hardtanh",
+    "Hardswish",
+    "Hardsigmoid",
+    "LogSigmoid",
+    "Tanhshrink",
+)
+"""Classes of torch.nn that are made without arguments and work on each number by itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class DenseModule:
-    """One dense layer behind the pooling."""
+class Pooling:
+    """Token states to one vector."""
+
+    modes: tuple[str, ...]
+    """Joined in this order where there is more than one."""
+    include_prompt: bool = True
+    """False: the prompt's tokens are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """A dense layer, on the sentence's vector or on every token."""
 
     folder: Path
     inputs: int
     outputs: int
     has_bias: bool
     activation: str
-    """Empty for none."""
+    """One of ACTIVATIONS."""
+    reads: str = SENTENCE
+    writes: str = SENTENCE
+    has_residual: bool = False
+    """What it reads is added to what it gives, through a layer `residual` where the widths differ."""
 
 
 @dataclass(frozen=True, slots=True)
-class SentenceModules:
-    """What turns token states into one embedding."""
+class LayerNorm:
+    """LayerNorm of the sentence's vector."""
 
-    poolings: tuple[str, ...] = ("mean",)
-    """Joined in this order where there is more than one."""
-    dense: tuple[DenseModule, ...] = ()
-    normalize: bool = False
+    folder: Path
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalize:
+    """Division by the Euclidean norm."""
+
+    reads: str = SENTENCE
+    writes: str = SENTENCE
+
+
+Step = Pooling | Dense | LayerNorm | Normalize
 
 
 def has_pooling(folder: Path) -> bool:
     """Whether the folder describes a sentence embedding model."""
-    return any(_kind(module) == "Pooling" for module in _modules(folder))
+    return any(module.kind == "Pooling" for module in read_modules(folder))
 
 
-def body_folder(folder: Path) -> Path:
-    """Where the body's config.json lies: the folder itself, or the sub-folder that modules.json names."""
-    if (folder / "config.json").is_file():
-        return folder
-    for module in _modules(folder):
-        if _kind(module) == "Transformer":
-            return _inside(folder, module)
-    return folder
+def excludes_prompt(folder: Path) -> bool:
+    """Whether pooling leaves out the tokens of a prompt."""
+    return any(isinstance(step, Pooling) and not step.include_prompt for step in read_steps(folder))
 
 
-def read_sentence_modules(folder: Path) -> SentenceModules:
-    """Pooling, dense layers and normalisation of a folder; mean pooling alone where it says nothing.
+def read_steps(folder: Path) -> tuple[Step, ...]:
+    """What follows the body, in order; mean pooling alone where the folder has no modules.json.
 
-    Raises Unsupported for modules that the graph does not compute, LoadFailed for unreadable files.
+    Raises Unsupported for modules and options that are not computed, LoadFailed for unreadable files.
     """
-    poolings: tuple[str, ...] | None = None
-    dense: list[DenseModule] = []
-    normalize = False
-    for module in _modules(folder):
-        kind = _kind(module)
-        if normalize and kind != "Dropout":
-            raise Unsupported(f"{folder / MODULES}: the module {kind} after Normalize is not converted by Naiad itself")
-        if kind == "Pooling":
-            poolings = _read_poolings(_inside(folder, module) / "config.json")
-        elif kind == "Dense":
-            dense.append(_read_dense(_inside(folder, module)))
-        elif kind == "Normalize":
-            normalize = True
-        elif kind not in {"Transformer", "Dropout"}:
-            raise Unsupported(
-                f"{folder / MODULES}: the module {kind} is not converted by Naiad itself; known: Transformer, Pooling, "
-                "Dense, Dropout, Normalize",
-                module=kind,
-            )
-    return SentenceModules(poolings or ("mean",), tuple(dense), normalize)
+    modules = read_modules(folder)
+    if not modules:
+        return (Pooling(("mean",)),)
+    steps = [step for module in modules[1:] for step in read_step(module)]
+    if modules[0].kind != "Transformer":
+        raise unknown_module(modules[0])
+    return tuple(steps)
+
+
+def read_step(module: Module) -> tuple[Step, ...]:
+    """The step that a module stands for; none for one that does nothing when a model is served."""
+    match module.kind:
+        case "Pooling":
+            return (_read_pooling(module.folder / "config.json"),)
+        case "Dense":
+            return (_read_dense(module),)
+        case "LayerNorm":
+            path = module.folder / "config.json"
+            return (LayerNorm(module.folder, _width(path, read_json(path), "dimension")),)
+        case "Normalize":
+            return (_read_normalize(module.folder / "config.json"),)
+        case "Dropout":
+            return ()
+        case _:
+            raise unknown_module(module)
+
+
+def unknown_module(module: Module) -> Unsupported:
+    """The refusal of a module by its full name."""
+    return Unsupported(
+        f"{module.folder}: the module {module.type} of modules.json is not computed by Naiad; known are Transformer, "
+        "Pooling, Dense, LayerNorm, Normalize and Dropout of sentence_transformers. Export the whole model to ONNX "
+        "with the output sentence_embedding, and serve that folder",
+        module=module.type,
+    )
+
+
+def plain_pooling(folder: Path) -> tuple[Pooling, bool]:
+    """The pooling of a folder that has nothing behind it but, perhaps, normalisation; and whether it has that.
+
+    Raises Unsupported naming the step that there is besides.
+    """
+    steps = read_steps(folder)
+    match steps:
+        case (Pooling() as pooling,):
+            return pooling, False
+        case (Pooling() as pooling, Normalize(reads="sentence_embedding", writes="sentence_embedding")):
+            return pooling, True
+    names = ", ".join(type(step).__name__ for step in steps) or "nothing"
+    raise Unsupported(
+        f"{folder}: the ONNX file stops at token states, and modules.json has {names} behind them, of which only "
+        "Pooling and Normalize are computed outside of a graph; export the whole model, so that it has the output "
+        "sentence_embedding, or serve the safetensors"
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -107,51 +184,66 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _modules(folder: Path) -> list[Mapping[str, Any]]:
-    path = folder / MODULES
-    if not path.is_file():
-        return []
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise LoadFailed(f"{path}: cannot be read as JSON: {error}", path=str(path)) from error
-    if not isinstance(content, list) or not all(isinstance(module, dict) for module in content):
-        raise LoadFailed(f"{path}: is not a list of modules", path=str(path))
-    return content
-
-
-def _kind(module: Mapping[str, Any]) -> str:
-    return str(module.get("type", "")).rpartition(".")[2]
-
-
-def _inside(folder: Path, module: Mapping[str, Any]) -> Path:
-    path = (folder / str(module.get("path", ""))).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise InvalidConfiguration(f"{folder / MODULES}: the path {module.get('path')!r} leaves the model's folder")
-    return folder / str(module.get("path", ""))
-
-
-def _read_poolings(path: Path) -> tuple[str, ...]:
+def _read_pooling(path: Path) -> Pooling:
     content = read_json(path)
-    modes = content.get("pooling_mode")
-    if modes is None:
-        chosen = [mode for flag, mode in _FLAGS.items() if content.get(flag)]
+    written = content.get("pooling_mode")
+    if written is None:
+        modes = [mode for flag, mode in _FLAGS.items() if content.get(flag)] or ["mean"]
     else:
-        chosen = [_SYNONYMS.get(mode, mode) for mode in ([modes] if isinstance(modes, str) else modes)]
-    unknown = [mode for mode in chosen if mode not in POOLINGS]
-    if unknown or not chosen:
-        raise Unsupported(f"{path}: pooling {unknown or 'none'} is not known; known: {', '.join(POOLINGS)}")
-    return tuple(mode for mode in POOLINGS if mode in chosen)
-
-
-def _read_dense(folder: Path) -> DenseModule:
-    content = read_json(folder / "config.json")
-    name = str(content.get("activation_function", "Identity")).rpartition(".")[2]
-    if name not in _DENSE_ACTIVATIONS:
+        modes = [_SYNONYMS.get(mode, mode) for mode in ([written] if isinstance(written, str) else written)]
+    flags = [key for key, value in content.items() if key.startswith("pooling_mode_") and value and key not in _FLAGS]
+    unknown = [str(mode) for mode in modes if mode not in POOLINGS] + flags
+    if unknown or not modes:
         raise Unsupported(
-            f"{folder / 'config.json'}: activation_function {name} is not known; known: {', '.join(_DENSE_ACTIVATIONS)}"
+            f"{path}: the pooling {', '.join(unknown) or 'without a mode'} is not known; known: {', '.join(POOLINGS)}"
         )
-    inputs, outputs = content.get("in_features"), content.get("out_features")
-    if not isinstance(inputs, int) or not isinstance(outputs, int):
-        raise LoadFailed(f"{folder / 'config.json'}: in_features and out_features must be whole numbers")
-    return DenseModule(folder, inputs, outputs, bool(content.get("bias", True)), _DENSE_ACTIVATIONS[name])
+    return Pooling(tuple(modes), content.get("include_prompt", True) is not False)
+
+
+def _read_dense(module: Module) -> Dense:
+    path = module.folder / "config.json"
+    content = read_json(path)
+    reads = content.get("module_input_name") or (TOKENS if module.is_foreign else SENTENCE)
+    writes = content.get("module_output_name") or reads
+    _check_values(path, reads, writes)
+    return Dense(
+        module.folder,
+        _width(path, content, "in_features"),
+        _width(path, content, "out_features"),
+        bool(content.get("bias", True)),
+        _activation(path, content.get("activation_function", "torch.nn.Identity" if module.is_foreign else "Tanh")),
+        reads,
+        writes,
+        bool(content.get("use_residual", False)),
+    )
+
+
+def _read_normalize(path: Path) -> Normalize:
+    content = read_json(path) if path.is_file() else {}
+    reads = content.get("module_input_name") or SENTENCE
+    writes = content.get("module_output_name") or reads
+    _check_values(path, reads, writes)
+    return Normalize(reads, writes)
+
+
+def _check_values(path: Path, *names: object) -> None:
+    for name in names:
+        if name not in (TOKENS, SENTENCE):
+            raise Unsupported(f"{path}: the value {name!r} is not known between modules; known: {TOKENS}, {SENTENCE}")
+
+
+def _activation(path: Path, written: object) -> str:
+    """Name of the class; a bare one is our own default."""
+    name = str(written or "Identity")
+    package, _, kind = name.rpartition(".")
+    if kind not in ACTIVATIONS or (package and not package.startswith("torch.nn")):
+        known = ", ".join(ACTIVATIONS)
+        raise Unsupported(f"{path}: activation_function {name} is not known; known of torch.nn: {known}")
+    return kind
+
+
+def _width(path: Path, content: Mapping[str, Any], key: str) -> int:
+    value = content.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise LoadFailed(f"{path}: {key} must be a whole number of at least 1, not {value!r}")
+    return value

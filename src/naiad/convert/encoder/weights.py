@@ -1,7 +1,8 @@
 """Read a checkpoint's weights by name: safetensors, in one file or in shards, as float32.
 
-Knows how the same weight is spelled by different writers (with or without the model's prefix, `gamma`/`beta` for
-LayerNorm). Never reads pickle. Not here: which weights an architecture has (`families/`).
+Knows how the same weight is spelled by different writers: with or without the model's prefix, under the wrappers of a
+training run (`module.`, `_orig_mod.`, `model.`), `gamma`/`beta` for LayerNorm. Never reads pickle.
+Not here: which weights an architecture has (`families/`).
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from naiad.core.tensor import Array
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
+MOST_NAMED = 8
+"""Names of weights that an error lists."""
+
 LEGACY_NORM = {".weight": ".gamma", ".bias": ".beta"}
 """How the first BERT checkpoints, converted from TensorFlow, name LayerNorm's parameters."""
+
+WRAPPERS = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_forward_module"})
+"""Parts of names that torch's wrappers put in (data parallel, compiled, sharded); no encoder has a module of the name.
+The wrapper `model.` is not among them, because some encoders do: it is told by what stands before the body."""
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -54,8 +62,11 @@ class Weights:
     def __init__(self, files: list[Path]) -> None:
         self.prefix = ""
         """Before every name of the body; set by `find_body`."""
+        self._outer = ""
+        """Before the names of heads, where the body's prefix tells that they are wrapped together with it."""
         self._stack = ExitStack()
-        self._where: dict[str, Any] = {}
+        self._where: dict[str, tuple[Any, str]] = {}
+        """By name without wrappers: the open file, and the name as it stands there."""
         self._files = files
         for file in files:
             self._open(file)
@@ -74,6 +85,7 @@ class Weights:
         base: the usual prefix (`bert`), tried first. Raises LoadFailed without a body.
         """
         self.prefix = self._find_prefix(base, anchor)
+        self._outer = self.prefix.removesuffix(f"{base}.")
 
     def body(self, name: str, *shape: int) -> Array:
         """A weight of the encoder itself, by its name below the prefix. Float32. Raises LoadFailed by name."""
@@ -84,7 +96,8 @@ class Weights:
         found = self.find(name)
         if found is None:
             raise LoadFailed(
-                f"{self._files[0]}: the weight {name} is missing; the checkpoint does not fit its config.json or task",
+                f"{self._files[0]}: the weight {name} is missing; the checkpoint does not fit its config.json or task"
+                + self._others(name),
                 weight=name,
             )
         array = self._read(found)
@@ -99,18 +112,30 @@ class Weights:
         """Shape of a weight by its full name. Raises LoadFailed by name."""
         found = self.find(name)
         if found is None:
-            raise LoadFailed(f"{self._files[0]}: the weight {name} is missing; set another task", weight=name)
-        return tuple(self._where[found].get_slice(found).get_shape())
+            raise LoadFailed(
+                f"{self._files[0]}: the weight {name} is missing; set another task{self._others(name)}", weight=name
+            )
+        handle, stored = self._where[found]
+        return tuple(handle.get_slice(stored).get_shape())
 
     def find(self, name: str) -> str | None:
-        """The name under which the checkpoint holds this weight, or None."""
-        if name in self._where:
-            return name
-        for modern, legacy in LEGACY_NORM.items():
-            spelled = name.removesuffix(modern) + legacy
-            if name.endswith(modern) and spelled in self._where:
-                return spelled
+        """The name under which the checkpoint holds this weight, wrappers left out; or None."""
+        for full in (name, self._outer + name) if self._outer else (name,):
+            if full in self._where:
+                return full
+            for modern, legacy in LEGACY_NORM.items():
+                spelled = full.removesuffix(modern) + legacy
+                if full.endswith(modern) and spelled in self._where:
+                    return spelled
         return None
+
+    def _others(self, name: str) -> str:
+        """What there is outside the body, for the error about a head's weight that is missing."""
+        if self.prefix and name.startswith(self.prefix):
+            return ""
+        others = sorted(known for known in self._where if not known.startswith(self.prefix))
+        shown = ", ".join(others[:MOST_NAMED]) + (" …" if len(others) > MOST_NAMED else "")
+        return f"; outside the body it has {shown or 'nothing'}" if self.prefix else ""
 
     def _open(self, file: Path) -> None:
         from safetensors import SafetensorError, safe_open
@@ -119,16 +144,22 @@ class Weights:
             handle = self._stack.enter_context(safe_open(file, framework="numpy"))
         except (SafetensorError, OSError) as error:
             raise LoadFailed(f"{file}: not a readable safetensors file: {error}", path=str(file)) from error
-        self._where.update(dict.fromkeys(handle.keys(), handle))
+        for stored in handle.keys():  # noqa: SIM118 — the handle is no dict
+            name = ".".join(part for part in stored.split(".") if part not in WRAPPERS)
+            if name in self._where:
+                raise LoadFailed(
+                    f"{file}: holds the weight {name} twice, as {self._where[name][1]} and as {stored}", path=str(file)
+                )
+            self._where[name] = (handle, stored)
 
     def _read(self, name: str) -> Array:
-        handle = self._where[name]
-        kind = handle.get_slice(name).get_dtype()
+        handle, stored = self._where[name]
+        kind = handle.get_slice(stored).get_dtype()
         if kind == "BF16":
             import ml_dtypes  # noqa: F401 — comes with onnx; registers bfloat16 with numpy, which safetensors asks for
         elif kind not in {"F32", "F16", "F64"}:
             raise LoadFailed(f"{self._files[0]}: the weight {name} is {kind}; F32, F16 and BF16 are read", weight=name)
-        return np.asarray(handle.get_tensor(name)).astype(np.float32, copy=False)
+        return np.asarray(handle.get_tensor(stored)).astype(np.float32, copy=False)
 
     def _find_prefix(self, base: str, anchor: str) -> str:
         prefixes = [name.removesuffix(anchor) for name in self._where if name.endswith(anchor)]

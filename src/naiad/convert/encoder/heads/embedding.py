@@ -1,56 +1,127 @@
-"""The embedding head: pooling, dense layers and normalisation, as `sentence.py` reads them.
+"""The embedding head: pooling, dense layers and normalisation, in the order in which the folder lists them.
 
-Not here: how each pooling is computed (`pooling.py`).
+Not here: reading them (`sentence.py`) and how each pooling is computed (`pooling.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
-from naiad.convert.encoder.heads.pooling import POOLINGS
-from naiad.convert.encoder.sentence import DenseModule, SentenceModules, read_sentence_modules
+from naiad.convert.encoder.graph import GraphBuilder
+from naiad.convert.encoder.heads.activations import activate
+from naiad.convert.encoder.heads.pooling import Tokens, pool
+from naiad.convert.encoder.sentence import (
+    SENTENCE,
+    TOKENS,
+    Dense,
+    LayerNorm,
+    Normalize,
+    Pooling,
+    Step,
+    read_steps,
+)
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import EncoderOutput
 from naiad.core.errors import LoadFailed
 
-EPSILON = 1e-12
-"""Smallest norm an embedding is divided by; torch.nn.functional.normalize has the same."""
+PROMPT_TOKENS = "prompt_tokens"
+"""Input of graphs that leave prompts out of their pooling: (n,) int64, how many tokens of each sequence."""
+
+SMALLEST_NORM = 1e-12
+"""What an embedding is divided by at least; torch.nn.functional.normalize has the same."""
+
+LAYER_NORM_EPSILON = 1e-5
+"""torch.nn.LayerNorm's, which the module does not set."""
 
 
 def embedding(body: Body, inputs: Inputs, folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
     """`embedding` for each sequence and `last_hidden_state` for each token."""
-    graph, hidden = body.graph, body.sizes.hidden
-    modules = read_sentence_modules(folder)
+    hidden = body.sizes.hidden
     x = body.hidden_states(inputs)
-    graph.output("last_hidden_state", x, ("tokens", hidden))
-    pooled, width = _pool(body, inputs, x, modules)
-    for number, module in enumerate(modules.dense):
-        pooled, width = _dense_module(body, pooled, width, module, f"sentence.{number}")
-    if modules.normalize:
-        norm = graph.op("ReduceL2", pooled, graph.ints(1), keepdims=1)
-        pooled = graph.op("Div", pooled, graph.op("Max", norm, graph.number(EPSILON)))
-    graph.output("embedding", pooled, ("sequences", width))
+    body.graph.output("last_hidden_state", x, ("tokens", hidden))
+    values = Values(body.graph, inputs, folder, x, hidden)
+    values.follow(read_steps(folder))
+    vector, width = values.get(SENTENCE, "the end")
+    body.graph.output("embedding", vector, ("sequences", width))
     return EncoderOutput("embedding", "sequence", width), EncoderOutput("last_hidden_state", "token", hidden)
 
 
-def _pool(body: Body, inputs: Inputs, x: str, modules: SentenceModules) -> tuple[str, int]:
-    parts = [POOLINGS[pooling](body, inputs, x) for pooling in modules.poolings]
-    width = body.sizes.hidden * len(parts)
-    return (parts[0] if len(parts) == 1 else body.graph.op("Concat", *parts, axis=1)), width
+class Values:
+    """What modules hand on to each other: the tokens' states and, after pooling, the sentence's vector."""
 
+    def __init__(self, graph: GraphBuilder, inputs: Inputs, folder: Path, states: str, width: int) -> None:
+        self._graph = graph
+        self._inputs = inputs
+        self._folder = folder
+        self._values = {TOKENS: (states, width)}
 
-def _dense_module(body: Body, x: str, width: int, module: DenseModule, name: str) -> tuple[str, int]:
-    graph = body.graph
-    if module.inputs != width:
-        raise LoadFailed(f"{module.folder}: in_features is {module.inputs}, but the pooling before it gives {width}")
-    with Weights(weight_files(module.folder)) as weights:
-        matrix = weights.get("linear.weight", module.outputs, module.inputs)
+    def follow(self, steps: Sequence[Step]) -> None:
+        """Compute the steps one after the other. Raises LoadFailed where one does not fit those before it."""
+        for number, step in enumerate(steps):
+            match step:
+                case Pooling():
+                    self._values[SENTENCE] = self._pool(step)
+                case Dense():
+                    self._values[step.writes] = self._dense(step, f"sentence.{number}")
+                case Normalize():
+                    self._values[step.writes] = self._normalize(step)
+                case LayerNorm():
+                    self._values[SENTENCE] = self._layer_norm(step, f"sentence.{number}")
+
+    def get(self, name: str, reader: str) -> tuple[str, int]:
+        """A value and its width. Raises LoadFailed where no module before the reader gives it."""
+        if name not in self._values:
+            raise LoadFailed(f"{self._folder}: modules.json has nothing that gives {name} before {reader}: no Pooling")
+        return self._values[name]
+
+    def _pool(self, step: Pooling) -> tuple[str, int]:
+        graph = self._graph
+        states, width = self.get(TOKENS, "Pooling")
+        prompts = ""
+        if not step.include_prompt:
+            prompts = graph.once(PROMPT_TOKENS, lambda: graph.input(PROMPT_TOKENS, ("sequences",)))
+        return pool(Tokens(graph, self._inputs, states, width, prompts), step.modes)
+
+    def _dense(self, step: Dense, name: str) -> tuple[str, int]:
+        graph = self._graph
+        x, width = self.get(step.reads, f"Dense in {step.folder.name}")
+        if step.inputs != width:
+            raise LoadFailed(f"{step.folder}: in_features is {step.inputs}, but the module before it gives {width}")
+        with Weights(weight_files(step.folder)) as weights:
+            y = self._product(x, weights, "linear", step, name)
+            y = activate(graph, y, step.activation)
+            if step.has_residual:
+                bypass = x
+                if step.inputs != step.outputs:
+                    matrix = weights.get("residual.weight", step.outputs, step.inputs)
+                    bypass = graph.op("Gemm", x, graph.weight(f"{name}.residual", lambda: matrix), transB=1)
+                y = graph.op("Add", y, bypass)
+        return y, step.outputs
+
+    def _product(self, x: str, weights: Weights, module: str, step: Dense, name: str) -> str:
+        graph = self._graph
+        matrix = weights.get(f"{module}.weight", step.outputs, step.inputs)
         terms = [x, graph.weight(f"{name}.weight", lambda: matrix)]
-        if module.has_bias:
-            bias = weights.get("linear.bias", module.outputs)
+        if step.has_bias:
+            bias = weights.get(f"{module}.bias", step.outputs)
             terms.append(graph.weight(f"{name}.bias", lambda: bias))
-    y = graph.op("Gemm", *terms, transB=1)
-    return (body.activation(y, module.activation) if module.activation else y), module.outputs
+        return graph.op("Gemm", *terms, transB=1)
+
+    def _normalize(self, step: Normalize) -> tuple[str, int]:
+        graph = self._graph
+        x, width = self.get(step.reads, "Normalize")
+        norm = graph.op("ReduceL2", x, graph.ints(1), keepdims=1)
+        return graph.op("Div", x, graph.op("Max", norm, graph.number(SMALLEST_NORM))), width
+
+    def _layer_norm(self, step: LayerNorm, name: str) -> tuple[str, int]:
+        graph = self._graph
+        x, width = self.get(SENTENCE, f"LayerNorm in {step.folder.name}")
+        if step.width != width:
+            raise LoadFailed(f"{step.folder}: dimension is {step.width}, but the module before it gives {width}")
+        with Weights(weight_files(step.folder)) as weights:
+            scale, shift = weights.get("norm.weight", width), weights.get("norm.bias", width)
+        terms = graph.weight(f"{name}.weight", lambda: scale), graph.weight(f"{name}.bias", lambda: shift)
+        return graph.op("LayerNormalization", x, *terms, axis=-1, epsilon=LAYER_NORM_EPSILON), width

@@ -1,0 +1,132 @@
+"""Sentence embeddings equal those of sentence-transformers: modules in any order, prompts, activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad.backends.onnxruntime.packed import PackedEncoder
+from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.encoder.sentence import ACTIVATIONS
+from naiad.core.contracts import Batch
+from naiad.core.encoder import TokenSequence
+
+torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
+library = pytest.importorskip(
+    "sentence_transformers", reason="sentence-transformers is not installed (make test-torch)"
+)
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+HIDDEN = 30
+LENGTHS = (7, 3, 31, 2, 13)
+
+
+def write_body(folder: Path) -> Any:
+    """A random BERT with a vocabulary of a few words, as a module of sentence-transformers."""
+    from sentence_transformers.base.modules import Transformer
+
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(85))]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "model_max_length": 64}')
+    torch.manual_seed(3)
+    config = transformers.BertConfig(
+        vocab_size=90,
+        hidden_size=HIDDEN,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        max_position_embeddings=66,
+    )
+    transformers.BertModel(config).save_pretrained(folder)
+    return Transformer(str(folder))
+
+
+def dense(inputs: int, outputs: int, activation: str = "Tanh", **options: Any) -> Any:
+    from sentence_transformers.base.modules import Dense
+
+    return Dense(inputs, outputs, activation_function=getattr(torch.nn, activation)(), **options)
+
+
+def pooling(*modes: str, width: int = HIDDEN, include_prompt: bool = True) -> Any:
+    from sentence_transformers.sentence_transformer.modules import Pooling
+
+    return Pooling(width, modes, include_prompt=include_prompt)
+
+
+def layer_norm(width: int) -> Any:
+    from sentence_transformers.sentence_transformer.modules import LayerNorm
+
+    module = LayerNorm(width)
+    torch.nn.init.normal_(module.norm.weight)
+    torch.nn.init.normal_(module.norm.bias)
+    return module
+
+
+def normalize(**options: Any) -> Any:
+    from sentence_transformers.base.modules import Normalize
+
+    return Normalize(**options)
+
+
+TOKENS = {"module_input_name": "token_embeddings"}
+
+CHAINS: dict[str, Callable[[], list[Any]]] = {
+    "each mode": lambda: [pooling("lasttoken", "mean", "cls", "weightedmean", "max", "mean_sqrt_len_tokens")],
+    "dense twice": lambda: [pooling("mean"), dense(HIDDEN, 17, bias=False), dense(17, 5, "Identity"), normalize()],
+    "dense after normalize": lambda: [pooling("cls"), normalize(), dense(HIDDEN, 9, "ReLU")],
+    "layer norm": lambda: [pooling("cls", "mean"), layer_norm(2 * HIDDEN), dense(2 * HIDDEN, 8), normalize()],
+    "dense by token": lambda: [dense(HIDDEN, 11, **TOKENS), pooling("max", "mean", width=11)],
+    "normal tokens": lambda: [normalize(**TOKENS), pooling("mean")],
+    "residual": lambda: [
+        pooling("mean"),
+        dense(HIDDEN, HIDDEN, use_residual=True),
+        dense(HIDDEN, 7, use_residual=True),
+    ],
+    "prompt left out": lambda: [
+        pooling("max", "mean", "cls", "lasttoken", "weightedmean", "mean_sqrt_len_tokens", include_prompt=False)
+    ],
+}
+
+
+def assert_equal(modules: list[Any], tmp_path: Path, prompt: int = 0) -> None:
+    """The folder that the library saves gives, packed, what the library gives for each sequence alone."""
+    model = library.SentenceTransformer(modules=[write_body(tmp_path / "body"), *modules], device="cpu").eval()
+    model.save_pretrained(str(tmp_path / "saved"))
+    converted = convert_checkpoint(tmp_path / "saved")
+    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    random = np.random.default_rng(7)
+    items = [
+        TokenSequence(random.integers(5, 90, length), ("embedding",), prompt_tokens=min(prompt, length - 1))
+        for length in LENGTHS
+    ]
+    for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
+        assert isinstance(result, dict)
+        ids = torch.tensor(item.input_ids)[None]
+        features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+        if prompt:
+            features["prompt_length"] = item.prompt_tokens
+        with torch.no_grad():
+            expected = model(features)["sentence_embedding"][0].numpy()
+        assert expected.shape == result["embedding"].shape
+        assert np.abs(expected - result["embedding"]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_modules_in_their_order(chain: str, tmp_path: Path) -> None:
+    assert_equal(CHAINS[chain](), tmp_path, prompt=4 if chain == "prompt left out" else 0)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_each_activation(activation: str, tmp_path: Path) -> None:
+    assert_equal([pooling("mean"), dense(HIDDEN, 6, activation)], tmp_path)
