@@ -14,15 +14,12 @@ from naiad.backends.onnxruntime.padded import SENTENCE, EncoderFile, PaddedEncod
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
-from naiad.convert.encoder.architectures import ARCHITECTURES
 from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
+from naiad.core.positions import read_positions
 from naiad.repository.modules import body_folder
-
-MAX_TOKENS = 512
-"""Where config.json does not say; what most encoders have."""
 
 
 def describe_onnx_encoder(folder: Path, ports: Ports, *, head: str | None = None) -> EncoderSpec:
@@ -36,22 +33,18 @@ def describe_onnx_encoder(folder: Path, ports: Ports, *, head: str | None = None
     head = head or _infer(config, folder, ports)
     outputs = _outputs(config, head, folder, ports)
     pooling, normalize = _pooling(folder, ports) if head == "embedding" else ("none", False)
-    family = ARCHITECTURES.get(str(config.get("model_type")))
-    offset = 0
-    if family is not None and family.padding_index is not None:
-        offset = 1 + (int(config.get("pad_token_id") or 1) if family.padding_index < 0 else family.padding_index)
-    longest = _integer(config, "max_position_embeddings", MAX_TOKENS + offset) - offset
+    positions = read_positions(config)
     types = _integer(config, "type_vocab_size", 0)
     return EncoderSpec(
         architecture=str(config.get("model_type", "unknown")),
         head=head,
         outputs=outputs,
-        max_tokens=min(longest, ports.fixed_tokens) if ports.fixed_tokens else longest,
+        max_tokens=min(positions.longest, ports.fixed_tokens or positions.longest),
         pad_token_id=_integer(config, "pad_token_id", 0),
         uses_type_ids="token_type_ids" in ports.inputs and types != 1,
         vocabulary=_integer(config, "vocab_size", 0),
         type_vocabulary=types,
-        position_offset=offset,
+        position_offset=positions.offset,
         layout="padded",
         pooling=pooling,
         normalize=normalize,
