@@ -7,6 +7,7 @@ from typing import Any
 
 from naiad.convert.encoder.families.architecture import Architecture
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA
+from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
 from naiad.core.errors import Unsupported
 
@@ -19,6 +20,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mpnet": MPNET,
     "electra": ELECTRA,
     "albert": ALBERT,
+    "deberta": DEBERTA,
+    "deberta-v2": DEBERTA_V2,
 }
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from naiad.convert.encoder.bodies.dense import Dense, Product, gemm
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
+from naiad.convert.encoder.families.architecture import Classifier, LanguageHead
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 
@@ -62,6 +63,16 @@ class Body(ABC):
         self.family = config.family
         self.sizes = sizes
         self._dense = dense
+
+    @property
+    def classifier(self) -> Classifier:
+        """How a sequence is classified: the family's way, where config.json has no say."""
+        return self.family.classifier
+
+    @property
+    def language(self) -> LanguageHead:
+        """How masked tokens are predicted, likewise."""
+        return self.family.language
 
     def declare_inputs(self, *, rows: bool) -> Inputs:
         """Declare the graph's inputs."""

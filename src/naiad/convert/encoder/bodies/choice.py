@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from naiad.convert.encoder.bodies.body import Body
+from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 
 BODIES: dict[str, type[Body]] = {
     "post-norm": PostNormBody,
+    "deberta": DebertaBody,
+    "deberta-v2": DebertaV2Body,
 }

@@ -15,7 +15,7 @@ def sequence_classification(
     body: Body, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
     """`logits` for each sequence."""
-    graph, hidden, classifier = body.graph, body.sizes.hidden, body.family.classifier
+    graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, config)
     first = graph.op("Gather", body.hidden_states(inputs), inputs.starts, axis=0)
     dense = (body.weights.prefix if classifier.in_body else "") + classifier.dense

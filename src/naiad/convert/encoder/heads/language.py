@@ -14,7 +14,7 @@ from naiad.core.encoder import EncoderOutput
 
 def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
     """`logits` for each row asked for."""
-    graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.family.language
+    graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.language
     width = sizes.embedding
     chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
     x = body.exact_dense(chosen, language.dense, width, sizes.hidden)
@@ -28,7 +28,7 @@ def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, A
 
 def _vocabulary(body: Body) -> str:
     """The decoder's matrix; tied to the word embeddings where the checkpoint has none, or the same."""
-    name, shape = body.family.language.decoder, (body.sizes.vocabulary, body.sizes.embedding)
+    name, shape = body.language.decoder, (body.sizes.vocabulary, body.sizes.embedding)
     if body.weights.find(name) is not None:
         own = body.weights.get(name, *shape)
         if not np.array_equal(own, body.weights.body(body.family.words, *shape)):
