@@ -76,5 +76,7 @@ class EncoderSpec:
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False
     """With `pooling`: divide by the Euclidean norm."""
+    needed_token: int | None = None
+    """A token that every sequence must hold, because the head reads its state (BART's end of text)."""
     excludes_prompt: bool = False
     """Pooling leaves out the prompt (sentence-transformers' include_prompt: false), so `prompt_tokens` must be set."""

@@ -24,6 +24,11 @@ def objection(item: TokenSequence, spec: EncoderSpec) -> InvalidRequest | None:
         return InvalidRequest(f"this model {asked}; it has {', '.join(names)}")
     if spec.vocabulary and _outside(item.input_ids, spec.vocabulary):
         return InvalidRequest(f"a token id is not between 0 and {spec.vocabulary - 1}, this model's vocabulary")
+    if spec.needed_token is not None and spec.needed_token not in item.input_ids:
+        return InvalidRequest(
+            f"the sequence does not hold the token {spec.needed_token}, whose state this model classifies by",
+            token=spec.needed_token,
+        )
     if item.rows is not None and len(item.rows) and _outside(item.rows, item.tokens):
         return InvalidRequest(f"a row lies outside the sequence's {item.tokens} tokens")
     if item.type_ids is None or not spec.uses_type_ids:

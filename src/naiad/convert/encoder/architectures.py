@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.convert.encoder.families.architecture import Architecture
+from naiad.convert.encoder.families.bart import BART, MBART
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
@@ -20,6 +21,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mpnet": MPNET,
     "electra": ELECTRA,
     "albert": ALBERT,
+    "bart": BART,
+    "mbart": MBART,
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA_V2,
 }

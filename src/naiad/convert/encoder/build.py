@@ -65,7 +65,7 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
     graph = GraphBuilder(f"{kind}-{head}", path.with_name(path.name + ".data"))
     try:
         with Weights(weight_files(body_folder(checkpoint.folder))) as weights:
-            weights.find_body(config.family.base, config.family.words)
+            weights.find_body(config.family.base, config.family.anchor or config.family.words)
             body = BODIES[config.family.body](graph, weights, config, sizes, dense)
             outputs = add_head(body, head, checkpoint.folder, config.content)
         graph.save(path)
@@ -82,6 +82,7 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
         vocabulary=sizes.vocabulary,
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
+        needed_token=body.summary_token if head == "sequence-classification" else None,
         excludes_prompt=head == "embedding" and excludes_prompt(checkpoint.folder),
     )
 

@@ -15,7 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from naiad.convert.encoder.dimensions import Dimensions
 from naiad.convert.encoder.families.architecture import Classifier, LanguageHead
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
+from naiad.core.errors import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,18 @@ class Body(ABC):
 
     @property
     def classifier(self) -> Classifier:
-        """How a sequence is classified: the family's way, where config.json has no say."""
-        return self.family.classifier
+        """How a sequence is classified: the family's way, where config.json has no say. Raises Unsupported."""
+        return self.family.classifier or self._missing("classifier of sequences")
 
     @property
     def language(self) -> LanguageHead:
-        """How masked tokens are predicted, likewise."""
-        return self.family.language
+        """How masked tokens are predicted, likewise. Raises Unsupported."""
+        return self.family.language or self._missing("head for masked tokens")
+
+    @property
+    def summary_token(self) -> int | None:
+        """The token whose last place a classifier of sequences reads; None: it reads the first place."""
+        return None
 
     def declare_inputs(self, *, rows: bool) -> Inputs:
         """Declare the graph's inputs."""
@@ -192,6 +198,9 @@ class Body(ABC):
         """(T, heads * size) as (T, heads, size), permuted."""
         split = self.graph.op("Reshape", x, self.graph.ints(0, self.sizes.heads, -1))
         return self.graph.op("Transpose", split, perm=permutation)
+
+    def _missing(self, part: str) -> NoReturn:
+        raise Unsupported(f"{self.config.content.get('model_type')} has no {part} that Naiad converts itself")
 
     def _mix(self, scores: str, value: str) -> str:
         """Values weighted by the softmax of scores, (heads, T, head size)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from naiad.convert.encoder.bodies.bart import BartBody, MBartBody
 from naiad.convert.encoder.bodies.body import Body
 from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 
 BODIES: dict[str, type[Body]] = {
     "post-norm": PostNormBody,
+    "bart": BartBody,
+    "mbart": MBartBody,
     "deberta": DebertaBody,
     "deberta-v2": DebertaV2Body,
 }

@@ -48,12 +48,12 @@ class DebertaV2Body(PostNormBody):
     @property
     def classifier(self) -> Classifier:
         """The family's, with the activation that config.json names."""
-        return replace(self.family.classifier, activation=self.config.activation("pooler_hidden_act"))
+        return replace(super().classifier, activation=self.config.activation("pooler_hidden_act"))
 
     @property
     def language(self) -> LanguageHead:
         """One of two; config.json tells which."""
-        return self.family.language if self.config.flag("legacy") else MODERN_LANGUAGE
+        return super().language if self.config.flag("legacy") else MODERN_LANGUAGE
 
     @property
     def terms(self) -> int:

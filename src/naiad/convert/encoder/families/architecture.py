@@ -68,12 +68,18 @@ class Architecture:
 
     base: str
     """Prefix of the body's weights in a checkpoint with a head."""
-    classifier: Classifier
-    language: LanguageHead
+    classifier: Classifier | None = None
+    """None: its way of classifying sequences is not converted."""
+    language: LanguageHead | None = None
+    """None: it does not predict masked tokens."""
+    heads: tuple[str, ...] = ()
+    """What it is converted for; empty: everything."""
     body: str = "post-norm"
     """The kind of body; `bodies/choice.py` has the table."""
     words: str = "embeddings.word_embeddings.weight"
     """The table of word embeddings, below the prefix."""
+    anchor: str = ""
+    """A weight that tells where the body is, if the words do not."""
     names: LayerNames = field(default_factory=LayerNames)
     layer: str = "encoder.layer.{layer}"
     """Prefix of one layer; may name {group} and {inner} (ALBERT)."""

@@ -57,5 +57,11 @@ def add_head(body: Body, head: str, folder: Path, config: Mapping[str, Any]) -> 
     """Build body and head; gives the outputs that the graph has. Raises LoadFailed for weights that do not fit."""
     if head not in HEADS:
         raise InvalidConfiguration(f"the head {head!r} is not known; known: {', '.join(HEADS)}", head=head)
+    if body.family.heads and head not in body.family.heads:
+        raise Unsupported(
+            f"{config.get('model_type')} is not converted for {head} by Naiad itself, only for "
+            f"{', '.join(body.family.heads)}; export the model with optimum-cli to ONNX and serve that folder",
+            head=head,
+        )
     inputs = body.declare_inputs(rows=head == "masked-lm")
     return HEADS[head](body, inputs, folder, config)

@@ -17,9 +17,20 @@ def sequence_classification(
     """`logits` for each sequence."""
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, config)
-    first = graph.op("Gather", body.hidden_states(inputs), inputs.starts, axis=0)
+    read = graph.op("Gather", body.hidden_states(inputs), _places(body, inputs), axis=0)
     dense = (body.weights.prefix if classifier.in_body else "") + classifier.dense
-    x = body.activation(body.exact_dense(first, dense, hidden, hidden), classifier.activation)
+    x = body.activation(body.exact_dense(read, dense, hidden, hidden), classifier.activation)
     logits = body.exact_dense(x, classifier.projection, labels, hidden)
     graph.output("logits", logits, ("sequences", labels))
     return (EncoderOutput("logits", "sequence", labels),)
+
+
+def _places(body: Body, inputs: Inputs) -> str:
+    """(n,) where each sequence's state is read: at its first token, or at the last of one kind."""
+    graph, token = body.graph, body.summary_token
+    if token is None:
+        return inputs.starts
+    count = graph.op("Squeeze", graph.op("Shape", inputs.ids), graph.ints(0))
+    places = graph.op("Range", graph.integer(0), count, graph.integer(1))
+    places = graph.op("Where", graph.op("Equal", inputs.ids, graph.integer(token)), places, graph.integer(0))
+    return graph.op("ScatterElements", inputs.starts, inputs.segments, places, axis=0, reduction="max")

@@ -1,0 +1,166 @@
+"""BART and mBART: an encoder and a decoder that read the same tokens, the decoder one place later.
+
+Nothing is generated here: the decoder's last states are what classifiers read. Its attention looks back only, both
+within a sequence and, unrestricted, at the encoder's states of the same sequence; so all of it packs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from naiad.convert.encoder.bodies.body import Body, Inputs
+from naiad.convert.encoder.bodies.dense import Dense
+from naiad.convert.encoder.config import Config
+from naiad.convert.encoder.dimensions import Dimensions
+from naiad.convert.encoder.graph import GraphBuilder
+from naiad.convert.encoder.weights import Weights
+
+UNUSED_POSITIONS = 2
+"""Rows at the top of the position tables that no token has."""
+
+
+class BartSide(Body):
+    """What encoder and decoder have in common; by itself, the encoder."""
+
+    side = "encoder"
+    norm_first = False
+    """Whether norms stand before attention and feed-forward, with one more at the end; else behind the residual sum."""
+
+    def hidden_states(self, inputs: Inputs) -> str:
+        """See Body."""
+        x, bias = self.embed(inputs.ids, inputs), self.attention_bias(inputs)
+        for layer in range(self.sizes.layers):
+            prefix = f"{self.side}.layers.{layer}."
+            x = self.attention_block(x, "", prefix + "self_attn", bias)
+            x = self.feed_forward_block(x, prefix)
+        return self.end(x)
+
+    def embed(self, ids: str, inputs: Inputs) -> str:
+        """(T, hidden)."""
+        graph, sizes, weights, side = self.graph, self.sizes, self.weights, self.side
+        x = graph.op("Gather", self._words(), ids)
+        if self.config.flag("scale_embedding"):
+            x = graph.op("Mul", x, graph.number(sizes.hidden**0.5))
+        name, rows = f"{side}.embed_positions.weight", sizes.positions + UNUSED_POSITIONS
+        table = graph.weight(name, lambda: weights.body(name, rows, sizes.hidden)[UNUSED_POSITIONS:])
+        x = graph.op("Add", x, graph.op("Gather", table, inputs.positions))
+        return self._norm(x, f"{side}.layernorm_embedding")
+
+    def attention_block(self, x: str, memory: str, module: str, bias: str) -> str:
+        """What x and its tokens attend to make: in `memory` (T, hidden), or in x itself where that is empty."""
+        hidden = self.sizes.hidden
+
+        def attend(inner: str) -> str:
+            query, key, value = (self.product(f"{module}.{name}_proj", hidden, hidden) for name in "qkv")
+            if memory:
+                value = self._with_ones(value) if self._dense.rounds else value
+                (asked,) = self.multiply(inner, [query], source="norm")
+                projected = (asked, *self.multiply(memory, [key, value], source="norm"))
+            else:
+                projected = self.project(inner, [query, key, value])
+            mixed = self.attend(projected[0], projected[1], projected[2], bias)
+            return self.dense(mixed, [f"{module}.out_proj"], hidden, hidden, source="attention")[0]
+
+        return self._block(x, f"{module}_layer_norm", attend)
+
+    def feed_forward_block(self, x: str, prefix: str) -> str:
+        """What x and its feed-forward make."""
+        sizes = self.sizes
+
+        def feed(inner: str) -> str:
+            (inner,) = self.dense(inner, [prefix + "fc1"], sizes.intermediate, sizes.hidden, source="norm")
+            inner = self.activation(inner, sizes.activation)
+            return self.dense(inner, [prefix + "fc2"], sizes.hidden, sizes.intermediate, source=sizes.activation)[0]
+
+        return self._block(x, prefix + "final_layer_norm", feed)
+
+    def end(self, x: str) -> str:
+        """Behind the last layer."""
+        return self._norm(x, f"{self.side}.layer_norm") if self.norm_first else x
+
+    def _block(self, x: str, norm: str, inner: Callable[[str], str]) -> str:
+        if self.norm_first:
+            return self.graph.op("Add", x, inner(self._norm(x, norm)))
+        return self._norm(self.graph.op("Add", x, inner(x)), norm)
+
+    def _norm(self, x: str, module: str) -> str:
+        return self.norm(x, self.weights.prefix + module, self.sizes.hidden)
+
+    def _words(self) -> str:
+        """The table of words, which both sides share unless config.json says that they do not."""
+        own = f"{self.side}.embed_tokens.weight"
+        names = ["shared.weight", own, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"]
+        if not self.config.flag("tie_word_embeddings"):
+            names = [own, "shared.weight"]
+        prefix = self.weights.prefix
+        return self.table(
+            next((name for name in names if self.weights.find(prefix + name)), own), self.sizes.vocabulary
+        )
+
+
+class BartBody(BartSide):
+    """BART's decoder on top of its encoder."""
+
+    side = "decoder"
+
+    def __init__(self, graph: GraphBuilder, weights: Weights, config: Config, sizes: Dimensions, dense: Dense) -> None:
+        """See Body."""
+        decoder = replace(
+            sizes,
+            heads=config.integer("decoder_attention_heads"),
+            layers=config.integer("decoder_layers"),
+            intermediate=config.integer("decoder_ffn_dim"),
+        )
+        super().__init__(graph, weights, config, decoder, dense)
+        self._encoder = BartSide(graph, weights, config, sizes, dense)
+        self._encoder.norm_first = self.norm_first
+
+    @property
+    def summary_token(self) -> int:
+        """The end of the text."""
+        return self.config.integer("eos_token_id", least=0)
+
+    def hidden_states(self, inputs: Inputs) -> str:
+        """See Body."""
+        graph = self.graph
+        memory = self._encoder.hidden_states(inputs)
+        x = self.embed(self._shifted(inputs), inputs)
+        inside = self.attention_bias(inputs)
+        back = self.attention_bias(inputs, also=graph.op("LessOrEqual", self.distances(inputs), graph.integer(0)))
+        for layer in range(self.sizes.layers):
+            prefix = f"decoder.layers.{layer}."
+            x = self.attention_block(x, "", prefix + "self_attn", back)
+            x = self.attention_block(x, memory, prefix + "encoder_attn", inside)
+            x = self.feed_forward_block(x, prefix)
+        return self.end(x)
+
+    def first_tokens(self, inputs: Inputs) -> str:
+        """(n,): what the decoder reads first."""
+        start = self.graph.integer(self.config.integer("decoder_start_token_id", least=0))
+        return self.graph.op("Expand", start, self.graph.op("Shape", inputs.starts))
+
+    def _shifted(self, inputs: Inputs) -> str:
+        """(T,): each sequence one place later, its last token left out."""
+        graph = self.graph
+        before = graph.op("Slice", inputs.ids, graph.ints(0), graph.ints(-1), graph.ints(0))
+        later = graph.op("Concat", graph.ints(0), before, axis=0)
+        return graph.op("ScatterElements", later, inputs.starts, self.first_tokens(inputs), axis=0)
+
+
+class MBartBody(BartBody):
+    """mBART: norms stand first, and the decoder begins with the text's last token, its language."""
+
+    norm_first = True
+
+    def first_tokens(self, inputs: Inputs) -> str:
+        """See BartBody; padding tokens in a text are not counted."""
+        graph = self.graph
+        same = graph.op("Equal", inputs.ids, graph.integer(self.sizes.pad_token_id))
+        counted = graph.op("Where", same, graph.integer(0), graph.integer(1))
+        zeros = graph.op("Expand", graph.integer(0), graph.op("Shape", inputs.starts))
+        count = graph.op("ScatterElements", zeros, inputs.segments, counted, axis=0, reduction="add")
+        last = graph.op(
+            "Sub", graph.op("Add", inputs.starts, graph.op("Max", count, graph.integer(1))), graph.integer(1)
+        )
+        return graph.op("Gather", inputs.ids, last)
