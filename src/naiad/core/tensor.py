@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.datatypes import BY_NUMPY
-from naiad.core.errors import InvalidRequest
+from naiad.core.datatypes import BY_NAME, BY_NUMPY
+from naiad.core.errors import Failed, InvalidRequest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 """Any numpy array; shapes and dtypes are given in docstrings where they matter."""
@@ -39,10 +39,43 @@ class Tensor:
 
         Raises InvalidRequest for a dtype without a row in the table (complex numbers, dates, str arrays …).
         """
-        row = BY_NUMPY.get(data.dtype)
+        row = BY_NUMPY.get(data.dtype.newbyteorder("="))
         if row is None:
             raise InvalidRequest(f"tensor '{name}': no datatype for numpy dtype {data.dtype}", tensor=name)
         return cls(name, row.name, data)
+
+
+def wire_array(tensor: Tensor) -> Array:
+    """The tensor's data as encoders want it: row-major, aligned, of the datatype's dtype; itself where it already is.
+
+    Models may give any memory layout: strided views, Fortran order, foreign byte order. Only for datatypes of a fixed
+    size, not BYTES. Raises Failed where the data is not of the tensor's datatype at all.
+    """
+    data = tensor.data
+    dtype = BY_NAME[tensor.datatype].numpy
+    if data.dtype != dtype:
+        if data.dtype.newbyteorder("=") != dtype:
+            raise Failed(
+                f"output '{tensor.name}' is declared as {tensor.datatype}, but the model gave {data.dtype}",
+                tensor=tensor.name,
+            )
+        return data.astype(dtype, order="C")
+    flags = data.flags
+    return data if flags.c_contiguous and flags.aligned else data.copy(order="C")
+
+
+def raw_strings(tensor: Tensor) -> list[bytes]:
+    """The elements of a BYTES tensor in row-major order; str, which models may give too, as UTF-8.
+
+    Raises Failed for elements that are neither.
+    """
+    values = tensor.data.ravel().tolist()
+    if not all(type(value) is bytes for value in values):
+        try:
+            return [value.encode() if isinstance(value, str) else bytes(memoryview(value)) for value in values]
+        except (TypeError, UnicodeEncodeError) as error:
+            raise Failed(f"output '{tensor.name}' holds an element that is no string: {error}") from error
+    return values
 
 
 def bytes_tensor(name: str, values: list[bytes], shape: tuple[int, ...] | None = None) -> Tensor:

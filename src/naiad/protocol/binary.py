@@ -15,7 +15,7 @@ import numpy as np
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.core.tensor import Tensor, bytes_tensor, raw_strings, wire_array
 from naiad.protocol.limits import Limits
 
 _LENGTH = struct.Struct("<I")
@@ -120,25 +120,18 @@ def _split(name: str, raw: bytes | memoryview, count: int, request: InferRequest
 
 
 def encode(tensor: Tensor) -> bytes:
-    """Return the tensor's bytes; the inverse of `decode`."""
-    if tensor.datatype == "BYTES":
-        return encode_bytes(tensor.data)
-    return tensor.data.tobytes()
+    """Return the tensor's bytes; the inverse of `decode`. Raises Failed for data that is not of the tensor's datatype."""
+    if tensor.datatype != "BYTES":
+        return wire_array(tensor).tobytes()
+    pieces: list[bytes] = []
+    for raw in raw_strings(tensor):
+        pieces.append(_LENGTH.pack(len(raw)))
+        pieces.append(raw)
+    return b"".join(pieces)
 
 
 def view(tensor: Tensor) -> bytes | memoryview:
     """Return the tensor's bytes without copying them where that pays: a large tensor's own memory."""
-    data = tensor.data
-    if tensor.datatype == "BYTES" or data.nbytes < _COPIED_BYTES or not data.flags.c_contiguous:
+    if tensor.datatype == "BYTES" or tensor.data.nbytes < _COPIED_BYTES:
         return encode(tensor)
-    return data.data.cast("B")
-
-
-def encode_bytes(data: Array) -> bytes:
-    """Join an object array of `bytes` (or `str`, as UTF-8) with length prefixes, row-major."""
-    pieces: list[bytes] = []
-    for element in data.ravel().tolist():
-        raw = element.encode() if isinstance(element, str) else bytes(element)
-        pieces.append(_LENGTH.pack(len(raw)))
-        pieces.append(raw)
-    return b"".join(pieces)
+    return wire_array(tensor).data.cast("B")

@@ -15,7 +15,7 @@ import orjson
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
-from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.core.tensor import Array, Tensor, bytes_tensor, raw_strings, wire_array
 from naiad.protocol.binary import check_strings, wrong_size
 from naiad.protocol.json_body import read_list
 from naiad.protocol.limits import Limits
@@ -143,7 +143,7 @@ def encode(tensor: Tensor) -> bytes:
         raise InvalidRequest(
             f"sending {tensor.datatype} data via JSON is not supported. Please use the binary data format for output"
         )
-    raw = orjson.dumps(tensor.data.reshape(-1), option=_NUMPY)
+    raw = orjson.dumps(wire_array(tensor).reshape(-1), option=_NUMPY)
     if b"null" in raw:
         raise Failed(
             f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",
@@ -154,7 +154,7 @@ def encode(tensor: Tensor) -> bytes:
 
 def _encode_strings(tensor: Tensor) -> bytes:
     try:
-        return orjson.dumps([bytes(value).decode() for value in tensor.data.ravel().tolist()])
+        return orjson.dumps([value.decode() for value in raw_strings(tensor)])
     except UnicodeDecodeError as error:
         raise Failed(
             f"output '{tensor.name}' holds bytes that are not UTF-8, which JSON cannot carry. "

@@ -6,6 +6,7 @@ does, integers without.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,7 +37,9 @@ def _top(tensor: Tensor, count: int, labels: Sequence[str], has_batch: bool) -> 
         raise InvalidRequest(f"class result not available for output due to unsupported type '{tensor.datatype}'")
     if tensor.data.size > _MOST_ELEMENTS:
         raise InvalidRequest("classification output tensor too large")
-    rows = tensor.data.reshape(len(tensor.data) if has_batch else 1, -1)
+    has_batch = has_batch and tensor.data.ndim > 0
+    size = len(tensor.data) if has_batch else 1
+    rows = tensor.data.reshape(size, math.prod(tensor.shape[1:]) if has_batch else tensor.data.size)
     count = min(count, rows.shape[1])
     texts: list[bytes] = []
     for row in rows:

@@ -13,7 +13,7 @@ import numpy as np
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferResponse, Parameter
-from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.core.tensor import Array, Tensor, bytes_tensor, wire_array
 from naiad.protocol.limits import Limits
 
 EMBEDDING_TASKS = ("feature-extraction", "sentence-similarity")
@@ -82,8 +82,9 @@ def check_size(document: Mapping[str, Any], limits: Limits) -> None:
 
 
 def values_of(response: InferResponse, name: str) -> Array:
-    """Return the array of one output."""
-    return next(tensor.data for tensor in response.outputs if tensor.name == name)
+    """Return the array of one output, row-major. Raises Failed as `wire_array` does."""
+    tensor = next(tensor for tensor in response.outputs if tensor.name == name)
+    return tensor.data if tensor.datatype == "BYTES" else wire_array(tensor)
 
 
 def texts_tensor(name: str, texts: list[str] | tuple[str, ...]) -> Tensor:
