@@ -181,14 +181,16 @@ async def test_a_cancelled_job_leaves_the_queue_at_once_and_is_answered_once() -
     subject.close()
 
 
-async def test_an_exception_fails_the_batch_and_the_next_one_runs() -> None:
+async def test_an_exception_reaches_the_item_that_causes_it_and_the_next_batch_runs() -> None:
     echo, answers = Echo(), Collector()
     subject = scheduler(echo)
     subject.submit(answers.job("boom"))
     subject.submit(answers.job("beside"))
     await answers.until(2)
-    assert all(isinstance(result, ModelFailed) for _, result in answers.answers)
-    assert "broken model" in answers.answers[0][1].message
+    (_, failed), beside = answers.answers
+    assert isinstance(failed, ModelFailed)
+    assert "broken model" in failed.message
+    assert beside == ("beside", "beside")
     subject.submit(answers.job("after"))
     await answers.until(3)
     assert answers.answers[2] == ("after", "after")

@@ -27,6 +27,10 @@ CONFIG = ModelConfig(
 )
 
 
+class Panic(BaseException):
+    """As Rust libraries raise it: no Exception."""
+
+
 class LengthTask:
     """One token per byte; answers how many there were."""
 
@@ -42,13 +46,16 @@ class LengthTask:
         texts = request.inputs["text"].data.tolist()
         if b"bad" in texts:
             raise InvalidRequest("a bad text")
+        if any(text.startswith(b"panic now") for text in texts):
+            raise Panic("in Rust")
         return Preparation([TokenSequence(np.frombuffer(b"." + text, np.uint8), ("n",)) for text in texts])
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
-        if request.inputs["text"].data.tolist() == [b"break"]:
-            raise KeyError("a mistake of the task")
+        mistakes: dict[bytes, BaseException] = {b"break": KeyError("a mistake"), b"panic late": Panic("in Rust")}
+        if mistake := mistakes.get(request.inputs["text"].data.tolist()[0]):
+            raise mistake
         lengths = np.array([int(result["n"]) - 1 for result in results], np.int64)
         return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])
 
@@ -140,6 +147,17 @@ async def test_a_task_that_breaks_fails_its_own_request_only() -> None:
     broken, whole = await fixture.until(2)
     assert (type(broken), str(broken)) == (Failed, "internal error")
     assert whole == [1]
+
+
+async def test_a_panic_of_a_library_fails_its_own_request_only() -> None:
+    subject = Fixture()
+    with pytest.raises(Failed, match="internal error"):
+        subject.submit(b"panic now")
+    subject.submit(b"panic now" + b"x" * LIGHT_BYTES)
+    subject.submit(b"panic late")
+    subject.submit(b"fine")
+    answers = await subject.until(3)
+    assert sorted(str(answer) for answer in answers) == ["[4]", "internal error", "internal error"]
 
 
 async def test_classes_are_given_for_each_text() -> None:

@@ -40,7 +40,8 @@ class Instance(Protocol[Item, Result_co]):
     def execute(self, batch: Batch[Item]) -> Sequence[Result_co | NaiadError]:
         """Run a batch; one result for each item, in order; called by one thread at a time.
 
-        An error that concerns one item is returned in its place; an exception fails the whole batch.
+        An error that concerns one item is returned in its place. After an exception each item is run again, alone, so
+        that it reaches only the item that causes it.
         """
         ...
 

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Instance
+from naiad.core.contracts import Batch, Instance
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.scheduling.queue import BatchRun
 
@@ -110,18 +110,37 @@ class Runner:
         run.started_s = self._clock()
         inline = self.runs_inline
         began_s = 0.0 if inline else self._cpu_clock()
-        try:
-            results = self._instance.execute(run)
-            if len(results) != len(run.items):
-                results = [_wrong_count(len(run.items), len(results))] * len(run.items)
-        except NaiadError as error:
-            results = [error] * len(run.items)
-        except Exception as error:  # noqa: BLE001 — a model may raise anything; the batch is answered, the server lives
-            _log.exception("instance %s failed", self._name)
-            results = [ModelFailed(f"{type(error).__name__}: {error}")] * len(run.items)
+        results = self._attempt(run)
+        if isinstance(results, NaiadError):
+            results = [results] if len(run.items) == 1 else self._apart(run)
         computed_s = 0.0 if inline else self._cpu_clock() - began_s
         run.finished_s = self._clock()
         self._weigh(computed_s, run.finished_s - run.started_s if inline else 0.0)
+        return results
+
+    def _attempt(self, batch: Batch[Any]) -> Sequence[Any] | NaiadError:
+        """One result for each item, or why there is none."""
+        try:
+            results = self._instance.execute(batch)
+            if len(results) == len(batch.items):
+                return results
+        except NaiadError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001 — a model may raise anything, and panics of Rust are no Exception
+            if len(batch.items) == 1:  # else each item is tried alone, and the log names what only one of them raises
+                _log.exception("instance %s failed", self._name)
+            return ModelFailed(f"{type(error).__name__}: {error}")
+        return ModelFailed(f"the model gave {len(results)} results for {len(batch.items)} requests")
+
+    def _apart(self, run: BatchRun) -> list[Any]:
+        """Run each item alone, after all of them together failed: what one raises is no business of the others."""
+        results: list[Any] = []
+        for item in run.items:
+            alone = Batch([item])
+            result = self._attempt(alone)
+            results.append(result if isinstance(result, NaiadError) else result[0])
+            run.input_ready_s = run.input_ready_s or alone.input_ready_s
+            run.output_ready_s = alone.output_ready_s or run.output_ready_s
         return results
 
     def _weigh(self, computed_s: float, inline_s: float) -> None:
@@ -135,7 +154,3 @@ class Runner:
                 self._short_runs = INLINE_AFTER_RUNS - 1
         else:
             self._short_runs = self._short_runs + 1 if computed_s < INLINE_BELOW_S else 0
-
-
-def _wrong_count(expected: int, got: int) -> ModelFailed:
-    return ModelFailed(f"the model gave {got} results for {expected} requests")

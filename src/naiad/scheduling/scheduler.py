@@ -7,6 +7,7 @@ runner how to cross into a thread; this file only brings them together.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady,
 from naiad.scheduling.decision import Policy, WaitUntil
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
+
+_log = logging.getLogger("naiad.scheduling")
 
 LINGER_S = 100e-6
 """After a batch that ran on the loop, the loop looks for the next request this long before it sleeps. Waking up costs
@@ -238,12 +241,12 @@ class Scheduler:
 
     def _deliver(self, job: Job, result: Any) -> None:
         if self._order is None:
-            job.done(job, result)
+            _tell(job, result)
             return
         self._early[job] = result
         while self._order and self._order[0] in self._early:
             first = self._order.popleft()
-            first.done(first, self._early.pop(first))
+            _tell(first, self._early.pop(first))
 
     def _expire(self) -> None:
         if self._queue.next_deadline_s is not None:
@@ -269,3 +272,11 @@ class Scheduler:
                 if not waiter.done():
                     waiter.set_result(None)
             self._idle_waiters.clear()
+
+
+def _tell(job: Job, result: Any) -> None:
+    """Tell a job's owner; a mistake of the owner's is no business of the jobs in the same batch."""
+    try:
+        job.done(job, result)
+    except Exception:  # noqa: BLE001 — see above
+        _log.exception("a result could not be delivered")

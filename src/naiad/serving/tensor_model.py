@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError, Overloaded
+from naiad.core.errors import Failed, NaiadError, Overloaded
 from naiad.core.message import InferRequest, InferResponse, Respond
 from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
@@ -22,6 +23,8 @@ from naiad.serving.model import Cancel
 from naiad.serving.moments import mark_job
 from naiad.serving.shared_memory.delivery import stored
 from naiad.serving.validation import RequestCheck
+
+_log = logging.getLogger("naiad.serving")
 
 
 class TensorModel:
@@ -103,12 +106,14 @@ class TensorModel:
     def _complete(self, request: InferRequest, response: InferResponse) -> InferResponse | NaiadError:
         response.model_version = self.version
         response.id = request.id
-        for output in request.outputs:
-            if output.class_count:
-                try:
-                    return classify(response, request, self._labels, has_batch=self.config.max_batch_size > 0)
-                except NaiadError as error:
-                    return error
+        if any(output.class_count for output in request.outputs):
+            try:
+                return classify(response, request, self._labels, has_batch=self.config.max_batch_size > 0)
+            except NaiadError as error:
+                return error
+            except Exception:  # noqa: BLE001 — whoever asked is answered
+                _log.exception("classes of model '%s' failed", self.name)
+                return Failed("internal error")
         return response
 
     def _count_run(self, run: BatchRun) -> None:

@@ -94,7 +94,7 @@ class TextModel:
         self._check.check(request)
         flight = _Flight(self, request, respond)
         if _text_bytes(request) <= LIGHT_BYTES:
-            self._queue(flight, self._task.prepare(request))
+            self._queue(flight, _prepare(self._task, request))
         else:
             job = Job(request, 1, self._prepared)
             job.owner = flight
@@ -185,9 +185,8 @@ class TextModel:
         except NaiadError as error:
             self._answer(flight, error)
             return
-        except Exception:  # noqa: BLE001 — the others of the batch are answered, too
-            _log.exception("task of model '%s' failed", self.name)
-            self._answer(flight, Failed("internal error"))
+        except BaseException:  # noqa: BLE001 — the others of the batch are answered, too
+            self._answer(flight, _task_failed(self.name))
             return
         response.model_version = self.version
         response.id = request.id
@@ -249,13 +248,29 @@ class _Tokenizing:
         results: list[Any] = []
         for request in batch.items:
             try:
-                results.append(self._task.prepare(request))
+                results.append(_prepare(self._task, request))
             except NaiadError as error:
                 results.append(error)
         return results
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _prepare(task: Task, request: InferRequest) -> Preparation:
+    """The task's first half. Raises NaiadError, whatever the task or a library below it raises."""
+    try:
+        return task.prepare(request)
+    except NaiadError:
+        raise
+    except BaseException as error:  # panics of a tokenizer's Rust are no Exception
+        raise _task_failed(request.model_name) from error
+
+
+def _task_failed(model: str) -> Failed:
+    """Note a mistake of ours, or of a library, inside an `except`; gives what the client is told."""
+    _log.exception("task of model '%s' failed", model)
+    return Failed("internal error")
 
 
 def _accept_columns(request: InferRequest, config: ModelConfig) -> None:

@@ -102,10 +102,11 @@ def decode(name: str, data: Array) -> Array:
     """
     values = data.ravel().tolist()
     texts = np.empty(len(values), dtype=np.object_)
+    place = -1
     try:
-        texts[:] = [value.decode() for value in values]
+        for place, value in enumerate(values):
+            texts[place] = value.decode()
     except UnicodeDecodeError as error:
-        place = next(index for index, value in enumerate(values) if value is error.object)
         raise InvalidRequest(
             f"input '{name}': element {place} is not UTF-8, which string tensors of the onnxruntime backend must be "
             f"({error.reason} at byte {error.start}); send binary data as a UINT8 tensor",
