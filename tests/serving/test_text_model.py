@@ -54,7 +54,7 @@ class LengthTask:
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
         mistakes: dict[bytes, BaseException] = {b"break": KeyError("a mistake"), b"panic late": Panic("in Rust")}
-        if mistake := mistakes.get(request.inputs["text"].data.tolist()[0]):
+        if mistake := mistakes.get(b"".join(request.inputs["text"].data.tolist())):
             raise mistake
         lengths = np.array([int(result["n"]) - 1 for result in results], np.int64)
         return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])

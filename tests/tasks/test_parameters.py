@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
@@ -69,8 +71,25 @@ def test_bad_values_are_refused_with_what_is_expected(name: str, raw: object, ex
         Parameters("t", SPECS, {name: raw})
 
 
-def test_unknown_names_are_refused_with_those_known() -> None:
-    with pytest.raises(InvalidRequest, match="t has no parameter 'topk'; it has: top_k, multi_label"):
-        Parameters("t", SPECS, {}).of({"topk": 1})
-    with pytest.raises(InvalidRequest, match="it has: none"):
-        Parameters("t", [], {}).of({"topk": 1})
+@pytest.mark.parametrize("name", ["topk", "top-k", "TopK", "top_k ", "multilabel", "multi_labels"])
+def test_names_close_to_a_known_one_are_refused(name: str) -> None:
+    meant = "top_k" if name.lower().startswith("top") else "multi_label"
+    message = f"t has no parameter '{name}'; did you mean '{meant}'? It has: top_k, multi_label"
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
+        Parameters("t", SPECS, {}).of({name: 1})
+
+
+@pytest.mark.parametrize(
+    "name", ["content_type", "trace_id", "X-Request-Id", "user", "headers", "max_tokens", "temperature", "", "größe"]
+)
+def test_parameters_for_others_are_ignored(name: str) -> None:
+    subject = Parameters("t", SPECS, {})
+    assert subject.of({name: "anything"}) == subject.of({})
+    assert subject.of({name: "anything", "top_k": 3}) == subject.of({"top_k": 3})
+
+
+def test_unknown_options_are_refused_with_those_known() -> None:
+    with pytest.raises(InvalidConfiguration, match="t has no parameter 'content_type'; it has: top_k, multi_label"):
+        Parameters("t", SPECS, {"content_type": "str"})
+    with pytest.raises(InvalidConfiguration, match="it has: none"):
+        Parameters("t", [], {"topk": 1})

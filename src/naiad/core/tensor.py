@@ -46,7 +46,7 @@ class Tensor:
 
 
 def wire_array(tensor: Tensor) -> Array:
-    """The tensor's data as encoders want it: row-major, aligned, of the datatype's dtype; itself where it already is.
+    """The tensor's data as encoders want it: row-major and of the datatype's dtype; itself where it already is.
 
     Models may give any memory layout: strided views, Fortran order, foreign byte order. Only for datatypes of a fixed
     size, not BYTES. Raises Failed where the data is not of the tensor's datatype at all.
@@ -60,8 +60,7 @@ def wire_array(tensor: Tensor) -> Array:
                 tensor=tensor.name,
             )
         return data.astype(dtype, order="C")
-    flags = data.flags
-    return data if flags.c_contiguous and flags.aligned else data.copy(order="C")
+    return data if data.flags.c_contiguous else data.copy(order="C")
 
 
 def raw_strings(tensor: Tensor) -> list[bytes]:

@@ -143,7 +143,10 @@ def encode(tensor: Tensor) -> bytes:
         raise InvalidRequest(
             f"sending {tensor.datatype} data via JSON is not supported. Please use the binary data format for output"
         )
-    raw = orjson.dumps(wire_array(tensor).reshape(-1), option=_NUMPY)
+    numbers = wire_array(tensor).reshape(-1)
+    if not numbers.flags.aligned:  # what a client sent behind a JSON header may begin anywhere, and come back so
+        numbers = numbers.copy()
+    raw = orjson.dumps(numbers, option=_NUMPY)
     if b"null" in raw:
         raise Failed(
             f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",

@@ -2,16 +2,24 @@
 
 Parameters of v2 requests are scalars, so lists are written as text: a JSON array or words separated by commas. Tasks
 declare their parameters as a table; nothing else reads `request.parameters`.
+
+Requests also carry parameters that are meant for others: MLServer's content_type, a caller's trace id, forwarded
+headers. They are ignored, but not those that look like a slip of the pen.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
+
+LIKENESS = 0.75
+"""From this share of common letters on (difflib's ratio), an unknown name is taken for a misspelt known one."""
 
 Value = Any
 """A parameter's value after reading: bool, int, str, tuple of str or None."""
@@ -38,6 +46,9 @@ class Parameters:
         self._specs = {spec.name: spec for spec in specs}
         self._defaults: dict[str, Value] = {spec.name: spec.default for spec in specs}
         try:
+            for name in options:
+                if name not in self._specs:
+                    raise self._unknown(name)
             self._defaults.update(self._read(options))
         except InvalidRequest as error:
             raise InvalidConfiguration(error.message, **error.detail) from error
@@ -45,23 +56,36 @@ class Parameters:
     def of(self, given: Mapping[str, Any]) -> Mapping[str, Value]:
         """All parameters with those of a request laid over the defaults; do not write into it.
 
-        Raises InvalidRequest for unknown names and bad values.
+        Unknown names are ignored. Raises InvalidRequest for bad values and for names close to a known one.
         """
         return {**self._defaults, **self._read(given)} if given else self._defaults
+
+    def _unknown(self, name: str, meant: str = "") -> InvalidRequest:
+        known = ", ".join(self._specs) or "none"
+        hint = f"did you mean '{meant}'? It has" if meant else "it has"
+        return InvalidRequest(f"{self._task} has no parameter '{name}'; {hint}: {known}", parameter=name)
 
     def _read(self, given: Mapping[str, Any]) -> dict[str, Value]:
         values: dict[str, Value] = {}
         for name, raw in given.items():
             spec = self._specs.get(name)
             if spec is None:
-                known = ", ".join(self._specs) or "none"
-                raise InvalidRequest(f"{self._task} has no parameter '{name}'; it has: {known}", parameter=name)
+                if meant := _closest(name, self._specs):
+                    raise self._unknown(name, meant)
+                continue
             try:
                 values[name] = spec.read(raw)
             except (ValueError, TypeError, RecursionError):  # the last: JSON nested too deeply
                 message = f"{self._task}: parameter '{name}' is {raw!r}, {spec.expects} is expected"
                 raise InvalidRequest(message, parameter=name) from None
         return values
+
+
+def _closest(name: str, known: Mapping[str, Any]) -> str:
+    """The known name that this one looks like; empty where there is none."""
+    spelled = {re.sub(r"[\W_]", "", one).lower(): one for one in known}
+    found = get_close_matches(re.sub(r"[\W_]", "", name).lower(), spelled, 1, LIKENESS)
+    return spelled[found[0]] if found else ""
 
 
 def whole_number(name: str, default: int | None, minimum: int = 1) -> ParameterSpec:

@@ -54,7 +54,7 @@ def test_a_stream_of_one(server: RunningServer) -> None:
     [
         ("nope", {}, 404, "Request for unknown model: 'nope' is not found"),
         ("simple", {"INPUT0": [1]}, 400, "The schema can not convert input 'INPUT0' to tensor"),
-        ("tiny", {"text": "x", "no_such_option": 1}, 400, "no_such_option"),
+        ("tiny", {"text": "x", "topk": 1}, 400, "did you mean 'top_k'?"),
     ],
 )
 def test_errors_before_the_first_answer_decide_the_status(
