@@ -66,7 +66,7 @@ def test_infer_prints_a_ranking_best_first(tmp_path: Path) -> None:
         (["all-MiniLM-L6-v2"], "needs inputs: text (BYTES); give --text"),
         (["simple", "--text", "x"], "takes no text; its inputs are INPUT0 (INT32), INPUT1 (INT32)"),
         (["simple", "--input", "INPUT9=1"], "no input 'INPUT9'"),
-        (["all-MiniLM-L6-v2", "--text", "x", "--parameter", "colour=red"], "no parameter 'colour'"),
+        (["all-MiniLM-L6-v2", "--text", "x", "--parameter", "promptname=q"], "did you mean 'prompt_name'?"),
     ],
 )
 def test_infer_says_what_is_wrong(live_server: RunningServer, arguments: list[str], words: str) -> None:

@@ -64,14 +64,14 @@ def test_what_has_no_effect_is_accepted_and_said_once(flag: TritonFlag) -> None:
 
 def test_the_defaults_are_tritons() -> None:
     given = read()
-    assert given.address_of("http") == ("0.0.0.0", 8000)  # noqa: S104
-    assert given.address_of("grpc") == ("0.0.0.0", 8001)  # noqa: S104
-    assert given.address_of("metrics") == ("0.0.0.0", 8002)  # noqa: S104
+    assert (given.hosts_of("http"), given.port_of("http")) == (("0.0.0.0",), 8000)  # noqa: S104
+    assert (given.hosts_of("grpc"), given.port_of("grpc")) == (("0.0.0.0",), 8001)  # noqa: S104
+    assert (given.hosts_of("metrics"), given.port_of("metrics")) == (("0.0.0.0",), 8002)  # noqa: S104
     assert (given.server_name, given.exit_on_error, given.strict_readiness) == ("triton", True, True)
     assert (given.model_control_mode, given.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
     assert (given.http_max_input_size, given.log_format, given.log_verbose) == (67108864, "default", 0)
     assert not given.allow_client_shm
-    assert ServerSettings().host == "127.0.0.1", "naiad serve keeps its own"
+    assert ServerSettings().host == ("127.0.0.1",), "naiad serve keeps its own"
 
 
 @pytest.mark.parametrize(

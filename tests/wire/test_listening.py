@@ -89,6 +89,43 @@ def test_ipv6(started: pytest.LogCaptureFixture, transport: str) -> None:
     assert f"Started HTTPService at {running.address}" in started.messages
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    "hosts",
+    [("::",), ("[::]",), ("::", "0.0.0.0"), ("127.0.0.1", "::1"), ("localhost", "::1")],  # noqa: S104 — for a moment
+)
+def test_both_kinds_of_addresses(transport: str, hosts: tuple[str, ...]) -> None:
+    """The address of IPv6 that stands for all takes clients of IPv4, too, whatever the system's default is."""
+    with running_server(grpc_transport=transport, host=hosts) as running:
+        for host in ("127.0.0.1", "[::1]"):
+            assert httpx2.get(f"http://{host}:{running.server.http_port}/v2/health/live").status_code == 200
+            assert httpx2.get(f"http://{host}:{running.server.metrics_port}/metrics").status_code == 200
+            assert is_live(f"{host}:{running.server.grpc_port}")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_several_addresses_and_no_others(started: pytest.LogCaptureFixture, transport: str) -> None:
+    with running_server(grpc_transport=transport, host=("127.0.0.2", "127.0.0.3", "127.0.0.2")) as running:
+        port = running.server.http_port
+        for host in ("127.0.0.2", "127.0.0.3"):
+            assert httpx2.get(f"http://{host}:{port}/v2/health/live").status_code == 200
+            assert is_live(f"{host}:{running.server.grpc_port}")
+            assert f"Started HTTPService at {host}:{port}" in started.messages
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"http://127.0.0.1:{port}/v2/health/live")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_one_of_several_addresses_that_cannot_be_had(transport: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"cannot listen on 192\.0\.2\.1:"):
+        open_and_close(grpc_transport=transport, host=("127.0.0.1", "192.0.2.1"))
+    with closing(socket.create_server(("127.0.0.3", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InvalidConfiguration, match=f"cannot listen on 127\\.0\\.0\\.3:{port}"):
+            open_and_close(grpc_transport=transport, host=("127.0.0.2", "127.0.0.3"), grpc_port=port)
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_two_servers_on_one_port(transport: str) -> None:
     shared: dict[str, Any] = {"grpc_transport": transport, "reuse_http_port": True, "reuse_grpc_port": True}
@@ -136,6 +173,8 @@ def test_an_address_that_is_none_is_named_with_its_option(transport: str, door: 
 def test_settings_that_contradict_each_other() -> None:
     with pytest.raises(InvalidConfiguration, match="--host must not be empty"):
         ServerSettings(host="")
+    with pytest.raises(InvalidConfiguration, match="--host must not be empty"):
+        ServerSettings(host=("127.0.0.1", ""))
     with pytest.raises(InvalidConfiguration, match="must differ"):
         ServerSettings(http_port=9000, grpc_port=9000)
     assert ServerSettings(http_port=9000, grpc_port=9000, grpc_host="127.0.0.2").grpc_port == 9000

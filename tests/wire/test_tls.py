@@ -227,7 +227,7 @@ def test_the_last_answer_of_a_connection_arrives_whole_at_a_slow_reader(
 
     async def serve() -> bytes:
         listener = HttpListener(lambda exchange: exchange.answer(200, page), Limits())
-        await listener.open("127.0.0.1", 0, "--http-port", TlsFiles(files.cert, files.key).context())
+        await listener.open(("127.0.0.1",), 0, "--http-port", TlsFiles(files.cert, files.key).context())
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", listener.port, ssl=context(files.ca), server_hostname="127.0.0.1", limit=1024
         )

@@ -64,7 +64,7 @@ def settings_options(command: Callable[..., None]) -> Callable[..., None]:
             cls=SettingOption,
             group=option.metadata["group"],
             default=option.default,
-            show_default=not is_repeatable and option.default != "",
+            show_default=option.default not in ("", ()),
             envvar=environment_variable(option.name),
             multiple=is_repeatable,
             type=str if is_repeatable else type(option.default),

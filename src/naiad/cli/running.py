@@ -99,8 +99,7 @@ class _Run:
         took_s = time.perf_counter() - self._began_s
         for door, scheme in (("http", "http"), ("grpc", "grpc"), ("metrics", "http")):
             if getattr(self._settings, f"allow_{door}"):
-                host, _ = self._settings.address_of(door)
-                port = getattr(self._server, f"{door}_port")
+                host, port = self._settings.hosts_of(door)[0], getattr(self._server, f"{door}_port")
                 tls = "s" if door == "http" and self._settings.http_tls_cert else ""
                 _log.info("ready on %s%s://%s after %.2f s", scheme, tls, address(host, port), took_s)
                 return

@@ -43,7 +43,13 @@ class TritonOption(click.Option):
         field = "host" if flag.field in ("http_host", "grpc_host") else flag.field
         default = DEFAULTS.get(field, _OWN_DEFAULTS.get(field, ""))
         if default not in ("", ()):
-            self.default = str(default).lower() if isinstance(default, bool) else default
+            self.default = (
+                str(default).lower()
+                if isinstance(default, bool)
+                else ", ".join(default)
+                if isinstance(default, tuple)
+                else default
+            )
             self.show_default = True
 
 

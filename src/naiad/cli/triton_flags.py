@@ -200,7 +200,8 @@ REPLACED = {
 """Deprecated flags and the setting of --trace-config that took their place."""
 
 DEFAULTS = {
-    "host": "0.0.0.0",  # noqa: S104 - Triton's
+    "host": ("0.0.0.0",),  # noqa: S104 - Triton's
+    "http_head": False,
     "exit_on_error": True,
     "log_format": "default",
     "grpc_max_input_size": 2**31 - 1,

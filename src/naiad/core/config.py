@@ -42,7 +42,9 @@ def _limit(default: float, help_text: str) -> Any:
 class ServerSettings:
     """How a server runs; which models it serves is the manifest's business."""
 
-    host: str = _option("127.0.0.1", "Address to listen on; 0.0.0.0 opens the server to the network.")
+    host: tuple[str, ...] = _option(
+        ("127.0.0.1",), "Address to listen on; 0.0.0.0 opens the server to the network, :: by IPv6 and IPv4."
+    )
     server_name: str = _option("triton", "Name in the server metadata; clients of Triton compare it.")
     exit_on_error: bool = _option(False, "Exit with status 1 when any model cannot be loaded.")
     drain_timeout_s: float = _option(30.0, "Seconds that running requests get to finish after SIGTERM.", least=0)
@@ -52,6 +54,7 @@ class ServerSettings:
     http_port: int = _option(
         8000, "Port of the HTTP door; 0 lets the system choose.", group="HTTP", least=0, most=65535
     )
+    http_head: bool = _option(True, "Answer HEAD on the health routes, as uptime checks send it.", group="HTTP")
     reuse_http_port: bool = _option(False, "Let several servers share the HTTP port.", group="HTTP")
     http_max_input_size: int = _option(
         64 * 1024 * 1024,
@@ -243,22 +246,33 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for option in fields(self):
             _check(option.name, getattr(self, option.name), option.metadata)
-        if not self.host:
+        if isinstance(self.host, str):  # a program that names one address need not make a tuple of it
+            object.__setattr__(self, "host", (self.host,))
+        if not self.host or "" in self.host:
             raise InvalidConfiguration("--host must not be empty; 0.0.0.0 means every address of this machine")
-        doors = [self.address_of(door) for door in DOORS if getattr(self, f"allow_{door}")]
-        fixed = [address for address in doors if address[1]]
+        fixed = [
+            (host, self.port_of(door))
+            for door in DOORS
+            for host in self.hosts_of(door)
+            if getattr(self, f"allow_{door}") and self.port_of(door)
+        ]
         if len(set(fixed)) != len(fixed):
-            ports = [port for _, port in fixed]
+            ports = [self.port_of(door) for door in DOORS if getattr(self, f"allow_{door}")]
             raise InvalidConfiguration(f"--http-port, --grpc-port and --metrics-port must differ, not {ports}")
         if self.load_model and self.model_control_mode != "explicit":
             raise InvalidConfiguration(
                 "Use of '--load-model' requires setting '--model-control-mode=explicit' as well."
             )
 
-    def address_of(self, door: str) -> tuple[str, int]:
-        """Return the host and the port that a door of DOORS listens on."""
-        host = getattr(self, f"{door}_host") or (self.http_host if door == "metrics" else "") or self.host
-        return host, getattr(self, f"{door}_port")
+    def hosts_of(self, door: str) -> tuple[str, ...]:
+        """Return the addresses that a door of DOORS listens on, each once, without the brackets of URLs."""
+        own = getattr(self, f"{door}_host") or (self.http_host if door == "metrics" else "")
+        return tuple(dict.fromkeys(host.strip("[]") for host in ((own,) if own else self.host)))
+
+    def port_of(self, door: str) -> int:
+        """Return the port that a door of DOORS listens on; 0: the system chooses."""
+        port: int = getattr(self, f"{door}_port")
+        return port
 
 
 def _check(name: str, value: Any, rules: Any) -> None:

@@ -120,7 +120,7 @@ def _split(name: str, raw: bytes | memoryview, count: int, request: InferRequest
 
 
 def encode(tensor: Tensor) -> bytes:
-    """Return the tensor's bytes; the inverse of `decode`. Raises Failed for data that is not of the tensor's datatype."""
+    """Return the tensor's bytes; the inverse of `decode`. Raises Failed for data of another datatype."""
     if tensor.datatype != "BYTES":
         return wire_array(tensor).tobytes()
     pieces: list[bytes] = []

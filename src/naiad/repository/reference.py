@@ -59,6 +59,16 @@ class HubReference:
         """The last part: of the subfolder if there is one, else of the repository."""
         return (self.subfolder or self.repo_id).rsplit("/", 1)[-1]
 
+    def readings(self) -> tuple[HubReference, ...]:
+        """Everything that may be meant, this first: branches have slashes too, and then less of it is a subfolder."""
+        revision, rest = self.revision, self.subfolder
+        found = [self]
+        while revision and rest:
+            part, _, rest = rest.partition("/")
+            revision = f"{revision}/{part}"
+            found.append(HubReference(self.repo_id, revision, rest, self.note))
+        return tuple(found)
+
     def __str__(self) -> str:
         revision = self.revision if self.revision.startswith("refs/") else self.revision.replace("/", "%2F")
         return f"hf://{self.repo_id}" + (f"@{revision}" if revision else "") + _slash(self.subfolder)

@@ -50,7 +50,7 @@ class RunningServer:
         return f"{scheme}://{address(self._host('metrics'), self.server.metrics_port)}/metrics"
 
     def _host(self, door: str) -> str:
-        return self.server.settings.address_of(door)[0]
+        return self.server.settings.hosts_of(door)[0]
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Value]], timeout_s: float = 60.0) -> Value:
         """Run a coroutine on the server's loop and return what it gives."""

@@ -44,7 +44,7 @@ class Doors:
         forwarding = Forwarding.of(pattern, "--http-header-forward-pattern", gate)
         grpc_forwarding = Forwarding.of(grpc_pattern, "--grpc-header-forward-pattern", grpc_gate)
         limits = http_limits(settings)
-        self.router = http_router(services, limits, gate, forwarding)
+        self.router = http_router(services, limits, gate, forwarding, answers_head=settings.http_head)
         self.http = HttpListener(self.router, limits, http_times(settings), http_capacity(settings))
         compression = settings.grpc_infer_response_compression_level
         self._servicer = Servicer(services, grpc_limits(settings), compression, grpc_forwarding)
@@ -66,13 +66,13 @@ class Doors:
             await self.close()
             raise
         for door in opened:
-            host, _ = self._settings.address_of(door)
-            _log.info("Started %s at %s", _SERVICES[door], address(host, getattr(self, door).port))
+            for host in self._settings.hosts_of(door):
+                _log.info("Started %s at %s", _SERVICES[door], address(host, getattr(self, door).port))
 
     async def _open(self, door: str) -> None:
-        host, port = self._settings.address_of(door)
+        hosts, port = self._settings.hosts_of(door), self._settings.port_of(door)
         reuse_port = getattr(self._settings, f"reuse_{door}_port", False)
-        await getattr(self, door).open(host, port, flag(f"{door}_port"), self._tls[door], reuse_port)
+        await getattr(self, door).open(hosts, port, flag(f"{door}_port"), self._tls[door], reuse_port)
 
     async def stop_accepting(self) -> None:
         """Take no new connections; clients are told that those they have will take no more requests."""

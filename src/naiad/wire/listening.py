@@ -6,7 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from naiad.core.errors import InvalidConfiguration
@@ -19,34 +19,97 @@ _GOODBYE_S = 1.0
 """A client has so long to answer our TLS goodbye when there is nothing left to send."""
 
 
+ANY = "::"
+"""The address of IPv6 that stands for all; here for those of IPv4 as well."""
+
+_BACKLOG = 1024
+"""Connections that may wait to be taken; the system may allow fewer."""
+
+_TRIES = 8
+"""How often a port that the system has chosen on one address may turn out to be taken on another."""
+
+
+class Listening:
+    """The listening sockets of one door, which all have the same port."""
+
+    def __init__(self, servers: Sequence[asyncio.AbstractServer], port: int) -> None:
+        self._servers = tuple(servers)
+        self.port = port
+
+    def close(self) -> None:
+        """Take no new connections."""
+        for server in self._servers:
+            server.close()
+
+
 async def listen(
     connection: Callable[[], asyncio.Protocol],
-    host: str,
+    hosts: Sequence[str],
     port: int,
     option: str,
     tls: ssl.SSLContext | None = None,
     reuse_port: bool = False,
-) -> tuple[asyncio.Server, int]:
-    """Listen, and return the server and its port, which the system chooses when 0 is asked for.
+) -> Listening:
+    """Listen on every address that the hosts have; on one port, which the system chooses when 0 is asked for.
 
     connection: makes the protocol of each new connection. reuse_port: other servers that say so, too, may have the same
-    port; the system spreads the connections. Raises InvalidConfiguration naming the option when the address cannot be
+    port; the system spreads the connections. Raises InvalidConfiguration naming the option when an address cannot be
     had.
     """
-    try:
-        server = await asyncio.get_running_loop().create_server(
+    loop = asyncio.get_running_loop()
+    sockets = open_sockets(hosts, port, option, reuse_port)
+    servers = [
+        await loop.create_server(
             connection,
-            host,
-            port,
-            backlog=1024,
+            sock=one,
+            backlog=_BACKLOG,
             ssl=tls,
-            reuse_port=reuse_port or None,
             ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
             ssl_shutdown_timeout=_FLUSH_S if tls else None,
         )
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise cannot_listen(host, port, option, error) from error
-    return server, server.sockets[0].getsockname()[1]
+        for one in sockets
+    ]
+    return Listening(servers, sockets[0].getsockname()[1])
+
+
+def open_sockets(hosts: Sequence[str], port: int, option: str, reuse_port: bool) -> list[socket.socket]:
+    """Bind one socket to every address of the hosts, all on one port. Raises InvalidConfiguration as `listen` does."""
+    places = _places(hosts, port, option)
+    for _ in range(_TRIES):
+        sockets: list[socket.socket] = []
+        host = hosts[0]
+        try:
+            for host, family, place in places:  # noqa: B007 — the one that fails is named
+                chosen = port or (sockets[0].getsockname()[1] if sockets else 0)
+                sockets.append(_bound(family, (place[0], chosen, *place[2:]), reuse_port))
+        except (OSError, OverflowError) as error:
+            for one in sockets:
+                one.close()
+            if port or not sockets or getattr(error, "errno", 0) != errno.EADDRINUSE:
+                raise cannot_listen(host, port, option, error) from error
+        else:
+            return sockets
+    raise InvalidConfiguration(f"no port is free on all of {', '.join(hosts)}. Choose one with {option}.")
+
+
+def _places(hosts: Sequence[str], port: int, option: str) -> list[tuple[str, int, Any]]:
+    """Host, family and address of everything that the names stand for, each address once."""
+    found: dict[tuple[int, Any], str] = {}
+    for host in (ANY,) if ANY in hosts else hosts:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise cannot_listen(host, port, option, error) from error
+        for family, _, _, _, place in rows:
+            found.setdefault((int(family), place), host)
+    return [(host, family, place) for (family, place), host in found.items()]
+
+
+def _bound(family: int, place: Any, reuse_port: bool) -> socket.socket:
+    takes_both = family == socket.AF_INET6 and place[0] == ANY and socket.has_dualstack_ipv6()
+    return socket.create_server(
+        place, family=family, reuse_port=reuse_port, dualstack_ipv6=takes_both, backlog=_BACKLOG
+    )
 
 
 def address(host: str, port: int) -> str:

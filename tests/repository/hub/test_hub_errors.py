@@ -8,7 +8,7 @@ from huggingface_hub import errors
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
 from naiad.repository import Secret
-from naiad.repository.hub.hub_errors import HubErrors, XetFailed, reason, without_password
+from naiad.repository.hub.hub_errors import HubErrors, NoSuchRevision, XetFailed, reason, without_password
 from naiad.repository.hub.patience import Busy, HubUnavailable
 
 WORDS = HubErrors("org/name", "http://hub", None)
@@ -28,7 +28,7 @@ def answer(status: int, **headers: str) -> httpx2.Response:
         (errors.HfHubHTTPError("x", response=answer(403)), DownloadFailed, "forbids file"),
         (errors.RepositoryNotFoundError("x", response=answer(404)), NotFound, "no public repository org/name"),
         (errors.GatedRepoError("x", response=answer(403)), DownloadFailed, "accept its terms at http://hub/org/name"),
-        (errors.RevisionNotFoundError("x", response=answer(404)), NotFound, "there is no file: no branch"),
+        (errors.RevisionNotFoundError("x", response=answer(404)), NoSuchRevision, "there is no file: no branch"),
         (errors.RemoteEntryNotFoundError("x", response=answer(404)), NotFound, "org/name has no file file"),
         (errors.OfflineModeIsEnabled("x"), HubUnavailable, "HF_HUB_OFFLINE"),
         (errors.LocalEntryNotFoundError("x"), HubUnavailable, "did not give file (no reason given)"),

@@ -242,6 +242,28 @@ def test_unknown_compression(server: RunningServer) -> None:
     assert answer.headers["accept-encoding"] == "gzip, deflate"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v2/health/live", 200),
+        ("/v2/health/ready", None),
+        ("/v2/models/simple/ready", 200),
+        ("/v2/models/simple/versions/1/ready", 200),
+        ("/v2/models/nope/ready", None),
+    ],
+)
+def test_uptime_checks_send_head(server: RunningServer, path: str, status: int | None) -> None:
+    answer, whole = ask(server, "HEAD", path), ask(server, "GET", path)
+    assert (answer.status, answer.body) == (status or whole.status, b"")
+    assert answer.status == whole.status
+    assert answer.headers["content-length"] == str(len(whole.body))
+
+
+def test_head_as_triton_has_it() -> None:
+    with running_server(http_head=False) as running:
+        assert ask(running, "HEAD", "/v2/health/live").status == 405
+
+
 def test_health_and_server_metadata(server: RunningServer) -> None:
     assert ask(server, "GET", "/v2/health/live")[::2] == (200, b"")
     ready = ask(server, "GET", "/v2/health/ready")

@@ -8,6 +8,7 @@ finds. Files that the Hub keeps in Xet are left to hf_xet; HF_HUB_DISABLE_XET=1 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +58,19 @@ def default_endpoint() -> str:
     return str(ENDPOINT)
 
 
+def checked_endpoint(endpoint: str) -> str:
+    """The address without a slash at its end. Raises InvalidConfiguration for one that is no web address."""
+    match = re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", endpoint)
+    if match is None:
+        scheme = "" if "://" in endpoint else f"; did you mean https://{endpoint}?"
+        raise InvalidConfiguration(
+            f"HF_ENDPOINT is '{without_password(endpoint)}', which is no web address: it has to begin with https:// or "
+            f"http://{scheme}",
+            setting="HF_ENDPOINT",
+        )
+    return endpoint.rstrip("/")
+
+
 def uses_xet() -> bool:
     """Whether the library will hand Xet files to hf_xet."""
     from huggingface_hub.constants import HF_HUB_DISABLE_XET
@@ -70,7 +84,7 @@ class HubClient:
     def __init__(self, cache: CachedRepository, token: Secret | None, endpoint: str | None, patience: Patience) -> None:
         self._cache, self._repo_id = cache, cache.repo_id
         self._token = token.reveal() if token else None
-        self._endpoint = (endpoint or default_endpoint()).rstrip("/")
+        self._endpoint = checked_endpoint(endpoint or default_endpoint())
         self._words = HubErrors(self._repo_id, without_password(self._endpoint), token)
         self._patience = patience
 

@@ -22,6 +22,10 @@ class XetFailed(DownloadFailed):
     """hf_xet gave up; the same file can still be had by plain HTTP."""
 
 
+class NoSuchRevision(NotFound):
+    """The repository is there, but has no branch, tag or commit of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class HubErrors:
     """The words for one repository."""
@@ -66,7 +70,7 @@ class HubErrors:
         if isinstance(error, errors.RepositoryNotFoundError):
             return NotFound(self._not_found(), repository=self.repo_id)
         if isinstance(error, errors.RevisionNotFoundError):
-            return NotFound(f"there is no {what}: no branch, tag or commit of that name", repository=self.repo_id)
+            return NoSuchRevision(f"there is no {what}: no branch, tag or commit of that name", repository=self.repo_id)
         if isinstance(error, errors.RemoteEntryNotFoundError):
             return NotFound(f"{self.repo_id} has no file {what}", repository=self.repo_id)
         return self._of_status(what, error)

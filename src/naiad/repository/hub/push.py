@@ -15,7 +15,7 @@ from typing import Any
 
 from naiad.core.errors import Failed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.choose import CODE, PICKLES
-from naiad.repository.hub.client import default_endpoint
+from naiad.repository.hub.client import checked_endpoint, default_endpoint
 from naiad.repository.hub.hub_errors import HubErrors, without_password
 from naiad.repository.hub.patience import Busy
 from naiad.repository.layout import Layout, LayoutKind, recognise
@@ -72,7 +72,7 @@ def push(folder: Path, target: HubReference, settings: PushSettings) -> Pushed:
     if target.subfolder and layout.kind is LayoutKind.TRITON_REPOSITORY:
         raise InvalidConfiguration(f"{target}: a model repository is pushed to the top of a Hub repository")
     card = None if "README.md" in files else model_card(layout, target, settings.task)
-    endpoint = (settings.endpoint or default_endpoint()).rstrip("/")
+    endpoint = checked_endpoint(settings.endpoint or default_endpoint())
     size = sum((folder / path).stat().st_size for path in files)
     settings.progress.note(f"uploading {folder.name} ({size_text(size)}) to {target}")
     words = HubErrors(target.repo_id, without_password(endpoint), settings.token)

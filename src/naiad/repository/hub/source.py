@@ -19,6 +19,7 @@ from naiad.repository.hub.cache import CachedRepository, HubFile
 from naiad.repository.hub.choose import Selection, choose_files
 from naiad.repository.hub.client import HubClient, default_cache, is_offline
 from naiad.repository.hub.download import download, faults, with_checksums
+from naiad.repository.hub.hub_errors import NoSuchRevision
 from naiad.repository.hub.lock import LockedSource, read_lock, write_lock
 from naiad.repository.hub.patience import HubUnavailable, Patience
 from naiad.repository.layout import recognise
@@ -39,13 +40,33 @@ class HubSource:
         if entry.source.note:  # at once: whoever meant a folder need not wait for the Hub
             settings.progress.note(entry.source.note)
         try:
-            fetched = _Fetch(entry, entry.source, settings).run()
+            fetched = _fetch(entry, entry.source, settings)
         except (NotFound, DownloadFailed) as error:
             if not entry.source.note:
                 raise
             raise type(error)(f"{error.message}; {entry.source.note}", **error.detail) from error
         recognise(fetched.folder, onnx=entry.onnx_file)
         return fetched
+
+
+def _fetch(entry: ModelEntry, reference: HubReference, settings: FetchSettings) -> Fetched:
+    """Fetch what a reference means: the first of its readings that there is. Raises what `_Fetch.run` raises."""
+    fetches = [_Fetch(entry, reading, settings) for reading in reference.readings()]
+    fetches.sort(key=lambda one: not one.is_known)  # stable: as written, unless another is known to be meant
+    missing: list[NoSuchRevision] = []
+    for one in fetches:
+        try:
+            fetched = one.run()
+        except NoSuchRevision as error:
+            missing.append(error)
+            continue
+        if one.reference != reference:
+            settings.progress.note(f"'{one.reference.revision}' is a branch of {reference.repo_id}: {one.reference}")
+        return fetched
+    if len(fetches) == 1:
+        raise missing[0]
+    names = ", ".join(sorted(f"'{one.reference.revision}'" for one in fetches))
+    raise NotFound(f"{reference.repo_id} has no branch, tag or commit {names}", repository=reference.repo_id)
 
 
 @dataclass(slots=True)
@@ -71,6 +92,11 @@ class _Fetch:
             return self._fall_back(locked, error)
 
     # -- what is known beforehand -------------------------------------------------------------------------------------
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the lock or the cache has it, so that nobody need be asked what is meant."""
+        return self._locked() is not None or bool(self._cache.commit_of(self.reference.revision or "main"))
 
     @property
     def _cache(self) -> CachedRepository:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from naiad.core.clock import Clock, monotonic
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.compression import choose_encoding
 from naiad.wire.grpc.http2.options import Http2Options
-from naiad.wire.listening import address, cannot_listen
+from naiad.wire.listening import address, cannot_listen, open_sockets
 from naiad.wire.tls import TlsFiles
 
 _FOREVER_S = 7 * 86400.0
@@ -42,25 +41,25 @@ class AioListener:
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
     async def open(
-        self, host: str, port: int, option: str, tls: TlsFiles | None = None, reuse_port: bool = False
+        self, hosts: Sequence[str], port: int, option: str, tls: TlsFiles | None = None, reuse_port: bool = False
     ) -> None:
         """Listen. Raises InvalidConfiguration naming the option when the address, or a file, cannot be had."""
         import grpc
 
         credentials = None if tls is None else _credentials(tls)
-        _check_free(host, port, option, reuse_port)
+        places = _free_places(hosts, port, option, reuse_port)
         server = grpc.aio.server(
             handlers=[_handler(self._serve, self._clock, self._running)],
             options=[*_options(self._options), ("grpc.so_reuseport", int(reuse_port))],
         )
-        try:
-            self.port = (
-                server.add_insecure_port(address(host, port))
-                if credentials is None
-                else server.add_secure_port(address(host, port), credentials)
-            )
-        except RuntimeError as error:
-            raise cannot_listen(host, port, option, error) from error
+        for host, chosen in places:
+            try:
+                if credentials is None:
+                    self.port = server.add_insecure_port(address(host, chosen))
+                else:
+                    self.port = server.add_secure_port(address(host, chosen), credentials)
+            except RuntimeError as error:
+                raise cannot_listen(host, chosen, option, error) from error
         await server.start()
         self._server = server
 
@@ -127,13 +126,13 @@ def _credentials(tls: TlsFiles) -> Any:
     return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
 
 
-def _check_free(host: str, port: int, option: str, reuse_port: bool) -> None:
-    """Bind the address for a moment, because grpcio tells the reason of a failure to its own log alone."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family, reuse_port=reuse_port).close()
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise cannot_listen(host, port, option, error) from error
+def _free_places(hosts: Sequence[str], port: int, option: str, reuse_port: bool) -> list[tuple[str, int]]:
+    """Addresses and ports to listen on: bound for a moment, because grpcio tells why it cannot to its own log alone."""
+    sockets = open_sockets(hosts, port, option, reuse_port)
+    places = [one.getsockname()[:2] for one in sockets]
+    for one in sockets:
+        one.close()
+    return places
 
 
 class AioCall:

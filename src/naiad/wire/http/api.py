@@ -17,7 +17,7 @@ from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.logging import logging_routes
 from naiad.wire.http.repository import repository_routes
-from naiad.wire.http.routes import Route, Router, route
+from naiad.wire.http.routes import Handler, Route, Router, route
 from naiad.wire.http.shared_memory import shared_memory_routes
 from naiad.wire.http.texts import text_routes
 from naiad.wire.http.trace import trace_routes
@@ -31,16 +31,32 @@ _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 
 def http_router(
-    services: Services, limits: Limits, gate: Gate | None = None, forwarding: Forwarding | None = None
+    services: Services,
+    limits: Limits,
+    gate: Gate | None = None,
+    forwarding: Forwarding | None = None,
+    *,
+    answers_head: bool = True,
 ) -> Router:
-    """Make the router of the HTTP door: v2, then the text routes of other servers."""
-    return Router([*v2_routes(services, limits, forwarding), *text_routes(services, limits)], gate, services.logs)
+    """Make the router of the HTTP door: v2, then the text routes of other servers.
+
+    answers_head: the health routes take HEAD, too, which Triton's do not.
+    """
+    routes = [*v2_routes(services, limits, forwarding, answers_head), *text_routes(services, limits)]
+    return Router(routes, gate, services.logs)
 
 
-def v2_routes(services: Services, limits: Limits, forwarding: Forwarding | None = None) -> list[Route]:
+def v2_routes(
+    services: Services, limits: Limits, forwarding: Forwarding | None = None, answers_head: bool = True
+) -> list[Route]:
     """Return the routes in the order in which they are tried."""
     api = _Api(services.overview)
     engine = services.engine
+
+    def health(pattern: str, handler: Handler) -> Route:
+        methods = {"GET": safe(handler), "HEAD": safe(handler)} if answers_head else {"GET": safe(handler)}
+        return route(pattern, Feature.HEALTH, **methods)
+
     return [
         route(r"/v2/models/stats", Feature.STATISTICS, GET=safe(api.statistics)),
         route(_MODEL + "/infer", Feature.INFERENCE, POST=InferHandler(engine, limits, forwarding)),
@@ -50,13 +66,13 @@ def v2_routes(services: Services, limits: Limits, forwarding: Forwarding | None 
             Feature.INFERENCE,
             POST=GenerateHandler(engine, limits, forwarding, streams=True),
         ),
-        route(_MODEL + "/ready", Feature.HEALTH, GET=safe(api.model_ready)),
+        health(_MODEL + "/ready", api.model_ready),
         route(_MODEL + "/config", Feature.MODEL_CONFIG, GET=safe(api.config)),
         route(_MODEL + "/stats", Feature.STATISTICS, GET=safe(api.statistics)),
         route(_MODEL, Feature.METADATA, GET=safe(api.metadata)),
         route(r"/v2", Feature.METADATA, GET=safe(api.server)),
-        route(r"/v2/health/live", Feature.HEALTH, GET=safe(api.live)),
-        route(r"/v2/health/ready", Feature.HEALTH, GET=safe(api.ready)),
+        health(r"/v2/health/live", api.live),
+        health(r"/v2/health/ready", api.ready),
         *shared_memory_routes(services, limits),
         *repository_routes(services, limits),
         *trace_routes(services, limits),

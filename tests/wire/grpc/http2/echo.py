@@ -126,7 +126,7 @@ def served(options: Http2Options | None = None, tls: ssl.SSLContext | None = Non
 
     async def start() -> Http2Listener:
         listener = Http2Listener(echo, options)
-        await listener.open("127.0.0.1", 0, "--grpc-port", tls)
+        await listener.open(("127.0.0.1",), 0, "--grpc-port", tls)
         return listener
 
     try:

@@ -46,7 +46,7 @@ async def test_an_address_that_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listener = Http2Listener(lambda call: None)
         with pytest.raises(InvalidConfiguration, match="Choose another with --grpc-port"):
-            await listener.open("127.0.0.1", taken.getsockname()[1], "--grpc-port")
+            await listener.open(("127.0.0.1",), taken.getsockname()[1], "--grpc-port")
 
 
 def test_one_connection_too_many_is_sent_away_and_the_others_live_on() -> None:

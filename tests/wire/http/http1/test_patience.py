@@ -116,7 +116,7 @@ async def listening(times: HttpTimes) -> AsyncIterator[tuple[HttpListener, async
         exchange.answer(200, exchange.body if exchange.url != b"/large" else bytes(50_000_000))
 
     listener = HttpListener(answer, Limits(), times)
-    await listener.open("127.0.0.1", 0, "--http-port")
+    await listener.open(("127.0.0.1",), 0, "--http-port")
     try:
         yield listener, arrived
     finally:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Sequence
 
 from naiad.core.clock import Clock, monotonic
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.http2.connection import GrpcConnection
 from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.options import Http2Options
-from naiad.wire.listening import listen
+from naiad.wire.listening import Listening, listen
 
 _TELLING_S = 0.25
 """What clients get to hear that they must send no more calls; one that is dead or very far off does not hold us up."""
@@ -28,13 +29,13 @@ class Http2Listener:
         self._options = options or Http2Options()
         self._now = now
         self._connections: set[GrpcConnection] = set()
-        self._server: asyncio.Server | None = None
+        self._server: Listening | None = None
         self._deadlines = Deadlines(now, lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring))
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
     async def open(
-        self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
+        self, hosts: Sequence[str], port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
     ) -> None:
         """Listen. Raises InvalidConfiguration naming the option when the address cannot be had.
 
@@ -42,7 +43,8 @@ class Http2Listener:
         """
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
-        self._server, self.port = await listen(self._connection, host, port, option, tls, reuse_port)
+        self._server = await listen(self._connection, hosts, port, option, tls, reuse_port)
+        self.port = self._server.port
 
     def _connection(self) -> GrpcConnection:
         return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from naiad.core.clock import Clock, monotonic
 from naiad.protocol.limits import Limits
@@ -13,7 +13,7 @@ from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.connection import HttpConnection
 from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.http.http1.patience import HttpTimes, Watch
-from naiad.wire.listening import listen
+from naiad.wire.listening import Listening, listen
 
 
 class HttpListener:
@@ -39,12 +39,12 @@ class HttpListener:
             now,
             lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring),
         )
-        self._server: asyncio.Server | None = None
+        self._server: Listening | None = None
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
     async def open(
-        self, host: str, port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
+        self, hosts: Sequence[str], port: int, option: str, tls: ssl.SSLContext | None = None, reuse_port: bool = False
     ) -> None:
         """Listen. Raises InvalidConfiguration naming the option when the address cannot be had.
 
@@ -52,7 +52,8 @@ class HttpListener:
         """
         if tls is not None:
             tls.set_alpn_protocols(["http/1.1"])
-        self._server, self.port = await listen(self._connection, host, port, option, tls, reuse_port)
+        self._server = await listen(self._connection, hosts, port, option, tls, reuse_port)
+        self.port = self._server.port
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._dispatch, self._limits, self._connections, self._heads, self._capacity, self._watch)
