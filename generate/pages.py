@@ -109,9 +109,9 @@ def tasks_page() -> Iterator[str]:
     yield (
         "What a Hugging Face model is for decides its inputs and outputs. The task is read from the checkpoint and can "
         "be set (`task:` in the manifest). `GET /v2/models/NAME` describes a served model; parameters go into the "
-        "request's `parameters`, and as defaults into the manifest's `options`. Request parameters that a task does not "
-        "know are ignored, since they may be meant for others (`content_type`, forwarded headers); those that look like "
-        "a misspelt one are errors.\n"
+        "request's `parameters`, and as defaults into the manifest's `options`. Request parameters that a task does "
+        "not know are ignored, since they may be meant for others (`content_type`, forwarded headers); those that "
+        "look like a misspelt one are errors.\n"
     )
     for module in sorted(pkgutil.iter_modules(naiad.tasks.__path__), key=lambda one: one.name):
         text = inspect.getdoc(importlib.import_module(f"naiad.tasks.{module.name}")) or ""
