@@ -9,6 +9,7 @@ from naiad.convert.encoder.families.architecture import Architecture
 from naiad.convert.encoder.families.bart import BART, MBART
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
+from naiad.convert.encoder.families.modern import MODERNBERT
 from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
 from naiad.core.errors import Unsupported
 
@@ -25,6 +26,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mbart": MBART,
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA_V2,
+    "modernbert": MODERNBERT,
 }
 
 

@@ -65,6 +65,7 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
     graph = GraphBuilder(f"{kind}-{head}", path.with_name(path.name + ".data"))
     try:
         with Weights(weight_files(body_folder(checkpoint.folder))) as weights:
+            weights.respell(config.family.respelled)
             weights.find_body(config.family.base, config.family.anchor or config.family.words)
             body = BODIES[config.family.body](graph, weights, config, sizes, dense)
             outputs = add_head(body, head, checkpoint.folder, config.content)

@@ -28,7 +28,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.dense import Float32Dense, Product
+from naiad.convert.encoder.bodies.dense import Float32Dense, Product, join
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.core.tensor import Array
 
@@ -143,22 +143,6 @@ class Int8Dense:
         """(in, out), as MatMulInteger takes it."""
         rounded = np.rint(weight / step[:, None]).T
         return rounded.astype(np.int8) if self._signed else (rounded + 128).astype(np.uint8)
-
-
-def join(products: Sequence[Product]) -> Product:
-    """Several products of one input as one: a wide product costs less than three narrow ones."""
-    if len(products) == 1:
-        return products[0]
-    biases = [product.bias for product in products]
-    return Product(
-        products[0].module,
-        np.concatenate([product.weight for product in products]),
-        None if all(bias is None for bias in biases) else np.concatenate([_bias(product) for product in products]),
-    )
-
-
-def _bias(product: Product) -> Array:
-    return np.zeros(len(product.weight), np.float32) if product.bias is None else product.bias
 
 
 def random_tokens(vocabulary: int, longest: int) -> list[Array]:

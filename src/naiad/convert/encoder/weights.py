@@ -8,6 +8,7 @@ Not here: which weights an architecture has (`families/`).
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,11 @@ class Weights:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def respell(self, parts: Mapping[str, str]) -> None:
+        """Call weights by other names: each part of a name, as stored → as asked for, one after the other."""
+        for part, called in parts.items():
+            self._where = {name.replace(part, called): place for name, place in self._where.items()}
 
     def find_body(self, base: str, anchor: str) -> None:
         """Find the body's prefix, which stands before the anchor, a weight that every such body has.

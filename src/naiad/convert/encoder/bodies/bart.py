@@ -54,7 +54,7 @@ class BartSide(Body):
         def attend(inner: str) -> str:
             query, key, value = (self.product(f"{module}.{name}_proj", hidden, hidden) for name in "qkv")
             if memory:
-                value = self._with_ones(value) if self._dense.rounds else value
+                value = self.values(value)
                 (asked,) = self.multiply(inner, [query], source="norm")
                 projected = (asked, *self.multiply(memory, [key, value], source="norm"))
             else:

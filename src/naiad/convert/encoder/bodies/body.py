@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
@@ -46,6 +46,24 @@ class Inputs:
     """(r,) tokens at which "row" outputs are computed; empty for heads without such."""
 
 
+Attention = Callable[[str, str], str]
+"""From a layer's input (T, hidden) and its prefix to what its heads attend to (T, hidden); the last product not yet."""
+
+
+BodyParts = tuple[GraphBuilder, Weights, Config, Dimensions, Dense]
+"""What a body is made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Biases:
+    """Which products of a layer have a bias."""
+
+    attention_in: bool = True
+    attention_out: bool = True
+    ffn_in: bool = True
+    ffn_out: bool = True
+
+
 class Body(ABC):
     """Adds the parts of one encoder to a graph; a subclass for each kind, named in `Architecture.body`."""
 
@@ -55,14 +73,19 @@ class Body(ABC):
     norm_bias = True
     """Whether LayerNorm has a shift."""
 
-    def __init__(self, graph: GraphBuilder, weights: Weights, config: Config, sizes: Dimensions, dense: Dense) -> None:
+    biases = Biases()
+    """Which products of a layer have a bias."""
+
+    def __init__(self, *parts: *BodyParts) -> None:
         """A subclass reads its own options here. Raises Unsupported, InvalidConfiguration."""
+        graph, weights, config, sizes, dense = parts
         config.refuse(self.harmless)
         self.graph = graph
         self.weights = weights
         self.config = config
         self.family = config.family
         self.sizes = sizes
+        self.gated = bool(config.family.names.ffn_gate)
         self._dense = dense
 
     @property
@@ -169,12 +192,54 @@ class Body(ABC):
             same = graph.op("And", same, also)
         return graph.op("Where", same, inside or graph.number(0.0), graph.number(-math.inf))
 
+    def attention_products(self, prefix: str) -> list[Product]:
+        """Query, key and value of a layer, each (hidden, hidden)."""
+        names, hidden = self.family.names, self.sizes.hidden
+        modules = [prefix + name for name in (names.query, names.key, names.value)]
+        return self._products(modules, names.packed and prefix + names.packed, hidden, bias=self.biases.attention_in)
+
+    def feed_forward(self, x: str, prefix: str, *, source: str = "norm") -> str:
+        """The two products of a layer's feed-forward and what is between them, gated or not; (T, hidden)."""
+        sizes, names, graph = self.sizes, self.family.names, self.graph
+        modules = [prefix + names.ffn_in, *([prefix + names.ffn_gate] if self.gated else [])]
+        if names.gate_first:
+            modules.reverse()
+        packed = names.ffn_packed and prefix + names.ffn_packed
+        products = self._products(modules, packed, sizes.intermediate, bias=self.biases.ffn_in)
+        inner = dict(zip(modules, self.multiply(x, products, source=source), strict=True))
+        activated = self.activation(inner[prefix + (names.ffn_gate if self.gated else names.ffn_in)], sizes.activation)
+        if self.gated:
+            activated = graph.op("Mul", activated, inner[prefix + names.ffn_in])
+        out = self.product(prefix + names.ffn_out, sizes.hidden, sizes.intermediate, bias=self.biases.ffn_out)
+        (y,) = self.multiply(activated, [out], source="product" if self.gated else sizes.activation)
+        return y
+
+    def attention_out(self, x: str, prefix: str) -> str:
+        """The product behind attention, (T, hidden)."""
+        hidden, module = self.sizes.hidden, prefix + self.family.names.attention_out
+        (y,) = self.multiply(
+            x, [self.product(module, hidden, hidden, bias=self.biases.attention_out)], source="attention"
+        )
+        return y
+
+    def _products(self, modules: Sequence[str], packed: str, outputs: int, *, bias: bool) -> list[Product]:
+        """Products of the hidden state; parts of one matrix where the checkpoint holds them packed."""
+        hidden, count = self.sizes.hidden, len(modules)
+        if not packed or (self.has(modules[0]) and not self.has(packed)):
+            return [self.product(module, outputs, hidden, bias=bias) for module in modules]
+        whole = self.product(packed, count * outputs, hidden, bias=bias)
+        weights = np.split(whole.weight, count)
+        shifts = [None] * count if whole.bias is None else np.split(whole.bias, count)
+        return [Product(*parts) for parts in zip(modules, weights, shifts, strict=True)]
+
+    def values(self, product: Product) -> Product:
+        """The product of values as `attend` wants it: where inputs are rounded, with a column of ones (see `_mix`)."""
+        return self._with_ones(product) if self._dense.rounds else product
+
     def project(self, x: str, products: Sequence[Product], *, source: str = "norm") -> tuple[str, str, str]:
         """Query, key and value of every token, (T, hidden); what `attend` takes."""
         query, key, value = products
-        if self._dense.rounds:
-            value = self._with_ones(value)
-        first, second, third = self.multiply(x, [query, key, value], source=source)
+        first, second, third = self.multiply(x, [query, key, self.values(value)], source=source)
         return first, second, third
 
     def attend(self, query: str, key: str, value: str, bias: str, scale: float | None = None) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from naiad.convert.encoder.bodies.bart import BartBody, MBartBody
 from naiad.convert.encoder.bodies.body import Body
 from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
+from naiad.convert.encoder.bodies.modern import ModernBody
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
+from naiad.convert.encoder.bodies.pre_norm import PreNormBody
 
 BODIES: dict[str, type[Body]] = {
     "post-norm": PostNormBody,
@@ -13,4 +15,6 @@ BODIES: dict[str, type[Body]] = {
     "mbart": MBartBody,
     "deberta": DebertaBody,
     "deberta-v2": DebertaV2Body,
+    "pre-norm": PreNormBody,
+    "modern": ModernBody,
 }

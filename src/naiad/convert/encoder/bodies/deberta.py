@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.body import Inputs
+from naiad.convert.encoder.bodies.body import Attention, Inputs
 from naiad.convert.encoder.bodies.dense import Dense, Product
 from naiad.convert.encoder.bodies.distance import Distances, Window, add_window
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
@@ -62,12 +62,10 @@ class DebertaV2Body(PostNormBody):
 
     def hidden_states(self, inputs: Inputs) -> str:
         """See Body."""
-        embedded = x = self._embeddings(inputs)
-        bias = self.attention_bias(inputs)
-        if self._distances is not None and {"c2p", "p2c"} & set(self._kinds):
-            self._window = add_window(self, inputs, self._distances)
-        for number, layer in enumerate(self._layer_prefixes()):
-            x = self._layer(x, layer, bias)
+        embedded = x = self.embeddings(inputs)
+        attention = self.attention(inputs)
+        for number, layer in enumerate(self.layer_prefixes()):
+            x = self.layer(x, layer, attention)
             if number == 0:
                 x = self.after_first_layer(x, embedded, inputs)
         return x
@@ -77,15 +75,10 @@ class DebertaV2Body(PostNormBody):
         width = self.config.integer("conv_kernel_size", least=0)
         return self._convolution(x, embedded, inputs, width) if width else x
 
-    def content_products(self, prefix: str) -> list[Product]:
-        """Query, key and value."""
-        hidden, names = self.sizes.hidden, self.family.names
-        return [self.product(prefix + name, hidden, hidden) for name in (names.query, names.key, names.value)]
-
     def position_product(self, prefix: str, kind: str) -> Product:
         """Key (c2p) or query (p2c) of a distance."""
         if self.config.flag("share_att_key"):
-            query, key, _ = self.content_products(prefix)
+            query, key, _ = self.attention_products(prefix)
             return key if kind == "c2p" else query
         name = {"c2p": "pos_key_proj", "p2c": "pos_query_proj"}[kind]
         return self.product(f"{prefix}attention.self.{name}", self.sizes.hidden, self.sizes.hidden)
@@ -103,7 +96,8 @@ class DebertaV2Body(PostNormBody):
         normed: Array = (centred * scale + shift).astype(np.float32)
         return normed
 
-    def _embeddings(self, inputs: Inputs) -> str:
+    def embeddings(self, inputs: Inputs) -> str:
+        """See PostNormBody."""
         graph, sizes, family = self.graph, self.sizes, self.family
         x = self.look_up(family.words, sizes.vocabulary, inputs.ids)
         if self.config.flag("position_biased_input"):
@@ -117,9 +111,16 @@ class DebertaV2Body(PostNormBody):
             x = self.exact_dense(x, prefix + family.embedding_projection, sizes.hidden, sizes.embedding, bias=False)
         return self.norm(x, prefix + family.embedding_norm, sizes.hidden)
 
-    def _attention(self, x: str, prefix: str, bias: str) -> str:
+    def attention(self, inputs: Inputs) -> Attention:
+        """See PostNormBody."""
+        bias = self.attention_bias(inputs)
+        if self._distances is not None and {"c2p", "p2c"} & set(self._kinds):
+            self._window = add_window(self, inputs, self._distances)
+        return lambda x, prefix: self._attend(x, prefix, bias)
+
+    def _attend(self, x: str, prefix: str, bias: str) -> str:
         scale = np.float32((self.sizes.head_size * self.terms) ** -0.5)
-        products = self.content_products(prefix)
+        products = self.attention_products(prefix)
         products[0] = _scaled(products[0], scale)
         query, key, value = self.project(x, products)
         query, key = self.split_heads(query, (1, 0, 2)), self.split_heads(key, (1, 2, 0))
@@ -167,7 +168,7 @@ class DebertaV2Body(PostNormBody):
         )
         (out,) = self.multiply(self._neighbours(embedded, inputs, width), [product], source="norm")
         out = self.activation(out, self.config.activation("conv_act"))
-        return self._add_norm(out, x, "encoder.conv.LayerNorm")
+        return self.add_norm(out, x, "encoder.conv.LayerNorm")
 
     def _neighbours(self, x: str, inputs: Inputs, width: int) -> str:
         """(T, width * hidden): every token's neighbourhood; zeros beyond the ends of its sequence."""
@@ -198,7 +199,7 @@ class DebertaBody(DebertaV2Body):
         """Nothing."""
         return x
 
-    def content_products(self, prefix: str) -> list[Product]:
+    def attention_products(self, prefix: str) -> list[Product]:
         """Query, key and value, which alternate from head to head in the matrix; the key has no bias."""
         sizes, name = self.sizes, f"{prefix}attention.self"
         packed = self.weights.body(f"{name}.in_proj.weight", 3 * sizes.hidden, sizes.hidden)

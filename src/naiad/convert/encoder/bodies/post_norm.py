@@ -11,7 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.body import Body, Inputs
+from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
+from naiad.convert.encoder.bodies.embeddings import embed
 from naiad.core.tensor import Array
 
 MAX_RELATIVE_DISTANCE = 128
@@ -23,30 +24,45 @@ class PostNormBody(Body):
 
     harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {"position_embedding_type": (None, "absolute")}
 
+    position_table = True
+    """Whether positions are embedded; else attention knows of them."""
+
     def hidden_states(self, inputs: Inputs) -> str:
         """See Body."""
-        x = self._embeddings(inputs)
-        relative = self.family.relative_positions
-        bias = self.attention_bias(inputs, self._relative_positions(relative, inputs) if relative else "")
-        for layer in self._layer_prefixes():
-            x = self._layer(x, layer, bias)
+        x = self.embeddings(inputs)
+        attention = self.attention(inputs)
+        for layer in self.layer_prefixes():
+            x = self.layer(x, layer, attention)
         return x
 
-    def _embeddings(self, inputs: Inputs) -> str:
-        graph, sizes = self.graph, self.sizes
-        x = self.look_up(self.family.words, sizes.vocabulary, inputs.ids)
-        if sizes.type_ids:
-            types = self.look_up("embeddings.token_type_embeddings.weight", sizes.type_ids, inputs.type_ids)
-            x = graph.op("Add", x, types)
-        positions = self.look_up("embeddings.position_embeddings.weight", sizes.positions, inputs.positions)
-        x = graph.op("Add", x, positions)
+    def embeddings(self, inputs: Inputs) -> str:
+        """The normed sum of all tables, (T, hidden)."""
+        sizes = self.sizes
+        x = embed(self, inputs, positions=self.position_table)
         x = self.norm(x, self.weights.prefix + self.family.embedding_norm, sizes.embedding)
         projection = self.family.embedding_projection
         if projection and (sizes.embedding != sizes.hidden or self.has(projection)):
             (x,) = self.dense(x, [projection], sizes.hidden, sizes.embedding, source="norm")
         return x
 
-    def _layer_prefixes(self) -> list[str]:
+    def attention(self, inputs: Inputs) -> Attention:
+        """How a layer attends; what all layers share is computed here."""
+        relative = self.family.relative_positions
+        bias = self.attention_bias(inputs, self._relative_positions(relative, inputs) if relative else "")
+        return lambda x, prefix: self.attend(*self.project(x, self.attention_products(prefix)), bias)
+
+    def layer(self, x: str, prefix: str, attention: Attention) -> str:
+        """One layer, (T, hidden)."""
+        names = self.family.names
+        x = self.add_norm(self.attention_out(attention(x, prefix), prefix), x, prefix + names.attention_norm)
+        return self.add_norm(self.feed_forward(x, prefix), x, prefix + names.ffn_norm)
+
+    def add_norm(self, x: str, residual: str, module: str) -> str:
+        """The norm of a residual sum, by a module of the body."""
+        return self.norm(self.graph.op("Add", x, residual), self.weights.prefix + module, self.sizes.hidden)
+
+    def layer_prefixes(self) -> list[str]:
+        """Before the names of each layer's modules."""
         layers = self.sizes.layers
         groups, inners = self.config.integer("num_hidden_groups"), self.config.integer("inner_group_num")
         return [
@@ -64,27 +80,6 @@ class PostNormBody(Body):
         table = graph.weight(name, lambda: bias[buckets].T)
         distance = graph.op("Add", self.distances(inputs), graph.ints(span))
         return graph.op("Gather", table, distance, axis=1)
-
-    def _layer(self, x: str, prefix: str, bias: str) -> str:
-        sizes, names = self.sizes, self.family.names
-        attended = self._attention(x, prefix, bias)
-        out = prefix + names.attention_out
-        (attended,) = self.dense(attended, [out], sizes.hidden, sizes.hidden, source="attention")
-        x = self._add_norm(attended, x, prefix + names.attention_norm)
-        (inner,) = self.dense(x, [prefix + names.ffn_in], sizes.intermediate, sizes.hidden, source="norm")
-        inner = self.activation(inner, sizes.activation)
-        out = prefix + names.ffn_out
-        (inner,) = self.dense(inner, [out], sizes.hidden, sizes.intermediate, source=sizes.activation)
-        return self._add_norm(inner, x, prefix + names.ffn_norm)
-
-    def _attention(self, x: str, prefix: str, bias: str) -> str:
-        hidden, names = self.sizes.hidden, self.family.names
-        modules = (names.query, names.key, names.value)
-        products = [self.product(prefix + module, hidden, hidden) for module in modules]
-        return self.attend(*self.project(x, products), bias)
-
-    def _add_norm(self, x: str, residual: str, module: str) -> str:
-        return self.norm(self.graph.op("Add", x, residual), self.weights.prefix + module, self.sizes.hidden)
 
 
 def relative_buckets(distance: Array, buckets: int) -> Array:

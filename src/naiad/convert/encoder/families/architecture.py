@@ -36,17 +36,31 @@ class LayerNames:
     ffn_in: str = "intermediate.dense"
     ffn_out: str = "output.dense"
     ffn_norm: str = "output.LayerNorm"
+    packed: str = ""
+    """Query, key and value as one matrix, in this order, where a checkpoint has it."""
+    ffn_gate: str = ""
+    """The product that goes through the activation and multiplies `ffn_in`; empty: the feed-forward is not gated."""
+    ffn_packed: str = ""
+    """`ffn_in` and `ffn_gate` as one matrix, where a checkpoint has it."""
+    gate_first: bool = True
+    """Which of the two comes first in `ffn_packed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """How a family classifies a sequence from its first token: dense → activation → projection."""
+    """How a family classifies a sequence: pooling → dense → activation → projection."""
 
     dense: str
     projection: str
     activation: str = "tanh"
     in_body: bool = False
     """The dense module belongs to the body (BERT's pooler) and carries its prefix."""
+    norm: str = ""
+    """LayerNorm behind the activation; empty: none."""
+    bias: bool = True
+    """Whether the dense module has one."""
+    pooling: str = "cls"
+    """What it classifies, one of heads/pooling.py's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,19 @@ class LanguageHead:
     """Names under which the vocabulary's bias is found, the first that exists."""
     activation: str = "gelu"
     """Empty: the body's own."""
+    bias: bool = True
+    """Whether the dense module has one."""
+    decoder_bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenHead:
+    """How a family classifies tokens, and finds where an answer begins and ends."""
+
+    labels: str = "classifier"
+    answers: str = "qa_outputs"
+    transformed: bool = False
+    """Dense, activation and norm of the family's `Classifier` come before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +99,7 @@ class Architecture:
     """None: its way of classifying sequences is not converted."""
     language: LanguageHead | None = None
     """None: it does not predict masked tokens."""
+    tokens: TokenHead = field(default_factory=TokenHead)
     heads: tuple[str, ...] = ()
     """What it is converted for; empty: everything."""
     body: str = "post-norm"
@@ -84,6 +112,9 @@ class Architecture:
     layer: str = "encoder.layer.{layer}"
     """Prefix of one layer; may name {group} and {inner} (ALBERT)."""
     embedding_norm: str = "embeddings.LayerNorm"
+    """Empty: none; only bodies that norm before their layers can do without."""
+    final_norm: str = ""
+    """Norm behind the last layer of such bodies."""
     embedding_projection: str = ""
     """Module from the embeddings' size to the hidden size, where they differ."""
     relative_positions: str = ""
@@ -95,6 +126,8 @@ class Architecture:
     """Our name of a size or option → config.json's, where it differs; of several, the first that is set."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What config.json means when it leaves a size out."""
+    respelled: Mapping[str, str] = field(default_factory=dict)
+    """Part of a weight's name, as another writer of the same family has it → as it is called here."""
 
 
 DEFAULTS: dict[str, Any] = {
@@ -111,5 +144,6 @@ DEFAULTS: dict[str, Any] = {
     "num_hidden_groups": 1,
     "inner_group_num": 1,
     "relative_attention_num_buckets": 32,
+    "partial_rotary_factor": 1.0,
 }
 """What config.json means where it leaves something out and the family has no default of its own: BERT's."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
+from naiad.convert.encoder.heads.pooling import Tokens, pool
+from naiad.convert.encoder.heads.transform import transform
 from naiad.core.encoder import EncoderOutput
 
 
@@ -17,10 +19,12 @@ def sequence_classification(
     """`logits` for each sequence."""
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, config)
-    read = graph.op("Gather", body.hidden_states(inputs), _places(body, inputs), axis=0)
-    dense = (body.weights.prefix if classifier.in_body else "") + classifier.dense
-    x = body.activation(body.exact_dense(read, dense, hidden, hidden), classifier.activation)
-    logits = body.exact_dense(x, classifier.projection, labels, hidden)
+    states = body.hidden_states(inputs)
+    if classifier.pooling == "cls":
+        pooled = graph.op("Gather", states, _places(body, inputs), axis=0)
+    else:
+        pooled, _ = pool(Tokens(graph, inputs, states, hidden), (classifier.pooling,))
+    logits = body.exact_dense(transform(body, pooled), classifier.projection, labels, hidden)
     graph.output("logits", logits, ("sequences", labels))
     return (EncoderOutput("logits", "sequence", labels),)
 

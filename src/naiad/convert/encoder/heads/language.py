@@ -17,11 +17,13 @@ def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, A
     graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.language
     width = sizes.embedding
     chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
-    x = body.exact_dense(chosen, language.dense, width, sizes.hidden)
-    x = body.norm(body.activation(x, language.activation or sizes.activation), language.norm, width)
-    bias_name = next((name for name in language.biases if weights.find(name)), language.biases[0])
-    bias = graph.weight("vocabulary.bias", lambda: weights.get(bias_name, sizes.vocabulary))
-    logits = graph.op("Gemm", x, _vocabulary(body), bias, transB=1)
+    x = body.exact_dense(chosen, language.dense, width, sizes.hidden, bias=language.bias)
+    x = body.activation(x, language.activation or sizes.activation)
+    terms = [body.norm(x, language.norm, width), _vocabulary(body)]
+    if language.decoder_bias:
+        bias = next((name for name in language.biases if weights.find(name)), language.biases[0])
+        terms.append(graph.weight("vocabulary.bias", lambda: weights.get(bias, sizes.vocabulary)))
+    logits = graph.op("Gemm", *terms, transB=1)
     graph.output("logits", logits, ("rows", sizes.vocabulary))
     return (EncoderOutput("logits", "row", sizes.vocabulary),)
 

@@ -8,11 +8,15 @@ from typing import Any
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
+from naiad.convert.encoder.heads.transform import transform
 from naiad.core.encoder import EncoderOutput
 
 
 def _logits(body: Body, inputs: Inputs, module: str, labels: int) -> tuple[EncoderOutput, ...]:
-    logits = body.exact_dense(body.hidden_states(inputs), module, labels, body.sizes.hidden)
+    x = body.hidden_states(inputs)
+    if body.family.tokens.transformed:
+        x = transform(body, x)
+    logits = body.exact_dense(x, module, labels, body.sizes.hidden)
     body.graph.output("logits", logits, ("tokens", labels))
     return (EncoderOutput("logits", "token", labels),)
 
@@ -21,11 +25,12 @@ def token_classification(
     body: Body, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
     """`logits` over the labels."""
-    return _logits(body, inputs, "classifier", count_labels(body, "classifier", config))
+    module = body.family.tokens.labels
+    return _logits(body, inputs, module, count_labels(body, module, config))
 
 
 def question_answering(
     body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
     """`logits` with two columns: begin and end."""
-    return _logits(body, inputs, "qa_outputs", 2)
+    return _logits(body, inputs, body.family.tokens.answers, 2)

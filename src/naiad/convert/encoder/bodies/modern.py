@@ -1,0 +1,99 @@
+"""ModernBERT: rotary positions, gated feed-forward, attention that is local in most layers.
+
+A local layer sees `local_attention // 2` tokens to either side; the band is one more condition of the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from naiad.convert.encoder.bodies.body import Attention, Biases, BodyParts, Inputs
+from naiad.convert.encoder.bodies.pre_norm import PreNormBody
+from naiad.convert.encoder.bodies.rotary import Rope, Rotary, read_rope
+from naiad.convert.encoder.config import Config
+from naiad.convert.encoder.dimensions import Dimensions
+from naiad.convert.encoder.families.architecture import Classifier, LanguageHead
+from naiad.core.errors import InvalidConfiguration
+
+FULL, LOCAL = "full_attention", "sliding_attention"
+"""What `layer_types` of config.json may say."""
+
+
+class ModernBody(PreNormBody):
+    """ModernBERT's body."""
+
+    harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
+    position_table = False
+
+    def __init__(self, *parts: *BodyParts) -> None:
+        """See Body."""
+        super().__init__(*parts)
+        config = self.config
+        self.norm_bias = config.flag("norm_bias")
+        attention, feed_forward = config.flag("attention_bias"), config.flag("mlp_bias")
+        self.biases = Biases(attention, attention, feed_forward, feed_forward)
+        self._kinds = dict(zip(self.layer_prefixes(), _layer_types(config, self.sizes), strict=True))
+        self._rotary = {kind: Rotary(self, _rope(config, kind)) for kind in dict.fromkeys(self._kinds.values())}
+
+    @property
+    def classifier(self) -> Classifier:
+        """As config.json says it."""
+        return replace(
+            super().classifier,
+            activation=self.config.activation("classifier_activation"),
+            bias=self.config.flag("classifier_bias"),
+            pooling=self.config.choice("classifier_pooling", {"cls": "cls", "mean": "mean"}),
+        )
+
+    @property
+    def language(self) -> LanguageHead:
+        """As config.json says it."""
+        return replace(
+            super().language,
+            activation=self.config.activation("classifier_activation"),
+            bias=self.config.flag("classifier_bias"),
+            decoder_bias=self.config.flag("decoder_bias"),
+        )
+
+    def attention(self, inputs: Inputs) -> Attention:
+        """See PreNormBody."""
+        biases = {kind: self._bias(kind, inputs) for kind in self._rotary}
+
+        def attend(x: str, prefix: str) -> str:
+            kind = self._kinds[prefix]
+            return self._rotary[kind].attend(x, self.attention_products(prefix), biases[kind], inputs)
+
+        return attend
+
+    def attention_norm(self, x: str, prefix: str) -> str:
+        """The first layer takes the normed embeddings as they are."""
+        return x if prefix == self.layer_prefixes()[0] else super().attention_norm(x, prefix)
+
+    def _bias(self, kind: str, inputs: Inputs) -> str:
+        if kind == FULL:
+            return self.attention_bias(inputs)
+        reach = self.graph.integer(self.config.integer("local_attention") // 2)
+        distance = self.graph.op("Abs", self.distances(inputs))
+        return self.attention_bias(inputs, also=self.graph.op("LessOrEqual", distance, reach))
+
+
+def _layer_types(config: Config, sizes: Dimensions) -> list[str]:
+    types = config.content.get("layer_types")
+    if types is None:
+        every = config.integer("global_attn_every_n_layers")
+        return [LOCAL if layer % every else FULL for layer in range(sizes.layers)]
+    if not isinstance(types, list) or len(types) != sizes.layers or not set(types) <= {FULL, LOCAL}:
+        raise InvalidConfiguration(
+            f"config.json: layer_types must name {FULL} or {LOCAL} for each of the {sizes.layers} layers"
+        )
+    return types
+
+
+def _rope(config: Config, kind: str) -> Rope:
+    """The kind's rotary positions; an explicit null for the local ones means the global ones."""
+    if "local_rope_theta" in config.content and config.content["local_rope_theta"] is None:
+        kind = FULL
+    return read_rope(config, kind)
