@@ -53,6 +53,49 @@ def test_any_prefix_of_the_body(prefix: str, tmp_path: Path) -> None:
     assert_same_states(write_checkpoint(tmp_path, weights, prefix=prefix), weights)
 
 
+@pytest.mark.parametrize(
+    ("body", "head"),
+    [
+        ("module.bert.", "module."),
+        ("_orig_mod.module.bert.", "_orig_mod.module."),
+        ("model.bert.", "model."),
+        ("module.model.bert.", "module.model."),
+        ("model._orig_mod.bert.", "model."),
+        ("bert._orig_mod.", ""),
+        ("model.", "model."),
+        ("model.", ""),
+        ("encoder.", ""),
+    ],
+)
+def test_heads_under_the_same_wrappers_as_the_body(body: str, head: str, tmp_path: Path) -> None:
+    weights = random_weights()
+    own = {
+        "classifier.weight": RANDOM.standard_normal((3, HIDDEN)).astype(np.float32),
+        "classifier.bias": RANDOM.standard_normal(3).astype(np.float32),
+    }
+    named = {**{body + name: array for name, array in weights.items()}, **{head + k: v for k, v in own.items()}}
+    write_checkpoint(tmp_path, named, {**CONFIG, "architectures": ["BertForTokenClassification"]})
+    items = sequences(4, 9, outputs=("logits",))
+    for item, result in zip(items, run(open_checkpoint(tmp_path), items), strict=True):
+        wanted = hidden_states(weights, item) @ own["classifier.weight"].T + own["classifier.bias"]
+        assert np.abs(wanted - result["logits"]).max() <= 2e-5
+
+
+def test_a_head_by_another_name_is_refused_with_the_names_that_there_are(tmp_path: Path) -> None:
+    other = {"fc.weight": np.zeros((3, HIDDEN), np.float32), "fc.bias": np.zeros(3, np.float32)}
+    named = {**{"bert." + name: array for name, array in random_weights().items()}, **other}
+    write_checkpoint(tmp_path, named, {**CONFIG, "architectures": ["BertForTokenClassification"]})
+    with pytest.raises(LoadFailed, match=r"classifier\.weight is missing; .*outside the body it has fc\.bias, fc\.wei"):
+        convert_checkpoint(tmp_path)
+
+
+def test_a_weight_that_stands_there_twice(tmp_path: Path) -> None:
+    weights = random_weights()
+    write_checkpoint(tmp_path, {**weights, **{"module." + name: array for name, array in weights.items()}})
+    with pytest.raises(LoadFailed, match=r"holds the weight .* twice, as .* and as "):
+        convert_checkpoint(tmp_path)
+
+
 def test_norms_named_gamma_and_beta(tmp_path: Path) -> None:
     weights = random_weights()
     renamed = {

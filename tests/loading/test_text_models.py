@@ -55,6 +55,14 @@ def test_embeddings_and_their_raw_view_come_from_the_same_weights(tmp_path: Path
         assert models[0]._encoder is models[1]._encoder  # type: ignore[attr-defined]
 
 
+def test_the_configuration_says_how_vectors_are_compared(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "m")
+    (folder / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}')
+    with running_server(f"tiny={folder}") as server:
+        model = server.server.catalog.find("tiny")
+        assert model.config.parameters == {"task": "feature-extraction", "similarity_fn_name": "dot"}
+
+
 def test_a_column_of_texts_is_as_good_as_a_row(tmp_path: Path) -> None:
     with running_server(f"tiny={tiny_checkpoint(tmp_path / 'm')}") as server:
         row = infer(server, "tiny", text=["hello", "world"])

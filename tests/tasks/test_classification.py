@@ -10,6 +10,8 @@ import pytest
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task
+from naiad.tasks.activation import default_function
+from naiad.tasks.checkpoint import Checkpoint
 
 Ask = Callable[..., InferRequest]
 LABELS = {"0": "bad", "1": "good", "2": "naïve"}
@@ -42,7 +44,7 @@ def test_top_k_and_function_are_the_callers(task: Any, ask: Ask) -> None:
     assert found["scores"].tolist() == [[2, 1]]
     found = answer(task, ask({"function_to_apply": "sigmoid"}, text=["a"]), [[0, 2, 1]])
     assert found["scores"][0, 2] == 0.5
-    with pytest.raises(InvalidRequest, match="'relu', one of default, softmax, sigmoid, none"):
+    with pytest.raises(InvalidRequest, match="'relu', one of default, softmax, sigmoid, tanh, none"):
         task.prepare(ask({"function_to_apply": "relu"}, text=["a"]))
 
 
@@ -114,3 +116,39 @@ def test_answers_equal_the_pipeline(
         for row, expected in enumerate(theirs(given, top_k=None)):
             assert [one["label"].encode() for one in expected] == found["labels"][row].tolist()
             np.testing.assert_allclose(found["scores"][row], [one["score"] for one in expected], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "count", "words"),
+    [
+        ({"0": "a", "2": "c"}, 2, "names the classes 0, 2, but the model has 2: it must name 0 to 1"),
+        ({"0": "a", "2": "c"}, 3, "names the classes 0, 2, but the model has 3"),
+        ({"0": "a", "1": "b", "2": "c"}, 2, "names the classes 0, 1, 2, but the model has 2"),
+        ({"LABEL_0": 0, "LABEL_1": 1}, 2, "id2label must map class numbers to names"),
+        (["a", "b"], 2, "id2label must map class numbers to names"),
+    ],
+)
+def test_label_maps_that_do_not_fit(make_folder: Any, make_spec: Any, table: Any, count: int, words: str) -> None:
+    with pytest.raises(LoadFailed, match=words):
+        build_task("text-classification", make_folder({"id2label": table}), make_spec("sequence-classification", count))
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "count", "expected"),
+    [
+        ({}, {}, 2, "softmax"),
+        ({}, {}, 1, "sigmoid"),
+        ({"problem_type": "regression"}, {}, 1, "none"),
+        ({"problem_type": "regression"}, {}, 3, "none"),
+        ({"problem_type": "multi_label_classification"}, {}, 3, "sigmoid"),
+        ({"problem_type": "single_label_classification"}, {}, 3, "softmax"),
+        ({}, {"activation_fn": "torch.nn.modules.linear.Identity"}, 3, "none"),
+        ({"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}, {}, 3, "sigmoid"),
+        ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, {}, 3, "none"),
+    ],
+)
+def test_the_function_is_the_checkpoints(
+    make_folder: Any, config: dict[str, Any], settings: dict[str, Any], count: int, expected: str
+) -> None:
+    checkpoint = Checkpoint(make_folder(config, config_sentence_transformers=settings))
+    assert default_function(checkpoint, count) == expected

@@ -9,7 +9,7 @@ import pytest
 
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.errors import InvalidConfiguration, InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task
 
@@ -60,6 +60,81 @@ def test_prompts_stand_before_the_text(
     assert len(named) == 3
     with pytest.raises(InvalidRequest, match="one of query, document"):
         task.prepare(ask({"prompt_name": "passage"}, text=["a"]))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, "default: "),
+        ({"prompt": ""}, ""),
+        ({"prompt": "my own "}, "my own "),
+        ({"prompt": "my own ", "prompt_name": "query"}, "my own "),
+        ({"prompt_name": "passage"}, "passage "),
+        ({"prompt_name": "query", "input_type": "document"}, "what is "),
+        ({"input_type": "query"}, "what is "),
+        ({"input_type": "document"}, "passage "),
+    ],
+)
+def test_which_prompt_is_meant(
+    make_folder: Any, make_spec: Any, ask: Ask, parameters: dict[str, Any], expected: str
+) -> None:
+    prompts = {"corpus": "corpus ", "passage": "passage ", "query": "what is ", "none": None, "plain": "default: "}
+    settings = {"prompts": prompts, "default_prompt_name": "plain"}
+    task = build_task("feature-extraction", make_folder(config_sentence_transformers=settings), make_spec())
+    bare = build_task("feature-extraction", make_folder(config_sentence_transformers={}), make_spec())
+    got = task.prepare(ask(parameters, text=["paris"])).sequences[0].input_ids
+    assert got.tolist() == bare.prepare(ask(text=[expected + "paris"])).sequences[0].input_ids.tolist()
+
+
+def test_a_kind_of_text_without_a_prompt_has_none(task: Task, ask: Ask) -> None:
+    assert task.prepare(ask({"input_type": "query"}, text=["paris"])).sequences[0].tokens == 3
+    with pytest.raises(InvalidRequest, match="'input_type' is 'passage', one of query, document is expected"):
+        task.prepare(ask({"input_type": "passage"}, text=["paris"]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"default_prompt_name": "query"}, "default_prompt_name is 'query', but the prompts are: none"),
+        ({"prompts": {"a": 3}}, "`prompts` must map names to texts"),
+        ({"truncate_dim": "8"}, "truncate_dim is '8', a whole number"),
+    ],
+)
+def test_settings_that_make_no_sense(make_folder: Any, make_spec: Any, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(LoadFailed, match=words):
+        build_task("feature-extraction", make_folder(config_sentence_transformers=settings), make_spec())
+
+
+def test_an_encoder_that_leaves_prompts_out_is_told_how_long_they_are(
+    make_folder: Any, make_spec: Any, ask: Ask
+) -> None:
+    settings = {"prompts": {"query": "what is "}}
+    folder = make_folder(config_sentence_transformers=settings)
+    task = build_task("feature-extraction", folder, make_spec(excludes_prompt=True))
+    assert [s.prompt_tokens for s in task.prepare(ask(text=["paris", "a"])).sequences] == [0, 0]
+    asked = ask({"prompt_name": "query"}, text=["paris", "a"])
+    assert [s.prompt_tokens for s in task.prepare(asked).sequences] == [3, 3]
+    task = build_task("feature-extraction", folder, make_spec())
+    assert [s.prompt_tokens for s in task.prepare(asked).sequences] == [0, 0]
+
+
+def test_vectors_are_shortened_and_then_normalised(make_folder: Any, make_spec: Any, ask: Ask) -> None:
+    folder = make_folder(config_sentence_transformers={"truncate_dim": 3})
+    task = build_task("feature-extraction", folder, make_spec())
+    assert task.outputs[0].dims == (-1, 3)
+    vectors = [{"embedding": np.array([3, 4, 12, 84], np.float32)}]
+
+    def embedding(**parameters: Any) -> list[float]:
+        request = ask(parameters, text=["a"])
+        found: list[float] = task.finish(request, task.prepare(request), vectors).outputs[0].data[0].tolist()
+        return found
+
+    assert embedding() == [3, 4, 12]
+    assert embedding(truncate_dim=2) == [3, 4]
+    assert embedding(truncate_dim=9) == [3, 4, 12, 84]
+    assert embedding(truncate_dim=2, normalize=True) == pytest.approx([0.6, 0.8])
+    wide = build_task("feature-extraction", folder, make_spec(), {"truncate_dim": 9})
+    assert wide.outputs[0].dims == (-1, 4)
 
 
 def test_bad_requests_and_options_are_refused(

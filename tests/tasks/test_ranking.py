@@ -77,8 +77,22 @@ def test_long_documents_are_cut(make_task: Any, ask: Ask) -> None:
 def test_what_cannot_rank_is_refused(make_task: Any) -> None:
     with pytest.raises(InvalidConfiguration, match="one logit, this one has 3; use 'text-classification'"):
         make_task(width=3)
-    with pytest.raises(InvalidConfiguration, match=r"names the activation 'my\.code\.Swish'; known are Identity"):
+    with pytest.raises(InvalidConfiguration, match=r"names the activation 'my\.code\.Swish'; known of torch"):
         make_task(sbert_ce_default_activation_function="my.code.Swish")
+
+
+def test_an_unknown_function_does_not_matter_where_an_option_names_one(make_task: Any, ask: Ask) -> None:
+    task = make_task({"function_to_apply": "none"}, sbert_ce_default_activation_function="my.code.Swish")
+    assert answer(task, ask(query=["a"], documents=["b"]), [2.0])["score"].tolist() == [2]
+    assert answer(task, ask({"function_to_apply": "default"}, query=["a"], documents=["b"]), [2.0])["score"] == [2]
+
+
+def test_the_place_of_version_6_wins(make_folder: Any, make_spec: Any, ask: Ask) -> None:
+    settings = {"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.linear.Identity"}
+    older = {"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Tanh"}}
+    folder = make_folder(older, config_sentence_transformers=settings)
+    task = build_task("text-ranking", folder, make_spec("sequence-classification", 1))
+    assert answer(task, ask(query=["a"], documents=["b"]), [2.0])["score"].tolist() == [2]
 
 
 @pytest.mark.torch

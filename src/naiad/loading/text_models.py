@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import VIEW_SUFFIX, TextModel
-from naiad.tasks.choice import build_task, build_tensors, head_for, infer_task
+from naiad.tasks.choice import build_task, build_tensors, facts_of, head_for, infer_task
 
 PADDED_TOKENS = 512
 """Tokens of one padded batch, padding included (D2)."""
@@ -41,9 +42,10 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     encoder, spec = _open(entry, layout, head_for(task_name), settings)
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
+    facts = {"task": task_name, **facts_of(task_name, folder)}
     models: list[ServedModel] = [
-        TextModel(_config(entry.name, task, task_name), "1", task, encoder),
-        TextModel(_config(entry.name + VIEW_SUFFIX, view, task_name), "1", view, encoder),
+        TextModel(_config(entry.name, task, facts), "1", task, encoder),
+        TextModel(_config(entry.name + VIEW_SUFFIX, view, facts), "1", view, encoder),
     ]
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
@@ -86,7 +88,7 @@ def _rule(entry: ModelEntry, max_tokens: int) -> TokenRule:
     return TokenRule(batching.max_tokens_per_batch or max_tokens, max_delay_s=batching.max_queue_delay_ms / 1000.0)
 
 
-def _config(name: str, task: Task, task_name: str) -> ModelConfig:
+def _config(name: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:
     """Describe a text model in Triton's terms: no batch dimension, one variable dimension for the number of texts."""
 
     def describe(tensor: TensorConfig) -> dict[str, Any]:
@@ -100,6 +102,6 @@ def _config(name: str, task: Task, task_name: str) -> ModelConfig:
         "max_batch_size": 0,
         "input": [{**describe(tensor), "optional": tensor.optional} for tensor in task.inputs],
         "output": [describe(tensor) for tensor in task.outputs],
-        "parameters": {"task": {"string_value": task_name}},
+        "parameters": {key: {"string_value": value} for key, value in facts.items()},
     }
     return finish(document)

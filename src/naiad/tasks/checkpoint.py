@@ -1,7 +1,7 @@
 """What a checkpoint's folder says of itself, for choosing a task and decoding its answers.
 
 Reads config.json, the sentence-transformers files and the model card's front matter; never weights, never code. Which
-task follows from it is `choice.py`; the tokenizer's own files are read in `text/settings.py`.
+task follows from it is `recognise.py`; the tokenizer's own files are read in `text/settings.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed
+from naiad.repository.card import read_card
+from naiad.repository.modules import Module, body_folder, read_modules
+
+_CROSS_ENCODER_KEYS = frozenset({"sentence_transformers", "sbert_ce_default_activation_function"})
+"""Keys of config.json that only a CrossEncoder writes: of versions 4 and 5, of versions 2 and 3."""
+
+_KINDS = {"ColBERT": "MultiVectorEncoder"}
+"""model_type of config_sentence_transformers.json by other libraries' words; PyLate's before version 4."""
 
 
 def read_json(path: Path) -> Any:
@@ -47,19 +55,14 @@ class Checkpoint:
     folder: Path
 
     @cached_property
-    def body(self) -> Path:
-        """Where config.json and the tokenizer lie: `folder`, or in older sentence-transformers their first module's.
+    def modules(self) -> tuple[Module, ...]:
+        """What modules.json lists; empty where there is none. Raises LoadFailed, InvalidConfiguration."""
+        return read_modules(self.folder)
 
-        Raises LoadFailed for a modules.json whose first module has no path inside the folder.
-        """
-        modules = read_json(self.folder / "modules.json")
-        if modules is None or (self.folder / "config.json").is_file():
-            return self.folder
-        first = modules[0] if isinstance(modules, list) and modules else None
-        path = first.get("path", "") if isinstance(first, dict) else None
-        if not isinstance(path, str) or not (self.folder / path).resolve().is_relative_to(self.folder.resolve()):
-            raise LoadFailed(f"{self.folder / 'modules.json'}: the first module needs a path inside the folder")
-        return self.folder / path
+    @cached_property
+    def body(self) -> Path:
+        """Where config.json and the tokenizer lie: `folder`, or in older sentence-transformers their first module's."""
+        return body_folder(self.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -67,14 +70,36 @@ class Checkpoint:
         return read_object(self.body / "config.json")
 
     @cached_property
-    def is_sentence_transformer(self) -> bool:
-        """Whether sentence-transformers saved it as a pipeline of modules."""
-        return (self.folder / "modules.json").is_file()
-
-    @cached_property
     def sentence_settings(self) -> dict[str, Any]:
         """config_sentence_transformers.json: prompts and their default; empty where there is none."""
         return read_object(self.folder / "config_sentence_transformers.json")
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """Front matter of the model card; empty where there is none."""
+        return read_card(self.folder)[0]
+
+    @property
+    def pipeline_tag(self) -> str:
+        """What the card says that the model is for; empty where it says nothing."""
+        tag = self.card.get("pipeline_tag")
+        return tag if isinstance(tag, str) else ""
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The card's tags."""
+        tags = self.card.get("tags")
+        return frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()
+
+    @cached_property
+    def kind(self) -> str:
+        """The class of sentence-transformers that saved the checkpoint; empty where transformers alone did."""
+        named = self.sentence_settings.get("model_type")
+        if named is not None:
+            return _KINDS.get(str(named), str(named))
+        if not _CROSS_ENCODER_KEYS.isdisjoint(self.config):
+            return "CrossEncoder"
+        return "SentenceTransformer" if self.modules else ""
 
     @property
     def architecture(self) -> str:
@@ -83,15 +108,26 @@ class Checkpoint:
         return str(names[0]) if isinstance(names, list) and names else ""
 
     def labels(self, count: int) -> list[str]:
-        """Names of `count` classes by id2label, LABEL_i for those without a name.
+        """Names of `count` classes by id2label; LABEL_i, as transformers has them, where config.json names none.
 
-        Raises LoadFailed where id2label is not an object of numbers to names.
+        Raises LoadFailed where id2label does not name just these classes, by their numbers.
         """
         table = self.config.get("id2label") or {}
+        path = self.body / "config.json"
         if not isinstance(table, dict) or not all(str(key).isdecimal() for key in table):
-            raise LoadFailed(f"{self.body / 'config.json'}: id2label must map class numbers to names")
-        named = {int(key): str(value) for key, value in table.items()}
-        return [named.get(index, f"LABEL_{index}") for index in range(count)]
+            raise LoadFailed(
+                f'{path}: id2label must map class numbers to names, as in {{"0": "no", "1": "yes"}}', path=str(path)
+            )
+        if not table:
+            return [f"LABEL_{index}" for index in range(count)]
+        named = {int(key): str(name) for key, name in table.items()}
+        if sorted(named) != list(range(count)):
+            raise LoadFailed(
+                f"{path}: id2label names the classes {', '.join(map(str, sorted(named)))}, but the model has {count}: "
+                f"it must name 0 to {count - 1}",
+                path=str(path),
+            )
+        return [named[index] for index in range(count)]
 
     @property
     def label_count(self) -> int:

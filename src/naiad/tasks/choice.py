@@ -1,12 +1,11 @@
-"""Which task a checkpoint is for, and making it.
+"""The table of tasks, and making one for a checkpoint.
 
-The table of tasks is here and nowhere else: a new task is a new file beside this one and a new row. Each row names the
-head that `naiad.convert` builds for it.
+A new task is a new file beside this one and a new row here. Each row names the head that `naiad.convert` builds for it.
+Not here: which task a checkpoint is for (`recognise.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,7 +14,8 @@ from typing import Any
 
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.errors import InvalidConfiguration
+from naiad.tasks import recognise
 from naiad.tasks.answering import AnsweringTask
 from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.classification import ClassificationTask
@@ -47,19 +47,11 @@ _TABLE: dict[str, _Row] = {
     "fill-mask": _Row("masked-lm", FillMaskTask),
 }
 
+_COMPARED = frozenset({"embedding"})
+"""Heads whose outputs clients compare with each other."""
+
 KNOWN_TASKS: tuple[str, ...] = tuple(_TABLE)
 """Names of all tasks: the Hub's pipeline tags."""
-
-_BY_ARCHITECTURE = {
-    "ForSequenceClassification": "text-classification",
-    "ForTokenClassification": "token-classification",
-    "ForQuestionAnswering": "question-answering",
-    "ForMaskedLM": "fill-mask",
-    "BertForPreTraining": "fill-mask",
-    "AlbertForPreTraining": "fill-mask",
-    "Model": "feature-extraction",
-}
-"""How the names of transformers' classes end, and what they are for."""
 
 
 def head_for(task: str) -> str:
@@ -71,30 +63,8 @@ def head_for(task: str) -> str:
 
 
 def infer_task(folder: Path) -> str:
-    """The task of the checkpoint in `folder`, from config.json, modules.json and the model card.
-
-    Raises LoadFailed where they do not tell, or tell of a task that is not known.
-    """
-    checkpoint = Checkpoint(folder)
-    tag = pipeline_tag(folder)
-    if checkpoint.sentence_settings.get("model_type") == "CrossEncoder":
-        return "text-ranking" if checkpoint.label_count == 1 else "text-classification"
-    if checkpoint.is_sentence_transformer:
-        return tag if tag in ("feature-extraction", "sentence-similarity") else "feature-extraction"
-    task = _task_of_architecture(checkpoint.architecture)
-    if task == "text-classification":
-        return _refine_classification(checkpoint, tag)
-    if task == "fill-mask" and tag in ("feature-extraction", "sentence-similarity"):
-        return tag
-    if task:
-        return task
-    if tag in _TABLE:
-        return tag
-    raise LoadFailed(
-        f"the task of {folder} cannot be told from architecture '{checkpoint.architecture}' and pipeline tag '{tag}'; "
-        f"set it to one of: {', '.join(KNOWN_TASKS)}",
-        folder=str(folder),
-    )
+    """The task of the checkpoint in `folder`, from config.json, modules.json and the model card; see `recognise.py`."""
+    return recognise.infer_task(folder, KNOWN_TASKS)
 
 
 def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str, Any] | None = None) -> Task:
@@ -114,18 +84,15 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
     return row.build(TaskParts(name, checkpoint, load_tokenizer(checkpoint.body, spec), spec, options or {}))
 
 
+def facts_of(task: str, folder: Path) -> dict[str, str]:
+    """What clients should know of a checkpoint and cannot see in its tensors, for the model's configuration."""
+    similarity = Checkpoint(folder).sentence_settings.get("similarity_fn_name")
+    return {"similarity_fn_name": str(similarity)} if similarity and _row(task).head in _COMPARED else {}
+
+
 def build_tensors(folder: Path, spec: EncoderSpec) -> Task:
     """Make the raw-tensor view of the checkpoint in `folder`. Raises LoadFailed for a bad config.json."""
     return TensorsTask(Checkpoint(folder), spec)
-
-
-def pipeline_tag(folder: Path) -> str:
-    """`pipeline_tag` of the model card's front matter; empty where there is none."""
-    path = folder / "README.md"
-    card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    front = re.match(r"---\s*\n(.*?)\n---", card, re.DOTALL)
-    found = re.search(r"^pipeline_tag:\s*[\"']?([\w-]+)", front[1], re.MULTILINE) if front else None
-    return found[1] if found else ""
 
 
 def _row(task: str) -> _Row:
@@ -134,19 +101,3 @@ def _row(task: str) -> _Row:
         hint = f"did you mean '{close[0]}'? Known are" if close else "known are"
         raise InvalidConfiguration(f"unknown task '{task}'; {hint} {', '.join(KNOWN_TASKS)}", task=task)
     return _TABLE[task]
-
-
-def _task_of_architecture(architecture: str) -> str:
-    for ending, task in _BY_ARCHITECTURE.items():
-        if architecture.endswith(ending):
-            return task
-    return ""
-
-
-def _refine_classification(checkpoint: Checkpoint, tag: str) -> str:
-    """Sequence classifiers serve three tasks; the card and the labels tell which was meant."""
-    if checkpoint.label_count == 1 and tag in ("", "text-ranking"):
-        return "text-ranking"
-    if tag == "zero-shot-classification" and checkpoint.entailment_id is not None:
-        return tag
-    return "text-classification"

@@ -10,10 +10,11 @@
     parameters and options
         top_k               how many labels to give (k), the best; all of them if not set
         order               best, or class: `labels` and `scores` in the order of config.json's id2label
-        function_to_apply   softmax, sigmoid, none, or default: none for regression, sigmoid for several labels at once
-                            or one label, else softmax, by config.json's problem_type and label count
+        function_to_apply   softmax, sigmoid, tanh, none, or default: none for regression, sigmoid for several labels at
+                            once or one label, else softmax, by config.json's problem_type and label count
 
-Scores equal those of transformers' pipeline with top_k=None.
+Scores equal those of transformers' pipeline with top_k=None; those of a CrossEncoder, whose files name its activation,
+equal what sentence-transformers predicts.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.response import check_names, respond
@@ -58,14 +59,15 @@ class ClassificationTask:
         )
         self._tokenizer = parts.tokenizer
         self._labels = text_array(parts.checkpoint.labels(width))
-        self._default_function = _default_function(parts.checkpoint, width)
-        functions = ("default", "softmax", "sigmoid", "none")
+        functions = ("default", "softmax", "sigmoid", "tanh", "none")
         specs = [
             whole_number("top_k", width),
             one_of("function_to_apply", "default", functions),
             one_of("order", "best", ("best", "class")),
         ]
         self._parameters = Parameters(parts.name, specs, parts.options)
+        function = self._parameters.of({})["function_to_apply"]
+        self._default_function = default_function(parts.checkpoint, width) if function == "default" else function
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
@@ -114,10 +116,3 @@ class ClassificationTask:
             Tensor("scores", "FP32", shown),
         )
         return respond(request, preparation, tensors)
-
-
-def _default_function(checkpoint: Checkpoint, label_count: int) -> str:
-    problem = checkpoint.config.get("problem_type")
-    if problem == "regression":
-        return "none"
-    return "sigmoid" if problem == "multi_label_classification" or label_count == 1 else "softmax"

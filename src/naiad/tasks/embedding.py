@@ -4,9 +4,15 @@
     outputs  embedding   FP32  [n, width]
 
     parameters and options
-        prompt_name   name of one of the checkpoint's prompts (config_sentence_transformers.json), put before each text
+        prompt_name    name of one of the checkpoint's prompts (config_sentence_transformers.json), put before each text
+        prompt         the prompt itself; "" for none
+        input_type     query or document: the checkpoint's prompt for such texts, if it has one
+        truncate_dim   how many of each vector's numbers to keep, the first; config_sentence_transformers.json's if not
+                       set, else all
+        normalize      whether to divide each vector by its length at the end; false: only where the checkpoint does
 
-Pooling and normalisation happen in the encoder; the widths are those of its `embedding` output.
+Pooling and what follows it happen in the encoder; prompts, truncate_dim and their order are sentence-transformers'.
+The model's configuration names the checkpoint's similarity_fn_name.
 """
 
 from __future__ import annotations
@@ -17,49 +23,68 @@ import numpy as np
 
 from naiad.core.contracts import Preparation
 from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.checkpoint import Checkpoint
-from naiad.tasks.parameters import Parameters, one_of
+from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
+from naiad.tasks.prompts import Prompts, prompt_tokens
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.text.strings import read_texts
 
 WANTED = ("embedding",)
+
+SMALLEST_NORM = 1e-12
+"""What a vector is divided by at least; torch.nn.functional.normalize has the same."""
 
 
 class EmbeddingTask:
     """Texts to vectors."""
 
     def __init__(self, parts: TaskParts) -> None:
-        """Make the task. Raises InvalidConfiguration for bad options."""
+        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for bad prompts."""
         self.name = parts.name
-        self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
-        self.outputs: tuple[TensorConfig, ...] = (TensorConfig("embedding", "FP32", (-1, parts.width("embedding"))),)
         self._tokenizer = parts.tokenizer
-        self._prompts = _prompts(parts.checkpoint)
-        default = parts.checkpoint.sentence_settings.get("default_prompt_name")
-        self._parameters = Parameters(parts.name, [one_of("prompt_name", default, tuple(self._prompts))], parts.options)
+        self._prompts = Prompts(parts.checkpoint)
+        self._excludes_prompt = parts.spec.excludes_prompt
+        truncate_dim = _truncate_dim(parts.checkpoint)
+        specs = [*self._prompts.specs(), whole_number("truncate_dim", truncate_dim), flag("normalize", False)]
+        self._parameters = Parameters(parts.name, specs, parts.options)
+        width = min(parts.width("embedding"), self._parameters.of({})["truncate_dim"] or parts.width("embedding"))
+        self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
+        self.outputs: tuple[TensorConfig, ...] = (TensorConfig("embedding", "FP32", (-1, width)),)
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
         check_names(request, self.inputs, self.outputs)
-        prompt = self._prompts.get(self._parameters.of(request.parameters)["prompt_name"], "")
+        parameters = self._parameters.of(request.parameters)
+        prompt = self._prompts.chosen(parameters)
         texts = read_texts(request, "text")
         if prompt:
             texts = [prompt + text for text in texts]
         rows, cut = self._tokenizer.encode(texts)
-        return Preparation([TokenSequence(ids, WANTED) for ids in rows], truncated=cut)
+        skipped = prompt_tokens(self._tokenizer, prompt) if prompt and self._excludes_prompt else 0
+        sequences = [TokenSequence(ids, WANTED, prompt_tokens=skipped) for ids in rows]
+        return Preparation(sequences, parameters, cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
         """Stack the vectors."""
-        vectors = np.stack([result["embedding"] for result in results])
-        return respond(request, preparation, [Tensor("embedding", "FP32", vectors)])
+        parameters = preparation.state
+        vectors = np.stack([result["embedding"] for result in results])[:, : parameters["truncate_dim"]]
+        if parameters["normalize"]:
+            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST_NORM)
+        return respond(request, preparation, [Tensor("embedding", "FP32", np.ascontiguousarray(vectors))])
 
 
-def _prompts(checkpoint: Checkpoint) -> dict[str, str]:
-    prompts = checkpoint.sentence_settings.get("prompts")
-    return {str(name): str(text) for name, text in prompts.items()} if isinstance(prompts, dict) else {}
+def _truncate_dim(checkpoint: Checkpoint) -> int | None:
+    value = checkpoint.sentence_settings.get("truncate_dim")
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise LoadFailed(
+        f"{checkpoint.folder / 'config_sentence_transformers.json'}: truncate_dim is {value!r}, a whole number of at "
+        "least 1 is expected"
+    )

@@ -145,7 +145,7 @@ def text_list(name: str, default: tuple[str, ...] | None) -> ParameterSpec:
     return ParameterSpec(name, default, read, "a JSON array of strings, or words separated by commas,")
 
 
-def text(name: str, default: str) -> ParameterSpec:
+def text(name: str, default: str | None) -> ParameterSpec:
     """A parameter that is any string."""
 
     def read(raw: Any) -> str:

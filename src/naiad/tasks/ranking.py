@@ -9,7 +9,7 @@
         top_k               how many documents `index` names (k); all if not set
         function_to_apply   sigmoid, none, tanh, or default: what the checkpoint says, sigmoid where it says nothing
 
-The default function is that of sentence-transformers' CrossEncoder, from config.json.
+The default function is that of sentence-transformers' CrossEncoder, wherever its version writes it down.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.response import check_names, respond
@@ -32,9 +32,6 @@ from naiad.tasks.scores import apply_function
 from naiad.tasks.text.strings import read_texts
 
 WANTED = ("logits",)
-
-_FUNCTIONS = {"Identity": "none", "Sigmoid": "sigmoid", "Tanh": "tanh"}
-"""Last part of torch's class name to our word."""
 
 
 class RankingTask:
@@ -57,10 +54,13 @@ class RankingTask:
             TensorConfig("index", "INT64", (-1,)),
         )
         self._tokenizer = parts.tokenizer
-        self._default_function = _default_function(parts.checkpoint)
         functions = ("default", "sigmoid", "none", "tanh")
         specs = [whole_number("top_k", None), one_of("function_to_apply", "default", functions)]
         self._parameters = Parameters(parts.name, specs, parts.options)
+        function = self._parameters.of({})["function_to_apply"]
+        self._default_function = (
+            default_function(parts.checkpoint, 1, ranks=True) if function == "default" else function
+        )
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise the query with each document. Raises InvalidRequest."""
@@ -87,17 +87,3 @@ class RankingTask:
         scores = apply_function(self._default_function if function == "default" else function, logits)
         order = np.argsort(-logits, kind="stable")[: parameters["top_k"]].astype(np.int64)
         return respond(request, preparation, (Tensor("score", "FP32", scores), Tensor("index", "INT64", order)))
-
-
-def _default_function(checkpoint: Checkpoint) -> str:
-    """What the checkpoint names, in today's place or in that of sentence-transformers before 4."""
-    settings = checkpoint.config.get("sentence_transformers")
-    named = settings.get("activation_fn") if isinstance(settings, dict) else None
-    named = named or checkpoint.config.get("sbert_ce_default_activation_function") or "Sigmoid"
-    function = _FUNCTIONS.get(str(named).rpartition(".")[2])
-    if function is None:
-        raise InvalidConfiguration(
-            f"config.json names the activation '{named}'; known are {', '.join(_FUNCTIONS)}. "
-            "Set the option function_to_apply and remove it from config.json"
-        )
-    return function
