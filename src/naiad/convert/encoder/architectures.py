@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from naiad.convert.encoder.families.alibi import JINA_BERT
 from naiad.convert.encoder.families.architecture import Architecture
 from naiad.convert.encoder.families.bart import BART, MBART
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.modern import MODERNBERT
 from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
+from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH
 from naiad.core.errors import Unsupported
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -27,7 +29,27 @@ ARCHITECTURES: dict[str, Architecture] = {
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA_V2,
     "modernbert": MODERNBERT,
+    "nomic_bert": NOMIC,
+    "new": NEW,
+    "gte": GTE,
+    "jina_embeddings_v3": JINA_V3,
 }
+
+
+def _is_jina_bert(config: Mapping[str, Any]) -> bool:
+    classes = config.get("architectures") or [""]
+    return config.get("position_embedding_type") == "alibi" or str(classes[0]).startswith("JinaBert")
+
+
+def _is_flash(config: Mapping[str, Any]) -> bool:
+    return "n_embd" in config or "rotary_emb_fraction" in config
+
+
+_VARIANTS: dict[str, tuple[Callable[[Mapping[str, Any]], bool], Architecture]] = {
+    "bert": (_is_jina_bert, JINA_BERT),
+    "nomic_bert": (_is_flash, NOMIC_FLASH),
+}
+"""Other families under the same `model_type`, told by something else in config.json."""
 
 
 def known_architectures() -> tuple[str, ...]:
@@ -45,4 +67,5 @@ def find_architecture(config: Mapping[str, Any]) -> Architecture:
             "(pip install optimum-onnx, in an environment of its own) and serve that folder",
             model_type=kind,
         )
-    return ARCHITECTURES[kind]
+    is_variant, variant = _VARIANTS.get(kind, (lambda _: False, ARCHITECTURES[kind]))
+    return variant if is_variant(config) else ARCHITECTURES[kind]

@@ -53,7 +53,12 @@ class Config:
 
     def activation(self, name: str = "hidden_act") -> str:
         """One of the values of ACTIVATIONS. Raises Unsupported for a function that is not known."""
-        return self.choice(name, ACTIVATIONS)
+        return self.choice(name, {**ACTIVATIONS, **self.family.gates})
+
+    @property
+    def gates(self) -> bool:
+        """Whether the feed-forward is gated in a family that has a gate."""
+        return not self.family.gates or self.entry("hidden_act")[1] in self.family.gates
 
     def refuse(self, harmless: Mapping[str, tuple[object, ...]]) -> None:
         """Raise Unsupported if an option is set to a value that the graph does not compute.

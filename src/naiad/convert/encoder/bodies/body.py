@@ -54,38 +54,22 @@ BodyParts = tuple[GraphBuilder, Weights, Config, Dimensions, Dense]
 """What a body is made with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Biases:
-    """Which products of a layer have a bias."""
-
-    attention_in: bool = True
-    attention_out: bool = True
-    ffn_in: bool = True
-    ffn_out: bool = True
-
-
 class Body(ABC):
     """Adds the parts of one encoder to a graph; a subclass for each kind, named in `Architecture.body`."""
 
     harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {}
     """Options of config.json that change what this kind computes, and the values under which it is right."""
 
-    norm_bias = True
-    """Whether LayerNorm has a shift."""
-
-    biases = Biases()
-    """Which products of a layer have a bias."""
-
     def __init__(self, *parts: *BodyParts) -> None:
         """A subclass reads its own options here. Raises Unsupported, InvalidConfiguration."""
         graph, weights, config, sizes, dense = parts
-        config.refuse(self.harmless)
+        config.refuse({**self.harmless, **config.family.harmless})
         self.graph = graph
         self.weights = weights
         self.config = config
         self.family = config.family
         self.sizes = sizes
-        self.gated = bool(config.family.names.ffn_gate)
+        self.gated = bool(config.family.names.ffn_gate) and config.gates
         self._dense = dense
 
     @property
@@ -139,10 +123,10 @@ class Body(ABC):
         return gemm(self.graph, x, Product(module, weight, shift))
 
     def norm(self, x: str, module: str, width: int, *, bias: bool | None = None) -> str:
-        """LayerNorm by a module named in full; bias None: as all norms of the body."""
+        """LayerNorm by a module named in full; bias None: as config.json says of all."""
         weight = self.graph.weight(f"{module}.weight", lambda: self.weights.get(f"{module}.weight", width))
         terms = [x, weight]
-        if self.norm_bias if bias is None else bias:
+        if self.config.flag("norm_bias") if bias is None else bias:
             terms.append(self.graph.weight(f"{module}.bias", lambda: self.weights.get(f"{module}.bias", width)))
         return self.graph.op("LayerNormalization", *terms, axis=-1, epsilon=self.sizes.norm_epsilon)
 
@@ -196,7 +180,9 @@ class Body(ABC):
         """Query, key and value of a layer, each (hidden, hidden)."""
         names, hidden = self.family.names, self.sizes.hidden
         modules = [prefix + name for name in (names.query, names.key, names.value)]
-        return self._products(modules, names.packed and prefix + names.packed, hidden, bias=self.biases.attention_in)
+        return self._products(
+            modules, names.packed and prefix + names.packed, hidden, bias=self.config.flag("attention_in_bias")
+        )
 
     def feed_forward(self, x: str, prefix: str, *, source: str = "norm") -> str:
         """The two products of a layer's feed-forward and what is between them, gated or not; (T, hidden)."""
@@ -205,12 +191,14 @@ class Body(ABC):
         if names.gate_first:
             modules.reverse()
         packed = names.ffn_packed and prefix + names.ffn_packed
-        products = self._products(modules, packed, sizes.intermediate, bias=self.biases.ffn_in)
+        products = self._products(modules, packed, sizes.intermediate, bias=self.config.flag("ffn_in_bias"))
         inner = dict(zip(modules, self.multiply(x, products, source=source), strict=True))
         activated = self.activation(inner[prefix + (names.ffn_gate if self.gated else names.ffn_in)], sizes.activation)
         if self.gated:
             activated = graph.op("Mul", activated, inner[prefix + names.ffn_in])
-        out = self.product(prefix + names.ffn_out, sizes.hidden, sizes.intermediate, bias=self.biases.ffn_out)
+        out = self.product(
+            prefix + names.ffn_out, sizes.hidden, sizes.intermediate, bias=self.config.flag("ffn_out_bias")
+        )
         (y,) = self.multiply(activated, [out], source="product" if self.gated else sizes.activation)
         return y
 
@@ -218,7 +206,7 @@ class Body(ABC):
         """The product behind attention, (T, hidden)."""
         hidden, module = self.sizes.hidden, prefix + self.family.names.attention_out
         (y,) = self.multiply(
-            x, [self.product(module, hidden, hidden, bias=self.biases.attention_out)], source="attention"
+            x, [self.product(module, hidden, hidden, bias=self.config.flag("attention_out_bias"))], source="attention"
         )
         return y
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from naiad.convert.encoder.bodies.alibi import AlibiBody
 from naiad.convert.encoder.bodies.bart import BartBody, MBartBody
 from naiad.convert.encoder.bodies.body import Body
 from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
 from naiad.convert.encoder.bodies.modern import ModernBody
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
+from naiad.convert.encoder.bodies.rotary_post_norm import NomicBody, RotaryPostNormBody
 
 BODIES: dict[str, type[Body]] = {
     "post-norm": PostNormBody,
@@ -17,4 +19,7 @@ BODIES: dict[str, type[Body]] = {
     "deberta-v2": DebertaV2Body,
     "pre-norm": PreNormBody,
     "modern": ModernBody,
+    "rotary-post-norm": RotaryPostNormBody,
+    "nomic": NomicBody,
+    "alibi": AlibiBody,
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
-from naiad.convert.encoder.bodies.body import Attention, Biases, BodyParts, Inputs
+from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
 from naiad.convert.encoder.bodies.rotary import Rope, Rotary, read_rope
 from naiad.convert.encoder.config import Config
@@ -32,9 +32,6 @@ class ModernBody(PreNormBody):
         """See Body."""
         super().__init__(*parts)
         config = self.config
-        self.norm_bias = config.flag("norm_bias")
-        attention, feed_forward = config.flag("attention_bias"), config.flag("mlp_bias")
-        self.biases = Biases(attention, attention, feed_forward, feed_forward)
         self._kinds = dict(zip(self.layer_prefixes(), _layer_types(config, self.sizes), strict=True))
         self._rotary = {kind: Rotary(self, _rope(config, kind)) for kind in dict.fromkeys(self._kinds.values())}
 

@@ -53,9 +53,13 @@ class PostNormBody(Body):
 
     def layer(self, x: str, prefix: str, attention: Attention) -> str:
         """One layer, (T, hidden)."""
-        names = self.family.names
-        x = self.add_norm(self.attention_out(attention(x, prefix), prefix), x, prefix + names.attention_norm)
-        return self.add_norm(self.feed_forward(x, prefix), x, prefix + names.ffn_norm)
+        x = self.attention_block(x, prefix, attention)
+        return self.add_norm(self.feed_forward(x, prefix), x, prefix + self.family.names.ffn_norm)
+
+    def attention_block(self, x: str, prefix: str, attention: Attention) -> str:
+        """Attention, its last product and its norm, (T, hidden)."""
+        attended = self.attention_out(attention(x, prefix), prefix)
+        return self.add_norm(attended, x, prefix + self.family.names.attention_norm)
 
     def add_norm(self, x: str, residual: str, module: str) -> str:
         """The norm of a residual sum, by a module of the body."""

@@ -126,6 +126,10 @@ class Architecture:
     """Our name of a size or option → config.json's, where it differs; of several, the first that is set."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What config.json means when it leaves a size out."""
+    gates: Mapping[str, str] = field(default_factory=dict)
+    """Words of `hidden_act` for a gated feed-forward → its activation; empty: gated wherever `ffn_gate` has a name."""
+    harmless: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    """Options of config.json that change what the family computes, and the values under which we compute it."""
     respelled: Mapping[str, str] = field(default_factory=dict)
     """Part of a weight's name, as another writer of the same family has it → as it is called here."""
 
@@ -145,5 +149,10 @@ DEFAULTS: dict[str, Any] = {
     "inner_group_num": 1,
     "relative_attention_num_buckets": 32,
     "partial_rotary_factor": 1.0,
+    "attention_in_bias": True,
+    "attention_out_bias": True,
+    "ffn_in_bias": True,
+    "ffn_out_bias": True,
+    "norm_bias": True,
 }
 """What config.json means where it leaves something out and the family has no default of its own: BERT's."""
