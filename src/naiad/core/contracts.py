@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderResult
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 
 Item = TypeVar("Item")
-"""What an instance takes: InferRequest for tensor models, TokenSequence for text encoders."""
+"""What an instance takes: InferRequest for tensor models, EncoderItem for encoders."""
 
 Result_co = TypeVar("Result_co", covariant=True)
 """What it gives for each item: InferResponse, or EncoderResult."""
@@ -88,9 +88,9 @@ class Backend(Protocol):
 
 @dataclass(slots=True)
 class Preparation:
-    """What a task made of a request: the sequences to run, and what it must remember until they have run."""
+    """What a task made of a request: the items to run, and what it must remember until they have run."""
 
-    sequences: list[TokenSequence]
+    sequences: list[EncoderItem]
     state: Any = None
     truncated: int = 0
     """How many texts were cut to the model's maximum length."""

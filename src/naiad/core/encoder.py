@@ -1,12 +1,14 @@
-"""Nouns of text encoders: what a task gives to an encoder, what comes back, and what an encoder says of itself.
+"""Nouns of encoders: what a task gives to an encoder, what comes back, and what an encoder says of itself.
 
-An encoder is an instance whose batch items are token sequences. The tasks on floor 2 and the runtimes on floor 1 meet
-here and nowhere else: neither knows whether the graph behind it is packed or padded.
+An encoder is an instance whose batch items are token sequences, images, or either. The tasks on floor 2 and the runtimes
+on floor 1 meet here and nowhere else: neither knows whether the graph behind it is packed or padded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from naiad.core.tensor import Array
 
@@ -31,6 +33,29 @@ class TokenSequence:
         """How many tokens there are; what length-aware batching counts."""
         return len(self.input_ids)
 
+
+@dataclass(slots=True)
+class ImagePixels:
+    """One image to run through an encoder: cut and of the right size, its values not yet scaled."""
+
+    pixels: Array
+    """(channels, height, width): uint8 with `values`, else float32 as the graph takes them."""
+    outputs: tuple[str, ...]
+    """Names of the encoder's outputs wanted for this image."""
+    tokens: int
+    """What it costs in tokens, for batching by length."""
+    values: Array | None = None
+    """(channels, 256) float32: what each step of a channel means to the graph; an image waits in a quarter of the space."""
+
+    def pixel_values(self) -> Array:
+        """What the graph takes, (channels, height, width) float32."""
+        if self.values is None:
+            return self.pixels
+        return np.stack([values[channel] for values, channel in zip(self.values, self.pixels, strict=True)])
+
+
+EncoderItem = TokenSequence | ImagePixels
+"""What runs through an encoder."""
 
 EncoderResult = dict[str, Array]
 """By output name. "sequence": (width,) float32; "token": (tokens, width) float32; "row": (rows, width) float32."""
@@ -69,7 +94,7 @@ class EncoderSpec:
     position_offset: int = 0
     """Position of the first token (RoBERTa and its kin begin at padding_idx + 1)."""
     layout: str = "packed"
-    """"packed" (our builder: sequences concatenated without padding) or "padded" (batch × longest)."""
+    """"packed" (our builder: sequences concatenated without padding), "padded" (batch × longest) or "images"."""
     pack_tokens: int = 128
     """Packed graphs: sequences run together up to this many tokens; more is slower. A longer one runs alone."""
     pooling: str = "none"
@@ -80,3 +105,7 @@ class EncoderSpec:
     """A token that every sequence must hold, because the head reads its state (BART's end of text)."""
     excludes_prompt: bool = False
     """Pooling leaves out the prompt (sentence-transformers' include_prompt: false), so `prompt_tokens` must be set."""
+    channels: int = 0
+    height: int = 0
+    width: int = 0
+    """Image encoders: shape of the pixel values of one image; `max_tokens` is then what an image costs."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from naiad.core.contracts import Instance
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderResult
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderInstances:
     """What a scheduler gives batches to; all share one copy of the weights."""
 
-    narrow: tuple[Instance[TokenSequence, EncoderResult], ...]
+    narrow: tuple[Instance[EncoderItem, EncoderResult], ...]
     """One thread each, to run several batches side by side under load."""
-    wide: Instance[TokenSequence, EncoderResult]
+    wide: Instance[EncoderItem, EncoderResult]
     """All threads on one batch, for a request that has the machine to itself; the first narrow one on a single core."""
 
     def close(self) -> None:

@@ -50,9 +50,10 @@ class GraphBuilder:
         self._data_name = data_file.name
         self._data = data_file.open("wb")
 
-    def input(self, name: str, shape: Shape) -> str:
-        """Declare an int64 input of the graph."""
-        self._inputs.append(self._onnx.helper.make_tensor_value_info(name, self._onnx.TensorProto.INT64, shape))
+    def input(self, name: str, shape: Shape, *, floats: bool = False) -> str:
+        """Declare an int64 or float32 input of the graph."""
+        kind = self._onnx.TensorProto.FLOAT if floats else self._onnx.TensorProto.INT64
+        self._inputs.append(self._onnx.helper.make_tensor_value_info(name, kind, shape))
         return name
 
     def output(self, name: str, value: str, shape: Shape) -> None:

@@ -177,6 +177,6 @@ class Weights:
         raise LoadFailed(
             f"{self._files[0]}: "
             + (f"several bodies, under {', '.join(prefixes)}" if prefixes else f"no weight ends with {anchor}")
-            + "; this is not a checkpoint of one text encoder",
+            + "; this is not a checkpoint of one such encoder",
             path=str(self._files[0]),
         )

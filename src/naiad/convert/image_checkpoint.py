@@ -1,0 +1,42 @@
+"""Turn a Hugging Face checkpoint of an image encoder into an ONNX graph, once; afterwards it is found in the cache.
+
+The way in for everybody else, as `checkpoint.py` is for text encoders. The work is done in `vision/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from naiad.convert.cache import GRAPH, Converted, find_entry
+from naiad.convert.encoder.sentence import read_json
+from naiad.convert.vision.families import IMAGE_FAMILIES, find_image_family
+
+IMAGE_BUILDER_VERSION = 1
+"""Part of every cache key of this builder; raise it when the graph of any image model changes."""
+
+
+def image_builder_knows(config: Mapping[str, Any]) -> bool:
+    """Whether a config.json's content names an image model that is converted without torch."""
+    return config.get("model_type") in IMAGE_FAMILIES
+
+
+def convert_image_checkpoint(
+    folder: Path, *, head: str, image: tuple[int, int] | None = None, cache_dir: Path | None = None
+) -> Converted:
+    """The ONNX graph of a checkpoint folder's image encoder and its EncoderSpec, from the cache if it is there.
+
+    head: image-classification or image-embedding. image: height and width of the images that it will get; None: those
+    of config.json. Blocks for seconds when it converts. Raises Unsupported for families, heads and options that are not
+    known, InvalidConfiguration for impossible sizes, LoadFailed for files that are missing or do not fit.
+    """
+    from naiad.convert.vision.build import build_image_encoder, check_head
+
+    config = read_json(folder / "config.json")
+    find_image_family(config)
+    check_head(head)
+    size = "as-trained" if image is None else f"{image[0]}x{image[1]}"
+    kind = f"{head}-{size}-float32"
+    entry = find_entry(folder, kind=kind, version=IMAGE_BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: build_image_encoder(folder, config, head, image, made / GRAPH))
