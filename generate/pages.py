@@ -113,8 +113,8 @@ def tasks_page() -> Iterator[str]:
         "not know are ignored, since they may be meant for others (`content_type`, forwarded headers); those that "
         "look like a misspelt one are errors.\n"
     )
-    for module in sorted(pkgutil.iter_modules(naiad.tasks.__path__), key=lambda one: one.name):
-        text = inspect.getdoc(importlib.import_module(f"naiad.tasks.{module.name}")) or ""
+    for module in sorted(pkgutil.walk_packages(naiad.tasks.__path__, "naiad.tasks."), key=lambda one: one.name):
+        text = inspect.getdoc(importlib.import_module(module.name)) or ""
         if "    inputs " in text:
             title, _, rest = text.partition("\n")
             name, _, summary = title.partition(": ")

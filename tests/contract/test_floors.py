@@ -54,6 +54,7 @@ HEAVY = {
     "hpack": ("wire/grpc/http2/",),
     "opentelemetry": ("observe/trace/spans.py",),
     "prometheus_client": ("observe/",),
+    "PIL": ("tasks/image/preparing/decoding.py",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),
 }

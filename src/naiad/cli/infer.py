@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,9 @@ SHOWN_VALUES = 6
 @click.argument("model")
 @click.option("--text", "texts", multiple=True, help="Value of the first input; again for several texts.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Value of an input: JSON, or plain text.")
+@click.option(
+    "--file", "files", multiple=True, metavar="NAME=PATH", help="An input's value is a file's bytes; again for several."
+)
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Option of the model's task.")
 @click.option("--url", default="localhost:8000", show_default=True, help="Address of the server.")
 @click.option("--model-version", default="", help="Version to ask.  [default: the server's choice]")
@@ -31,10 +35,12 @@ def command(
     """Send one request to a model and print its answer.
 
     naiad infer all-MiniLM-L6-v2 --text "hello world"
+
+    naiad infer vit-base-patch16-224 --file image=cat.jpg
     """
     from naiad.client import Client
 
-    named = _pairs("--input", given["inputs"])
+    named = {**_pairs("--input", given["inputs"]), **_files(given["files"])}
     parameters = {name: _scalar(value) for name, value in _pairs("--parameter", given["parameters"]).items()}
     with Client(url, timeout_s=timeout_s) as client:
         asked = client.model(model, model_version)
@@ -64,6 +70,20 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
     return pairs
 
 
+def _files(given: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=PATH → name and the file's bytes; a list of them where a name was given several times."""
+    contents: dict[str, list[bytes]] = {}
+    for pair in given:
+        name, separator, path = pair.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"'{pair}' is not NAME=PATH", param_hint="--file")
+        try:
+            contents.setdefault(name, []).append(Path(path).read_bytes())
+        except OSError as error:
+            raise click.BadParameter(f"cannot read {path}: {error.strerror}", param_hint="--file") from error
+    return {name: files[0] if len(files) == 1 else files for name, files in contents.items()}
+
+
 def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, dict):
         raise click.BadParameter(f"{value!r} is no value for a parameter", param_hint="--parameter")
@@ -76,7 +96,8 @@ def _bind(metadata: ModelMetadata, texts: tuple[str, ...], named: Mapping[str, A
         if not named:
             names = ", ".join(f"{one.name} ({one.datatype})" for one in metadata.inputs)
             raise InvalidRequest(
-                f"model '{metadata.name}' needs inputs: {names}; give --text TEXT or --input NAME=VALUE"
+                f"model '{metadata.name}' needs inputs: {names}; give --text TEXT, --input NAME=VALUE or "
+                "--file NAME=PATH"
             )
         return _as_text(metadata, named)
     takers = [one.name for one in metadata.inputs if one.datatype == "BYTES"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from naiad.convert.checkpoint import builder_knows
+from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository import FetchSettings, ModelEntry, Progress, read_manifest
 
@@ -58,6 +59,6 @@ def fetch_settings(
         update=update,
         verify=verify,
         is_offline=offline,
-        builder_knows=builder_knows,
+        builder_knows=lambda config: builder_knows(config) or image_builder_knows(config),
         progress=progress,
     )

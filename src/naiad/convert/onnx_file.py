@@ -16,7 +16,7 @@ from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoder import EncoderOutput, EncoderSpec, TokenSequence
 from naiad.core.errors import LoadFailed
 from naiad.core.positions import read_positions
 from naiad.repository.modules import body_folder
@@ -54,7 +54,7 @@ def describe_onnx_encoder(folder: Path, ports: Ports, *, head: str | None = None
 
 def open_padded_encoder(
     graph: Path, folder: Path, head: str | None = None, *, count: int = 0, threads: int = 0
-) -> tuple[EncoderInstances, EncoderSpec]:
+) -> tuple[EncoderInstances[TokenSequence], EncoderSpec]:
     """Open an exported encoder for serving, and describe it.
 
     The sessions share their weights through a copy in the cache (see `prepared/`). head: None infers it. count:

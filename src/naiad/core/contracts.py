@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from naiad.core.encoder import EncoderItem, EncoderResult
+from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TokenSequence
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
@@ -90,10 +90,16 @@ class Backend(Protocol):
 class Preparation:
     """What a task made of a request: the items to run, and what it must remember until they have run."""
 
-    sequences: list[EncoderItem]
+    sequences: list[TokenSequence] = field(default_factory=list)
     state: Any = None
     truncated: int = 0
     """How many texts were cut to the model's maximum length."""
+    images: list[ImagePixels] = field(default_factory=list)
+
+    @property
+    def items(self) -> Sequence[EncoderItem]:
+        """All that is to run: the sequences, then the images."""
+        return [*self.sequences, *self.images] if self.images else self.sequences
 
 
 class Task(Protocol):
@@ -111,5 +117,5 @@ class Task(Protocol):
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
-        """Decode; results are in the order of `preparation.sequences`. Thread-safe."""
+        """Decode; results are in the order of `preparation.items`. Thread-safe."""
         ...

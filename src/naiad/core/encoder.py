@@ -1,7 +1,7 @@
 """Nouns of encoders: what a task gives to an encoder, what comes back, and what an encoder says of itself.
 
-An encoder is an instance whose batch items are token sequences, images, or either. The tasks on floor 2 and the runtimes
-on floor 1 meet here and nowhere else: neither knows whether the graph behind it is packed or padded.
+An encoder is an instance whose batch items are token sequences, images, or either. The tasks on floor 2 and the
+runtimes on floor 1 meet here and nowhere else: neither knows whether the graph behind it is packed or padded.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ImagePixels:
     tokens: int
     """What it costs in tokens, for batching by length."""
     values: Array | None = None
-    """(channels, 256) float32: what each step of a channel means to the graph; an image waits in a quarter of the space."""
+    """(channels, 256) float32: what each step of a channel means to the graph. Steps take a quarter of the space."""
 
     def pixel_values(self) -> Array:
         """What the graph takes, (channels, height, width) float32."""

@@ -1,7 +1,7 @@
 """From an origin to the versions to load, each of which can then fail or succeed alone.
 
 Everything here blocks and is called off the event loop. What the models are made of is the business of its siblings:
-`tensor_models` for Triton's folders, `text_models` for checkpoints.
+`tensor_models` for Triton's folders, `text_models` and `image_models` for checkpoints.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
+from naiad.loading.image_models import image_task, load_image_model
 from naiad.loading.overrides import Override
 from naiad.loading.sources import Origin
 from naiad.loading.tensor_models import plan_triton_model
@@ -22,9 +23,11 @@ from naiad.loading.text_models import load_text_model
 from naiad.repository import (
     CONFIG_FILE,
     CONFIGS_FOLDER,
+    Fetched,
     FetchSettings,
     Layout,
     LayoutKind,
+    ModelEntry,
     ModelFolder,
     Signature,
     check_inside,
@@ -156,8 +159,18 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSetti
     if layout.models:
         return Plan(list(_plan_folders(origin, layout, settings)), state)
     named = replace(entry, name=origin.name)
-    load = partial(load_text_model, named, fetched, layout, settings)
+    load = partial(_load_checkpoint, named, fetched, layout, settings)
     return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state)
+
+
+def _load_checkpoint(
+    entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ServerSettings
+) -> list[ServedModel]:
+    """Load a checkpoint of a text or an image model, whichever it is."""
+    task = image_task(entry, fetched.folder)
+    if task:
+        return load_image_model(entry, task, fetched, layout, settings)
+    return load_text_model(entry, fetched, layout, settings)
 
 
 def _plan_folders(origin: Origin, layout: Layout, settings: ServerSettings) -> Iterator[PlannedModel]:

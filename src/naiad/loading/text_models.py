@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.onnx_file import open_padded_encoder
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.modelconfig import finish
+from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.scheduling.decision import Policy
-from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import VIEW_SUFFIX, TextModel
 from naiad.tasks.choice import build_task, build_tensors, facts_of, head_for, infer_task
+
+PLATFORM = "naiad_text"
 
 PADDED_TOKENS = 512
 """Tokens of one padded batch, padding included (D2)."""
@@ -44,8 +40,8 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     view = build_tensors(folder, spec)
     facts = {"task": task_name, **facts_of(task_name, folder)}
     models: list[ServedModel] = [
-        TextModel(_config(entry.name, task, facts), "1", task, encoder),
-        TextModel(_config(entry.name + VIEW_SUFFIX, view, facts), "1", view, encoder),
+        TextModel(describe_model(entry.name, PLATFORM, task, facts), "1", task, encoder),
+        TextModel(describe_model(entry.name + VIEW_SUFFIX, PLATFORM, view, facts), "1", view, encoder),
     ]
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
@@ -67,12 +63,7 @@ def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings
         policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
     else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
-    if not settings.batching:
-        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
-    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
-    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
-    max_waiting = entry.batching.max_queue_size or settings.max_waiting
-    return EncoderQueue(narrow, policy, wide=wide, max_sequences=max_waiting), spec
+    return open_queue(entry, settings, instances, policy), spec
 
 
 def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:
@@ -86,22 +77,3 @@ def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:
 def _rule(entry: ModelEntry, max_tokens: int) -> TokenRule:
     batching = entry.batching
     return TokenRule(batching.max_tokens_per_batch or max_tokens, max_delay_s=batching.max_queue_delay_ms / 1000.0)
-
-
-def _config(name: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:
-    """Describe a text model in Triton's terms: no batch dimension, one variable dimension for the number of texts."""
-
-    def describe(tensor: TensorConfig) -> dict[str, Any]:
-        kind = "TYPE_STRING" if tensor.datatype == "BYTES" else f"TYPE_{tensor.datatype}"
-        return {"name": tensor.name, "data_type": kind, "dims": list(tensor.dims)}
-
-    document = {
-        "name": name,
-        "platform": "naiad_text",
-        "backend": "naiad",
-        "max_batch_size": 0,
-        "input": [{**describe(tensor), "optional": tensor.optional} for tensor in task.inputs],
-        "output": [describe(tensor) for tensor in task.outputs],
-        "parameters": {key: {"string_value": value} for key, value in facts.items()},
-    }
-    return finish(document)

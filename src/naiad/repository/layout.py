@@ -21,6 +21,8 @@ CONFIG_FILE = "config.pbtxt"
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
 """Names of version folders: positive, without leading zero."""
 _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
+"""Models of images say here how these are prepared."""
 _SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
 _ONNX = ("onnx/model.onnx", "model.onnx")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack")
@@ -30,9 +32,9 @@ class LayoutKind(enum.Enum):
     """What a folder can be."""
 
     CHECKPOINT = "checkpoint"
-    """config.json, tokenizer, safetensors (and perhaps ONNX files too)."""
+    """config.json, tokenizer or image processor, safetensors (and perhaps ONNX files too)."""
     ONNX_CHECKPOINT = "onnx-checkpoint"
-    """config.json, tokenizer, and ONNX weights only."""
+    """The same with ONNX weights only."""
     TRITON_MODEL = "triton-model"
     """config.pbtxt and/or numbered version folders."""
     TRITON_REPOSITORY = "triton-repository"
@@ -140,10 +142,11 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
     onnx_file = _first(folder, (onnx,)) if onnx else _first(body, _ONNX) or _only_onnx(body)
     if safetensors is None and onnx_file is None:
         raise InvalidConfiguration(_no_weights(body), folder=str(folder))
-    if _first(body, _TOKENIZER_FILES) is None:
+    if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
         raise InvalidConfiguration(
-            f"{body} has a checkpoint's weights but no tokenizer: looked for {', '.join(_TOKENIZER_FILES)}; save it "
-            "there with AutoTokenizer.from_pretrained(…).save_pretrained(…)",
+            f"{body} has a checkpoint's weights but neither tokenizer nor image processor: looked for "
+            f"{', '.join((*_TOKENIZER_FILES, *_IMAGE_FILES))}; save it there with "
+            "AutoTokenizer.from_pretrained(…).save_pretrained(…), or AutoImageProcessor",
             folder=str(folder),
         )
     kind = LayoutKind.ONNX_CHECKPOINT if safetensors is None else LayoutKind.CHECKPOINT

@@ -1,4 +1,4 @@
-"""A model that takes strings: a task turns each request into token sequences, an encoder runs them, the task decodes.
+"""A model that takes texts or images: a task turns each request into what an encoder runs, and decodes what comes back.
 
 Sequences, not requests, are what waits and what is batched: they are joined by length across requests, and one large
 request is spread over many batches. The raw-tensor view of a model is another TextModel over the same EncoderQueue.
@@ -72,7 +72,10 @@ class TextModel:
         task: Task,
         encoder: EncoderQueue,
         clock: Clock = monotonic,
+        *,
+        light_bytes: int = LIGHT_BYTES,
     ) -> None:
+        """light_bytes: requests up to this size are prepared on the event loop, heavier ones in a thread."""
         self.name = config.name
         self.version = version
         self.config = config
@@ -81,6 +84,7 @@ class TextModel:
         self._encoder = encoder
         self._clock = clock
         self._check = RequestCheck(config)
+        self._light_bytes = light_bytes
         tokenizer = Runner(_Tokenizing(task), f"{config.name}-tokenizer", may_inline=False, clock=clock)
         one_by_one = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
         self._tokenizer = Scheduler([tokenizer], one_by_one, clock=clock)
@@ -93,7 +97,7 @@ class TextModel:
         _accept_columns(request, self.config)
         self._check.check(request)
         flight = _Flight(self, request, respond)
-        if _text_bytes(request) <= LIGHT_BYTES:
+        if _text_bytes(request) <= self._light_bytes:
             self._queue(flight, _prepare(self._task, request))
         else:
             job = Job(request, 1, self._prepared)
@@ -136,25 +140,25 @@ class TextModel:
         """Queue every sequence of a request. Raises Overloaded when they do not all fit."""
         flight.preparation = preparation
         flight.queued_s = self._clock()
-        sequences = preparation.sequences
-        flight.results = [None] * len(sequences)
-        flight.missing = len(sequences)
+        items = preparation.items
+        flight.results = [None] * len(items)
+        flight.missing = len(items)
         flight.jobs = []
-        for index, sequence in enumerate(sequences):
-            job = Job(sequence, sequence.tokens, self._ran)
+        for index, item in enumerate(items):
+            job = Job(item, item.tokens, self._ran)
             job.owner = (flight, index)
             flight.jobs.append(job)
         self._flights.add(flight)
         scheduler, request = self._encoder.scheduler, flight.request
         try:
-            if len(sequences) == 1:
+            if len(items) == 1:
                 scheduler.submit(flight.jobs[0], request.priority, request.timeout_us)
             else:
                 scheduler.submit_all(flight.jobs, request.priority, request.timeout_us)
         except NaiadError:
             self._flights.discard(flight)
             raise
-        if not sequences:
+        if not items:
             self._complete(flight)
 
     def _ran(self, job: Job, result: EncoderResult | NaiadError) -> None:

@@ -71,7 +71,10 @@ def expected_of(model: Any, head: str, values: Any, **options: Any) -> list[dict
     pooled = getattr(answer, "image_embeds", None)
     if pooled is None:
         pooled = answer.pooler_output if answer.pooler_output is not None else states[:, 0]
-    return [{"last_hidden_state": state.numpy(), "embedding": one.numpy()} for state, one in zip(states, pooled)]
+    return [
+        {"last_hidden_state": state.numpy(), "embedding": one.numpy()}
+        for state, one in zip(states, pooled, strict=True)
+    ]
 
 
 def assert_equal(model: Any, folder: Path, head: str, size: tuple[int, int] = (32, 32), channels: int = 3) -> None:
@@ -104,9 +107,7 @@ def test_embeddings(name: str, tmp_path: Path) -> None:
     assert_equal(make_model(name), tmp_path, "image-embedding")
 
 
-@pytest.mark.parametrize(
-    "name", ["CLIPVisionModel", "CLIPVisionModelWithProjection", "SiglipVisionModel"]
-)
+@pytest.mark.parametrize("name", ["CLIPVisionModel", "CLIPVisionModelWithProjection", "SiglipVisionModel"])
 def test_embeddings_of_vision_towers(name: str, tmp_path: Path) -> None:
     changes = {"projection_dim": 20} if name.startswith("CLIP") else {}
     assert_equal(make_model(name, **changes), tmp_path, "image-embedding")
@@ -165,7 +166,9 @@ def test_positions_for_another_size(name: str, size: tuple[int, int], tmp_path: 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (64, 48)])
 def test_beit_at_another_size(size: tuple[int, int], tmp_path: Path) -> None:
-    model = make_model("BeitModel", use_relative_position_bias=True, use_absolute_position_embeddings=True, image_size=48)
+    model = make_model(
+        "BeitModel", use_relative_position_bias=True, use_absolute_position_embeddings=True, image_size=48
+    )
     assert_equal(model, tmp_path, "image-embedding", size)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.onnxruntime.instances import EncoderInstances
-from naiad.backends.onnxruntime.prepared import open_shared
+from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import available_cores, open_session
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch
@@ -101,8 +101,8 @@ class ImageEncoder:
 
 def open_image_encoder(
     graph: Path, folder: Path, spec: EncoderSpec, ports: ImagePorts, *, count: int = 0, threads: int = 0
-) -> EncoderInstances:
-    """Open an image graph for serving; a copy prepared for this machine is kept in `folder` (see `prepared.py`).
+) -> EncoderInstances[EncoderItem]:
+    """Open an image graph for serving; a copy prepared for this machine is kept in `folder` (see `prepared/`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
     """

@@ -68,7 +68,9 @@ class PackedEncoder:
         return dict(zip(pack.wanted, arrays, strict=True))
 
 
-def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0) -> EncoderInstances:
+def open_encoder(
+    graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0
+) -> EncoderInstances[TokenSequence]:
     """Open a packed graph for serving; a copy prepared for this machine is kept beside it (see `prepared/`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.

@@ -24,7 +24,7 @@ _DISTILLED = "ForImageClassificationWithTeacher"
 def build_image_encoder(
     folder: Path, config: Mapping[str, Any], head: str, image: tuple[int, int] | None, path: Path
 ) -> EncoderSpec:
-    """Write a graph to `path` and its weights beside it, with `.data` added to the name. See convert_image_checkpoint."""
+    """Write a graph to `path`, and its weights beside it with `.data` added. See convert_image_checkpoint."""
     family = find_image_family(config)
     sizes = read_image_sizes(config, family, image)
     graph = GraphBuilder(f"{config['model_type']}-{head}", path.with_name(path.name + ".data"))

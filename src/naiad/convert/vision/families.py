@@ -1,7 +1,7 @@
 """The known families of image encoders and where they differ, as one table.
 
-All cut an image into patches, put tokens of their own before them and run pre-norm transformer layers. A family says how
-its weights are named, what stands around the layers, and what makes one vector of an image.
+All cut an image into patches, put tokens of their own before them and run pre-norm transformer layers. A family says
+how its weights are named, what stands around the layers, and what makes one vector of an image.
 Not here: the graph itself (`images.py`), sizes (`sizes.py`), and the text encoders of CLIP and SigLIP (`texts.py`).
 """
 
@@ -171,7 +171,7 @@ def find_image_family(config: Mapping[str, Any]) -> ImageFamily:
     if not isinstance(kind, str) or kind not in IMAGE_FAMILIES:
         raise Unsupported(
             f"the image model {kind!r} (model_type of config.json) cannot be converted by Naiad itself; "
-            f"known: {', '.join(IMAGE_FAMILIES)}. Export it to ONNX with one input `pixel_values`, and serve that folder",
+            f"known: {', '.join(IMAGE_FAMILIES)}. Export it to ONNX with the input `pixel_values` and serve that",
             model_type=kind,
         )
     return IMAGE_FAMILIES[kind]

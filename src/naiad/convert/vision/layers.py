@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from naiad.convert.encoder.bodies.activation import activate
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.convert.vision.families import LayerNames
-from naiad.convert.vision.sizes import QUICK_GELU, LayerSizes
+from naiad.convert.vision.sizes import LayerSizes
 from naiad.core.tensor import Array
 
 Attention = Callable[[str, str, str, str], str]
-"""Query, key, value, each (tokens, hidden), and the layer's prefix → what each token takes from the others, the same."""
+"""Query, key, value, each (tokens, hidden), and the layer's prefix → what each token takes from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +55,16 @@ class Parts:
         return self.graph.weight(name, lambda: np.ascontiguousarray(value, np.float32))
 
     def activation(self, x: str, kind: str) -> str:
-        """One of the values of ACTIVATIONS, or quick_gelu."""
-        graph = self.graph
-        match kind:
-            case "gelu":
-                return graph.op("Gelu", x)
-            case "gelu_tanh":
-                return graph.op("Gelu", x, approximate="tanh")
-            case "relu":
-                return graph.op("Relu", x)
-            case "tanh":
-                return graph.op("Tanh", x)
-            case _:
-                scaled = graph.op("Mul", x, graph.number(1.702)) if kind == QUICK_GELU else x
-                return graph.op("Mul", x, graph.op("Sigmoid", scaled))
+        """One of the values of ACTIVATIONS."""
+        return activate(self.graph, x, kind)
 
 
 class Layers:
     """The stack of layers of one encoder."""
 
-    def __init__(self, parts: Parts, names: LayerNames, layer: str, attention: Attention, *, is_gated: bool = False) -> None:
+    def __init__(
+        self, parts: Parts, names: LayerNames, layer: str, attention: Attention, *, is_gated: bool = False
+    ) -> None:
         """layer: prefix of one layer below the body's. is_gated: feed-forward by SwiGLU (large DINOv2)."""
         self._parts = parts
         self._names = names

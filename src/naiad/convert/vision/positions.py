@@ -24,14 +24,15 @@ def resample_positions(table: Array, wanted: Grid, method: str, *, is_square: bo
     side = int(len(table) ** 0.5)
     if side * side != len(table):
         raise Unsupported(
-            f"this model has positions for {len(table)} patches, which are no square; transformers cannot bring them to "
-            f"{wanted[0]} x {wanted[1]} patches either"
+            f"this model has positions for {len(table)} patches, which are no square; transformers cannot bring them "
+            f"to {wanted[0]} x {wanted[1]} patches either"
         )
     kernel = bicubic_matrix if method == "bicubic" else antialias_matrix
     down, across = kernel(side, wanted[0]), kernel(side, wanted[1])
     grid = table.reshape(side, side, -1).astype(np.float64)
     made = np.einsum("ih,hwc,jw->ijc", down, grid, across, optimize=True)
-    return made.reshape(-1, table.shape[1]).astype(np.float32)
+    positions: Array = made.reshape(-1, table.shape[1]).astype(np.float32)
+    return positions
 
 
 def bicubic_matrix(size: int, wanted: int) -> Array:
@@ -90,8 +91,7 @@ def relative_bias(table: Array, trained: Grid, wanted: Grid) -> Array:
 def _relative_index(grid: Grid) -> Array:
     """(1 + patches, 1 + patches): the row of the table for each pair of tokens."""
     height, width = grid
-    down, across = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
-    down, across = down.reshape(-1), across.reshape(-1)
+    down, across = np.divmod(np.arange(height * width), width)
     vertical = down[:, None] - down[None, :] + height - 1
     horizontal = across[:, None] - across[None, :] + width - 1
     distances = (2 * height - 1) * (2 * width - 1)

@@ -10,11 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from naiad.convert.encoder.architectures import ACTIVATIONS
+from naiad.convert.encoder.families.architecture import ACTIVATIONS
 from naiad.convert.vision.families import ImageFamily, section_of
 from naiad.core.errors import InvalidConfiguration, Unsupported
-
-QUICK_GELU = "quick_gelu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +116,8 @@ class Options:
     def activation(self, name: str) -> str:
         """What an activation's name computes. Raises Unsupported."""
         value = self.value(name)
-        if value == QUICK_GELU:
-            return QUICK_GELU
         if not isinstance(value, str) or value not in ACTIVATIONS:
-            known = ", ".join((*ACTIVATIONS, QUICK_GELU))
+            known = ", ".join(ACTIVATIONS)
             raise Unsupported(f"config.json: {name}={value!r} is not converted by Naiad itself; known: {known}")
         return ACTIVATIONS[value]
 
@@ -149,7 +145,9 @@ def read_image_sizes(config: Mapping[str, Any], family: ImageFamily, image: tupl
     )
     for height, width in (sizes.image, sizes.trained):
         if height < patch[0] or width < patch[1]:
-            raise InvalidConfiguration(f"an image of {height} x {width} has no room for a patch of {patch[0]} x {patch[1]}")
+            raise InvalidConfiguration(
+                f"an image of {height} x {width} has no room for a patch of {patch[0]} x {patch[1]}"
+            )
     if sizes.image != trained and not family.resampling:
         raise Unsupported(
             f"preprocessor_config.json makes images of {sizes.image[0]} x {sizes.image[1]}, but the positions of this "
@@ -162,7 +160,9 @@ def read_layer_sizes(options: Options) -> LayerSizes:
     """The sizes of a stack of layers. Raises Unsupported, InvalidConfiguration."""
     hidden, heads = options.integer("hidden_size"), options.integer("num_attention_heads")
     if hidden % heads:
-        raise InvalidConfiguration(f"config.json: hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
+        raise InvalidConfiguration(
+            f"config.json: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
+        )
     if options.value("head_dim") not in (None, hidden // heads):
         raise Unsupported("config.json: a head_dim that is not hidden_size / num_attention_heads is not converted")
     return LayerSizes(

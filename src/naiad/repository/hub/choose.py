@@ -1,9 +1,9 @@
 """Which files of a Hub repository are needed to serve it: a pure function of their names and two small JSON files.
 
-A checkpoint needs its configuration, its tokenizer and one set of weights. Which set: safetensors when our own graph
-builder knows the architecture (its packed graphs are the fast ones), else an ONNX file of full precision, else
-safetensors. A repository with config.pbtxt files holds Triton models, which are taken whole. Never taken: pickles in
-any wrapping, and code, unless code is asked for.
+A checkpoint needs its configuration, its tokenizer or image processor, and one set of weights. Which set: safetensors
+when our own graph builder knows the architecture (its graphs are the fast ones), else an ONNX file of full precision,
+else safetensors. A repository with config.pbtxt files holds Triton models, which are taken whole. Never taken: pickles
+in any wrapping, and code, unless code is asked for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,15 @@ PICKLES = (
 CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".sh", ".jar", ".js", ".exe", ".whl")
 _TOKENIZERS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json")
 _SLOW_TOKENIZERS = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "bpe.codes")
-_OTHERS = ("config.json", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "README.md")
+_OTHERS = (
+    "config.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "README.md",
+)
 _MODULE_FILE = re.compile(r"\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
 _VARIANT = re.compile(
     r"(fp16|bf16|float16|int8|uint8|quant|q4|q8|bnb4|int4|avx|arm64|_O[1-4]\b|qint|quint)", re.IGNORECASE

@@ -1,1 +1,1 @@
-"""Images: bytes of a file → pixels of the size that a model takes → what a task makes of them."""
+"""What models of images are for: images in, labels or vectors out. Read `classification.py`, then `choice.py`."""

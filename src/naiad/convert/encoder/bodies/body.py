@@ -19,6 +19,7 @@ from typing import ClassVar, NoReturn
 
 import numpy as np
 
+from naiad.convert.encoder.bodies.activation import activate
 from naiad.convert.encoder.bodies.dense import Dense, Product, gemm
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
@@ -132,17 +133,7 @@ class Body(ABC):
 
     def activation(self, x: str, kind: str) -> str:
         """One of the values of ACTIVATIONS."""
-        match kind:
-            case "gelu":
-                return self.graph.op("Gelu", x)
-            case "gelu_tanh":
-                return self.graph.op("Gelu", x, approximate="tanh")
-            case "relu":
-                return self.graph.op("Relu", x)
-            case "tanh":
-                return self.graph.op("Tanh", x)
-            case _:
-                return self.graph.op("Mul", x, self.graph.op("Sigmoid", x))
+        return activate(self.graph, x, kind)
 
     def table(self, name: str, rows: int, width: int = 0) -> str:
         """An embedding table of the body, (rows, width); 0: the embedding size."""

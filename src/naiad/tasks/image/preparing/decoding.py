@@ -23,6 +23,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 """Of one image, before it is made smaller: 8000 x 8000. Decoded, that takes 192 MB for a moment."""
 
+_TOO_LARGE = f"it has more than {MAX_PIXELS:,} pixels; send a smaller one"
+
 _TEXT_START = 64
 """Bytes that tell whether an element is text."""
 
@@ -37,8 +39,7 @@ def open_image(data: bytes) -> Image:
     unidentified = pillow.UnidentifiedImageError
     try:
         with pillow.open(BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise _too_large()
+            _check_size(image.width, image.height)
             image.load()
             upright = image_ops.exif_transpose(image)
             if upright.mode == "P" and "transparency" in upright.info:
@@ -48,15 +49,16 @@ def open_image(data: bytes) -> Image:
     except InvalidRequest:
         raise
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
-        raise _too_large() from error
+        raise InvalidRequest(_TOO_LARGE) from error
     except unidentified as error:
         raise InvalidRequest(f"it is no image: {', '.join(FORMATS)} are read (or base64 of one)") from error
     except Exception as error:  # Pillow raises whatever its decoders meet in bytes that are damaged or hostile
         raise InvalidRequest(f"the image cannot be read: {str(error) or type(error).__name__}") from error
 
 
-def _too_large() -> InvalidRequest:
-    return InvalidRequest(f"it has more than {MAX_PIXELS:,} pixels; send a smaller one")
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise InvalidRequest(_TOO_LARGE)
 
 
 def _file_of(data: bytes) -> bytes:

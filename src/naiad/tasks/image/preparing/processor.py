@@ -13,8 +13,8 @@ import numpy as np
 from naiad.core.encoder import EncoderSpec, ImagePixels
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.tensor import Array
-from naiad.tasks.image.decoding import open_image
-from naiad.tasks.image.settings import ImageSettings
+from naiad.tasks.image.preparing.decoding import open_image
+from naiad.tasks.image.preparing.settings import ImageSettings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,8 +32,8 @@ class ImageProcessor:
         """Raise InvalidConfiguration for a model that does not take RGB images."""
         if spec.channels != CHANNELS:
             raise InvalidConfiguration(
-                f"the model takes images of {spec.channels} channels; only RGB images are prepared. Send `pixel_values` "
-                "to its raw-tensor view"
+                f"the model takes images of {spec.channels} channels; only RGB images are prepared. Send "
+                "`pixel_values` to its raw-tensor view"
             )
         self._settings = settings
         self._shape = (spec.channels, spec.height, spec.width)
@@ -118,7 +118,7 @@ def _within(height: int, width: int, edge: int, longest: int) -> tuple[int, int]
 def _value_table(settings: ImageSettings) -> Array:
     """(channels, 256) float32: what the graph gets for each value."""
     steps = np.arange(256)
-    values = np.broadcast_to(steps.astype(np.float32), (CHANNELS, 256))
+    values: Array = np.broadcast_to(steps.astype(np.float32), (CHANNELS, 256))
     if settings.rescale is not None:
         values = np.broadcast_to((steps.astype(np.float64) * settings.rescale).astype(np.float32), (CHANNELS, 256))
         values = values + np.float32(settings.offset)

@@ -200,7 +200,9 @@ class _Reader:
         )
 
     def _resize(self) -> Mapping[str, int]:
-        size = self._size("size", self._rules.size, squares=self._flag("default_to_square", default=self._rules.squares))
+        size = self._size(
+            "size", self._rules.size, squares=self._flag("default_to_square", default=self._rules.squares)
+        )
         if self._rules.kind == "convnext" and set(size) != {"shortest_edge"}:
             raise self._wrong("size", "a shortest_edge, as this class needs")
         if self._rules.kind == "levit" and "shortest_edge" in size:

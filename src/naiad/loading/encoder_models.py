@@ -1,0 +1,56 @@
+"""What text and image models have in common when they are loaded: the queue before the encoder, and the description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from naiad.backends.onnxruntime.instances import EncoderInstances
+from naiad.core.config import ServerSettings
+from naiad.core.contracts import Item, Task
+from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.modelconfig import finish
+from naiad.repository import ModelEntry
+from naiad.scheduling.decision import Policy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.runner import Runner
+from naiad.serving.encoder_queue import EncoderQueue
+
+
+def open_queue(
+    entry: ModelEntry,
+    settings: ServerSettings,
+    instances: EncoderInstances[Item],
+    policy: Policy,
+    *,
+    max_waiting: int | None = None,
+) -> EncoderQueue:
+    """Put a queue before an encoder's instances. max_waiting: most items that may wait, whatever the settings say."""
+    if not settings.batching:
+        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
+    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
+    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
+    waiting = entry.batching.max_queue_size or settings.max_waiting
+    if max_waiting is not None:
+        waiting = min(waiting, max_waiting) if waiting else max_waiting
+    return EncoderQueue(narrow, policy, wide=wide, max_sequences=waiting)
+
+
+def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:
+    """Describe a model in Triton's terms: no batch dimension, one variable dimension for how many texts or images."""
+
+    def describe(tensor: TensorConfig) -> dict[str, Any]:
+        kind = "TYPE_STRING" if tensor.datatype == "BYTES" else f"TYPE_{tensor.datatype}"
+        return {"name": tensor.name, "data_type": kind, "dims": list(tensor.dims)}
+
+    document = {
+        "name": name,
+        "platform": platform,
+        "backend": "naiad",
+        "max_batch_size": 0,
+        "input": [{**describe(tensor), "optional": tensor.optional} for tensor in task.inputs],
+        "output": [describe(tensor) for tensor in task.outputs],
+        "parameters": {key: {"string_value": value} for key, value in facts.items()},
+    }
+    return finish(document)

@@ -1,0 +1,82 @@
+"""The table of tasks of image models, which of them a checkpoint is for, and making one.
+
+A new task is a new file beside this one and a new row. Text tasks have their table in `naiad.tasks.choice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from naiad.core.contracts import Task
+from naiad.core.encoder import EncoderSpec
+from naiad.core.errors import InvalidConfiguration
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.image.classification import ImageClassificationTask
+from naiad.tasks.image.features import ImageFeaturesTask
+from naiad.tasks.image.parts import ImageParts
+from naiad.tasks.image.pixels import PixelsTask
+from naiad.tasks.image.preparing.processor import ImageProcessor
+from naiad.tasks.image.preparing.settings import ImageSettings, has_image_settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    head: str
+    """Name of the head that `naiad.convert` builds."""
+    build: Callable[[ImageParts], Task]
+
+
+_TABLE: dict[str, _Row] = {
+    "image-classification": _Row("image-classification", ImageClassificationTask),
+    "image-feature-extraction": _Row("image-embedding", ImageFeaturesTask),
+}
+
+IMAGE_TASKS: tuple[str, ...] = tuple(_TABLE)
+"""Names of all of them: the Hub's pipeline tags."""
+
+_BY_ARCHITECTURE = {
+    "ForImageClassification": "image-classification",
+    "ForImageClassificationWithTeacher": "image-classification",
+    "VisionModel": "image-feature-extraction",
+    "VisionModelWithProjection": "image-feature-extraction",
+}
+"""How the names of transformers' classes end, and what they are for."""
+
+
+def image_task_of(checkpoint: Checkpoint) -> str:
+    """The task of a checkpoint of an image model; empty where it is none."""
+    architecture = checkpoint.architecture
+    for ending, task in _BY_ARCHITECTURE.items():
+        if architecture.endswith(ending):
+            return task
+    if architecture.endswith(("Model", "ForMaskedImageModeling")) and has_image_settings(checkpoint.body):
+        return "image-feature-extraction"
+    return ""
+
+
+def image_head_for(task: str) -> str:
+    """The head that an image task runs on. `task` is one of IMAGE_TASKS."""
+    return _TABLE[task].head
+
+
+def build_image_task(
+    name: str, checkpoint: Checkpoint, settings: ImageSettings, spec: EncoderSpec, options: Mapping[str, Any]
+) -> Task:
+    """Make the task `name` for a checkpoint whose encoder says `spec` of itself.
+
+    `options` are defaults for the task's parameters. Raises InvalidConfiguration for a task that does not fit the head
+    and for bad options, LoadFailed for a wrong config.json.
+    """
+    row = _TABLE[name]
+    if row.head != spec.head:
+        raise InvalidConfiguration(
+            f"task '{name}' needs the head '{row.head}', this model has '{spec.head}'", task=name
+        )
+    return row.build(ImageParts(name, checkpoint, ImageProcessor(settings, spec), spec, options))
+
+
+def build_pixels(spec: EncoderSpec) -> Task:
+    """Make the raw-tensor view of an image encoder."""
+    return PixelsTask(spec)

@@ -1,0 +1,96 @@
+"""image-classification: images in, the labels that fit them out.
+
+    inputs   image    BYTES [n]      image files: JPEG, PNG, WebP, GIF, BMP, TIFF; in JSON base64 of them, or data URLs
+    outputs  label    BYTES [n]      the best label
+             score    FP32  [n]      its score
+             labels   BYTES [n, k]   labels, best first
+             scores   FP32  [n, k]   their scores
+
+    parameters and options
+        top_k               how many labels to give (k), the best; 5 if not set
+        function_to_apply   softmax, sigmoid, none, or default: none for regression, sigmoid for several labels at once
+                            or one label, else softmax, by config.json's problem_type and label count
+
+Images are prepared as preprocessor_config.json says, upright by their EXIF data and without transparency, of an
+animation the first frame. Scores equal those of transformers' pipeline. At most 256 images a request, of 64 million
+pixels each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Tensor
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.image.parts import ImageParts
+from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
+from naiad.tasks.parameters import Parameters, one_of, whole_number
+from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import apply_function, best
+from naiad.tasks.text.strings import text_array
+
+WANTED = ("logits",)
+
+DEFAULT_LABELS = 5
+"""As many as transformers' pipeline gives."""
+
+
+class ImageClassificationTask:
+    """Images to labels."""
+
+    def __init__(self, parts: ImageParts) -> None:
+        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for a bad config.json."""
+        width = parts.width("logits")
+        self.name = parts.name
+        self.inputs: tuple[TensorConfig, ...] = (TensorConfig(IMAGE, "BYTES", (-1,)),)
+        self.outputs: tuple[TensorConfig, ...] = (
+            TensorConfig("label", "BYTES", (-1,)),
+            TensorConfig("score", "FP32", (-1,)),
+            TensorConfig("labels", "BYTES", (-1, -1)),
+            TensorConfig("scores", "FP32", (-1, -1)),
+        )
+        self._processor = parts.processor
+        self._labels = text_array(parts.checkpoint.labels(width))
+        self._default_function = _default_function(parts.checkpoint, width)
+        specs = [
+            whole_number("top_k", min(DEFAULT_LABELS, width)),
+            one_of("function_to_apply", "default", ("default", "softmax", "sigmoid", "none")),
+        ]
+        self._parameters = Parameters(parts.name, specs, parts.options)
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Decode and prepare the images. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        parameters = self._parameters.of(request.parameters)
+        return Preparation(state=parameters, images=prepare_images(request, self._processor, WANTED))
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Score the labels and sort them."""
+        parameters = preparation.state
+        function = parameters["function_to_apply"]
+        logits = np.stack([result["logits"] for result in results])
+        scores = apply_function(self._default_function if function == "default" else function, logits)
+        order, shown = best(scores, parameters["top_k"])
+        labels = self._labels[order]
+        tensors = (
+            Tensor("label", "BYTES", labels[:, 0]),
+            Tensor("score", "FP32", shown[:, 0]),
+            Tensor("labels", "BYTES", labels),
+            Tensor("scores", "FP32", shown),
+        )
+        return respond(request, preparation, tensors)
+
+
+def _default_function(checkpoint: Checkpoint, label_count: int) -> str:
+    problem = checkpoint.config.get("problem_type")
+    if problem == "regression":
+        return "none"
+    return "sigmoid" if problem == "multi_label_classification" or label_count == 1 else "softmax"

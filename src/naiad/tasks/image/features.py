@@ -1,0 +1,68 @@
+"""image-feature-extraction: images in, one vector each out.
+
+    inputs   image       BYTES [n]          image files, as for image-classification
+    outputs  embedding   FP32  [n, width]
+
+    parameters and options
+        normalize   whether to divide each vector by its length; false
+
+`embedding` is what transformers calls `pooler_output` (for CLIP with a projection `image_embeds`): of ViT and DeiT the
+pooler's, of BEiT the mean over the patches, of DINOv2 the class token, of SigLIP the attention head's. Where a
+checkpoint has no pooler, it is the class token's state. The states of all patches, which transformers' pipeline gives,
+are the output `last_hidden_state` of the raw-tensor view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Array, Tensor
+from naiad.tasks.image.parts import ImageParts
+from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
+from naiad.tasks.parameters import Parameters, flag
+from naiad.tasks.response import check_names, respond
+
+WANTED = ("embedding",)
+
+SMALLEST_NORM = 1e-12
+"""What a vector is divided by at least; torch.nn.functional.normalize has the same."""
+
+
+class ImageFeaturesTask:
+    """Images to vectors."""
+
+    def __init__(self, parts: ImageParts) -> None:
+        """Make the task. Raises InvalidConfiguration for bad options."""
+        self.name = parts.name
+        self.inputs: tuple[TensorConfig, ...] = (TensorConfig(IMAGE, "BYTES", (-1,)),)
+        self.outputs: tuple[TensorConfig, ...] = (TensorConfig("embedding", "FP32", (-1, parts.width("embedding"))),)
+        self._processor = parts.processor
+        self._parameters = Parameters(parts.name, [flag("normalize", False)], parts.options)
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Decode and prepare the images. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        parameters = self._parameters.of(request.parameters)
+        return Preparation(state=parameters, images=prepare_images(request, self._processor, WANTED))
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Stack the vectors."""
+        vectors = np.stack([result["embedding"] for result in results])
+        if preparation.state["normalize"]:
+            vectors = normalized(vectors)
+        return respond(request, preparation, [Tensor("embedding", "FP32", vectors)])
+
+
+def normalized(vectors: Array) -> Array:
+    """Each row (n, width) divided by its Euclidean norm."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: Array = vectors / np.maximum(norms, SMALLEST_NORM).astype(np.float32)
+    return unit
