@@ -140,7 +140,7 @@ def reason(source: Any) -> str:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda folder: (folder / "preprocessor_config.json").unlink(), "neither tokenizer nor image processor"),
+        (lambda folder: (folder / "preprocessor_config.json").unlink(), "no tokenizer and no image processor"),
         (
             lambda folder: (folder / "preprocessor_config.json").write_text('{"image_processor_type": "Other"}'),
             "the image processor Other is not known",

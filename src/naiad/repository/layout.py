@@ -144,7 +144,7 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
         raise InvalidConfiguration(_no_weights(body), folder=str(folder))
     if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
         raise InvalidConfiguration(
-            f"{body} has a checkpoint's weights but neither tokenizer nor image processor: looked for "
+            f"{body} has a checkpoint's weights but no tokenizer and no image processor: looked for "
             f"{', '.join((*_TOKENIZER_FILES, *_IMAGE_FILES))}; save it there with "
             "AutoTokenizer.from_pretrained(…).save_pretrained(…), or AutoImageProcessor",
             folder=str(folder),
