@@ -188,7 +188,7 @@ def test_a_head_may_be_set(tmp_path: Path) -> None:
 
 def test_what_the_builder_knows() -> None:
     assert builder_knows({"model_type": "mpnet"})
-    assert not builder_knows({"model_type": "t5"})
+    assert not builder_knows({"model_type": "xlnet"})
     assert not builder_knows({})
     assert "camembert" in known_architectures()
 
@@ -196,7 +196,7 @@ def test_what_the_builder_knows() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"model_type": "t5"}, Unsupported, "'t5'.*known: bert, roberta.*optimum-cli"),
+        ({"model_type": "xlnet"}, Unsupported, "'xlnet'.*known: bert, roberta.*optimum-cli"),
         ({"model_type": None}, Unsupported, "None"),
         ({"position_embedding_type": "relative_key"}, Unsupported, "position_embedding_type='relative_key'"),
         ({"is_decoder": True}, Unsupported, "is_decoder"),

@@ -26,7 +26,7 @@ __all__ = [
     "known_architectures",
 ]
 
-BUILDER_VERSION = 9
+BUILDER_VERSION = 10
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

@@ -13,6 +13,7 @@ from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.modern import MODERNBERT
 from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
 from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH
+from naiad.convert.encoder.families.t5 import MT5, T5
 from naiad.core.errors import Unsupported
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -26,6 +27,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "albert": ALBERT,
     "bart": BART,
     "mbart": MBART,
+    "t5": T5,
+    "mt5": MT5,
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA_V2,
     "modernbert": MODERNBERT,

@@ -25,6 +25,8 @@ class Dimensions:
 
     hidden: int
     heads: int
+    head_size: int
+    """Width of one attention head; all together need not be as wide as the hidden state (mT5)."""
     layers: int
     intermediate: int
     embedding: int
@@ -40,9 +42,9 @@ class Dimensions:
     pad_token_id: int
 
     @property
-    def head_size(self) -> int:
-        """Width of one attention head."""
-        return self.hidden // self.heads
+    def attention(self) -> int:
+        """Width of all attention heads together."""
+        return self.heads * self.head_size
 
     @property
     def max_tokens(self) -> int:
@@ -59,9 +61,11 @@ def read_dimensions(config: Config) -> Dimensions:
     family = config.family
     padding = family.padding_index
     pad_token_id = config.integer("pad_token_id", least=0)
+    hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
     dimensions = Dimensions(
-        hidden=config.integer("hidden_size"),
-        heads=config.integer("num_attention_heads"),
+        hidden=hidden,
+        heads=heads,
+        head_size=config.integer("head_size") if "head_size" in family.spelling else hidden // heads,
         layers=config.integer("num_hidden_layers"),
         intermediate=config.integer("intermediate_size"),
         embedding=config.integer("embedding_size" if family.embedding_projection else "hidden_size"),
@@ -73,15 +77,15 @@ def read_dimensions(config: Config) -> Dimensions:
         position_offset=0 if padding is None else (pad_token_id if padding < 0 else padding) + 1,
         pad_token_id=pad_token_id,
     )
+    if "head_size" not in family.spelling and hidden % heads:
+        raise InvalidConfiguration(
+            f"config.json: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
+        )
     _check(dimensions)
     return dimensions
 
 
 def _check(dimensions: Dimensions) -> None:
-    if dimensions.hidden % dimensions.heads:
-        raise InvalidConfiguration(
-            f"config.json: hidden_size {dimensions.hidden} is not a multiple of num_attention_heads {dimensions.heads}"
-        )
     if dimensions.max_tokens < 1:
         raise InvalidConfiguration(
             f"config.json: max_position_embeddings {dimensions.positions} leaves no position for a token: "

@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from naiad.convert.encoder.bodies.body import Body, Inputs
-from naiad.convert.encoder.bodies.dense import Dense
-from naiad.convert.encoder.config import Config
-from naiad.convert.encoder.dimensions import Dimensions
-from naiad.convert.encoder.graph import GraphBuilder
-from naiad.convert.encoder.weights import Weights
+from naiad.convert.encoder.bodies.body import Body, BodyParts, Inputs
+from naiad.core.errors import InvalidConfiguration
 
 UNUSED_POSITIONS = 2
 """Rows at the top of the position tables that no token has."""
@@ -104,16 +100,19 @@ class BartBody(BartSide):
 
     side = "decoder"
 
-    def __init__(self, graph: GraphBuilder, weights: Weights, config: Config, sizes: Dimensions, dense: Dense) -> None:
+    def __init__(self, *parts: *BodyParts) -> None:
         """See Body."""
-        decoder = replace(
-            sizes,
-            heads=config.integer("decoder_attention_heads"),
-            layers=config.integer("decoder_layers"),
-            intermediate=config.integer("decoder_ffn_dim"),
+        super().__init__(*parts)
+        config, hidden, heads = self.config, self.sizes.hidden, self.config.integer("decoder_attention_heads")
+        if hidden % heads:
+            raise InvalidConfiguration(
+                f"config.json: d_model {hidden} is not a multiple of decoder_attention_heads {heads}"
+            )
+        layers, intermediate = config.integer("decoder_layers"), config.integer("decoder_ffn_dim")
+        self.sizes = replace(
+            self.sizes, heads=heads, head_size=hidden // heads, layers=layers, intermediate=intermediate
         )
-        super().__init__(graph, weights, config, decoder, dense)
-        self._encoder = BartSide(graph, weights, config, sizes, dense)
+        self._encoder = BartSide(*parts)
         self._encoder.norm_first = self.norm_first
 
     @property

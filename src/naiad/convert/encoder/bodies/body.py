@@ -48,7 +48,7 @@ class Inputs:
 
 
 Attention = Callable[[str, str], str]
-"""From a layer's input (T, hidden) and its prefix to what its heads attend to (T, hidden); the last product not yet."""
+"""From a layer's input (T, hidden) and prefix to what its heads attend to (T, all heads); the last product not yet."""
 
 
 BodyParts = tuple[GraphBuilder, Weights, Config, Dimensions, Dense]
@@ -168,11 +168,11 @@ class Body(ABC):
         return graph.op("Where", same, inside or graph.number(0.0), graph.number(-math.inf))
 
     def attention_products(self, prefix: str) -> list[Product]:
-        """Query, key and value of a layer, each (hidden, hidden)."""
-        names, hidden = self.family.names, self.sizes.hidden
+        """Query, key and value of a layer, each (all heads, hidden)."""
+        names, width = self.family.names, self.sizes.attention
         modules = [prefix + name for name in (names.query, names.key, names.value)]
         return self._products(
-            modules, names.packed and prefix + names.packed, hidden, bias=self.config.flag("attention_in_bias")
+            modules, names.packed and prefix + names.packed, width, bias=self.config.flag("attention_in_bias")
         )
 
     def feed_forward(self, x: str, prefix: str, *, source: str = "norm") -> str:
@@ -195,10 +195,9 @@ class Body(ABC):
 
     def attention_out(self, x: str, prefix: str) -> str:
         """The product behind attention, (T, hidden)."""
-        hidden, module = self.sizes.hidden, prefix + self.family.names.attention_out
-        (y,) = self.multiply(
-            x, [self.product(module, hidden, hidden, bias=self.config.flag("attention_out_bias"))], source="attention"
-        )
+        sizes, module = self.sizes, prefix + self.family.names.attention_out
+        product = self.product(module, sizes.hidden, sizes.attention, bias=self.config.flag("attention_out_bias"))
+        (y,) = self.multiply(x, [product], source="attention")
         return y
 
     def _products(self, modules: Sequence[str], packed: str, outputs: int, *, bias: bool) -> list[Product]:
@@ -216,27 +215,28 @@ class Body(ABC):
         return self._with_ones(product) if self._dense.rounds else product
 
     def project(self, x: str, products: Sequence[Product], *, source: str = "norm") -> tuple[str, str, str]:
-        """Query, key and value of every token, (T, hidden); what `attend` takes."""
+        """Query, key and value of every token, (T, all heads); what `attend` takes."""
         query, key, value = products
         first, second, third = self.multiply(x, [query, key, self.values(value)], source=source)
         return first, second, third
 
     def attend(self, query: str, key: str, value: str, bias: str, scale: float | None = None) -> str:
-        """Scaled dot-product attention of all heads, (T, hidden). scale: None for one over the root of a head's size.
+        """Scaled dot-product attention, (T, all heads). scale: None for one over the root of a head's size.
 
         query and key may come as (T, heads, head size), too.
         """
         graph, sizes = self.graph, self.sizes
         query, value = self.split_heads(query, (1, 0, 2)), self.split_heads(value, (1, 0, 2))
         product = graph.op("MatMul", query, self.split_heads(key, (1, 2, 0)))
-        scores = graph.op("Mul", product, graph.number(sizes.head_size**-0.5 if scale is None else scale))
+        factor = sizes.head_size**-0.5 if scale is None else scale
+        scores = product if factor == 1 else graph.op("Mul", product, graph.number(factor))
         return self.mix(graph.op("Add", scores, bias), value)
 
     def mix(self, scores: str, value: str) -> str:
-        """Values (heads, T, head size) weighted by the softmax of scores (heads, T, T); (T, hidden)."""
+        """Values (heads, T, head size) weighted by the softmax of scores (heads, T, T); (T, all heads)."""
         mixed = self._mix_invariant(scores, value) if self._dense.rounds else self._mix(scores, value)
         joined = self.graph.op("Transpose", mixed, perm=[1, 0, 2])
-        return self.graph.op("Reshape", joined, self.graph.ints(-1, self.sizes.hidden))
+        return self.graph.op("Reshape", joined, self.graph.ints(-1, self.sizes.attention))
 
     def split_heads(self, x: str, permutation: tuple[int, int, int]) -> str:
         """(T, heads * size) as (T, heads, size), permuted."""
@@ -267,7 +267,7 @@ class Body(ABC):
         """One more output for every head, which is always 1."""
         heads = self.sizes.heads
         weight = product.weight.reshape(heads, self.sizes.head_size, -1)
-        bias = np.zeros(self.sizes.hidden, np.float32) if product.bias is None else product.bias
+        bias = np.zeros(self.sizes.attention, np.float32) if product.bias is None else product.bias
         bias = bias.reshape(heads, self.sizes.head_size)
         return Product(
             product.module,

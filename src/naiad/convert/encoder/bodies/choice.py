@@ -10,6 +10,7 @@ from naiad.convert.encoder.bodies.modern import ModernBody
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
 from naiad.convert.encoder.bodies.rotary_post_norm import NomicBody, RotaryPostNormBody
+from naiad.convert.encoder.bodies.t5 import T5Body
 
 BODIES: dict[str, type[Body]] = {
     "post-norm": PostNormBody,
@@ -18,6 +19,7 @@ BODIES: dict[str, type[Body]] = {
     "deberta": DebertaBody,
     "deberta-v2": DebertaV2Body,
     "pre-norm": PreNormBody,
+    "t5": T5Body,
     "modern": ModernBody,
     "rotary-post-norm": RotaryPostNormBody,
     "nomic": NomicBody,

@@ -5,15 +5,12 @@ What a family has besides (type ids, embedding projection, relative positions, s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
 from naiad.convert.encoder.bodies.embeddings import embed
-from naiad.core.tensor import Array
+from naiad.convert.encoder.bodies.relative import bias_by_distance
 
 MAX_RELATIVE_DISTANCE = 128
 """MPNet: farther tokens share the last bucket of relative positions."""
@@ -48,7 +45,9 @@ class PostNormBody(Body):
     def attention(self, inputs: Inputs) -> Attention:
         """How a layer attends; what all layers share is computed here."""
         relative = self.family.relative_positions
-        bias = self.attention_bias(inputs, self._relative_positions(relative, inputs) if relative else "")
+        bias = self.attention_bias(
+            inputs, bias_by_distance(self, inputs, relative, MAX_RELATIVE_DISTANCE) if relative else ""
+        )
         return lambda x, prefix: self.attend(*self.project(x, self.attention_products(prefix)), bias)
 
     def layer(self, x: str, prefix: str, attention: Attention) -> str:
@@ -74,28 +73,3 @@ class PostNormBody(Body):
             for layer in range(layers)
             for inner in range(inners)
         ]
-
-    def _relative_positions(self, name: str, inputs: Inputs) -> str:
-        """MPNet's bias by distance, (heads, T, T). Distances are looked up in a table of 2 * positions - 1 rows."""
-        graph, sizes = self.graph, self.sizes
-        span, count = sizes.positions - 1, self.config.integer("relative_attention_num_buckets")
-        bias = self.weights.body(name, count, sizes.heads)
-        buckets = relative_buckets(np.arange(-span, span + 1), count)
-        table = graph.weight(name, lambda: bias[buckets].T)
-        distance = graph.op("Add", self.distances(inputs), graph.ints(span))
-        return graph.op("Gather", table, distance, axis=1)
-
-
-def relative_buckets(distance: Array, buckets: int) -> Array:
-    """MPNet's bucket for each distance (key position minus query position), int64; same shape.
-
-    Half of the buckets for either direction; in each half, small distances have their own bucket, larger ones share
-    logarithmically growing buckets up to MAX_RELATIVE_DISTANCE.
-    """
-    half = buckets // 2
-    exact = half // 2
-    size = np.abs(distance)
-    ratio = np.maximum(size, 1).astype(np.float32) / np.float32(exact)
-    steps = np.log(ratio) / np.float32(math.log(MAX_RELATIVE_DISTANCE / exact)) * np.float32(half - exact)
-    large = np.minimum(exact + steps.astype(np.int64), half - 1)
-    return np.where(size < exact, size, large) + np.where(distance > 0, half, 0)

@@ -103,6 +103,8 @@ class Architecture:
     tokens: TokenHead = field(default_factory=TokenHead)
     heads: tuple[str, ...] = ()
     """What it is converted for; empty: everything."""
+    needs_decoder: tuple[str, ...] = ()
+    """Classes in config.json that sound like an encoder and are none."""
     body: str = "post-norm"
     """The kind of body; `bodies/choice.py` has the table."""
     words: str = "embeddings.word_embeddings.weight"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from naiad.convert.encoder.architectures import ARCHITECTURES
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.classification import sequence_classification
 from naiad.convert.encoder.heads.embedding import embedding
@@ -43,6 +44,13 @@ def infer_head(config: Mapping[str, Any], folder: Path) -> str:
     if has_pooling(folder):
         return "embedding"
     classes = config.get("architectures") or ["Model"]
+    family = ARCHITECTURES.get(str(config.get("model_type")))
+    if family is not None and classes[0] in family.needs_decoder:
+        raise Unsupported(
+            f"config.json: {classes[0]} decodes a second text, which Naiad does not convert; save the model as its "
+            "encoder's class",
+            architectures=list(classes),
+        )
     for suffix, head in _SUFFIXES.items():
         if str(classes[0]).endswith(suffix):
             return head
