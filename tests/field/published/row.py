@@ -1,0 +1,83 @@
+"""One published checkpoint: the facts of its config.json, its tokenizer's files and its sentence-transformers modules.
+
+Only what is published is written down; the weights are random (`making/`). Values that config.json leaves out are left
+out here too, so that our defaults are compared with transformers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The tokenizer's files."""
+
+    kind: str
+    """Row of `making.tokenizers.KINDS`."""
+    size: int
+    """How many tokens there are."""
+    cased: bool = False
+    """Whether words with capital letters are in the vocabulary (WordPiece)."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """tokenizer_config.json."""
+    has_json: bool = True
+    """Whether there is a tokenizer.json; without it, only the vocabulary's own files."""
+    made_by: str = ""
+    """Class of transformers that wrote tokenizer.json, where tokenizer_config.json names another."""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """What tokenizer.json holds beyond the tokenizer itself: truncation and padding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """What sentence-transformers adds to a checkpoint."""
+
+    pooling: str = "mean"
+    dense: tuple[int, int] | None = None
+    """Inputs and outputs of a Dense module with tanh."""
+    normalize: bool = False
+    max_seq_length: int | None = None
+    do_lower_case: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One row of the table."""
+
+    name: str
+    """As the Hub spells it."""
+    model: str
+    """Class of transformers: the first of config.json's `architectures`."""
+    task: str
+    config: Mapping[str, Any]
+    """config.json, without layers (two are made), `architectures` and labels."""
+    vocabulary: Vocabulary
+    labels: tuple[str, ...] = ()
+    sentence: Sentence | None = None
+    longest: int
+    """Tokens of the longest text that is not cut."""
+    old_weights: bool = False
+    """Weights are named as TensorFlow named them (gamma, beta), as in the oldest checkpoints."""
+    card: str = ""
+    """pipeline_tag of the model card."""
+
+    @property
+    def family(self) -> str:
+        """model_type of config.json."""
+        return str(self.config["model_type"])
+
+    @property
+    def table_floats(self) -> int:
+        """Size of the word embeddings, which is most of what a row costs."""
+        width = (
+            self.config.get("embedding_size")
+            or self.config.get("dim")
+            or self.config.get("hidden_size")
+            or self.config["d_model"]
+        )
+        return int(self.config.get("vocab_size", self.vocabulary.size)) * int(width)
