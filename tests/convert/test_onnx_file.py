@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from small_bert import run, write_modules
 
-from naiad.backends.onnxruntime.padded import Ports
+from naiad.backends.onnxruntime.exported.ports import Ports
 from naiad.convert.onnx_file import describe_onnx_encoder, open_padded_encoder
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import InvalidRequest, LoadFailed, Unsupported
@@ -106,9 +106,8 @@ def test_a_wrong_sequence_stands_alone(tmp_path: Path) -> None:
 
 def describe(folder: Path, outputs: dict[str, tuple[Any, ...]], head: str | None = None, **config: Any) -> Any:
     write_config(folder, **config)
-    return describe_onnx_encoder(
-        folder, Ports({"input_ids": ("b", "t"), "attention_mask": ("b", "t")}, outputs), head=head
-    )
+    ports = Ports({"input_ids": ("b", "t"), "attention_mask": ("b", "t")}, outputs)
+    return describe_onnx_encoder(folder, ports, head=head)[0]
 
 
 STATES = {"last_hidden_state": ("b", "t", 4)}
@@ -161,7 +160,7 @@ def test_positions_of_a_known_family(tmp_path: Path) -> None:
 
 def test_a_fixed_length_limits(tmp_path: Path) -> None:
     write_config(tmp_path)
-    assert describe_onnx_encoder(tmp_path, Ports({"input_ids": ("b", 32)}, STATES)).max_tokens == 32
+    assert describe_onnx_encoder(tmp_path, Ports({"input_ids": ("b", 32)}, STATES))[0].max_tokens == 32
 
 
 def test_a_head_that_the_file_has_not(tmp_path: Path) -> None:

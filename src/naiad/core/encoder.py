@@ -103,6 +103,8 @@ class EncoderSpec:
     """With `pooling`: divide by the Euclidean norm."""
     needed_token: int | None = None
     """A token that every sequence must hold, because the head reads its state (BART's end of text)."""
+    runs_alone: bool = False
+    """Padded graphs whose rows depend on each other: every sequence is a run by itself."""
     excludes_prompt: bool = False
     """Pooling leaves out the prompt (sentence-transformers' include_prompt: false), so `prompt_tokens` must be set."""
     channels: int = 0

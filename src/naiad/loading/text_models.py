@@ -16,6 +16,7 @@ from naiad.core.errors import LoadFailed
 from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.scheduling.decision import Policy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
@@ -63,6 +64,8 @@ def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings
         policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
     else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    if spec.runs_alone:
+        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
     return open_queue(entry, settings, instances, policy), spec
 
 

@@ -13,8 +13,9 @@ import pytest
 from encoder_graphs import write_graph
 from onnx import helper
 
+from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, write_copy
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, is_aligned, parse_packed, read_extents
-from naiad.backends.onnxruntime.prepared.sharing import DATA, GRAPH, open_shared, write_copy
+from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import open_session
 
 WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)

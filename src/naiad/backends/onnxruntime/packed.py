@@ -76,7 +76,7 @@ def open_encoder(
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
     """
     threads = threads or available_cores()
-    narrow, *wide = open_shared(graph, graph.parent, threads=(1,) if threads == 1 else (1, threads))
+    narrow, *wide = open_shared(graph, graph.parent, threads=(1,) if threads == 1 else (1, threads), spec=spec)
     instances = tuple(PackedEncoder(narrow, spec) for _ in range(count or available_cores()))
     return EncoderInstances(instances, PackedEncoder(wide[0], spec) if wide else instances[0])
 

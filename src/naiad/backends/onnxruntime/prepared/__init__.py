@@ -1,4 +1,5 @@
 """Copies of graphs for this machine, whose weights all sessions map.
 
-`sharing` finds or makes a copy and opens it, `extents` reads where tensors lie, `alignment` moves them.
+`sharing` finds a copy or has it made and opens it, `copying` makes one, `alignment` moves tensors to where a processor
+can load them, `extents` reads where they lie.
 """

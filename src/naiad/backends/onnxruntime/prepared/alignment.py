@@ -17,16 +17,21 @@ from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, parse_p
 def align(graph: Path, data: Path) -> None:
     """Write both files anew, every tensor and packed matrix at a multiple of ALIGNMENT_BYTES.
 
-    Raises ValueError for entries that cannot be read, OSError where the disk does not take the files.
+    There is no data file where no tensor is large enough. Raises ValueError for entries that cannot be read, OSError
+    where the disk does not take the files.
     """
+    if not data.exists() or not data.stat().st_size:
+        return
     import onnx
 
     model = onnx.load(graph, load_external_data=False)
     moved = data.with_name(data.name + ".aligned")
-    with data.open("rb") as source, moved.open("wb") as target:
-        if data.stat().st_size:
-            with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as old:
-                _move_all(model.graph, _Mover(old, target))
+    with (
+        data.open("rb") as source,
+        moved.open("wb") as target,
+        mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as old,
+    ):
+        _move_all(model.graph, _Mover(old, target))
     moved.replace(data)
     graph.write_bytes(model.SerializeToString())
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from naiad.backends.onnxruntime.prepared.fields import Bytes, fields
+
 ALIGNMENT_BYTES = 64
 """What a tensor's place must be a multiple of: the widest vector that a processor loads at once, and a cache line."""
 
@@ -19,12 +21,10 @@ DEEPEST = 64
 
 _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_TENSOR = 1, 5
-_NODE_ATTRIBUTE = 5
+_NODE_OPERATOR, _NODE_ATTRIBUTE = 4, 5
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _TENSOR_EXTERNAL = 13
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-
-_Bytes = mmap.mmap | bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,24 @@ def read_extents(model: Path) -> list[Extent]:
     with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return [
             extent
-            for number, start, stop in _fields(data, 0, len(data))
+            for number, start, stop in fields(data, 0, len(data))
             if number == _MODEL_GRAPH
             for extent in _of_graph(data, start, stop, DEEPEST)
         ]
+
+
+def read_operators(model: Path) -> set[str]:
+    """Names of the operators in the outermost graph. Raises as read_extents."""
+    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return {
+            data[left:right].decode()
+            for number, start, stop in fields(data, 0, len(data))
+            if number == _MODEL_GRAPH
+            for kind, begin, end in fields(data, start, stop)
+            if kind == _GRAPH_NODE
+            for key, left, right in fields(data, begin, end)
+            if key == _NODE_OPERATOR
+        }
 
 
 def is_aligned(model: Path) -> bool:
@@ -66,64 +80,32 @@ def parse_packed(value: str) -> tuple[str, list[tuple[int, int, str]]]:
     return key, blobs
 
 
-def _of_graph(data: _Bytes, start: int, stop: int, depth: int) -> Iterator[Extent]:
-    for number, begin, end in _fields(data, start, stop):
+def _of_graph(data: Bytes, start: int, stop: int, depth: int) -> Iterator[Extent]:
+    for number, begin, end in fields(data, start, stop):
         if number == _GRAPH_TENSOR:
             yield from _of_tensor(data, begin, end)
         elif number == _GRAPH_NODE and depth and data.find(b"offset", begin, end) >= 0:
-            for kind, left, right in _fields(data, begin, end):
+            for kind, left, right in fields(data, begin, end):
                 if kind == _NODE_ATTRIBUTE:
                     yield from _of_attribute(data, left, right, depth - 1)
 
 
-def _of_attribute(data: _Bytes, start: int, stop: int, depth: int) -> Iterator[Extent]:
-    for number, begin, end in _fields(data, start, stop):
+def _of_attribute(data: Bytes, start: int, stop: int, depth: int) -> Iterator[Extent]:
+    for number, begin, end in fields(data, start, stop):
         if number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
             yield from _of_graph(data, begin, end, depth)
         elif number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
             yield from _of_tensor(data, begin, end)
 
 
-def _of_tensor(data: _Bytes, start: int, stop: int) -> Iterator[Extent]:
+def _of_tensor(data: Bytes, start: int, stop: int) -> Iterator[Extent]:
     entries = {}
-    for number, begin, end in _fields(data, start, stop):
+    for number, begin, end in fields(data, start, stop):
         if number == _TENSOR_EXTERNAL:
-            texts = {kind: data[left:right].decode() for kind, left, right in _fields(data, begin, end)}
+            texts = {kind: data[left:right].decode() for kind, left, right in fields(data, begin, end)}
             entries[texts.get(_ENTRY_KEY, "")] = texts.get(_ENTRY_VALUE, "")
     if entries:
         yield Extent(int(entries.get("offset", 0)), int(entries.get("length", 0)), is_packed=False)
     for key, value in entries.items():
         if key.startswith("prepacked_"):
             yield from (Extent(offset, length, is_packed=True) for offset, length, _ in parse_packed(value)[1])
-
-
-def _fields(data: _Bytes, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Number, beginning and end of each field of a message that has a length; the others are stepped over."""
-    at = start
-    while at < stop:
-        tag, at = _varint(data, at, stop)
-        kind = tag & 7
-        if kind == 2:
-            length, at = _varint(data, at, stop)
-            if at + length > stop:
-                raise ValueError("a field is longer than its message")
-            yield tag >> 3, at, at + length
-            at += length
-        elif kind == 0:
-            _, at = _varint(data, at, stop)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"{kind} is no kind of field")
-
-
-def _varint(data: _Bytes, at: int, stop: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < stop and shift < 70:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-    raise ValueError("a number does not end")

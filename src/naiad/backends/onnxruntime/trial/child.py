@@ -1,0 +1,89 @@
+"""The process of a trial: copies the graph for this machine, opens it as the server will, and runs it in many sizes.
+
+Order in on stdin, report out on stdout. Crashing is one of its jobs: when memory runs out the kernel takes it first,
+and it never lives longer than the server's thread that waits for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
+from naiad.core.errors import LoadFailed, NaiadError
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Read the order, carry it out, report."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no report
+    order = Order.from_json(sys.stdin.read())
+    die_with(order.parent)
+    try:
+        report = carry_out(order)
+    except NaiadError as error:
+        report = Report(error=error.message)
+    except MemoryError:
+        report = Report(error=f"{order.graph}: memory ran out in its first run; serve a smaller or quantised model")
+    answers.write(report.to_json())
+    answers.close()
+
+
+def carry_out(order: Order) -> Report:
+    """Copy, open, run. Raises NaiadError where the model cannot."""
+    from naiad.backends.onnxruntime.prepared.copying import open_original
+
+    sessions = _open_copy(order)
+    findings = _try(order, sessions or [open_original(order.graph, count) for count in order.threads])
+    return Report(findings=findings, is_copied=bool(sessions))
+
+
+def _open_copy(order: Order) -> list[Any]:
+    """Make the copy and open it; no sessions where there shall be none, or the runtime cannot write this graph."""
+    from naiad.backends.onnxruntime.prepared.copying import GRAPH, make_copy, open_copy
+
+    if order.made is None:
+        return []
+    try:
+        make_copy(order.graph, order.made)
+        return [open_copy(order.made / GRAPH, count) for count in order.threads]
+    except (LoadFailed, OSError, ValueError) as error:
+        sys.stderr.write(f"no copy of {order.graph}: {error}\n")
+        return []
+
+
+def _try(order: Order, sessions: list[Any]) -> Findings:
+    if order.spec is None:
+        from naiad.backends.onnxruntime.trial.feeds import run_by_shapes
+
+        run_by_shapes(sessions)
+        return Findings()
+    if order.spec.layout == "packed":
+        from naiad.backends.onnxruntime.trial.feeds import run_packed
+
+        run_packed(sessions, order.spec)
+        return Findings()
+    from naiad.backends.onnxruntime.trial.probe import run_padded
+
+    return Findings(run_padded(order.graph, sessions, order.spec, order.constants))
+
+
+def die_with(parent: int) -> None:
+    """End when the one who waits ends, and be the first to go when memory is short."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The first runs of an exported encoder, and whether a text's answer depends on what shares its run.
+
+Rows of a graph need not be independent: dynamic int8 with one scale for a whole tensor, statistics over the batch, a
+mask that does not reach everywhere. Compared are runs of the same shape, a text among copies of itself and among
+strangers, because then an independent graph computes the very same numbers; runs of different shapes round differently,
+and how much so is measured first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from naiad.backends.onnxruntime.exported.ports import Ports
+from naiad.backends.onnxruntime.exported.rectangle import Rectangle
+from naiad.backends.onnxruntime.exported.running import Runner
+from naiad.backends.onnxruntime.prepared.extents import read_operators
+from naiad.backends.onnxruntime.trial.feeds import FEW_IDS, LONGEST, make_sequences
+from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.errors import LoadFailed
+from naiad.core.tensor import Array
+
+BY_TENSOR = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
+"""Operators with one scale for everything that runs together."""
+
+SIZES = ((2, 5), (6, 19), (3, 40))
+"""(texts, tokens) of the runs that are compared."""
+
+SAME = 1e-5
+"""Runs of the same shape: how far apart, by the largest value, two answers of an independent graph may be; they are
+equal."""
+
+LIKE = 1e-4
+"""The same for runs of different shapes, at least; more where rounding shows to be coarser."""
+
+COARSE = 20
+"""Times what another number of rows makes, for what another padding may make."""
+
+WIDE = 10_000
+"""An output that wide is over a vocabulary, and long texts cost much memory."""
+
+Run = Callable[[Sequence[TokenSequence], int], list[Array]]
+"""Sequences and the length to pad to (0 = their longest) → the graph's outputs."""
+
+
+def run_padded(graph: Path, sessions: Sequence[Any], spec: EncoderSpec, constants: Mapping[str, float]) -> str:
+    """Run one text, several and a long one; gives how rows depend on each other, or nothing.
+
+    Raises LoadFailed where one text alone cannot be run.
+    """
+    ports = Ports.of(sessions[0], graph, constants)
+    longest = min(spec.max_tokens, LONGEST)
+    if any(dims and isinstance(dims[-1], int) and dims[-1] >= WIDE for dims in ports.outputs.values()):
+        longest = min(longest, LONGEST // 8)
+    for session in sessions:
+        run = _runner(session, spec, ports)
+        for length in (1, min(7, longest)):
+            try:
+                run(make_sequences((length,), spec), 0)
+            except Exception as error:  # onnxruntime's exceptions have no common base
+                raise LoadFailed(f"{graph}: its first run failed: {error}", path=str(graph)) from error
+        _attempt(run, make_sequences([min(length, longest) for length in (5, 1, 23, 2)], spec))
+    _attempt(run, make_sequences((longest,), spec))  # config.json may promise more than the graph has
+    return _structural(graph) or find_dependence(_runner(sessions[0], spec, ports), spec, longest, ports.fixed_tokens)
+
+
+def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int = 0) -> str:
+    """How a text's answer depends on its company, as the end of a sentence; nothing where it does not."""
+    for seed, (texts, tokens) in enumerate(SIZES):
+        length = min(tokens, longest)
+        item = make_sequences((length,), spec, seed=seed)[0]
+        among_itself = _attempt(run, [item] * texts)
+        among_others = _attempt(run, [item, *_strangers(texts - 1, length, spec, seed)])
+        if among_itself is None or among_others is None:
+            return "the graph fails on several texts at once"
+        if _differs(among_itself, among_others, texts, SAME):
+            return "a text's answer changes with the texts that share its run"
+        if fixed_tokens:
+            continue
+        alone = run([item], 0)
+        rounding = _distance(alone, among_itself, texts)
+        padded = _attempt(run, [item], length + tokens)  # which may be too long for the graph
+        if padded is not None and _differs(alone, padded, 1, max(LIKE, COARSE * rounding)):
+            return "a text's answer changes with the padding behind it"
+    return ""
+
+
+def _attempt(run: Run, items: Sequence[TokenSequence], tokens: int = 0) -> list[Array] | None:
+    with suppress(Exception):  # onnxruntime's exceptions have no common base
+        return run(items, tokens)
+    return None
+
+
+def _structural(graph: Path) -> str:
+    with suppress(OSError, ValueError):
+        found = sorted(read_operators(graph) & BY_TENSOR)
+        if found:
+            return f"the graph rounds everything that runs together by one scale ({', '.join(found)})"
+    return ""
+
+
+def _runner(session: Any, spec: EncoderSpec, ports: Ports) -> Run:
+    runner = Runner(session)
+    names = [node.name for node in session.get_outputs() if "float" in node.type]
+
+    def run(items: Sequence[TokenSequence], tokens: int) -> list[Array]:
+        feeds = Rectangle(items, spec, ports.fixed_tokens or tokens).feeds(ports)
+        return list(runner.run(names, feeds).values())
+
+    return run
+
+
+def _strangers(count: int, length: int, spec: EncoderSpec, seed: int) -> list[TokenSequence]:
+    """Other texts: random ones, one token over and over, short ones."""
+    ids = spec.vocabulary or FEW_IDS
+    others = make_sequences([length if number % 3 != 2 else 1 for number in range(count)], spec, seed=1000 + seed)
+    for number, other in enumerate(others):
+        if number % 3 == 1:
+            other.input_ids = np.full(length, (ids - 1) if number % 2 else 0)
+    return others
+
+
+def _differs(one: Sequence[Array], other: Sequence[Array], texts: int, tolerance: float) -> bool:
+    return not _distance(one, other, texts) <= tolerance
+
+
+def _distance(one: Sequence[Array], other: Sequence[Array], texts: int) -> float:
+    """The largest difference of the first rows over all outputs, by the largest value of each; inf where one is NaN."""
+    worst = 0.0
+    for left, right in zip(one, other, strict=True):
+        if left.ndim < 2 or right.ndim != left.ndim or len(right) not in (1, texts):
+            continue
+        small, large = sorted((left[0], right[0]), key=lambda array: array.size)
+        cut = large[tuple(slice(size) for size in small.shape)]
+        if not np.array_equal(np.isfinite(small), np.isfinite(cut)):
+            return float("inf")
+        difference = np.abs(np.nan_to_num(small) - np.nan_to_num(cut)).max(initial=0)
+        worst = max(worst, float(difference) / max(float(np.abs(np.nan_to_num(small)).max(initial=0)), 1e-12))
+    return worst
