@@ -35,7 +35,7 @@ def make_model(kind: Any, config: Any, *, spread: float = 0.2) -> Any:
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             scale = spread if parameter.dim() > 1 else 0.3
-            centre = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+            centre = 1.0 if "norm" in "".join(name.lower().split(".")[-2:-1]) and name.endswith("weight") else 0.0
             parameter.copy_(centre + scale * torch.randn_like(parameter))
     return model.eval()
 

@@ -196,7 +196,7 @@ def test_what_the_builder_knows() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"model_type": "xlnet"}, Unsupported, "'xlnet'.*known: bert, roberta.*optimum-cli"),
+        ({"model_type": "xlnet"}, Unsupported, "'xlnet'.*known: bert, roberta.*naiad convert"),
         ({"model_type": None}, Unsupported, "None"),
         ({"position_embedding_type": "relative_key"}, Unsupported, "position_embedding_type='relative_key'"),
         ({"is_decoder": True}, Unsupported, "is_decoder"),

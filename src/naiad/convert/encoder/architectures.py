@@ -8,18 +8,22 @@ from typing import Any
 from naiad.convert.encoder.families.alibi import JINA_BERT
 from naiad.convert.encoder.families.architecture import Architecture
 from naiad.convert.encoder.families.bart import BART, MBART
-from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA
+from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA, ERNIE, REMBERT
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.modern import MODERNBERT
-from naiad.convert.encoder.families.roberta import MPNET, ROBERTA
-from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH
+from naiad.convert.encoder.families.pre_norm import MEGATRON_BERT, ROBERTA_PRELAYERNORM, XLM_ROBERTA_XL
+from naiad.convert.encoder.families.roberta import DATA2VEC, MPNET, ROBERTA, XLM_ROBERTA
+from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH, ROFORMER
 from naiad.convert.encoder.families.t5 import MT5, T5
 from naiad.core.errors import Unsupported
+
+EXPORT = "convert it with `naiad convert MODEL FOLDER` (torch needed: pip install 'naiad[torch]') and serve that folder"
+"""The way out for models, or parts of them, that we do not compute ourselves."""
 
 ARCHITECTURES: dict[str, Architecture] = {
     "bert": BERT,
     "roberta": ROBERTA,
-    "xlm-roberta": ROBERTA,
+    "xlm-roberta": XLM_ROBERTA,
     "camembert": ROBERTA,
     "distilbert": DISTILBERT,
     "mpnet": MPNET,
@@ -36,6 +40,13 @@ ARCHITECTURES: dict[str, Architecture] = {
     "new": NEW,
     "gte": GTE,
     "jina_embeddings_v3": JINA_V3,
+    "roformer": ROFORMER,
+    "rembert": REMBERT,
+    "ernie": ERNIE,
+    "data2vec-text": DATA2VEC,
+    "xlm-roberta-xl": XLM_ROBERTA_XL,
+    "roberta-prelayernorm": ROBERTA_PRELAYERNORM,
+    "megatron-bert": MEGATRON_BERT,
 }
 
 
@@ -66,8 +77,7 @@ def find_architecture(config: Mapping[str, Any]) -> Architecture:
     if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise Unsupported(
             f"the architecture {kind!r} (model_type of config.json) cannot be converted by Naiad itself; "
-            f"known: {', '.join(ARCHITECTURES)}. Export it with `optimum-cli export onnx --model MODEL FOLDER` "
-            "(pip install optimum-onnx, in an environment of its own) and serve that folder",
+            f"known: {', '.join(ARCHITECTURES)}; {EXPORT}",
             model_type=kind,
         )
     is_variant, variant = _VARIANTS.get(kind, (lambda _: False, ARCHITECTURES[kind]))

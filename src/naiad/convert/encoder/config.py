@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.convert.encoder.architectures import find_architecture
+from naiad.convert.encoder.architectures import EXPORT, find_architecture
 from naiad.convert.encoder.families.architecture import ACTIVATIONS, DEFAULTS
 from naiad.core.errors import InvalidConfiguration, Unsupported
 
@@ -47,7 +47,8 @@ class Config:
         key, value = self.entry(name)
         if not isinstance(value, str) or value not in known:
             raise Unsupported(
-                f"config.json: {key}={value!r} is not converted by Naiad itself; known: {', '.join(known)}", option=key
+                f"config.json: {key}={value!r} is not converted by Naiad itself; known: {', '.join(known)}; {EXPORT}",
+                option=key,
             )
         return known[value]
 
@@ -68,8 +69,7 @@ class Config:
         for option, values in harmless.items():
             if self.content.get(option) not in values:
                 raise Unsupported(
-                    f"config.json: {option}={self.content[option]!r} is not converted by Naiad itself; export the "
-                    "model with optimum-cli to ONNX and serve that folder",
+                    f"config.json: {option}={self.content[option]!r} is not converted by Naiad itself; {EXPORT}",
                     option=option,
                 )
 

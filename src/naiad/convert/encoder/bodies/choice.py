@@ -9,7 +9,7 @@ from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
 from naiad.convert.encoder.bodies.modern import ModernBody
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
-from naiad.convert.encoder.bodies.rotary_post_norm import NomicBody, RotaryPostNormBody
+from naiad.convert.encoder.bodies.rotary_post_norm import NomicBody, RoFormerBody, RotaryPostNormBody
 from naiad.convert.encoder.bodies.t5 import T5Body
 
 BODIES: dict[str, type[Body]] = {
@@ -22,6 +22,7 @@ BODIES: dict[str, type[Body]] = {
     "t5": T5Body,
     "modern": ModernBody,
     "rotary-post-norm": RotaryPostNormBody,
+    "roformer": RoFormerBody,
     "nomic": NomicBody,
     "alibi": AlibiBody,
 }

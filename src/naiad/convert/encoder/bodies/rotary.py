@@ -7,12 +7,13 @@ angle 0, and the graph is one and the same. Scores do not depend on the order of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from naiad.convert.encoder.architectures import EXPORT
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.bodies.dense import Product, join
 from naiad.convert.encoder.config import Config
@@ -54,7 +55,7 @@ def read_rope(config: Config, section: str = "") -> Rope:
     if kind not in KINDS:
         raise Unsupported(
             f"config.json: rotary positions of the kind {kind!r} are not converted by Naiad itself; "
-            f"known: {', '.join(KINDS)}",
+            f"known: {', '.join(KINDS)}; {EXPORT}",
             option="rope_type",
         )
     theta = f"{section}_theta" if section else "rope_theta"
@@ -88,6 +89,8 @@ class Rotary:
         """Raises InvalidConfiguration for heads that cannot be cut into pairs."""
         self._body = body
         self._rope = rope
+        self.tables: tuple[Array, Array] | None = None
+        """Cosine and sine, (positions, head size / 2), where a checkpoint brings them; else they are computed."""
         size = body.sizes.head_size
         self._turned = int(size * rope.fraction)
         if size % 2 or self._turned % 2 or self._turned > size:
@@ -122,13 +125,13 @@ class Rotary:
             return graph.once(f"{rope} cos", lambda: graph.op("Cos", angle)), graph.once(
                 f"{rope} sin", lambda: graph.op("Sin", angle)
             )
-        return self._look_up("cos", np.cos, inputs), self._look_up("sin", np.sin, inputs)
+        return self._look_up("cos", inputs), self._look_up("sin", inputs)
 
-    def _look_up(self, name: str, function: Callable[[Array], Array], inputs: Inputs) -> str:
+    def _look_up(self, name: str, inputs: Inputs) -> str:
         graph = self._body.graph
 
         def make() -> str:
-            table = graph.weight(f"rotary.{self._rope.theta:g}.{name}", lambda: function(self._table()))
+            table = graph.weight(f"rotary.{self._rope.theta:g}.{name}", lambda: self._table(name))
             return graph.op("Unsqueeze", graph.op("Gather", table, inputs.positions), graph.ints(1))
 
         return graph.once(f"{self._rope} {name}", make)
@@ -155,8 +158,10 @@ class Rotary:
     def _exponents(self) -> Array:
         return np.arange(0, self._turned, 2, dtype=np.float32) / np.float32(self._turned)
 
-    def _table(self) -> Array:
-        """Angle of every position and pair, float32 as transformers computes it."""
+    def _table(self, name: str) -> Array:
+        """Cosine or sine of every position and pair; angles are float32, as transformers computes them."""
+        if self.tables is not None:
+            return self.tables[name == "sin"]
         sizes, rope = self._body.sizes, self._rope
         base = np.float32(rope.theta)
         scale = np.float32(1)
@@ -168,7 +173,8 @@ class Rotary:
         speeds = np.float32(1) / base ** self._exponents() / scale
         still = np.zeros((sizes.head_size - self._turned) // 2, np.float32)
         positions = np.arange(sizes.positions, dtype=np.float32)
-        table: Array = positions[:, None] * np.concatenate([speeds, still])
+        angles = positions[:, None] * np.concatenate([speeds, still])
+        table: Array = np.cos(angles) if name == "cos" else np.sin(angles)
         return table
 
     def _ordered(self, product: Product) -> Product:

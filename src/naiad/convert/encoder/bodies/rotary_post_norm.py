@@ -1,10 +1,12 @@
-"""Post-norm transformers with rotary positions: NomicBERT, GTE, Jina embeddings v3."""
+"""Post-norm transformers with rotary positions: RoFormer, NomicBERT, GTE, Jina embeddings v3."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
+
+import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
@@ -35,6 +37,24 @@ class RotaryPostNormBody(PostNormBody):
         """See PostNormBody."""
         bias = self.attention_bias(inputs)
         return lambda x, prefix: self._rotary.attend(x, self.attention_products(prefix), bias, inputs)
+
+
+class RoFormerBody(RotaryPostNormBody):
+    """RoFormer: neighbours are pairs, and a checkpoint brings the table of sines and cosines."""
+
+    def __init__(self, *parts: *BodyParts) -> None:
+        """See Body."""
+        super().__init__(*parts)
+        table = "encoder.embed_positions"
+        if self.has(table):
+            sin, cos = np.split(
+                self.weights.body(f"{table}.weight", self.sizes.positions, self.sizes.head_size), 2, axis=1
+            )
+            self._rotary.tables = (cos, sin)
+
+    def rope(self) -> Rope:
+        """See RotaryPostNormBody."""
+        return replace(super().rope(), interleaved=True)
 
 
 class NomicBody(RotaryPostNormBody):

@@ -54,6 +54,7 @@ class Classifier:
     dense: str
     projection: str
     activation: str = "tanh"
+    """Empty: the body's own."""
     in_body: bool = False
     """The dense module belongs to the body (BERT's pooler) and carries its prefix."""
     norm: str = ""
@@ -78,6 +79,8 @@ class LanguageHead:
     bias: bool = True
     """Whether the dense module has one."""
     decoder_bias: bool = True
+    width: str = ""
+    """Our name of the size between dense and vocabulary; empty: the embeddings'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +160,6 @@ DEFAULTS: dict[str, Any] = {
     "ffn_in_bias": True,
     "ffn_out_bias": True,
     "norm_bias": True,
+    "use_task_id": False,
 }
 """What config.json means where it leaves something out and the family has no default of its own: BERT's."""

@@ -1,6 +1,8 @@
-"""BERT and what was made of it: DistilBERT, ELECTRA, ALBERT."""
+"""BERT and what was made of it: ERNIE, DistilBERT, ELECTRA, ALBERT, RemBERT."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from naiad.convert.encoder.families.architecture import Architecture, Classifier, LanguageHead, LayerNames
 
@@ -15,6 +17,8 @@ BERT = Architecture(
         activation="",
     ),
 )
+
+ERNIE = replace(BERT, base="ernie", defaults={"task_type_vocab_size": 3})
 
 DISTILBERT = Architecture(
     base="distilbert",
@@ -95,5 +99,29 @@ ALBERT = Architecture(
         "num_attention_heads": 64,
         "intermediate_size": 16384,
         "hidden_act": "gelu_new",
+    },
+)
+
+REMBERT = Architecture(
+    base="rembert",
+    classifier=Classifier("pooler.dense", "classifier", in_body=True),
+    language=LanguageHead(
+        "cls.predictions.dense",
+        "cls.predictions.LayerNorm",
+        "cls.predictions.decoder.weight",
+        ("cls.predictions.decoder.bias",),
+        activation="",
+        width="output_embedding_size",
+    ),
+    embedding_projection="encoder.embedding_hidden_mapping_in",
+    spelling={"embedding_size": "input_embedding_size"},
+    defaults={
+        "vocab_size": 250300,
+        "hidden_size": 1152,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 18,
+        "embedding_size": 256,
+        "output_embedding_size": 1664,
+        "intermediate_size": 4608,
     },
 )

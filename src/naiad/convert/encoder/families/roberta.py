@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from naiad.convert.encoder.families.architecture import Architecture, Classifier, LanguageHead, LayerNames
 
 ROBERTA_LANGUAGE = LanguageHead(
@@ -15,6 +17,23 @@ ROBERTA = Architecture(
     padding_index=-1,
     defaults={"pad_token_id": 1},
 )
+
+XLM_ROBERTA = replace(
+    ROBERTA,
+    names=LayerNames(packed="mixer.Wqkv"),
+    respelled={
+        "emb_ln.": "embeddings.LayerNorm.",
+        "encoder.layers.": "encoder.layer.",
+        ".mixer.out_proj.": ".attention.output.dense.",
+        ".norm1.": ".attention.output.LayerNorm.",
+        ".mlp.fc1.": ".intermediate.dense.",
+        ".mlp.fc2.": ".output.dense.",
+        ".norm2.": ".output.LayerNorm.",
+    },
+)
+"""Respelled: Jina's code for flash attention, in whose words jina-reranker-v2 is published."""
+
+DATA2VEC = replace(ROBERTA, base="data2vec_text")
 
 MPNET = Architecture(
     base="mpnet",

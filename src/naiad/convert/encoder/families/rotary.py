@@ -1,4 +1,4 @@
-"""Post-norm families with rotary positions: NomicBERT, GTE (model types `new` and `gte`), Jina embeddings v3.
+"""Post-norm families with rotary positions: RoFormer, NomicBERT, GTE (model types `new` and `gte`), Jina embeddings v3.
 
 Weights are called as transformers calls them; `respelled` has the words of the models' own code.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from naiad.convert.encoder.families.architecture import Architecture, Classifier, LanguageHead, LayerNames
+from naiad.convert.encoder.families.bert import BERT
 
 _NAMES = LayerNames(
     query="self_attn.q_proj",
@@ -178,4 +179,20 @@ JINA_V3 = Architecture(
         "rope_theta": 20_000.0,
     },
     respelled=_FLASH,
+)
+
+ROFORMER = replace(
+    BERT,
+    base="roformer",
+    body="roformer",
+    classifier=Classifier("classifier.dense", "classifier.out_proj", activation=""),
+    embedding_projection="embeddings_project",
+    spelling={"embedding_size": ("embedding_size", "hidden_size")},
+    defaults={
+        "vocab_size": 50000,
+        "embedding_size": 768,
+        "max_position_embeddings": 1536,
+        "rope_theta": 10_000.0,
+    },
+    harmless={"rotary_value": (None, False)},
 )

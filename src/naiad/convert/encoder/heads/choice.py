@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.encoder.architectures import ARCHITECTURES
+from naiad.convert.encoder.architectures import ARCHITECTURES, EXPORT
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.classification import sequence_classification
 from naiad.convert.encoder.heads.embedding import embedding
@@ -56,7 +56,7 @@ def infer_head(config: Mapping[str, Any], folder: Path) -> str:
             return head
     raise Unsupported(
         f"config.json: {classes[0]} has a head that Naiad does not convert; known heads: {', '.join(HEADS)}. "
-        "Set one of these, or export the model with optimum-cli to ONNX and serve that folder",
+        f"Set one of these, or {EXPORT}",
         architectures=list(classes),
     )
 
@@ -68,7 +68,7 @@ def add_head(body: Body, head: str, folder: Path, config: Mapping[str, Any]) -> 
     if body.family.heads and head not in body.family.heads:
         raise Unsupported(
             f"{config.get('model_type')} is not converted for {head} by Naiad itself, only for "
-            f"{', '.join(body.family.heads)}; export the model with optimum-cli to ONNX and serve that folder",
+            f"{', '.join(body.family.heads)}; {EXPORT}",
             head=head,
         )
     inputs = body.declare_inputs(rows=head == "masked-lm")

@@ -15,11 +15,11 @@ from naiad.core.encoder import EncoderOutput
 def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
     """`logits` for each row asked for."""
     graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.language
-    width = sizes.embedding
+    width = body.config.integer(language.width) if language.width else sizes.embedding
     chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
     x = body.exact_dense(chosen, language.dense, width, sizes.hidden, bias=language.bias)
     x = body.activation(x, language.activation or sizes.activation)
-    terms = [body.norm(x, language.norm, width), _vocabulary(body)]
+    terms = [body.norm(x, language.norm, width), _vocabulary(body, width)]
     if language.decoder_bias:
         bias = next((name for name in language.biases if weights.find(name)), language.biases[0])
         terms.append(graph.weight("vocabulary.bias", lambda: weights.get(bias, sizes.vocabulary)))
@@ -28,11 +28,11 @@ def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, A
     return (EncoderOutput("logits", "row", sizes.vocabulary),)
 
 
-def _vocabulary(body: Body) -> str:
+def _vocabulary(body: Body, width: int) -> str:
     """The decoder's matrix; tied to the word embeddings where the checkpoint has none, or the same."""
-    name, shape = body.language.decoder, (body.sizes.vocabulary, body.sizes.embedding)
+    name, shape = body.language.decoder, (body.sizes.vocabulary, width)
     if body.weights.find(name) is not None:
         own = body.weights.get(name, *shape)
-        if not np.array_equal(own, body.weights.body(body.family.words, *shape)):
+        if width != body.sizes.embedding or not np.array_equal(own, body.weights.body(body.family.words, *shape)):
             return body.graph.weight(name, lambda: own)
     return body.table(body.family.words, body.sizes.vocabulary)

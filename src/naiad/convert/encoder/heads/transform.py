@@ -10,5 +10,5 @@ def transform(body: Body, x: str) -> str:
     hidden, classifier = body.sizes.hidden, body.classifier
     dense = (body.weights.prefix if classifier.in_body else "") + classifier.dense
     x = body.exact_dense(x, dense, hidden, hidden, bias=classifier.bias)
-    x = body.activation(x, classifier.activation)
+    x = body.activation(x, classifier.activation or body.sizes.activation)
     return body.norm(x, classifier.norm, hidden) if classifier.norm else x
