@@ -23,6 +23,11 @@ CHECKPOINT = {"config.json": b"{}", "tokenizer.json": b"{}"}
         (["config.json", "tokenizer.json", "onnx/model.onnx"], LayoutKind.ONNX_CHECKPOINT),
         (["config.json", "tokenizer.json", "model.onnx"], LayoutKind.ONNX_CHECKPOINT),
         (["modules.json", "0_T/config.json", "0_T/vocab.txt", "0_T/model.safetensors"], LayoutKind.CHECKPOINT),
+        (
+            ["modules.json", "0_StaticEmbedding/tokenizer.json", "0_StaticEmbedding/model.safetensors"],
+            LayoutKind.CHECKPOINT,
+        ),
+        (["modules.json", "tokenizer.json", "model.safetensors"], LayoutKind.CHECKPOINT),
         (["config.pbtxt", "1/model.onnx"], LayoutKind.TRITON_MODEL),
         (["config.pbtxt"], LayoutKind.TRITON_MODEL),
         (["1/model.onnx"], LayoutKind.TRITON_MODEL),

@@ -23,7 +23,13 @@ GRAPH = "model.onnx"
 DATA = "model.onnx.data"
 SPEC = "encoder.json"
 
-_SMALL_FILES = ("config.json", "modules.json", "model.safetensors.index.json")
+_SMALL_FILES = (
+    "config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "router_config.json",
+    "model.safetensors.index.json",
+)
 """Hashed by content; weights by name, size and time, or by the blob that a Hub cache links to."""
 
 

@@ -13,9 +13,10 @@ from typing import Any
 from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES, find_architecture, known_architectures
 from naiad.convert.encoder.sentence import read_json
+from naiad.convert.encoder.static import build_static
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository.modules import body_folder
+from naiad.repository.modules import MODEL2VEC, body_folder, table_writer
 
 __all__ = [
     "BUILDER_VERSION",
@@ -34,7 +35,7 @@ QUANTIZATIONS = ("none", "int8")
 
 def builder_knows(config: Mapping[str, Any]) -> bool:
     """Whether a config.json's content names an architecture that is converted without torch."""
-    return config.get("model_type") in ARCHITECTURES
+    return config.get("model_type") in (*ARCHITECTURES, MODEL2VEC)
 
 
 def convert_checkpoint(
@@ -49,6 +50,8 @@ def convert_checkpoint(
     """
     if quantize not in QUANTIZATIONS:
         raise InvalidConfiguration(f"quantize={quantize!r} is not known; known: {', '.join(QUANTIZATIONS)}")
+    if table_writer(folder):
+        return _convert_static(folder, head, quantize, cache_dir)
     config = read_json(body_folder(folder) / "config.json")
     find_architecture(config)
     if head is None:
@@ -57,6 +60,14 @@ def convert_checkpoint(
         head = infer_head(config, folder)
     entry = find_entry(folder, kind=f"{head}-{_precision(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)
     return entry.read() or entry.fill(lambda made: _build(folder, head, quantize, made))
+
+
+def _convert_static(folder: Path, head: str | None, quantize: str, cache_dir: Path | None) -> Converted:
+    if head not in (None, "embedding") or quantize != "none":
+        wrong = f"quantize: {quantize}" if quantize != "none" else f"the head '{head}'"
+        raise InvalidConfiguration(f"{folder} is a table of static embeddings, without layers: {wrong} is not for it")
+    entry = find_entry(folder, kind="static-float32", version=BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: build_static(folder, made / GRAPH))
 
 
 def _precision(quantize: str) -> str:

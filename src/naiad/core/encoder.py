@@ -12,6 +12,9 @@ import numpy as np
 
 from naiad.core.tensor import Array
 
+STATIC = "static"
+"""Architecture of an encoder that is a table of embeddings: without special tokens; its last row is no token's."""
+
 
 @dataclass(slots=True)
 class TokenSequence:

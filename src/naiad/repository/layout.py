@@ -129,10 +129,18 @@ def _hub_cache_of(folder: Path) -> Iterable[Path]:
 
 
 def checkpoint_body(folder: Path) -> Path | None:
-    """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's."""
+    """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's.
+
+    A table of static embeddings has none there; its weights tell the place.
+    """
     if (folder / "config.json").is_file():
         return folder
-    bodies = sorted(folder.glob("0_*/config.json")) if (folder / "modules.json").is_file() else []
+    if not (folder / "modules.json").is_file():
+        return None
+    bodies = sorted(folder.glob("0_*/config.json")) or [
+        *folder.glob("model.safetensors"),
+        *sorted(folder.glob("0_*/model.safetensors")),
+    ]
     return bodies[0].parent if bodies else None
 
 

@@ -18,6 +18,9 @@ MODULES = "modules.json"
 
 LIBRARY = "sentence_transformers."
 
+MODEL2VEC = "model2vec"
+"""A library of static embeddings, and its model_type in config.json."""
+
 SAME_BY_ANOTHER_NAME = {"pylate.models.Dense.Dense": "Dense", "pylate.models.Dense": "Dense"}
 """Classes of other libraries that compute what one of sentence-transformers does."""
 
@@ -75,3 +78,21 @@ def body_folder(folder: Path) -> Path:
         return folder
     modules = read_modules(folder)
     return modules[0].folder if modules else folder
+
+
+def table_writer(folder: Path) -> str:
+    """Whose table of static embeddings a folder holds: `sentence-transformers`, `model2vec`, or empty for no table.
+
+    model2vec describes its table in a config.json, sentence-transformers does not. Raises LoadFailed for files that
+    cannot be read.
+    """
+    modules = read_modules(folder)
+    path = body_folder(folder) / "config.json"
+    if modules:
+        kind = MODEL2VEC if path.is_file() else "sentence-transformers"
+        return kind if modules[0].kind == "StaticEmbedding" else ""
+    try:
+        config = json.loads(path.read_bytes()) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:
+        raise LoadFailed(f"{path}: cannot be read as JSON: {error}", path=str(path)) from error
+    return MODEL2VEC if isinstance(config, dict) and config.get("model_type") == MODEL2VEC else ""

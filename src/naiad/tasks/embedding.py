@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import STATIC, EncoderResult, TokenSequence
 from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -32,6 +32,7 @@ from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts, prompt_tokens
 from naiad.tasks.response import check_names, respond
+from naiad.tasks.static import StaticTokens
 from naiad.tasks.text.strings import read_texts
 
 WANTED = ("embedding",)
@@ -44,9 +45,12 @@ class EmbeddingTask:
     """Texts to vectors."""
 
     def __init__(self, parts: TaskParts) -> None:
-        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for bad prompts."""
+        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for bad files."""
         self.name = parts.name
         self._tokenizer = parts.tokenizer
+        self._encode = parts.tokenizer.encode
+        if parts.spec.architecture == STATIC:
+            self._encode = StaticTokens(parts.checkpoint, parts.tokenizer, parts.spec).encode
         self._prompts = Prompts(parts.checkpoint)
         self._excludes_prompt = parts.spec.excludes_prompt
         truncate_dim = _truncate_dim(parts.checkpoint)
@@ -64,7 +68,7 @@ class EmbeddingTask:
         texts = read_texts(request, "text")
         if prompt:
             texts = [prompt + text for text in texts]
-        rows, cut = self._tokenizer.encode(texts)
+        rows, cut = self._encode(texts)
         skipped = prompt_tokens(self._tokenizer, prompt) if prompt and self._excludes_prompt else 0
         sequences = [TokenSequence(ids, WANTED, prompt_tokens=skipped) for ids in rows]
         return Preparation(sequences, parameters, cut)

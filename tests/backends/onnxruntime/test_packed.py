@@ -27,7 +27,7 @@ def encoder(tmp_path: Path) -> PackedEncoder:
 
 def feeds(*items: TokenSequence, offset: int = 0) -> dict[str, list[int]]:
     pack = Pack(items, packed_spec(position_offset=offset))
-    return {name: array.tolist() for name, array in pack.feeds(frozenset({"type_ids", "rows"})).items()}
+    return {name: array.tolist() for name, array in pack.feeds(frozenset({"type_ids", "rows", "positions"})).items()}
 
 
 def test_what_a_pack_feeds() -> None:

@@ -92,6 +92,14 @@ def test_what_else_is_taken_and_what_is_not() -> None:
     )
 
 
+@pytest.mark.parametrize("body", ["", "0_StaticEmbedding/"])
+def test_static_embeddings_need_no_config(body: str) -> None:
+    table = [f"{body}model.safetensors", f"{body}tokenizer.json"]
+    around = ["config_sentence_transformers.json", "modules.json"]
+    files = [*table, *around, "README.md", f"{body}pytorch_model.bin", "onnx/model.onnx"]
+    assert choose(files).files == tuple(sorted([*table, *around, "README.md"]))
+
+
 def test_a_slow_tokenizer_is_taken_where_there_is_no_other() -> None:
     files = ["config.json", "vocab.txt", "model.safetensors"]
     assert choose(files).files == ("config.json", "model.safetensors", "vocab.txt")

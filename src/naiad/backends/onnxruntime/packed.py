@@ -119,9 +119,10 @@ class Pack:
         feeds = {
             "input_ids": ids,
             "segments": segments,
-            "positions": self._positions(ids, segments),
             "starts": self.starts,
         }
+        if "positions" in names:
+            feeds["positions"] = self._positions(ids, segments)
         if "type_ids" in names:
             feeds["type_ids"] = self._type_ids()
         if "rows" in names:

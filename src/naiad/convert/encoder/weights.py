@@ -114,6 +114,16 @@ class Weights:
             )
         return array
 
+    def stored(self, name: str) -> Array:
+        """A weight by its full name in the type that it is stored in. Raises LoadFailed by name."""
+        found = self.find(name)
+        if found is None:
+            raise LoadFailed(f"{self._files[0]}: the weight {name} is missing", weight=name)
+        handle, stored = self._where[found]
+        if handle.get_slice(stored).get_dtype() == "BF16":
+            return self._read(found)
+        return np.asarray(handle.get_tensor(stored))
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a weight by its full name. Raises LoadFailed by name."""
         found = self.find(name)

@@ -38,13 +38,18 @@ _SLOW_TOKENIZERS = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "se
 _OTHERS = (
     "config.json",
     "modules.json",
-    "sentence_bert_config.json",
+    *(
+        f"sentence_{kind}_config.json"
+        for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+    ),
     "config_sentence_transformers.json",
+    "router_config.json",
+    "artifact.metadata",
     "preprocessor_config.json",
     "processor_config.json",
     "README.md",
 )
-_MODULE_FILE = re.compile(r"\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
+_MODULE_FILE = re.compile(r"([a-z]+_)?\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
 _VARIANT = re.compile(
     r"(fp16|bf16|float16|int8|uint8|quant|q4|q8|bnb4|int4|avx|arm64|_O[1-4]\b|qint|quint)", re.IGNORECASE
 )
@@ -88,7 +93,7 @@ def choose_files(
         return _triton(kept, selection)
     if "config.json" not in kept and (body := _old_body(kept)):
         return _below(body, kept, read_json, builder_knows, selection)
-    if "config.json" not in kept:
+    if "config.json" not in kept and not _holds_table(kept):
         raise InvalidConfiguration(_nothing_there(listed, kept))
     weights = _weights(listed, kept, read_json, builder_knows, selection)
     base = [path for path in kept if path in (*_TOKENIZERS, *_OTHERS) or _MODULE_FILE.fullmatch(path)]
@@ -98,9 +103,22 @@ def choose_files(
 
 
 def _old_body(kept: list[str]) -> str:
-    """Older sentence-transformers keep the checkpoint itself in a folder, beside modules.json."""
-    bodies = [path for path in kept if re.fullmatch(r"0_[A-Za-z]+/config\.json", path)]
-    return bodies[0].removesuffix("config.json") if "modules.json" in kept and bodies else ""
+    """Older sentence-transformers keep the checkpoint itself in a folder, beside modules.json.
+
+    That of a table of static embeddings has no config.json.
+    """
+    if "modules.json" not in kept or _holds_table(kept):
+        return ""
+    for name in (r"config\.json", r"model\.safetensors"):
+        for path in kept:
+            if re.fullmatch(rf"0_[A-Za-z]+/{name}", path):
+                return path.rpartition("/")[0] + "/"
+    return ""
+
+
+def _holds_table(kept: list[str]) -> bool:
+    """Whether there may be static embeddings: modules.json tells, but there is no config.json to read."""
+    return {"modules.json", "model.safetensors", "tokenizer.json"} <= {*kept}
 
 
 def _below(
@@ -112,10 +130,13 @@ def _below(
 ) -> Choice:
     """The checkpoint of a folder, and the modules around it. Patterns have been applied to whole paths already."""
     inside = [path.removeprefix(body) for path in kept if path.startswith(body)]
+    if "config.json" not in inside:
+        inside.append("modules.json")
     weights = selection.weights.removeprefix(body)
     choice = choose_files(inside, lambda path: read_json(body + path), builder_knows, Selection(weights))
     around = [path for path in kept if path in _OTHERS or (_MODULE_FILE.fullmatch(path) and not path.startswith(body))]
-    return Choice(tuple(sorted([*around, *(body + path for path in choice.files)])))
+    below = (body + path for path in choice.files)
+    return Choice(tuple(sorted([*around, *(path for path in below if path in kept)])))
 
 
 def _is_hidden(path: str) -> bool:
@@ -169,7 +190,7 @@ def _weights(
         onnx = ""
     elif selection.weights == "onnx":
         has_safetensors = False
-    if has_safetensors and (not onnx or builder_knows(read_json("config.json"))):
+    if has_safetensors and (not onnx or "config.json" not in kept or builder_knows(read_json("config.json"))):
         return _safetensors(listed, kept, read_json)
     if onnx:
         return _with_external_data(onnx, kept)
