@@ -1,0 +1,121 @@
+"""Running a candidate as it will be served, one input alone or several together; what comes back is cut per input.
+
+A sample is what one input gives a model: arrays by name, without a batch axis (`input_ids` (tokens,), `pixel_values`
+(3, height, width), `input_values` (samples,)). `rows` are the token positions at which a language model's scores are
+looked at; a vocabulary is wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from naiad.backends.onnxruntime.packed import PackedEncoder
+from naiad.backends.onnxruntime.session import open_session
+from naiad.core.contracts import Batch
+from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.errors import ModelFailed, NaiadError
+from naiad.core.tensor import Array
+
+Sample = Mapping[str, Array]
+Answers = dict[str, Array]
+
+ROWS = "rows"
+MASK = "attention_mask"
+BY_TOKEN = ("input_ids", MASK, "token_type_ids", "position_ids")
+"""Inputs that are padded at the end to the longest."""
+
+BY_PLACE = ("start_logits", "end_logits")
+"""Outputs with one number for each token; those of other outputs that are by token have a width."""
+
+NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
+
+
+class Runner(Protocol):
+    """A model that answers samples."""
+
+    def run(self, samples: Sequence[Sample]) -> list[Answers]:
+        """Answers of each sample, run together. Raises ModelFailed."""
+        ...
+
+
+class PackedRunner:
+    """A graph of our own builder."""
+
+    def __init__(self, graph: Path, spec: EncoderSpec) -> None:
+        self._encoder = PackedEncoder.open(graph, spec, threads=0)
+        self._outputs = tuple(output.name for output in spec.outputs)
+        self._answers_spans = spec.head == "question-answering"
+
+    def run(self, samples: Sequence[Sample]) -> list[Answers]:
+        """See Runner."""
+        items = [
+            TokenSequence(sample["input_ids"], self._outputs, sample.get("token_type_ids"), sample.get(ROWS))
+            for sample in samples
+        ]
+        answers: list[Answers] = []
+        for result in self._encoder.execute(Batch(items)):
+            if isinstance(result, NaiadError):
+                raise result
+            answers.append(_spans(result) if self._answers_spans else dict(result))
+        return answers
+
+
+def _spans(result: Mapping[str, Array]) -> Answers:
+    """The two columns of an answer's logits, under the names that other exports give them."""
+    return {"start_logits": result["logits"][:, 0], "end_logits": result["logits"][:, 1]}
+
+
+class GraphRunner:
+    """An exported graph: samples are padded to the longest and stacked."""
+
+    def __init__(self, graph: Path, *, pad_token_id: int = 0) -> None:
+        self._session = open_session(graph, threads=0)
+        self._types = {node.name: NUMPY_TYPES[node.type] for node in self._session.get_inputs()}
+        self._outputs = [node.name for node in self._session.get_outputs()]
+        self._pad_token_id = pad_token_id
+
+    def run(self, samples: Sequence[Sample]) -> list[Answers]:
+        """See Runner."""
+        feeds = {name: self._stack(name, samples).astype(kind) for name, kind in self._types.items()}
+        try:
+            arrays = self._session.run(self._outputs, feeds)
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            shapes = ", ".join(f"{name} {list(feed.shape)}" for name, feed in feeds.items())
+            raise ModelFailed(f"ONNX Runtime failed on {shapes}: {error}") from error
+        named = dict(zip(self._outputs, arrays, strict=True))
+        return [
+            {name: cut(name, array[number], sample) for name, array in named.items()}
+            for number, sample in enumerate(samples)
+        ]
+
+    def _stack(self, name: str, samples: Sequence[Sample]) -> Array:
+        if name not in BY_TOKEN:
+            return np.stack([sample[name] for sample in samples])
+        padding = self._pad_token_id if name == "input_ids" else 0
+        filled = np.full((len(samples), _longest(samples)), padding, np.int64)
+        for row, sample in zip(filled, samples, strict=True):
+            values = np.ones(tokens(sample), np.int64) if name == MASK else sample.get(name)
+            if values is not None:
+                row[: len(values)] = values
+        return filled
+
+
+def tokens(sample: Sample) -> int:
+    """How many tokens a sample has; 0 where it is no text."""
+    return len(sample["input_ids"]) if "input_ids" in sample else 0
+
+
+def cut(name: str, array: Array, sample: Sample) -> Array:
+    """One input's part of an output: without what stands at padding, and of a language model the rows looked at."""
+    if "input_ids" not in sample or (array.ndim < 2 and name not in BY_PLACE):
+        return array
+    inside = array[: tokens(sample)]
+    return inside[sample[ROWS]] if ROWS in sample else inside
+
+
+def _longest(samples: Sequence[Sample]) -> int:
+    return max(map(tokens, samples))

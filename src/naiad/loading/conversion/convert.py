@@ -1,0 +1,124 @@
+"""From a request to a folder, to a place in the cache, or to nothing and the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from naiad import __version__
+from naiad.convert.checkpoint import BUILDER_VERSION, builder_knows
+from naiad.convert.encoder.sentence import body_folder
+from naiad.convert.encoder.weights import INDEX, SINGLE
+from naiad.convert.export.process import INSTALL, has_torch
+from naiad.convert.record import write_record
+from naiad.core.errors import GateFailed, InvalidConfiguration, Unsupported
+from naiad.loading.conversion.built import BuiltCourse
+from naiad.loading.conversion.course import Course, Outcome, Request
+from naiad.loading.conversion.exported import ExportedCourse
+from naiad.loading.conversion.folder import making, write_card
+from naiad.loading.conversion.subject import Subject
+
+
+def convert_to_folder(request: Request, out: Path, origin: str) -> Outcome:
+    """Write OUT, a checkpoint folder that can be served.
+
+    Raises GateFailed where the answers are not good enough, and other NaiadErrors where it cannot be done; then there
+    is no OUT.
+    """
+    with TemporaryDirectory(prefix="naiad-convert-") as work, making(out) as made:
+        course, outcome = run_course(request, Path(work))
+        require_pass(request.subject, outcome)
+        course.write(made)
+        write_record(made, record(request, outcome, origin))
+        write_card(made, card_section(request, outcome, origin))
+        return replace(outcome, graph=out)
+
+
+def run_course(request: Request, work: Path) -> tuple[Course, Outcome]:
+    """Build if our builder can, else export. Raises Unsupported where neither can."""
+    subject = request.subject
+    if request.from_torch or not builder_knows(subject.config) or not has_safetensors(subject):
+        course = _exporting(request, work)
+        return course, course.run()
+    built = BuiltCourse(request, work / "built")
+    _check_precision(request, built)
+    try:
+        return built, built.run()
+    except Unsupported as error:
+        if not has_torch():
+            raise Unsupported(f"{error.message} {with_torch(subject)}", **error.detail) from error
+        request.progress(f"our builder cannot: {error.message}", 0, 0)
+    exporting = _exporting(request, work / "exporting")
+    return exporting, exporting.run()
+
+
+def with_torch(subject: Subject) -> str:
+    """The way out for families that only the exporter can do."""
+    return f"With torch Naiad exports {subject.family} models by itself: {INSTALL}"
+
+
+def has_safetensors(subject: Subject) -> bool:
+    """Whether the weights are of the kind that our builder reads."""
+    body = body_folder(subject.folder)
+    return (body / SINGLE).is_file() or (body / INDEX).is_file()
+
+
+def _exporting(request: Request, work: Path) -> Course:
+    if not has_torch():
+        raise Unsupported(
+            f"{request.subject.folder}: the architecture {request.subject.family!r} is not one that Naiad builds "
+            f"itself. {with_torch(request.subject)}",
+            model_type=request.subject.family,
+        )
+    course = ExportedCourse(request, work)
+    _check_precision(request, course)
+    return course
+
+
+def _check_precision(request: Request, course: Course) -> None:
+    if request.precision not in course.precisions:
+        raise InvalidConfiguration(
+            f"--precision {request.precision} is not available for {request.subject.family}, whose graph Naiad builds "
+            f"itself; there are {', '.join(course.precisions)} (and the others with --from-torch)",
+            precision=request.precision,
+        )
+
+
+def require_pass(subject: Subject, outcome: Outcome) -> None:
+    """Raise GateFailed where the report objects."""
+    if outcome.report.passed:
+        return
+    raise GateFailed(
+        f"{subject.folder}: the converted model does not answer as {outcome.report.reference} does: "
+        f"{'; '.join(outcome.report.objections())}. Nothing was written",
+        report=outcome.report.document(),
+    )
+
+
+def record(request: Request, outcome: Outcome, origin: str) -> dict[str, Any]:
+    """What the folder says of its conversion."""
+    return {
+        "naiad": __version__,
+        "builder": BUILDER_VERSION,
+        "source": origin,
+        "task": request.subject.task,
+        "precision": request.precision,
+        "by": outcome.by,
+        **outcome.facts,
+        "gate": outcome.report.document(),
+    }
+
+
+def card_section(request: Request, outcome: Outcome, origin: str) -> dict[str, str]:
+    """What the model card says of it."""
+    gate = outcome.report
+    checked = "off: the answers were not checked" if gate.setting == "off" else f"passed against {gate.reference}"
+    return {
+        "Source": origin,
+        "Task": request.subject.task,
+        "Precision": request.precision,
+        "Accuracy gate": checked,
+        "Serve it with": "`naiad serve FOLDER`",
+    }
