@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import naiad.tasks
-from naiad.cli.main import COMMANDS
+from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
@@ -49,7 +49,7 @@ def cli_page() -> Iterator[str]:
     yield "# Command line\n"
     yield "`naiad COMMAND --help` says the same. Order of precedence: default < environment < option.\n"
     for name in COMMANDS:
-        command: click.Command = importlib.import_module(f"naiad.cli.{name}").command
+        command: click.Command = importlib.import_module(module_of(name)).command
         yield f"## naiad {name}\n"
         context = click.Context(command, info_name=f"naiad {name}")
         yield f"    {' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n"

@@ -40,8 +40,8 @@ SIDEWAYS = {("server", "loading")}
 HEAVY = {
     "onnxruntime": ("backends/onnxruntime/",),
     "onnx": ("backends/onnxruntime/", "convert/"),
-    "torch": (),
-    "transformers": (),
+    "torch": ("convert/export/",),
+    "transformers": ("convert/export/",),
     "tokenizers": ("tasks/",),
     "huggingface_hub": ("repository/", "cli/"),
     "safetensors": ("convert/", "repository/", "testing/"),
@@ -194,7 +194,7 @@ def test_the_floor_rule_can_fail(tmp_path: Path, source: str, expected: str) -> 
     [
         ("import onnxruntime", "whose home is"),
         ("import prometheus_client", "whose home is"),
-        ("try:\n    import torch\nexcept ImportError:\n    torch = None", "whose home is tests"),
+        ("try:\n    import torch\nexcept ImportError:\n    torch = None", "whose home is"),
         ("def late():\n    import yaml", "whose home is"),
         ("import onnx_thing", ""),
     ],

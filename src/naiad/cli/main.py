@@ -15,10 +15,16 @@ COMMANDS = {
     "serve": "Serve models over HTTP and gRPC.",
     "triton": "Serve Triton repositories with tritonserver's command line.",
     "pull": "Download and lock models without serving them.",
+    "convert": "Convert a checkpoint, check its answers, write a folder to serve.",
     "push": "Upload a servable folder to the Hugging Face Hub.",
     "infer": "Send one request to a running server.",
 }
 """Name and the line shown in `naiad --help`; each lives in the module of its name, imported when it is called."""
+
+
+def module_of(command: str) -> str:
+    """Return the module in which a command lives."""
+    return f"naiad.cli.{command.replace('-', '_')}"
 
 
 class LazyGroup(click.Group):
@@ -34,7 +40,7 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"naiad.cli.{cmd_name}").command
+        command: click.Command = import_module(module_of(cmd_name)).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -35,6 +35,10 @@ class Record:
         """As the manifest's `quantize`, for folders whose graph is built at load."""
         return QUANTIZE.get(self.precision, "none") if self.by == "builder" else "none"
 
+    def facts(self) -> dict[str, str]:
+        """For the model's configuration, where people look."""
+        return {"precision": self.precision, "converted_by": self.by, "accuracy_gate": self.gate}
+
 
 def read_record(folder: Path) -> Record | None:
     """The folder's record; None where it was not converted. Raises LoadFailed for one that cannot be understood."""

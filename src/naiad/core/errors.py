@@ -14,6 +14,7 @@ One tree, so that a caller can catch as widely or as narrowly as it likes:
     ├── Failed                      our fault, or the model's
     │   ├── ModelFailed             the model raised while it ran
     │   ├── LoadFailed              the model could not be loaded
+    │   │   └── GateFailed          a converted model does not answer as the original does
     │   └── DownloadFailed          the source could not be reached or gave wrong bytes
     ├── Cancelled                   the caller went away
     └── DeadlineExceeded            the caller's time is over
@@ -103,6 +104,12 @@ class LoadFailed(Failed):
     """The model could not be loaded."""
 
     code = "load-failed"
+
+
+class GateFailed(LoadFailed):
+    """A converted model does not answer as the original does."""
+
+    code = "gate-failed"
 
 
 class DownloadFailed(Failed):

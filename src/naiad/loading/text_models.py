@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from naiad.backends.onnxruntime.packed import open_encoder
-from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.checkpoint import Converted, convert_checkpoint
 from naiad.convert.onnx_file import open_padded_encoder
+from naiad.convert.record import read_record
 from naiad.core.config import ServerSettings
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import LoadFailed
+from naiad.core.errors import LoadFailed, Unsupported
+from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.scheduling.decision import Policy
@@ -35,11 +37,14 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     """Load a checkpoint; gives the model under its name and the raw-tensor view as NAME.tensors. Raises NaiadError."""
     began_s = time.perf_counter()
     folder = fetched.folder
-    task_name = entry.task or infer_task(folder)
-    encoder, spec = _open(entry, layout, head_for(task_name), settings)
+    record = read_record(folder)
+    task_name = entry.task or (record.task if record else infer_task(folder))
+    if record is not None and record.gate == "off":
+        _log.warning("'%s' was converted with its gate off: its answers were compared with nothing", entry.name)
+    encoder, spec = _open(entry, layout, task_name, settings)
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
-    facts = {"task": task_name, **facts_of(task_name, folder)}
+    facts = {"task": task_name, **facts_of(task_name, folder), **(record.facts() if record else {})}
     models: list[ServedModel] = [
         TextModel(describe_model(entry.name, PLATFORM, task, facts), "1", task, encoder),
         TextModel(describe_model(entry.name + VIEW_SUFFIX, PLATFORM, view, facts), "1", view, encoder),
@@ -49,15 +54,21 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     return models
 
 
-def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
+def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
-    quantize = entry.quantize if entry.quantize != "none" else settings.quantize
+    quantize, head = _quantize(entry, layout, settings), head_for(task)
     count = entry.batching.instances or settings.instances
     if layout.safetensors is not None and entry.weights in ("auto", "safetensors"):
-        converted = convert_checkpoint(layout.folder, head=head, quantize=quantize)
+        converted = _convert(entry, layout, task, quantize)
+    else:
+        converted = None
+    if converted is not None and converted.spec.layout == "packed":
         spec = converted.spec
         instances = open_encoder(converted.graph, spec, count=count)
         policy: Policy = partial(decide_packed, rule=_rule(entry, spec.pack_tokens))
+    elif converted is not None:
+        instances, spec = open_padded_encoder(converted.graph, layout.folder, head, count=count)
+        policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
     elif layout.onnx is not None:
         _refuse_quantizing(entry, layout.onnx, quantize)
         instances, spec = open_padded_encoder(layout.onnx, layout.folder, head, count=count)
@@ -67,6 +78,26 @@ def _open(entry: ModelEntry, layout: Layout, head: str, settings: ServerSettings
     if spec.runs_alone:
         policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
     return open_queue(entry, settings, instances, policy), spec
+
+
+def _quantize(entry: ModelEntry, layout: Layout, settings: ServerSettings) -> str:
+    """The entry's word, the server's, else what the folder was converted to."""
+    for word in (entry.quantize, settings.quantize):
+        if word != "none":
+            return word
+    record = read_record(layout.folder)
+    return record.quantize if record else "none"
+
+
+def _convert(entry: ModelEntry, layout: Layout, task: str, quantize: str) -> Converted | None:
+    """Our graph; of families that our builder does not know torch's, or None where the folder has an ONNX file."""
+    try:
+        return convert_checkpoint(layout.folder, head=head_for(task), quantize=quantize)
+    except Unsupported as reason:
+        if layout.onnx is not None and entry.weights == "auto":
+            _log.info("'%s': the ONNX file %s is served: %s", entry.name, layout.onnx.name, reason.message)
+            return None
+        return exported_checkpoint(layout.folder, task, quantize, reason)
 
 
 def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:

@@ -21,6 +21,7 @@ TABLE: dict[type[errors.NaiadError], tuple[int, str]] = {
     errors.Failed: (500, "INTERNAL"),
     errors.ModelFailed: (500, "INTERNAL"),
     errors.LoadFailed: (400, "INVALID_ARGUMENT"),
+    errors.GateFailed: (400, "INVALID_ARGUMENT"),
     errors.DownloadFailed: (500, "INTERNAL"),
     errors.Cancelled: (400, "CANCELLED"),
     errors.DeadlineExceeded: (503, "UNAVAILABLE"),

@@ -36,7 +36,7 @@ class Child:
                 done = getattr(self, f"_{call.pop('do')}")(call)
             except Refused as error:
                 self._write({"error": str(error)})
-            except Exception as error:  # torch and transformers raise anything; the parent makes it one of ours
+            except Exception as error:  # noqa: BLE001 (torch and transformers raise anything; the parent makes it one of ours)
                 sys.stderr.write(f"{type(error).__name__}: {error}\n")
                 self._write({"error": f"{type(error).__name__}: {first_line(error)}"})
             else:

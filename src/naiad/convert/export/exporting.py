@@ -6,6 +6,7 @@ records one run: the gate sees to it that what depends on the recorded input doe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ SAMPLES = 16_000
 """Of sound in the example: a second."""
 
 LEGACY_OPSET = 17
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def export_graph(loaded: LoadedModel, call: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
@@ -34,12 +37,19 @@ def export_graph(loaded: LoadedModel, call: Mapping[str, Any], progress: Callabl
         progress(f"exporting with {exporter}")
         try:
             write(module, example, outputs, into, call.get("opset"))
-        except Exception as error:  # torch's exporters have no common base
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            failures.append(f"{exporter}: {type(error).__name__}: {' '.join(lines[:2])[:300]}")
+        except Exception as error:  # noqa: BLE001 (torch's exporters have no common base)
+            failures.append(f"{exporter}: {type(error).__name__}: {gist(error)}")
             continue
         return {"exporter": exporter, "outputs": list(outputs), "failures": failures}
     raise Refused(f"torch cannot export {type(loaded.model).__name__}: {'; '.join(failures)}")
+
+
+def gist(error: BaseException) -> str:
+    """What an exporter's error says, which may be pages long and in colours: its own summary, else its beginning."""
+    text = _COLOURS.sub("", str(error))
+    said = text.partition("## Exception summary")[2] or text
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return " ".join(lines[:2])[:300]
 
 
 def make_example(loaded: LoadedModel, size: tuple[int, ...]) -> dict[str, Any]:
@@ -86,7 +96,7 @@ def write_dynamo(module: Any, example: Mapping[str, Any], outputs: tuple[str, ..
     shapes = tuple(
         dict.fromkeys(dynamic_axes(name, tensor), torch.export.Dim.DYNAMIC) for name, tensor in example.items()
     )
-    program = torch.onnx.export(
+    program: Any = torch.onnx.export(
         module,
         tuple(example.values()),
         input_names=list(example),

@@ -1,5 +1,6 @@
-"""Reading exported ONNX files and writing them as they are served: weights beside the graph, each where a vector of
-the processor may be loaded from.
+"""Reading exported ONNX files and writing them as they are served.
+
+The weights lie beside the graph, each at the beginning of a memory page, so that the file can be mapped.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ class LoadedModel:
         import transformers
 
         warnings.filterwarnings("ignore")
-        transformers.logging.set_verbosity_error()
+        messages: Any = transformers.logging
+        messages.set_verbosity_error()
         torch.manual_seed(0)
         row = exportable(call["head"])
         folder = Path(call["folder"])

@@ -79,8 +79,8 @@ def _quantise_tokens(made: Rewriting, x: str, width: int) -> tuple[str, str, str
     """(tokens, in) uint8, the number that stands for zero, and (tokens,) float32 scales."""
     flat = made.op("Reshape", x, *_constants(made, [-1, width]))
     reach = made.reduce_max(made.op("Abs", flat), 1)
-    scale = made.op("Mul", reach, made.weight(np.float32(1 / 127).reshape(())))
-    scale = made.op("Max", scale, made.weight(np.float32(SMALLEST_SCALE).reshape(())))
+    scale = made.op("Mul", reach, made.weight(np.array(1 / 127, np.float32)))
+    scale = made.op("Max", scale, made.weight(np.array(SMALLEST_SCALE, np.float32)))
     middle = made.weight(np.array(MIDDLE, np.uint8))
     zeros = made.op("Expand", middle, made.op("Shape", scale))
     return made.op("QuantizeLinear", flat, scale, zeros, axis=0), middle, scale

@@ -64,7 +64,7 @@ class TorchProcess:
         self._scratch = tempfile.TemporaryDirectory(prefix="naiad-torch-")
         self._log = (Path(self._scratch.name) / "stderr").open("w+b")
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-        self._child = subprocess.Popen(  # noqa: S603 (our own module)
+        self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", "naiad.convert.export.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -160,7 +160,8 @@ class TorchProcess:
 
 def write_arrays(path: Path, samples: Sequence[Mapping[str, Array]]) -> None:
     """As `NUMBER/NAME` in an .npz file."""
-    np.savez(path, **{f"{at}/{name}": array for at, sample in enumerate(samples) for name, array in sample.items()})
+    arrays: dict[str, Any] = {f"{at}/{name}": one for at, row in enumerate(samples) for name, one in row.items()}
+    np.savez(path, **arrays)
 
 
 def read_arrays(path: Path, count: int) -> list[Answers]:

@@ -9,6 +9,7 @@ from naiad.convert.gate.compare import compare
 from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import ALONE, Finding, judge
 from naiad.convert.gate.runners import Answers, Runner, Sample, tokens
+from naiad.core.errors import GateFailed, ModelFailed
 
 TOGETHER = 8
 """Inputs of one batch; neighbours differ in length."""
@@ -32,7 +33,7 @@ class Gate:
         """Answers to each sample by itself."""
         answers: list[Answers] = []
         for number, sample in enumerate(self.samples):
-            answers += runner.run([sample])
+            answers += self._run(runner, what, [sample])
             self.advance(what, number + 1, len(self.samples))
         return answers
 
@@ -54,8 +55,18 @@ class Gate:
 
     def in_company(self, precision: str, runner: Runner, alone: Sequence[Answers]) -> list[Finding]:
         """Run batches of mixed lengths and compare each answer with the one given alone."""
-        answers = [answer for batch in batches(self.samples) for answer in runner.run(batch)]
+        what = f"checking {precision} in company"
+        answers = [answer for batch in batches(self.samples) for answer in self._run(runner, what, batch)]
         return self.against(precision, answers, alone, ALONE)
+
+    def _run(self, runner: Runner, what: str, samples: Sequence[Sample]) -> list[Answers]:
+        """Run samples together. Raises GateFailed where the graph cannot take them: it was recorded for others."""
+        try:
+            return runner.run(samples)
+        except ModelFailed as error:
+            raise GateFailed(
+                f"{what}: the converted model fails where the original does not: {error.message}"
+            ) from error
 
 
 def batches(samples: Sequence[Sample]) -> list[Sequence[Sample]]:

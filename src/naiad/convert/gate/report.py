@@ -34,6 +34,8 @@ class Report:
     longest: int
     """Tokens (samples, pixels a side) of the longest input."""
     findings: tuple[Finding, ...] = ()
+    rows_are_independent: bool = True
+    """Whether an answer is the same in company; if not, inputs have to be run one by one."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -57,6 +59,7 @@ class Report:
             "reference": self.reference,
             "inputs": self.inputs,
             "longest": self.longest,
+            "rows_are_independent": self.rows_are_independent,
             "outputs": [
                 {
                     "precision": finding.precision,

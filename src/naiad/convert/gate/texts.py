@@ -24,7 +24,7 @@ TEXTS = (
     "SELECT name, COUNT(*) FROM orders WHERE total > 100 GROUP BY name;",
     "https://example.org/a/b?c=1&d=2#e",
     "Order no. 4711-0815 of 2024-02-29: 3 x 12.50 = 37.50 EUR (incl. 19% VAT)",
-    "HE SAID \"NO\" - THREE TIMES!!!",
+    'HE SAID "NO" - THREE TIMES!!!',
     "Der Zug nach Köln fährt um 7:45 Uhr von Gleis 3 ab; bitte beachten Sie die Durchsagen.",
     "Où est la bibliothèque ? Elle se trouve derrière l'église, près du vieux marché.",
     "¿Cuánto cuesta el billete de ida y vuelta a Sevilla para el próximo fin de semana?",
@@ -43,12 +43,16 @@ TEXTS = (
     "Well… 😀👍🏽 that went better than expected 🚀🚀🚀",
     "tabs\tand\nline breaks\r\nand   many    blanks",
     "Pneumonoultramicroscopicsilicovolcanoconiosis",
-    "Please find attached the minutes of last Tuesday's meeting. We agreed on three points: the budget stays as it is, "
-    "the launch moves to the second week of March, and Ines will write to the supplier about the missing parts.",
-    "The committee has considered the report on water quality in the northern districts. Measurements at eleven of the "
-    "fourteen stations were within the limits; at the other three, nitrate was too high after heavy rain in April and "
-    "again in June. It recommends wider margins beside the fields, and new measurements in autumn before anything is "
-    "decided about the pumping station, whose renewal would cost more than the district can spend in one year.",
+    (
+        "Please find attached the minutes of last Tuesday's meeting. We agreed on three points: the budget stays "
+        "as it is, the launch moves to the second week of March, and Ines will write to the supplier about the parts."
+    ),
+    (
+        "The committee has considered the report on water quality in the northern districts. Measurements at eleven of "
+        "the fourteen stations were within the limits; at the others, nitrate was too high after heavy rain in April "
+        "and again in June. It recommends wider margins beside the fields, and new measurements in autumn before it "
+        "is decided about the pumping station, whose renewal would cost more than the district can spend in one year."
+    ),
 )
 """The empty text comes first; what a tokenizer makes no tokens of is left out."""
 

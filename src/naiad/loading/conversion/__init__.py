@@ -1,1 +1,1 @@
-"""From a source to a servable folder that has been checked: for `naiad convert`, and for serving what needs an export."""
+"""From a source to a servable folder that has been checked: `naiad convert`, and serving what torch must export."""

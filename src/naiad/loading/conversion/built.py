@@ -10,10 +10,12 @@ from naiad.convert.gate.check import Gate
 from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, PackedRunner, Runner, tokens
+from naiad.convert.halved import halve_weights
 from naiad.core.errors import NaiadError
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
-from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes, halve_weights
+from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import text_samples
+from naiad.repository.modules import body_folder
 
 OWN = "the float32 graph"
 NOT_CHECKED = "not checked against transformers: the torch extra is not installed (pip install 'naiad[torch]')"
@@ -22,7 +24,7 @@ NOT_CHECKED = "not checked against transformers: the torch extra is not installe
 class BuiltCourse:
     """See Course."""
 
-    precisions = ("fp32", "fp16", "int8")
+    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
 
     def __init__(self, request: Request, work: Path) -> None:
         """work: a folder of its own, where intermediate things may lie."""
@@ -49,7 +51,8 @@ class BuiltCourse:
             self._notes.append("the gate was off: nothing was compared")
             graph = self._lower(gate, None, "") or full
         longest = max(map(tokens, samples))
-        report = Report(request.setting, reference, len(samples), longest, tuple(self._findings), tuple(self._notes))
+        notes, findings = tuple(self._notes), tuple(self._findings)
+        report = Report(request.setting, reference, len(samples), longest, findings, notes=notes)
         facts = {"family": full.spec.architecture}
         return Outcome("builder", report, graph.graph, facts, samples, self._variants)
 
@@ -57,7 +60,7 @@ class BuiltCourse:
         """See Course."""
         copy_checkpoint(self._request.subject.folder, folder)
         if self._request.precision == "fp16":
-            halve_weights(folder)
+            halve_weights(body_folder(folder))
 
     def _convert(self, folder: Path, quantize: str) -> Converted:
         precision = self._request.precision if quantize == "none" else quantize

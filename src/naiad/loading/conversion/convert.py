@@ -9,7 +9,6 @@ from typing import Any
 
 from naiad import __version__
 from naiad.convert.checkpoint import BUILDER_VERSION, builder_knows
-from naiad.convert.encoder.sentence import body_folder
 from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.convert.export.process import INSTALL, has_torch
 from naiad.convert.record import write_record
@@ -19,6 +18,8 @@ from naiad.loading.conversion.course import Course, Outcome, Request
 from naiad.loading.conversion.exported import ExportedCourse
 from naiad.loading.conversion.folder import making, write_card
 from naiad.loading.conversion.subject import Subject
+from naiad.repository.layout import PICKLE_ADVICE
+from naiad.repository.modules import body_folder
 
 
 def convert_to_folder(request: Request, out: Path, origin: str) -> Outcome:
@@ -66,6 +67,11 @@ def has_safetensors(subject: Subject) -> bool:
 
 
 def _exporting(request: Request, work: Path) -> Course:
+    if not request.from_torch and not has_safetensors(request.subject):
+        raise Unsupported(
+            f"{request.subject.folder}: there is no {SINGLE}; other weights are {PICKLE_ADVICE}. Or let --from-torch "
+            "open them with torch's loader that takes nothing but tensors"
+        )
     if not has_torch():
         raise Unsupported(
             f"{request.subject.folder}: the architecture {request.subject.family!r} is not one that Naiad builds "

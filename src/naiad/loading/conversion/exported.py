@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.padded import EncoderFile
-from naiad.convert.encoder.sentence import body_folder
 from naiad.convert.export.graph_file import read_graph, write_graph
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.precision import PRECISIONS, lower_precision
@@ -20,6 +20,7 @@ from naiad.convert.onnx_file import describe_onnx_encoder
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import made_up_samples, text_samples
+from naiad.repository.modules import body_folder
 
 GRAPH = "model.onnx"
 
@@ -27,7 +28,7 @@ GRAPH = "model.onnx"
 class ExportedCourse:
     """See Course."""
 
-    precisions = ("fp32", *PRECISIONS)
+    precisions: tuple[str, ...] = ("fp32", *PRECISIONS)
 
     def __init__(self, request: Request, work: Path) -> None:
         """work: a folder of its own, where intermediate things may lie."""
@@ -36,6 +37,7 @@ class ExportedCourse:
         self._notes: list[str] = []
         self._findings: list[Finding] = []
         self._variants: list[Variant] = []
+        self._independent = True
         self._graph = work / "fp32" / GRAPH
 
     def run(self) -> Outcome:
@@ -43,9 +45,7 @@ class ExportedCourse:
         request, subject = self._request, self._request.subject
         exported = self._work / "exported" / GRAPH
         exported.parent.mkdir(parents=True)
-        with TorchProcess(
-            subject.folder, subject.head, pickles=request.from_torch, progress=request.progress
-        ) as torch:
+        with TorchProcess(subject.folder, subject.head, pickles=request.from_torch, progress=request.progress) as torch:
             done = torch.export(exported, opset=request.opset, size=subject.size)
             self._write_graph(exported, "fp32")
             samples = self._samples()
@@ -86,16 +86,25 @@ class ExportedCourse:
         if subject.kind != TEXT:
             return made_up_samples(subject.kind, subject.size)
         ports = EncoderFile.open(self._graph).ports
-        spec = describe_onnx_encoder(subject.folder, ports, head=subject.head)
+        spec = describe_onnx_encoder(subject.folder, ports, head=subject.head)[0]
         return text_samples(subject.folder, spec, self._request.data)
 
     def _check(self, precision: str, gate: Gate, expected: list[Answers], against: str) -> None:
         runner = GraphRunner(self._graph, pad_token_id=int(self._request.subject.config.get("pad_token_id") or 0))
         alone = gate.alone(runner, f"checking {precision}")
         found = gate.against(precision, alone, expected, against)
-        self._findings += [*found, *gate.in_company(precision, runner, alone)]
+        self._findings += [*found, *self._in_company(precision, runner, gate, alone)]
         size = folder_bytes(self._graph.parent)
         self._variants.append(Variant(f"ONNX Runtime ({precision})", runner, size, worst(found)))
+
+    def _in_company(self, precision: str, runner: GraphRunner, gate: Gate, alone: list[Answers]) -> list[Finding]:
+        """What comes of mixed lengths together. Some families' own answers depend on padding: noted, not refused."""
+        findings = gate.in_company(precision, runner, alone)
+        if all(not finding.objections for finding in findings):
+            return findings
+        self._independent = False
+        self._notes.append(f"{precision}: answers depend on what else is in a batch; inputs have to be run one by one")
+        return [replace(finding, objections=()) for finding in findings]
 
     @property
     def _objections(self) -> bool:
@@ -109,5 +118,6 @@ class ExportedCourse:
             len(samples),
             max(map(tokens, samples)) or max(self._request.subject.size),
             tuple(self._findings),
+            self._independent,
             tuple(self._notes),
         )

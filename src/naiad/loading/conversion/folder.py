@@ -12,12 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from naiad.convert.encoder.sentence import body_folder, read_json
-from naiad.convert.encoder.weights import INDEX, SINGLE, weight_files
+from naiad.convert.encoder.sentence import read_json
+from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.repository.hub.choose import Selection, choose_files
+from naiad.repository.modules import body_folder
 
 LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 """Go where the weights go."""
@@ -65,23 +64,6 @@ def copy_checkpoint(folder: Path, into: Path, *, weights: bool = True) -> None:
             continue
         (into / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(folder / path, into / path)
-
-
-def halve_weights(folder: Path) -> None:
-    """Store a folder's float32 weights in half precision."""
-    from safetensors.numpy import load_file, save_file
-
-    limit = float(np.finfo(np.float16).max)
-    for path in weight_files(body_folder(folder)):
-        try:
-            tensors = load_file(path)
-        except Exception as error:  # safetensors' own, and numpy's for types that it does not have
-            raise LoadFailed(f"{path}: its weights cannot be halved: {error}", path=str(path)) from error
-        halved = {
-            name: np.clip(array, -limit, limit).astype(np.float16) if array.dtype == np.float32 else array
-            for name, array in tensors.items()
-        }
-        save_file(halved, path, metadata={"format": "pt"})
 
 
 def folder_bytes(folder: Path) -> int:

@@ -43,7 +43,7 @@ def text_samples(folder: Path, spec: EncoderSpec, data: Path | None = None) -> l
     texts, pairs = (list(TEXTS), list(PAIRS)) if data is None else read_texts(data)
     if spec.head not in TAKES_PAIRS:
         pairs = []
-    rows = [*_texts(tokenizer, ["", *texts] if data else texts), *_pairs(tokenizer, pairs)]
+    rows: list[Sample] = [*_texts(tokenizer, ["", *texts] if data else texts), *_pairs(tokenizer, pairs)]
     rows += _texts(tokenizer, [long_text(tokenizer.max_tokens * 12)])
     if spec.head != "masked-lm":
         return rows

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.encoder.sentence import body_folder, read_json
+from naiad.convert.encoder.sentence import read_json
 from naiad.convert.export.models import AUDIO, EXPORTABLE, IMAGE, TEXT
 from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.repository.modules import body_folder
 from naiad.tasks import KNOWN_TASKS, head_for, infer_task
 
 IMAGE_PIXELS = 224
@@ -67,7 +68,9 @@ def recognise_subject(folder: Path, task: str = "") -> Subject:
     if task in KNOWN_TASKS:
         return Subject(folder, config, task, head_for(task))
     if task not in OTHER_TASKS:
-        raise InvalidConfiguration(f"unknown task '{task}'; known: {', '.join((*KNOWN_TASKS, *OTHER_TASKS))}", task=task)
+        raise InvalidConfiguration(
+            f"unknown task '{task}'; known: {', '.join((*KNOWN_TASKS, *OTHER_TASKS))}", task=task
+        )
     return Subject(folder, config, task, task)
 
 

@@ -1,0 +1,1 @@
+"""What `naiad convert` and `naiad convert-model` share: sources, progress, the summary."""

@@ -1,0 +1,82 @@
+"""From a SOURCE on the command line to a checkpoint's folder; what cannot be converted is refused by name here."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from naiad.convert.checkpoint import builder_knows
+from naiad.core.errors import InvalidConfiguration, Unsupported
+from naiad.repository import (
+    CONFIG_FILE,
+    FetchSettings,
+    FolderReference,
+    ModelEntry,
+    PackageReference,
+    fetch,
+    find_folder,
+    progress_for,
+)
+
+_FILES = {
+    ".pt": "a TorchScript or pickle file",
+    ".pth": "a pickle file",
+    ".bin": "a pickle file",
+    ".joblib": "a scikit-learn pickle",
+    ".pkl": "a pickle file",
+    ".gguf": "a GGUF file",
+    ".ubj": "an XGBoost model",
+    ".plan": "a TensorRT engine",
+    ".tflite": "a TensorFlow Lite model",
+    ".h5": "a Keras model",
+    ".onnx": "an ONNX file: it needs no conversion",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint on this machine."""
+
+    folder: Path
+    origin: str
+    """A sentence on where it is from."""
+    notices: tuple[str, ...] = ()
+
+
+def find_checkpoint(source: str, *, offline: bool) -> Found:
+    """Fetch a source. Raises Unsupported for what is no checkpoint of transformers, and what fetching raises."""
+    path = Path(source)
+    if path.is_file():
+        what = _FILES.get(path.suffix, "a file")
+        raise Unsupported(
+            f"'{source}' is {what}; `naiad convert` takes Hugging Face checkpoints: a folder with config.json and "
+            "safetensors, hf://org/name, or pkg://module/path",
+            source=source,
+        )
+    entry = ModelEntry.from_source(source, weights="safetensors")
+    if isinstance(entry.source, FolderReference):
+        folder = entry.source.path
+        _check(folder, source)
+        return Found(folder, f"a folder called {folder.name}")
+    if isinstance(entry.source, PackageReference):
+        folder = find_folder(entry.source)
+        _check(folder, source)
+        return Found(folder, str(entry.source))
+    settings = FetchSettings(
+        is_offline=offline, builder_knows=builder_knows, progress=progress_for(sys.stderr), lock_path=None
+    )
+    fetched = fetch(entry, settings)
+    _check(fetched.folder, source)
+    return Found(fetched.folder, fetched.origin, fetched.notices)
+
+
+def _check(folder: Path, source: str) -> None:
+    if (folder / "saved_model.pb").is_file():
+        raise Unsupported(f"'{source}' is a TensorFlow SavedModel; `naiad convert` takes Hugging Face checkpoints")
+    if (folder / CONFIG_FILE).is_file():
+        raise Unsupported(f"'{source}' is a Triton model, which `naiad serve` and `naiad triton` serve as it is")
+    if any(folder.glob("*.gguf")) and not (folder / "config.json").is_file():
+        raise Unsupported(f"'{source}' holds GGUF files; `naiad convert` takes Hugging Face checkpoints in safetensors")
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise InvalidConfiguration(f"'{source}' has no config.json: it is no Hugging Face checkpoint", source=source)

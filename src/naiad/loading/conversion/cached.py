@@ -1,0 +1,110 @@
+"""Exports kept in the cache: made on first use where torch is, found again without it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from naiad.backends.onnxruntime.padded import EncoderFile
+from naiad.convert.cache import Converted, Entry, find_entry
+from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.export.models import TEXT
+from naiad.convert.export.process import Progress, has_torch
+from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
+from naiad.loading.conversion.convert import require_pass, run_course, with_torch
+from naiad.loading.conversion.course import Outcome, Request
+from naiad.loading.conversion.exported import ExportedCourse
+from naiad.loading.conversion.subject import Subject, recognise_subject
+
+EXPORT_VERSION = 1
+"""Part of the cache's keys; raise it when the same model would be exported in another way."""
+
+PRECISIONS = {"none": "fp32", "int8": "int8"}
+"""`quantize` of the manifest → precision."""
+
+_log = logging.getLogger("naiad.convert")
+
+
+def exported_checkpoint(folder: Path, task: str, quantize: str, reason: Unsupported) -> Converted:
+    """A checkpoint's exported graph, from the cache, or made now by torch and checked.
+
+    reason: why our own builder cannot, for whoever has no torch. Blocks for as long as an export takes. Raises
+    Unsupported without torch, GateFailed where the export does not answer as transformers does, LoadFailed.
+    """
+    subject = recognise_subject(folder, task)
+    precision = PRECISIONS[quantize]
+    entry = entry_for(subject, precision)
+    found = entry.read()
+    if found is not None:
+        return found
+    if not has_torch():
+        raise Unsupported(f"{reason.message} {with_torch(subject)}", **reason.detail)
+    _log.info("exporting %s with torch: %s", folder, reason.message)
+    try:
+        with TemporaryDirectory(prefix="naiad-export-") as work:
+            outcome = ExportedCourse(Request(subject, precision, progress=log_progress()), Path(work)).run()
+            require_pass(subject, outcome)
+            return keep(entry, subject, outcome)
+    except LoadFailed as error:
+        raise type(error)(f"{error.message} (torch was asked because {reason.message})", **error.detail) from error
+
+
+def convert_to_cache(request: Request) -> Outcome:
+    """Convert to where `naiad serve` of the same source looks. Raises as `convert_to_folder`."""
+    quantize = next((word for word, precision in PRECISIONS.items() if precision == request.precision), None)
+    if quantize is None:
+        raise InvalidConfiguration(f"--precision {request.precision} needs a folder of its own: name OUT")
+    subject = request.subject
+    with TemporaryDirectory(prefix="naiad-convert-") as work:
+        _, outcome = run_course(request, Path(work))
+        require_pass(subject, outcome)
+        if outcome.by == "builder":
+            convert_checkpoint(subject.folder, head=subject.head, quantize=quantize)
+        else:
+            keep(entry_for(subject, request.precision), subject, outcome)
+        return outcome
+
+
+def entry_for(subject: Subject, precision: str) -> Entry:
+    """The place in the cache."""
+    kind = f"{subject.head}-exported-{precision}"
+    return find_entry(subject.folder, kind=kind, version=EXPORT_VERSION, cache_dir=None)
+
+
+def keep(entry: Entry, subject: Subject, outcome: Outcome) -> Converted:
+    """Put an export that passed into the cache."""
+
+    def copy(made: Path) -> EncoderSpec:
+        for file in outcome.graph.parent.iterdir():
+            shutil.copyfile(file, made / file.name)
+        return describe(subject, outcome.graph)
+
+    return entry.fill(copy)
+
+
+def describe(subject: Subject, graph: Path) -> EncoderSpec:
+    """What the graph gives; of images and sound, the names of the outputs."""
+    if subject.kind == TEXT:
+        return describe_onnx_encoder(subject.folder, EncoderFile.open(graph).ports, head=subject.head)[0]
+    from naiad.convert.export.graph_file import read_graph
+
+    names = [output.name for output in read_graph(graph).graph.output]
+    outputs = tuple(EncoderOutput(name, "sequence", 0) for name in names)
+    return EncoderSpec(subject.family, subject.head, outputs, max_tokens=1, layout="padded")
+
+
+def log_progress() -> Progress:
+    """Each step as one line of the log."""
+    last = [""]
+
+    def tell(sentence: str, done: int, total: int) -> None:
+        del done, total
+        if sentence != last[0]:
+            last[0] = sentence
+            _log.info("%s", sentence)
+
+    return tell
