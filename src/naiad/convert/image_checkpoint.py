@@ -1,4 +1,4 @@
-"""Turn a Hugging Face checkpoint of an image encoder into an ONNX graph, once; afterwards it is found in the cache.
+"""Turn a Hugging Face checkpoint of an image encoder, and of a text encoder beside it, into ONNX graphs, once.
 
 The way in for everybody else, as `checkpoint.py` is for text encoders. The work is done in `vision/`.
 """
@@ -12,6 +12,7 @@ from typing import Any
 from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.encoder.sentence import read_json
 from naiad.convert.vision.families import IMAGE_FAMILIES, find_image_family
+from naiad.core.errors import Unsupported
 
 IMAGE_BUILDER_VERSION = 1
 """Part of every cache key of this builder; raise it when the graph of any image model changes."""
@@ -40,3 +41,20 @@ def convert_image_checkpoint(
     kind = f"{head}-{size}-float32"
     entry = find_entry(folder, kind=kind, version=IMAGE_BUILDER_VERSION, cache_dir=cache_dir)
     return entry.read() or entry.fill(lambda made: build_image_encoder(folder, config, head, image, made / GRAPH))
+
+
+def convert_text_encoder(folder: Path, *, cache_dir: Path | None = None) -> Converted:
+    """The packed ONNX graph of the text encoder that belongs to an image encoder (CLIP, SigLIP), and its EncoderSpec.
+
+    See convert_image_checkpoint.
+    """
+    from naiad.convert.vision.texts import HEAD, TEXT_FAMILIES, build_text_encoder
+
+    config = read_json(folder / "config.json")
+    if config.get("model_type") not in TEXT_FAMILIES:
+        raise Unsupported(
+            f"a model of type {config.get('model_type')!r} has no text encoder beside its image encoder that Naiad "
+            f"converts; known: {', '.join(TEXT_FAMILIES)}"
+        )
+    entry = find_entry(folder, kind=f"{HEAD}-float32", version=IMAGE_BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: build_text_encoder(folder, config, made / GRAPH))

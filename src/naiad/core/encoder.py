@@ -114,3 +114,8 @@ class EncoderSpec:
     height: int = 0
     width: int = 0
     """Image encoders: shape of the pixel values of one image; `max_tokens` is then what an image costs."""
+    attends_padding: bool = False
+    """Texts are padded to the tokenizer's maximum, and the padding counts (SigLIP)."""
+    similarity_scale: float = 0.0
+    similarity_bias: float = 0.0
+    """Text encoders that belong to an image encoder: from the cosine of an image and a text to their logit."""

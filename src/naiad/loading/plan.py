@@ -1,7 +1,7 @@
 """From an origin to the versions to load, each of which can then fail or succeed alone.
 
 Everything here blocks and is called off the event loop. What the models are made of is the business of its siblings:
-`tensor_models` for Triton's folders, `text_models` and `image_models` for checkpoints.
+`tensor_models` for Triton's folders, `text_models` and `images/` for checkpoints.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
-from naiad.loading.image_models import image_task, load_image_model
+from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
 from naiad.loading.sources import Origin
 from naiad.loading.tensor_models import plan_triton_model

@@ -102,6 +102,11 @@ class Checkpoint:
         return "SentenceTransformer" if self.modules else ""
 
     @property
+    def model_type(self) -> str:
+        """config.json's `model_type`; empty where it names none."""
+        return str(self.config.get("model_type", ""))
+
+    @property
     def architecture(self) -> str:
         """First of config.json's `architectures`, such as BertForMaskedLM; empty where it names none."""
         names = self.config.get("architectures")

@@ -1,0 +1,1 @@
+"""Checkpoints of image models, and of models of images and texts, into service."""

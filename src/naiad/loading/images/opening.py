@@ -1,0 +1,54 @@
+"""What all image models have in common when their encoders are opened."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from naiad.backends.onnxruntime.images import ImagePorts, open_image_encoder
+from naiad.backends.onnxruntime.instances import EncoderInstances
+from naiad.convert.image_checkpoint import convert_image_checkpoint
+from naiad.core.config import ServerSettings
+from naiad.core.encoder import EncoderItem, EncoderSpec
+from naiad.core.errors import InvalidConfiguration
+from naiad.loading.encoder_models import open_queue
+from naiad.repository import ModelEntry
+from naiad.scheduling.tokens import TokenRule, decide_packed
+from naiad.serving.encoder_queue import EncoderQueue
+from naiad.tasks.checkpoint import Checkpoint
+
+BATCH_TOKENS = 400
+"""Of images that run together, two of 224 x 224 in patches of 16; a larger one runs alone."""
+
+WAITING_BYTES = 1 << 30
+"""Prepared images that may wait for one model; their number follows from their size."""
+
+
+def open_own(
+    entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ServerSettings
+) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
+    """Convert and open the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
+    converted = convert_image_checkpoint(checkpoint.body, head=head, image=size)
+    count = entry.batching.instances or settings.instances
+    graph, spec = converted.graph, converted.spec
+    return open_image_encoder(graph, graph.parent, spec, ImagePorts(), count=count), spec
+
+
+def queue_images(
+    entry: ModelEntry, settings: ServerSettings, instances: EncoderInstances[EncoderItem], spec: EncoderSpec
+) -> EncoderQueue:
+    """Put a queue before an image encoder, as long as memory allows."""
+    batching = entry.batching
+    rule = TokenRule(batching.max_tokens_per_batch or BATCH_TOKENS, max_delay_s=batching.max_queue_delay_ms / 1000.0)
+    waiting = max(1, WAITING_BYTES // (spec.channels * spec.height * spec.width))
+    return open_queue(entry, settings, instances, partial(decide_packed, rule=rule), max_waiting=waiting)
+
+
+def refuse_quantizing(entry: ModelEntry, settings: ServerSettings) -> None:
+    """Raise InvalidConfiguration where int8 is wanted."""
+    if "int8" in (entry.quantize, settings.quantize if entry.quantize == "none" else ""):
+        raise InvalidConfiguration(f"'{entry.name}': quantize: int8 is not done for image models yet; leave it out")
+
+
+def size_of(spec: EncoderSpec) -> str:
+    """Height and width of the images, for people."""
+    return f"{spec.height}x{spec.width}"

@@ -1,0 +1,39 @@
+"""Checkpoints of an image encoder and a text encoder (CLIP, SigLIP): both behind one queue, tasks of both kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from naiad.backends.onnxruntime.packed import open_encoder
+from naiad.backends.onnxruntime.towers import join_towers
+from naiad.convert.image_checkpoint import convert_text_encoder
+from naiad.core.config import ServerSettings
+from naiad.core.contracts import Task
+from naiad.core.errors import LoadFailed
+from naiad.loading.images.opening import open_own, queue_images, refuse_quantizing, size_of
+from naiad.repository import Layout, ModelEntry
+from naiad.serving.encoder_queue import EncoderQueue
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.image.choice import build_pair_task, build_pair_tensors
+from naiad.tasks.image.preparing.settings import read_image_settings
+
+
+def open_pair(
+    entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ServerSettings
+) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
+    """See `choice.Opened`. Raises NaiadError."""
+    refuse_quantizing(entry, settings)
+    image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
+    if layout.safetensors is None or entry.weights not in ("auto", "safetensors"):
+        raise LoadFailed(
+            f"'{entry.name}': a model of images and texts is served from safetensors; {layout.folder} has none of the "
+            f"kind '{entry.weights}'"
+        )
+    images, image_spec = open_own(entry, checkpoint, "image-embedding", image_settings.output_size, settings)
+    converted = convert_text_encoder(checkpoint.body)
+    count = entry.batching.instances or settings.instances
+    texts = open_encoder(converted.graph, converted.spec, count=count)
+    encoder = queue_images(entry, settings, join_towers(texts, images), image_spec)
+    task = build_pair_task(task_name, checkpoint, image_settings, image_spec, converted.spec, entry.options)
+    view = build_pair_tensors(converted.spec, image_spec)
+    return encoder, task, view, {"image_size": size_of(image_spec), "max_tokens": str(converted.spec.max_tokens)}

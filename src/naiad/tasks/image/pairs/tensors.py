@@ -1,0 +1,101 @@
+"""The raw-tensor view of a model of images and texts: token ids and pixel values in, vectors and logits out.
+
+    inputs   input_ids          INT64 [n, longest]          optional
+             attention_mask     INT64 [n, longest]          optional: 1 for tokens, 0 for padding; else all 1
+             pixel_values       FP32  [m, channels, height, width]   optional: prepared as preprocessor_config.json says
+    outputs  text_embeds        FP32  [n, width]   with input_ids
+             image_embeds       FP32  [m, width]   with pixel_values
+             logits_per_image   FP32  [m, n]       with both
+
+Names and values are those of transformers' CLIPModel and SiglipModel: the vectors have length one. A row of SigLIP's
+must come padded to the model's maximum, and its padding counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Array, Tensor
+from naiad.tasks.image.features import normalized
+from naiad.tasks.image.pairs.parts import WANTED
+from naiad.tasks.image.pairs.zero_shot import similarity
+from naiad.tasks.image.pixels import PIXELS
+from naiad.tasks.image.preparing.inputs import MAX_IMAGES
+from naiad.tasks.response import check_names, respond
+
+IDS, MASK = "input_ids", "attention_mask"
+
+TEXTS, IMAGES, LOGITS = "text_embeds", "image_embeds", "logits_per_image"
+
+
+class PairTensorsTask:
+    """Token ids and pixel values to vectors."""
+
+    def __init__(self, texts: EncoderSpec, images: EncoderSpec) -> None:
+        self.name = "tensors"
+        self.inputs: tuple[TensorConfig, ...] = (
+            TensorConfig(IDS, "INT64", (-1, -1), optional=True),
+            TensorConfig(MASK, "INT64", (-1, -1), optional=True),
+            TensorConfig(PIXELS, "FP32", (-1, images.channels, images.height, images.width), optional=True),
+        )
+        width = next(output.width for output in texts.outputs if output.name == "embedding")
+        self.outputs: tuple[TensorConfig, ...] = (
+            TensorConfig(TEXTS, "FP32", (-1, width)),
+            TensorConfig(IMAGES, "FP32", (-1, width)),
+            TensorConfig(LOGITS, "FP32", (-1, -1)),
+        )
+        self._texts = texts
+        self._images = images
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Take rows and images apart, and drop CLIP's padding. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        given = {TEXTS: IDS in request.inputs, IMAGES: PIXELS in request.inputs}
+        if not any(given.values()):
+            raise InvalidRequest(f"send '{IDS}', '{PIXELS}' or both: there is neither")
+        for output in request.outputs:
+            if not given.get(output.name, all(given.values())):
+                raise InvalidRequest(f"the output '{output.name}' needs another input; sent are {[*request.inputs]}")
+        sequences = self._sequences(request) if given[TEXTS] else []
+        pixels = request.inputs[PIXELS].data if given[IMAGES] else ()
+        if len(pixels) > MAX_IMAGES or (given[IMAGES] and not len(pixels)):
+            raise InvalidRequest(f"input '{PIXELS}' has {len(pixels)} images; send 1 to {MAX_IMAGES}", input=PIXELS)
+        images = [ImagePixels(image, WANTED, self._images.max_tokens) for image in pixels]
+        return Preparation(sequences, images=images)
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Normalise and compare."""
+        count = len(preparation.sequences)
+        vectors = [result["embedding"] for result in results]
+        made: dict[str, Array] = {}
+        for name, part in ((TEXTS, vectors[:count]), (IMAGES, vectors[count:])):
+            if part:
+                made[name] = normalized(np.stack(part))
+        if len(made) == 2:
+            scale, bias = self._texts.similarity_scale, self._texts.similarity_bias
+            made[LOGITS] = similarity(made[IMAGES], made[TEXTS], scale, bias)
+        return respond(request, preparation, [Tensor(name, "FP32", values) for name, values in made.items()])
+
+    def _sequences(self, request: InferRequest) -> list[TokenSequence]:
+        ids = request.inputs[IDS].data
+        mask = request.inputs[MASK].data if MASK in request.inputs else np.ones_like(ids)
+        if mask.shape != ids.shape or not ids.size:
+            raise InvalidRequest(f"'{IDS}' has shape {list(ids.shape)}, '{MASK}' {list(mask.shape)}", input=MASK)
+        if self._texts.attends_padding:
+            if not mask.all():
+                raise InvalidRequest(f"'{MASK}' has zeros, but padding counts for this model: leave it out", input=MASK)
+            return [TokenSequence(row, WANTED) for row in ids]
+        rows = [row[present.astype(np.bool_)] for row, present in zip(ids, mask, strict=True)]
+        for number, row in enumerate(rows):
+            if not len(row):
+                raise InvalidRequest(f"row {number} of '{IDS}' has no tokens", input=IDS, element=number)
+        return [TokenSequence(row, WANTED) for row in rows]
