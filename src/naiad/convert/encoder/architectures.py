@@ -12,7 +12,7 @@ from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTR
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.modern import MODERNBERT
 from naiad.convert.encoder.families.pre_norm import MEGATRON_BERT, ROBERTA_PRELAYERNORM, XLM_ROBERTA_XL
-from naiad.convert.encoder.families.roberta import DATA2VEC, MPNET, ROBERTA, XLM_ROBERTA
+from naiad.convert.encoder.families.roberta import CAMEMBERT, DATA2VEC, MPNET, ROBERTA, XLM_ROBERTA
 from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH, ROFORMER
 from naiad.convert.encoder.families.t5 import MT5, T5
 from naiad.core.errors import Unsupported
@@ -24,7 +24,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "bert": BERT,
     "roberta": ROBERTA,
     "xlm-roberta": XLM_ROBERTA,
-    "camembert": ROBERTA,
+    "camembert": CAMEMBERT,
     "distilbert": DISTILBERT,
     "mpnet": MPNET,
     "electra": ELECTRA,

@@ -15,11 +15,13 @@ ROBERTA = Architecture(
     classifier=Classifier("classifier.dense", "classifier.out_proj"),
     language=ROBERTA_LANGUAGE,
     padding_index=-1,
-    defaults={"pad_token_id": 1},
+    defaults={"vocab_size": 50265, "pad_token_id": 1},
 )
 
+CAMEMBERT = replace(ROBERTA, defaults={"pad_token_id": 1})
+
 XLM_ROBERTA = replace(
-    ROBERTA,
+    CAMEMBERT,
     names=LayerNames(packed="mixer.Wqkv"),
     respelled={
         "emb_ln.": "embeddings.LayerNorm.",
@@ -33,7 +35,7 @@ XLM_ROBERTA = replace(
 )
 """Respelled: Jina's code for flash attention, in whose words jina-reranker-v2 is published."""
 
-DATA2VEC = replace(ROBERTA, base="data2vec_text")
+DATA2VEC = replace(CAMEMBERT, base="data2vec_text")
 
 MPNET = Architecture(
     base="mpnet",
