@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from naiad.convert.encoder.bodies.distance import FARTHEST, Distances
+from naiad.convert.encoder.bodies.parts.distance import FARTHEST, Distances
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import read_dimensions
 from naiad.core.errors import InvalidConfiguration

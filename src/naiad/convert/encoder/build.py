@@ -14,7 +14,7 @@ import numpy as np
 from naiad.backends.onnxruntime.packed import Pack
 from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.encoder.bodies.choice import BODIES
-from naiad.convert.encoder.bodies.dense import Dense, Float32Dense
+from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
 from naiad.convert.encoder.graph import GraphBuilder

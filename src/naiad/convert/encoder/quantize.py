@@ -28,7 +28,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.dense import Float32Dense, Product, join
+from naiad.convert.encoder.bodies.parts.dense import Float32Dense, Product, join
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.core.tensor import Array
 

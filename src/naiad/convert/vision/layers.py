@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.activation import activate
+from naiad.convert.encoder.bodies.parts.activation import activate
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.convert.vision.families import LayerNames

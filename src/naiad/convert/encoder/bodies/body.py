@@ -19,8 +19,8 @@ from typing import ClassVar, NoReturn
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.activation import activate
-from naiad.convert.encoder.bodies.dense import Dense, Product, gemm
+from naiad.convert.encoder.bodies.parts.activation import activate
+from naiad.convert.encoder.bodies.parts.dense import Dense, Product, gemm
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
 from naiad.convert.encoder.families.architecture import Classifier, LanguageHead

@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, Inputs
-from naiad.convert.encoder.bodies.dense import Dense, Product
-from naiad.convert.encoder.bodies.distance import Distances, Window, add_window
+from naiad.convert.encoder.bodies.parts.dense import Dense, Product
+from naiad.convert.encoder.bodies.parts.distance import Distances, Window, add_window
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.rotary import Rope, Rotary, read_rope
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
-from naiad.convert.encoder.bodies.rotary import Rope, Rotary, read_rope
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
 from naiad.convert.encoder.families.architecture import Classifier, LanguageHead

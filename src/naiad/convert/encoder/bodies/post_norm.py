@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
-from naiad.convert.encoder.bodies.embeddings import embed
-from naiad.convert.encoder.bodies.relative import bias_by_distance
+from naiad.convert.encoder.bodies.parts.embeddings import embed
+from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
 
 MAX_RELATIVE_DISTANCE = 128
 """MPNet: farther tokens share the last bucket of relative positions."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
-from naiad.convert.encoder.bodies.embeddings import embed
+from naiad.convert.encoder.bodies.parts.embeddings import embed
 
 
 class PreNormBody(Body):

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.rotary import Rope, Rotary, read_rope
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
-from naiad.convert.encoder.bodies.rotary import Rope, Rotary, read_rope
 from naiad.convert.encoder.families.architecture import LanguageHead
 
 GATED_MULTIPLE = 256

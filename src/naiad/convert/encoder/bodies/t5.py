@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
-from naiad.convert.encoder.bodies.relative import bias_by_distance
 from naiad.convert.encoder.families.architecture import ACTIVATIONS
 from naiad.core.errors import Unsupported
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from naiad.convert.encoder.architectures import EXPORT
 from naiad.convert.encoder.bodies.body import Body, Inputs
-from naiad.convert.encoder.bodies.dense import Product, join
+from naiad.convert.encoder.bodies.parts.dense import Product, join
 from naiad.convert.encoder.config import Config
 from naiad.core.errors import InvalidConfiguration, Unsupported
 from naiad.core.tensor import Array
