@@ -2,7 +2,7 @@
 
 A score is the sum of three products: query by key, query by the key's distance ("c2p"), key by the query's distance
 ("p2c"). Embeddings of distances do not depend on the text, so their projections are computed here, once.
-Not here: which distance has which column (`distance.py`).
+Not here: which distance has which column (`parts/distance.py`).
 """
 
 from __future__ import annotations
