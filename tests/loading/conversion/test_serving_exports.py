@@ -1,0 +1,166 @@
+"""Families that only torch can export: served with it after a check, found in the cache without it, else refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from naiad import Client
+from naiad.convert.export import process
+from naiad.core.errors import NaiadError
+from naiad.loading.conversion import cached
+from naiad.testing import running_server
+from naiad.testing.checkpoints import tiny_checkpoint
+
+torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
+
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 64,
+}
+
+
+def save(folder: Path, name: str, head: str, **changes: Any) -> Any:
+    """Save `name` (SqueezeBert) with a head (ForSequenceClassification) into a folder; gives transformers' model."""
+    tiny_checkpoint(folder, head="sequence-classification")
+    words = len((folder / "vocab.txt").read_text().split())
+    (folder / "model.safetensors").unlink()
+    transformers.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    torch.manual_seed(7)
+    config = getattr(transformers, f"{name}Config")(vocab_size=words, **{**SIZES, **changes})
+    model = getattr(transformers, name + head)(config)
+    with torch.no_grad():
+        for weight, parameter in model.named_parameters():
+            centre = 1.0 if "norm" in weight.lower() and weight.endswith("weight") else 0.0
+            parameter.copy_(centre + 0.2 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return model.eval()
+
+
+TEXTS = ["hello world", "the name of the river is good", "what?", "in the city to live is a good movie, and a bad one"]
+
+
+def expected_scores(model: Any, folder: Path) -> np.ndarray:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with torch.no_grad():
+        logits = [model(**tokenizer(text, return_tensors="pt")).logits[0] for text in TEXTS]
+    return torch.stack(logits).softmax(dim=-1).numpy()
+
+
+def served_scores(folder: Path) -> np.ndarray:
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        if not running.all_loaded:
+            raise AssertionError([entry.reason for entry in client.index()])
+        result = client.model("m")(TEXTS, parameters={"order": "class"})
+        return np.asarray(result.scores)
+
+
+def test_exported_checked_served_and_found_again_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MobileBERT: its answers depend on padding, so a batch would be wrong."""
+    sizes = {"embedding_size": 32, "intra_bottleneck_size": 32, "true_hidden_size": 32}
+    folder = tmp_path / "mobilebert"
+    model = save(folder, "MobileBert", "ForSequenceClassification", **sizes)
+    expected = expected_scores(model, folder)
+    assert np.abs(served_scores(folder) - expected).max() <= 1e-4
+
+    def forbidden(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was exported already")
+
+    monkeypatch.setattr(cached, "has_torch", lambda: False)
+    monkeypatch.setattr(process.subprocess, "Popen", forbidden)
+    assert np.abs(served_scores(folder) - expected).max() <= 1e-4
+
+
+def test_an_export_that_answers_otherwise_is_not_served(tmp_path: Path) -> None:
+    """Longformer: what the exporter can make of it works for the length it was recorded with."""
+    folder = tmp_path / "longformer"
+    save(folder, "Longformer", "ForSequenceClassification", attention_window=8)
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        assert not running.all_loaded
+        reasons = [entry.reason for entry in client.index() if entry.name == "m"]
+    assert "longformer" in reasons[0]
+    assert "original" in reasons[0] or "does not answer as" in reasons[0]
+    assert not list(folder.glob(".naiad/*exported*"))
+
+
+def test_without_torch_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "squeezebert"
+    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    monkeypatch.setattr(cached, "has_torch", lambda: False)
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        reasons = [entry.reason for entry in client.index() if entry.name == "m"]
+    assert "pip install 'naiad[torch]'" in reasons[0]
+
+
+def test_a_child_that_dies_costs_one_model_and_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "squeezebert"
+    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    killer = tmp_path / "killer"
+    killer.write_text("#!/bin/sh\necho cannot go on >&2\nkill -9 $$\n")
+    killer.chmod(0o755)
+    monkeypatch.setattr(process.sys, "executable", str(killer))
+    with pytest.raises(NaiadError, match=r"ended by signal SIGKILL; perhaps there is too little memory.*cannot go on"):
+        process.TorchProcess(folder, "sequence-classification").__enter__()
+
+
+NAIAD = [sys.executable, "-c", "from naiad.cli.main import main; main()"]
+
+
+def test_the_command_fails_with_status_3_and_writes_nothing(tmp_path: Path) -> None:
+    folder, out = tmp_path / "longformer", tmp_path / "out"
+    save(folder, "Longformer", "ForSequenceClassification", attention_window=8)
+    done = subprocess.run([*NAIAD, "convert", folder, out], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["longformer"]
+
+
+def test_an_exported_folder_serves_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = tmp_path / "squeezebert", tmp_path / "out"
+    model = save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    done = subprocess.run(
+        [*NAIAD, "convert", folder, out, "--precision", "int8-exact"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(out.glob("*.safetensors"))
+    monkeypatch.setattr(cached, "has_torch", lambda: False)
+    assert np.abs(served_scores(out) - expected_scores(model, folder)).max() <= 0.05
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    folder, out = tmp_path / "squeezebert", tmp_path / "out"
+    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    child = subprocess.Popen(
+        [*NAIAD, "convert", folder, out], stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
+    )
+    assert child.stderr is not None
+    with child:
+        assert any("loading torch" in line for line in child.stderr)
+        child.send_signal(signal.SIGTERM)
+        child.stderr.read()
+    assert child.returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "squeezebert"]
+    assert list(scratch.iterdir()) == []
