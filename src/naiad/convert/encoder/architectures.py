@@ -10,6 +10,7 @@ from naiad.convert.encoder.families.architecture import Architecture
 from naiad.convert.encoder.families.bart import BART, MBART
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA, ERNIE, REMBERT
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
+from naiad.convert.encoder.families.mobile import MOBILEBERT, SQUEEZEBERT
 from naiad.convert.encoder.families.modern import MODERNBERT
 from naiad.convert.encoder.families.pre_norm import MEGATRON_BERT, ROBERTA_PRELAYERNORM, XLM_ROBERTA_XL
 from naiad.convert.encoder.families.roberta import CAMEMBERT, DATA2VEC, MPNET, ROBERTA, XLM_ROBERTA
@@ -35,6 +36,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mt5": MT5,
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA_V2,
+    "mobilebert": MOBILEBERT,
+    "squeezebert": SQUEEZEBERT,
     "modernbert": MODERNBERT,
     "nomic_bert": NOMIC,
     "new": NEW,

@@ -16,6 +16,7 @@ import numpy as np
 from naiad.convert.encoder.bodies.body import Attention, Inputs
 from naiad.convert.encoder.bodies.parts.dense import Dense, Product
 from naiad.convert.encoder.bodies.parts.distance import Distances, Window, add_window
+from naiad.convert.encoder.bodies.parts.neighbours import joined_kernel, neighbours
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
@@ -164,25 +165,12 @@ class DebertaV2Body(PostNormBody):
         self.config.refuse({"conv_kernel_size": tuple(range(1, width + 1, 2))})
         weight = self.weights.body("encoder.conv.conv.weight", hidden, hidden // groups, width)
         product = Product(
-            "encoder.conv.conv", _joined_kernel(weight, groups), self.weights.body("encoder.conv.conv.bias", hidden)
+            "encoder.conv.conv", joined_kernel(weight, groups), self.weights.body("encoder.conv.conv.bias", hidden)
         )
-        (out,) = self.multiply(self._neighbours(embedded, inputs, width), [product], source="norm")
+        around = self.graph.op("Concat", *neighbours(self.graph, embedded, inputs, width), axis=1)
+        (out,) = self.multiply(around, [product], source="norm")
         out = self.activation(out, self.config.activation("conv_act"))
         return self.add_norm(out, x, "encoder.conv.LayerNorm")
-
-    def _neighbours(self, x: str, inputs: Inputs, width: int) -> str:
-        """(T, width * hidden): every token's neighbourhood; zeros beyond the ends of its sequence."""
-        graph, reach = self.graph, width // 2
-        segments = graph.op("Unsqueeze", inputs.segments, graph.ints(1))
-        padded = graph.op("Pad", x, graph.ints(reach, 0, reach, 0))
-        beside = graph.op("Pad", segments, graph.ints(reach, 0, reach, 0), graph.integer(-1))
-        count = graph.op("Shape", inputs.segments)
-        parts = []
-        for place in range(width):
-            begin, end = graph.ints(place), graph.op("Add", count, graph.ints(place))
-            part, owner = (graph.op("Slice", rows, begin, end, graph.ints(0)) for rows in (padded, beside))
-            parts.append(graph.op("Where", graph.op("Equal", owner, segments), part, graph.number(0.0)))
-        return graph.op("Concat", *parts, axis=1)
 
 
 class DebertaBody(DebertaV2Body):
@@ -234,13 +222,3 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _scaled(product: Product, scale: np.float32) -> Product:
     return Product(product.module, product.weight * scale, None if product.bias is None else product.bias * scale)
-
-
-def _joined_kernel(weight: Array, groups: int) -> Array:
-    """A kernel (out, in / groups, width) as one matrix (out, width * in) over a neighbourhood laid side by side."""
-    out, narrow, width = weight.shape
-    full = np.zeros((out, width, groups * narrow), np.float32)
-    for group in range(groups):
-        rows = slice(group * out // groups, (group + 1) * out // groups)
-        full[rows, :, group * narrow : (group + 1) * narrow] = weight[rows].transpose(0, 2, 1)
-    return full.reshape(out, -1)

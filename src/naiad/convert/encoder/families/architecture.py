@@ -81,6 +81,8 @@ class LanguageHead:
     decoder_bias: bool = True
     width: str = ""
     """Our name of the size between dense and vocabulary; empty: the embeddings'."""
+    further_columns: str = ""
+    """A weight (…, vocabulary) that widens the word embeddings to that size (MobileBERT)."""
 
 
 @dataclass(frozen=True, slots=True)

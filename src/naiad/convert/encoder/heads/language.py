@@ -30,9 +30,19 @@ def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, A
 
 def _vocabulary(body: Body, width: int) -> str:
     """The decoder's matrix; tied to the word embeddings where the checkpoint has none, or the same."""
+    if body.language.further_columns:
+        return _widened(body, width)
     name, shape = body.language.decoder, (body.sizes.vocabulary, width)
     if body.weights.find(name) is not None:
         own = body.weights.get(name, *shape)
         if width != body.sizes.embedding or not np.array_equal(own, body.weights.body(body.family.words, *shape)):
             return body.graph.weight(name, lambda: own)
     return body.table(body.family.words, body.sizes.vocabulary)
+
+
+def _widened(body: Body, width: int) -> str:
+    """The word embeddings and what the head adds to them, side by side."""
+    sizes, name = body.sizes, body.language.further_columns
+    words = body.weights.body(body.family.words, sizes.vocabulary, sizes.embedding)
+    further = body.weights.get(name, width - sizes.embedding, sizes.vocabulary)
+    return body.graph.weight(name, lambda: np.concatenate([words, further.T], axis=1))
