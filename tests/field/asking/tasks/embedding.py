@@ -12,13 +12,13 @@ from asking.doors import Outputs
 
 
 class Embedding:
-    def __init__(self, folder: Path, row: Published) -> None:
+    def __init__(self, folder: Path, row: Published | None = None) -> None:
         from sentence_transformers import SentenceTransformer
 
         self._model = SentenceTransformer(str(folder), device="cpu")
         self.torch_model = self._model[0].auto_model
         self.tokenizer = self._model.tokenizer
-        if row.sentence is None:
+        if row is not None and row.sentence is None:
             self._model.max_seq_length = row.longest
 
     def expected(self, text: str) -> Any:
