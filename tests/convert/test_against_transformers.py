@@ -178,9 +178,10 @@ def test_half_precision_checkpoints(kind: str, tmp_path: Path) -> None:
     assert_equal(model.float(), tmp_path, "sequence-classification", types=False)
 
 
-def test_a_padding_token_in_the_text(tmp_path: Path) -> None:
-    """RoBERTa gives it the padding position and does not count it."""
-    model = make_model("roberta", "embedding")
+@pytest.mark.parametrize("family", ["roberta", "mpnet"])
+def test_a_padding_token_in_the_text(family: str, tmp_path: Path) -> None:
+    """It has the padding position, and no other token counts it; MPNet's distances count it all the same."""
+    model = make_model(family, "embedding")
     model.save_pretrained(tmp_path)
     converted = convert_checkpoint(tmp_path)
     encoder = PackedEncoder.open(converted.graph, converted.spec)

@@ -149,10 +149,16 @@ class Body(ABC):
         return self.graph.op("Gather", self.table(name, rows), ids)
 
     def distances(self, inputs: Inputs) -> str:
-        """(T, T) int64: key position minus query position; meaningless across sequences."""
-        graph = self.graph
-        across = graph.op("Unsqueeze", inputs.positions, graph.ints(0))
-        return graph.op("Sub", across, graph.op("Unsqueeze", inputs.positions, graph.ints(1)))
+        """(T, T) int64: key position minus query position; meaningless across sequences.
+
+        Where positions do not count padding tokens, which a text may contain, places in the pack are what counts them.
+        """
+        graph, places = self.graph, inputs.positions
+        if self.family.padding_index is not None:
+            count = graph.op("Squeeze", graph.op("Shape", places))
+            places = graph.op("Range", graph.integer(0), count, graph.integer(1))
+        across = graph.op("Unsqueeze", places, graph.ints(0))
+        return graph.op("Sub", across, graph.op("Unsqueeze", places, graph.ints(1)))
 
     def attention_bias(self, inputs: Inputs, inside: str = "", also: str = "") -> str:
         """`inside` (0 if empty) where two tokens belong to one sequence, minus infinity elsewhere; (…, T, T).
