@@ -24,6 +24,24 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTICE = "<!-- Generated from the code by generate/pages.py; run `make generate` after a change. -->"
 
 
+ENVIRONMENT = (
+    (
+        "NAIAD_CACHE",
+        "`naiad` below `XDG_CACHE_HOME` or `~/.cache`",
+        (
+            "Folder for converted and prepared models that cannot lie beside the model (`.naiad` in its folder): those "
+            "of the Hub's cache, of packages and of read-only folders. Where it cannot be written, a temporary folder "
+            "serves and a warning says so"
+        ),
+    ),
+    ("HF_HOME", "`~/.cache/huggingface`", "The Hub's cache, shared with other programs"),
+    ("HF_TOKEN", "the saved login", "Token for the Hub"),
+    ("HF_ENDPOINT", "https://huggingface.co", "A mirror of the Hub"),
+    ("HF_HUB_OFFLINE", "0", "1 is `--offline`"),
+)
+"""Variables that are no options: name, default, meaning."""
+
+
 def errors_page() -> Iterator[str]:
     """Every class of the tree, with what it is sent as."""
     yield "# Errors\n"
@@ -55,6 +73,10 @@ def cli_page() -> Iterator[str]:
         yield f"    {' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n"
         yield inspect.cleandoc(command.help or "") + "\n"
         yield from _option_tables(command)
+    yield "## Environment variables without an option\n"
+    yield "| Variable | Default | Meaning |"
+    yield "|---|---|---|"
+    yield from (f"| `{name}` | {default} | {meaning} |" for name, default, meaning in ENVIRONMENT)
 
 
 def _option_tables(command: click.Command) -> Iterator[str]:

@@ -6,15 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from small_bert import random_weights, write_checkpoint, write_modules
 
+from naiad.convert import cache
 from naiad.convert.cache import DATA, GRAPH, SPEC
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.errors import LoadFailed
+from naiad.core.places import temporary_cache
 
 
 @pytest.fixture
@@ -118,6 +121,32 @@ def test_a_place_that_cannot_be(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LoadFailed, match=r"cannot be stored here.*NAIAD_CACHE"):
         convert_checkpoint(folder, cache_dir=tmp_path / "file")
+
+
+def test_no_home_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither beside the model (a package's) nor in the cache: a temporary folder serves, and one line says so."""
+    folder = write_checkpoint(tmp_path / "site-packages" / "some_model", random_weights())
+    (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("NAIAD_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    temporary_cache.cache_clear()
+    graph = convert_checkpoint(folder).graph
+    assert graph.is_relative_to(tmp_path / "temporary")
+    assert graph == convert_checkpoint(folder).graph
+    temporary_cache.cache_clear()
+    assert caplog.text.count("Set NAIAD_CACHE to a folder that lasts") == 1
+
+
+def test_what_was_converted_before_is_used_where_nothing_can_be_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image may bring the conversion along and be read-only."""
+    graph = convert_checkpoint(folder).graph
+    monkeypatch.setattr(cache, "is_writable", lambda _: False)
+    assert graph == convert_checkpoint(folder).graph
 
 
 def test_many_at_a_time(folder: Path) -> None:

@@ -57,8 +57,33 @@ def test_version_folders_are_positive_numbers_without_leading_zero(tmp_path: Pat
 
 def test_another_onnx_file_can_be_named(make_folder: Make) -> None:
     folder = make_folder("m", {**CHECKPOINT, "onnx/model_fp16.onnx": b"x", "onnx/model_int8.onnx": b"x"})
-    assert recognise(folder, onnx="onnx/model_fp16.onnx").onnx == folder / "onnx/model_fp16.onnx"
-    with pytest.raises(InvalidConfiguration, match="no weights"):
+    assert recognise(folder, onnx="onnx/model_int8.onnx").onnx == folder / "onnx/model_int8.onnx"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["onnx/model_fp16.onnx"], "onnx/model_fp16.onnx"),
+        (["onnx/model_q4.onnx"], "onnx/model_q4.onnx"),
+        (["model_quantized.onnx"], "model_quantized.onnx"),
+        (["onnx/model_quantized.onnx", "onnx/model_fp16.onnx", "onnx/model_q4.onnx"], "onnx/model_fp16.onnx"),
+        (["onnx/model_int8.onnx", "onnx/model_q4f16.onnx"], "onnx/model_int8.onnx"),
+        (["onnx/model_O2.onnx", "onnx/model_fp16.onnx"], "onnx/model_O2.onnx"),
+        (["onnx/model_qint8_arm64.onnx", "onnx/model_quint8_avx2.onnx"], "onnx/model_quint8_avx2.onnx"),
+        (["model_fp16.onnx", "onnx/model_fp16.onnx"], "onnx/model_fp16.onnx"),
+        (["onnx/encoder.onnx", "onnx/model_int8.onnx"], "onnx/encoder.onnx"),
+        (["onnx/model.onnx", "onnx/other.onnx"], "onnx/model.onnx"),
+    ],
+)
+def test_which_onnx_file_is_taken(files: list[str], expected: str, make_folder: Make) -> None:
+    folder = make_folder("m", {**CHECKPOINT, **dict.fromkeys(files, b"x")})
+    assert recognise(folder).onnx == folder / expected
+
+
+def test_several_onnx_files_of_names_of_their_own(make_folder: Make) -> None:
+    folder = make_folder("m", {**CHECKPOINT, "onnx/a.onnx": b"x", "b.onnx": b"x"})
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    with pytest.raises(InvalidConfiguration, match=r"set `weights` to one of b\.onnx, onnx/a\.onnx"):
         recognise(folder)
 
 
@@ -126,3 +151,18 @@ def test_a_folder_that_another_model_is_being_converted_in(make_folder: Make) ->
     finally:
         is_over.set()
         thread.join()
+
+
+def test_folders_that_are_links_and_links_to_blobs(make_folder: Make, tmp_path: Path) -> None:
+    """A link to a snapshot of the Hub's cache, and a folder that the Hub's library filled with links to blobs."""
+    snapshot = make_folder("hub/models--org--m/snapshots/abc", dict.fromkeys(["config.json", "tokenizer.json"], b"x"))
+    blobs = make_folder("hub/models--org--m/blobs", {"123": b"x"})
+    (snapshot / "model.safetensors").symlink_to("../../blobs/123")
+    (tmp_path / "link").symlink_to(snapshot)
+    assert recognise(tmp_path / "link").safetensors == tmp_path / "link" / "model.safetensors"
+    local = make_folder("local", dict.fromkeys(["config.json", "tokenizer.json"], b"x"))
+    (local / "model.safetensors").symlink_to(blobs / "123")
+    assert recognise(local).safetensors == local / "model.safetensors"
+    (local / "notes").symlink_to(tmp_path / "hub")
+    with pytest.raises(InvalidConfiguration, match="leads out of its model's folder"):
+        recognise(local)

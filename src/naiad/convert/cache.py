@@ -18,6 +18,7 @@ from pathlib import Path
 
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
+from naiad.core.places import default_cache, is_writable, temporary_cache
 
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"
@@ -110,25 +111,30 @@ def find_entry(
     kind: what is converted to what (`embedding-int8`); version: of the builder; weights: files that the key depends on,
     the folder's safetensors if empty. Beside the model means
     `<folder>/.naiad`, unless the folder is not ours to write: read-only, part of an installed package or of the Hub's
-    cache. Then, or with cache_dir, a folder for this model under `cache_dir`, `$NAIAD_CACHE` or `~/.cache/naiad`.
+    cache. Then, or with cache_dir, a folder for this model under `cache_dir`, `$NAIAD_CACHE` or `~/.cache/naiad`, and
+    where that cannot be written, under a temporary one. What is there already is used from a folder that is read-only.
     """
     fingerprint = hashlib.sha256(f"{version}\n".encode())
     for line in _ingredients(folder, weights):
         fingerprint.update(line.encode())
     name = f"{kind}-{fingerprint.hexdigest()[:16]}"
-    if cache_dir is None and _is_ours(folder):
-        return Entry(folder / ".naiad" / name, kind)
+    for place in _candidates(folder, cache_dir):
+        if (place / name).is_dir() or is_writable(place):
+            break
+    return Entry(place / name, kind)
+
+
+def _candidates(folder: Path, cache_dir: Path | None) -> Iterator[Path]:
+    """Folders that may hold conversions of a model, the one that is preferred first."""
     where = folder.resolve()
-    model = f"{where.name}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:12]}"
-    return Entry((cache_dir or default_cache()) / "converted" / model / name, kind)
-
-
-def default_cache() -> Path:
-    """`$NAIAD_CACHE`, or `naiad` in the user's cache folder."""
-    chosen = os.environ.get("NAIAD_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naiad"
+    model = Path("converted") / f"{where.name}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:12]}"
+    if cache_dir is not None:
+        yield cache_dir / model
+        return
+    if _is_ours(folder):
+        yield folder / ".naiad"
+    yield default_cache() / model
+    yield temporary_cache() / model
 
 
 def _ingredients(folder: Path, weights: tuple[Path, ...]) -> Iterator[str]:
@@ -148,7 +154,7 @@ def _is_ours(folder: Path) -> bool:
     where = folder.resolve()
     installed = {"site-packages", "dist-packages"} & set(where.parts)
     in_hub_cache = "snapshots" in where.parts and any((parent / "blobs").is_dir() for parent in where.parents)
-    return not installed and not in_hub_cache and os.access(where, os.W_OK)
+    return not installed and not in_hub_cache
 
 
 def _measure(folder: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ running it (`naiad.backends.onnxruntime.padded`).
 
 from __future__ import annotations
 
+import glob
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -66,7 +67,7 @@ def open_padded_encoder(
     0 = one for each core. threads: of the wide one; 0 = all cores. output and constants: what the manifest says of the
     file's outputs, and of inputs that are the same for every text. Raises what describe_onnx_encoder raises.
     """
-    entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph,))
+    entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph, *_data_beside(graph)))
     threads = threads or available_cores()
     facts = _facts(read_json(body_folder(folder) / "config.json"))
     counts = (1,) if threads == 1 else (1, threads)
@@ -79,6 +80,12 @@ def open_padded_encoder(
     narrow = tuple(PaddedEncoder(files[0], spec, sources) for _ in range(count or available_cores()))
     wide = PaddedEncoder(files[1], spec, sources) if len(files) > 1 else narrow[0]
     return EncoderInstances(narrow, wide), spec
+
+
+def _data_beside(graph: Path) -> list[Path]:
+    """Files that hold the graph's weights, by the names that exporters give them."""
+    beside = graph.parent.glob(f"{glob.escape(graph.stem)}*")
+    return sorted(path for path in beside if "data" in path.name.removeprefix(graph.stem) and path.is_file())
 
 
 def _facts(config: Mapping[str, Any], fixed_tokens: int = 0) -> EncoderSpec:

@@ -58,10 +58,7 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
     quantize, head = _quantize(entry, layout, settings), head_for(task)
     count = entry.batching.instances or settings.instances
-    if layout.safetensors is not None and entry.weights in ("auto", "safetensors"):
-        converted = _convert(entry, layout, task, quantize)
-    else:
-        converted = None
+    converted = _convert(entry, layout, task, quantize) if _takes_safetensors(entry, layout) else None
     if converted is not None and converted.spec.layout == "packed":
         spec = converted.spec
         instances = open_encoder(converted.graph, spec, count=count)
@@ -71,7 +68,9 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings
         policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
     elif layout.onnx is not None:
         _refuse_quantizing(entry, layout.onnx, quantize)
-        instances, spec = open_padded_encoder(layout.onnx, layout.folder, head, count=count)
+        instances, spec = open_padded_encoder(
+            layout.onnx, layout.folder, head, count=count, output=entry.output, constants=entry.inputs
+        )
         policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
     else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
@@ -87,6 +86,16 @@ def _quantize(entry: ModelEntry, layout: Layout, settings: ServerSettings) -> st
             return word
     record = read_record(layout.folder)
     return record.quantize if record else "none"
+
+
+def _takes_safetensors(entry: ModelEntry, layout: Layout) -> bool:
+    """Whether to convert. Raises LoadFailed for keys about ONNX files where there is none to serve."""
+    if layout.safetensors is None or entry.weights not in ("auto", "safetensors"):
+        return False
+    asks_for_onnx = bool(entry.output or entry.inputs)
+    if asks_for_onnx and (layout.onnx is None or entry.weights == "safetensors"):
+        raise LoadFailed(f"'{entry.name}': output and inputs are about ONNX files, and this model has other weights")
+    return not asks_for_onnx
 
 
 def _convert(entry: ModelEntry, layout: Layout, task: str, quantize: str) -> Converted | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository.names import check_model_name
+from naiad.repository.onnx_files import USUAL, best_onnx
 
 CONFIG_FILE = "config.pbtxt"
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
@@ -24,7 +25,6 @@ _TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model",
 _IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
 """Models of images say here how these are prepared."""
 _SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
-_ONNX = ("onnx/model.onnx", "model.onnx")
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack")
 
 
@@ -103,11 +103,14 @@ def versions_of(folder: Path) -> tuple[int, ...]:
 def check_inside(folder: Path) -> None:
     """Raise InvalidConfiguration if a link below `folder` leads out of it.
 
-    In a snapshot of the Hub's cache all files are links to the cache's blobs, and may be.
+    In a snapshot of the Hub's cache all files are links to the cache's blobs, and may be; so may those of a folder that
+    the Hub's library filled with links.
     """
-    roots = (folder.resolve(), *_hub_cache_of(folder))
+    roots = (folder.resolve(), *_hub_cache_of(folder), *_hub_cache_of(folder.resolve()))
     for path in _everything_below(folder):
         if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
+            if _is_blob(path.resolve()):
+                continue
             raise InvalidConfiguration(
                 f"{path} is a link that leads out of its model's folder ({path.resolve()}); copy the file instead",
                 path=str(path),
@@ -126,6 +129,11 @@ def _hub_cache_of(folder: Path) -> Iterable[Path]:
         if parent.name == "snapshots" and parent.parent.name.startswith("models--"):
             return (parent.parent.parent.resolve(),)
     return ()
+
+
+def _is_blob(path: Path) -> bool:
+    """Whether this is a file of the Hub's cache, to which its library links from other folders, too."""
+    return path.parent.name == "blobs" and path.parent.parent.name.startswith("models--") and path.is_file()
 
 
 def checkpoint_body(folder: Path) -> Path | None:
@@ -147,7 +155,7 @@ def checkpoint_body(folder: Path) -> Path | None:
 def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
     check_inside(folder)
     safetensors = _first(body, _SAFETENSORS)
-    onnx_file = _first(folder, (onnx,)) if onnx else _first(body, _ONNX) or _only_onnx(body)
+    onnx_file = _first(folder, (onnx,)) if onnx else _best_onnx(body)
     if safetensors is None and onnx_file is None:
         raise InvalidConfiguration(_no_weights(body), folder=str(folder))
     if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
@@ -161,14 +169,20 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
     return Layout(kind, folder, safetensors=safetensors, onnx=onnx_file)
 
 
-def _only_onnx(folder: Path) -> Path | None:
-    """An ONNX file of another name, if there is just one: a variant that somebody chose by allow and ignore."""
-    found = [*folder.glob("*.onnx"), *folder.glob("onnx/*.onnx")]
-    return found[0] if len(found) == 1 else None
+def _best_onnx(folder: Path) -> Path | None:
+    best = best_onnx(_onnx_files(folder))
+    return folder / best if best else None
+
+
+def _onnx_files(folder: Path) -> list[str]:
+    found = [*folder.glob("onnx/*.onnx"), *folder.glob("*.onnx")]
+    return sorted(str(path.relative_to(folder)) for path in found if path.is_file())
 
 
 def _no_weights(folder: Path) -> str:
-    wanted = ", ".join((*_SAFETENSORS, *_ONNX))
+    wanted = ", ".join((*_SAFETENSORS, *USUAL))
+    if onnx := _onnx_files(folder):
+        return f"{folder} has several ONNX files and no usual one: set `weights` to one of {', '.join(onnx)}"
     pickles = [name for name in _PICKLES if (folder / name).is_file()]
     if pickles:
         return f"{folder} has its weights only as {', '.join(pickles)}, {PICKLE_ADVICE}"

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from encoder_graphs import HIDDEN, TABLE, write_graph
 from onnx import TensorProto, helper
 
 from naiad.backends.onnxruntime.padded import EncoderFile, PaddedEncoder
+from naiad.backends.onnxruntime.session import open_session
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderOutput, EncoderSpec, TokenSequence
 from naiad.core.errors import InvalidRequest, LoadFailed
@@ -129,7 +131,6 @@ def test_too_long(tmp_path: Path) -> None:
 def test_inputs_of_a_strange_type(tmp_path: Path) -> None:
     path = tmp_path / "f.onnx"
     write_graph(path, [helper.make_node("Identity", ["input_ids"], ["ids"])], {"input_ids": ("b", "t")}, {})
-    import onnx
 
     model = onnx.load(path)
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
@@ -137,3 +138,87 @@ def test_inputs_of_a_strange_type(tmp_path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(LoadFailed, match=r"'input_ids' must be int64 or int32, not tensor\(float\)"):
         EncoderFile.open(path)
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE])
+def test_answers_are_float32_whatever_the_file_computes_in(kind: int, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+        helper.make_node("Cast", ["rows"], ["last_hidden_state"], to=kind),
+    ]
+    path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"last_hidden_state": None}, table=TABLE)
+    model = onnx.load(path)
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("last_hidden_state", kind, ("b", "t", HIDDEN)))
+    onnx.save(model, path)
+    encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", HIDDEN), {"logits": ("last_hidden_state",)})
+    for item, result in zip(ITEMS, encoder.execute(Batch(ITEMS)), strict=True):
+        assert isinstance(result, dict)
+        assert result["logits"].dtype == np.float32
+        assert np.allclose(TABLE[item.input_ids], result["logits"], rtol=1e-2)
+
+
+def write_named(folder: Path, **inputs: Any) -> Path:
+    """The sum of all inputs, whatever they are called."""
+    nodes = [helper.make_node("Cast", [name], [f"{name}_"], to=TensorProto.FLOAT) for name in inputs]
+    nodes.append(helper.make_node("Sum", [f"{name}_" for name in inputs], ["logits"]))
+    return write_graph(folder / "m.onnx", nodes, inputs, {"logits": ("b", "t")})
+
+
+def test_names_of_older_exporters(tmp_path: Path) -> None:
+    """Three inputs of TensorFlow's BERT, and Longformer's global attention, which is zero."""
+    names = dict.fromkeys(("input_word_ids", "input_mask", "input_type_ids", "global_attention_mask"), ("b", "t"))
+    encoder = PaddedEncoder(EncoderFile.open(write_named(tmp_path, **names)), spec_of("token", 1), LOGITS)
+    first, second = encoder.execute(Batch(ITEMS))
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["logits"].tolist() == [[6], [8], [9]]
+    assert second["logits"].tolist() == [[9]]
+
+
+@pytest.mark.parametrize("dims", [(), (1,), ("b", 1)])
+def test_inputs_that_are_the_same_for_every_text(dims: tuple[Any, ...], tmp_path: Path) -> None:
+    path = write_named(tmp_path, input_ids=("b", "t"), task_id=dims)
+    with pytest.raises(LoadFailed, match=r"if task_id is a number, set it by `inputs: \{task_id: NUMBER\}`"):
+        EncoderFile.open(path)
+    with pytest.raises(LoadFailed, match="inputs: there is no input task; there are input_ids, task_id"):
+        EncoderFile(path, open_session(path), {"task_id": 4, "task": 4})
+    encoder = PaddedEncoder(EncoderFile(path, open_session(path), {"task_id": 4}), spec_of("token", 1), LOGITS)
+    first, _ = encoder.execute(Batch(ITEMS))
+    assert isinstance(first, dict)
+    assert first["logits"].tolist() == [[9], [10], [11]]
+
+
+def test_rows_that_depend_on_each_other_run_alone(tmp_path: Path) -> None:
+    """Each text less the mean of its batch: zero, where it is by itself."""
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["ids"], ["mean"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["ids", "mean"], ["logits"]),
+    ]
+    path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"logits": ("b", "t")})
+    wrong = TokenSequence(np.arange(21), ("logits",))
+    for runs_alone in (True, False):
+        encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", 1, runs_alone=runs_alone), LOGITS)
+        first, error, second = encoder.execute(Batch([ITEMS[0], wrong, ITEMS[1]]))
+        assert isinstance(first, dict)
+        assert isinstance(second, dict)
+        assert isinstance(error, InvalidRequest)
+        assert runs_alone == (not first["logits"].any())
+        assert runs_alone == (not second["logits"].any())
+
+
+def test_vectors_of_all_tokens_but_the_first(tmp_path: Path) -> None:
+    """BGE-M3 leaves out [CLS]; its row is zero, so that there is one for each token."""
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),
+        helper.make_node("Slice", ["rows", "one", "end", "one"], ["colbert_vecs"]),
+    ]
+    constants = {"one": np.array([1]), "end": np.array([99])}
+    outputs = {"colbert_vecs": ("b", "u", HIDDEN)}
+    path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, outputs, table=TABLE, **constants)
+    encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", HIDDEN), {"logits": ("colbert_vecs",)})
+    first, second = encoder.execute(Batch(ITEMS))
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert np.array_equal(first["logits"], np.concatenate([np.zeros((1, HIDDEN)), TABLE[[6, 7]]]))
+    assert np.array_equal(second["logits"], np.zeros((1, HIDDEN)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, write_copy
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, is_aligned, parse_packed, read_extents
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import open_session
+from naiad.core.places import temporary_cache
 
 WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
 
@@ -73,10 +75,33 @@ def test_many_at_a_time(graph: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "c").iterdir())) == 1
 
 
-def test_nowhere_to_write(graph: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_nowhere_to_write(
+    graph: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy goes to a temporary folder, where the next one finds it; one line says so."""
     (tmp_path / "file").touch()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    temporary_cache.cache_clear()
     with caplog.at_level(logging.WARNING):
-        assert_right(open_shared(graph, tmp_path / "file", threads=(1, 2)))
+        for _ in range(2):
+            assert_right(open_shared(graph, tmp_path / "file", threads=(1, 2)))
+    temporary_cache.cache_clear()
+    assert len(list((tmp_path / "temporary").glob(f"naiad-*/prepared/*/prepared-*/{GRAPH}"))) == 1
+    assert caplog.text.count("Set NAIAD_CACHE to a folder that lasts") == 1
+
+
+def test_a_full_disk(
+    graph: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no copy can be stored, the graph itself is tried and opened."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", fail)
+    with caplog.at_level(logging.WARNING):
+        assert_right(open_shared(graph, tmp_path / "c", threads=(1, 2)))
     assert "prepared graph cannot be stored" in caplog.text
 
 

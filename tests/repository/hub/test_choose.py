@@ -42,6 +42,13 @@ def choose(files: list[str], *, knows: bool = True, index: Mapping[str, Any] = I
         (["onnx/model.onnx", "onnx/model.onnx.data"], True, {}, ["onnx/model.onnx", "onnx/model.onnx.data"]),
         (["onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model_int8.onnx"], True, {}, ["onnx/model.onnx"]),
         (["onnx/model_fp16.onnx", "onnx/encoder.onnx"], True, {}, ["onnx/encoder.onnx"]),
+        (["onnx/model_int8.onnx", "onnx/model_fp16.onnx", "onnx/model_q4.onnx"], True, {}, ["onnx/model_fp16.onnx"]),
+        (
+            ["onnx/model_q4.onnx", "onnx/model_q4.onnx_data"],
+            True,
+            {},
+            ["onnx/model_q4.onnx", "onnx/model_q4.onnx_data"],
+        ),
         (
             ["onnx/model.onnx", "onnx/model_fp16.onnx"],
             True,

@@ -23,6 +23,8 @@ models:
     device: cpu
     weights: onnx
     quantize: int8
+    output: dense_vecs
+    inputs: {task_id: 1}
     batching: {max_tokens_per_batch: 2048, max_queue_delay_ms: 1.5, max_queue_size: 100, instances: 2}
     options:
       labels: [bad, good]
@@ -49,6 +51,8 @@ def test_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         device="cpu",
         weights="onnx",
         quantize="int8",
+        output="dense_vecs",
+        inputs={"task_id": 1},
         batching=Batching(2048, 1.5, 100, 2),
         options={"labels": ["bad", "good"]},
     )
@@ -75,6 +79,9 @@ def test_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "models:\n- source: org/name\n  revision: 1.10",
             ["line 3", "models[0].revision", 'put it in quotes: revision: "1.1"'],
         ),
+        ("models:\n- source: org/name\n  inputs: {task_id: no}", ["line 3", "inputs.task_id", "must be a number"]),
+        ("models:\n- source: org/name\n  inputs: 3", ["line 3", "must be a mapping"]),
+        ("models:\n- source: org/name\n  output: 3", ["line 3", "models[0].output"]),
         ("models:\n- source: org/name\n  allow: 3", ["line 3", "list of texts, not a number"]),
         ("models:\n- source: org/name\n  allow_code: yes please", ["must be true or false, not a text"]),
         ("models:\n- source: org/name\n  quantize: int4", ["line 3", "must be one of none, int8, not 'int4'"]),

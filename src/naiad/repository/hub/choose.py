@@ -16,6 +16,7 @@ from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
 from naiad.repository.layout import PICKLE_ADVICE
+from naiad.repository.onnx_files import best_onnx
 
 PICKLES = (
     ".bin",
@@ -50,9 +51,6 @@ _OTHERS = (
     "README.md",
 )
 _MODULE_FILE = re.compile(r"([a-z]+_)?\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
-_VARIANT = re.compile(
-    r"(fp16|bf16|float16|int8|uint8|quant|q4|q8|bnb4|int4|avx|arm64|_O[1-4]\b|qint|quint)", re.IGNORECASE
-)
 _INDEX = "model.safetensors.index.json"
 _VERSION_FILE = re.compile(r"(?P<model>(?:[^/]+/)?)[1-9][0-9]*/.+")
 
@@ -185,7 +183,7 @@ def _weights(
             )
         return _with_external_data(selection.weights, kept)
     has_safetensors = _INDEX in kept or "model.safetensors" in kept
-    onnx = _best_onnx(kept)
+    onnx = best_onnx(_onnx_files(kept))
     if selection.weights == "safetensors":
         onnx = ""
     elif selection.weights == "onnx":
@@ -212,17 +210,6 @@ def _safetensors(listed: list[str], kept: list[str], read_json: Callable[[str], 
             missing=missing,
         )
     return [_INDEX, *shards]
-
-
-def _best_onnx(kept: list[str]) -> str:
-    """The usual file of full precision; or, after allow and ignore have left just one file, that one."""
-    for path in ("onnx/model.onnx", "model.onnx"):
-        if path in kept:
-            return path
-    candidates = _onnx_files(kept)
-    plain = [path for path in candidates if not _VARIANT.search(path)]
-    chosen = plain if len(plain) == 1 else candidates
-    return chosen[0] if len(chosen) == 1 else ""
 
 
 def _onnx_files(kept: list[str]) -> list[str]:

@@ -57,6 +57,10 @@ class ModelEntry:
     weights: str = "auto"
     """auto, onnx, safetensors, or the path of one ONNX file in the source."""
     quantize: str = "none"
+    output: str = ""
+    """Name of an ONNX file's output, where the names do not tell which one is meant."""
+    inputs: Mapping[str, float] = field(default_factory=dict)
+    """Values for inputs of an ONNX file that are the same for every text, by name."""
     is_repository: bool = False
     """A folder that holds models and is none itself, as `tritonserver --model-repository` has it; it may be empty."""
     batching: Batching = Batching()

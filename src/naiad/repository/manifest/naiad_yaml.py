@@ -12,6 +12,8 @@
         device: cpu
         weights: auto              # auto, onnx, safetensors, or the path of an .onnx file
         quantize: int8             # none, int8
+        output: dense_vecs         # ONNX files whose outputs do not tell which one is meant
+        inputs: {task_id: 1}       # ONNX files with inputs that are the same for every text
         batching: {max_tokens_per_batch: 2048, max_queue_delay_ms: 2, max_queue_size: 1000, instances: 2}
         options: {labels: [bad, good]}
 
@@ -20,6 +22,7 @@ Relative folders are relative to the file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,7 @@ from naiad.repository.reference import HubReference, Reference, parse_reference
 
 _KEYS = (
     "source", "name", "revision", "token_env", "task", "allow", "ignore", "allow_code", "device", "weights",
-    "quantize", "batching", "options",
+    "quantize", "output", "inputs", "batching", "options",
 )  # fmt: skip
 _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 
@@ -67,6 +70,8 @@ def _entry(document: object, place: Place, base: Path) -> ModelEntry:
             device=keys.text("device", "auto"),
             weights=keys.text("weights", "auto"),
             quantize=keys.text("quantize", "none"),
+            output=keys.text("output", ""),
+            inputs=_inputs(keys),
             batching=_batching(keys),
             options=keys.mapping("options"),
         )
@@ -86,6 +91,12 @@ def _source(keys: Fields, base: Path) -> Reference:
     if reference.revision not in ("", revision):
         raise keys.place.at("revision").refuse(f"'{revision}' contradicts the source {reference}; keep one of them")
     return replace(reference, revision=revision)
+
+
+def _inputs(keys: Fields) -> Mapping[str, float]:
+    given = keys.mapping("inputs")
+    own = Fields(given, keys.place.at("inputs"), tuple(given))
+    return {name: own.number(name) for name in given}
 
 
 def _batching(keys: Fields) -> Batching:

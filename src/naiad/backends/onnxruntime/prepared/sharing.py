@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -22,6 +23,7 @@ from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
+from naiad.core.places import is_writable, temporary_cache
 
 TRIED = "tried.json"
 """The report of the first run; written last, and not at all for a model that died."""
@@ -55,11 +57,12 @@ def share(
 ) -> Shared:
     """Open a graph through its copy, made and tried on first use.
 
-    prepared_in: folder for the copy. Where it cannot be written, the graph itself is tried and opened, each session
-    with matrices of its own. spec and constants (inputs that are the same for every text): for runs that make sense to
-    the graph. Raises LoadFailed where the graph cannot be opened or did not live through its first run.
+    prepared_in: folder for the copy, whose name changes with the graph. Where it cannot be written, the copy goes to a
+    temporary folder; where it cannot be stored at all, the graph itself is tried and opened. spec and constants (inputs
+    that are the same for every text): for runs that make sense to the graph. Raises LoadFailed where the graph cannot
+    be opened or did not live through its first run.
     """
-    place = prepared_in / f"prepared-{machine_name()}"
+    place = _place(prepared_in)
     findings = _findings_of(place)
     if findings is not None:
         try:
@@ -70,6 +73,14 @@ def share(
     if report.is_copied:
         return Shared([open_copy(place / GRAPH, count) for count in threads], report.findings)
     return Shared([open_original(graph, count) for count in threads], report.findings)
+
+
+def _place(prepared_in: Path) -> Path:
+    name = f"prepared-{machine_name()}"
+    if _findings_of(prepared_in / name) is not None or is_writable(prepared_in):
+        return prepared_in / name
+    key = hashlib.sha256(os.fsencode(prepared_in.resolve())).hexdigest()[:16]
+    return temporary_cache() / "prepared" / key / name
 
 
 def _findings_of(place: Path) -> Findings | None:
