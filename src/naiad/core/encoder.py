@@ -119,3 +119,5 @@ class EncoderSpec:
     similarity_scale: float = 0.0
     similarity_bias: float = 0.0
     """Text encoders that belong to an image encoder: from the cosine of an image and a text to their logit."""
+    gives_shares: bool = False
+    """The logits are shares already, because the graph ends in a softmax or a sigmoid."""

@@ -34,7 +34,9 @@ class ImagePorts:
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Our name of an output → the graph's; those that are not here are called alike."""
     batches: bool = True
-    """The graph takes any number of images at a time; else one."""
+    """Images share a run; else each has its own, so that none can depend on the others."""
+    first_token: bool = False
+    """The embedding is the first row of what the graph gives."""
 
 
 class ImageEncoder:
@@ -45,7 +47,7 @@ class ImageEncoder:
         self._session = session
         self._ports = ports
         self._clock = clock
-        self._known = frozenset(output.name for output in spec.outputs)
+        self._granularity = {output.name: output.granularity for output in spec.outputs}
 
     @classmethod
     def open(cls, graph: Path, spec: EncoderSpec, *, threads: int = 1) -> ImageEncoder:
@@ -79,7 +81,7 @@ class ImageEncoder:
         expected = (self.spec.channels, self.spec.height, self.spec.width)
         if item.pixels.shape != expected:
             return InvalidRequest(f"an image has shape {list(item.pixels.shape)}, the model takes {list(expected)}")
-        unknown = [name for name in item.outputs if name not in self._known]
+        unknown = [name for name in item.outputs if name not in self._granularity]
         return InvalidRequest(f"the encoder has no output '{unknown[0]}'") if unknown else None
 
     def _feed(self, images: Sequence[ImagePixels]) -> Array:
@@ -96,7 +98,15 @@ class ImageEncoder:
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise ModelFailed(f"ONNX Runtime failed on {len(images)} images: {error}") from error
         by_name = {name: np.asarray(array, np.float32) for name, array in zip(wanted, arrays, strict=True)}
-        return [{name: by_name[name][at] for name in image.outputs} for at, image in enumerate(images)]
+        return [
+            {name: self._part(name, by_name[name][at]) for name in image.outputs} for at, image in enumerate(images)
+        ]
+
+    def _part(self, name: str, array: Array) -> Array:
+        """One image's part of an output, in the shape that the spec promises."""
+        if self._granularity[name] != "sequence":
+            return array
+        return array[0] if name == "embedding" and self._ports.first_token else array.reshape(-1)
 
 
 def open_image_encoder(

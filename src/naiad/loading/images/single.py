@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from naiad.convert.image_checkpoint import image_builder_knows
+from naiad.convert.onnx_images import open_exported_images
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
 from naiad.core.errors import LoadFailed
@@ -21,10 +23,15 @@ def open_single(
     """See `choice.Opened`. Raises NaiadError."""
     refuse_quantizing(entry, settings)
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
-    if layout.safetensors is None or entry.weights not in ("auto", "safetensors"):
+    head, size = image_head_for(task_name), image_settings.output_size
+    is_known = image_builder_knows(checkpoint.config) or layout.onnx is None
+    if layout.safetensors is not None and entry.weights in ("auto", "safetensors") and is_known:
+        instances, spec = open_own(entry, checkpoint, head, size, settings)
+    elif layout.onnx is not None:
+        count = entry.batching.instances or settings.instances
+        instances, spec = open_exported_images(layout.onnx, checkpoint.body, head, size, count=count)
+    else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
-    head = image_head_for(task_name)
-    instances, spec = open_own(entry, checkpoint, head, image_settings.output_size, settings)
     encoder = queue_images(entry, settings, instances, spec)
     task = build_image_task(task_name, checkpoint, image_settings, spec, entry.options)
     return encoder, task, build_pixels(spec), {"image_size": size_of(spec)}

@@ -8,8 +8,9 @@
 
     parameters and options
         top_k               how many labels to give (k), the best; 5 if not set
-        function_to_apply   softmax, sigmoid, none, or default: none for regression, sigmoid for several labels at once
-                            or one label, else softmax, by config.json's problem_type and label count
+        function_to_apply   softmax, sigmoid, none, or default: none for regression and for ONNX files that end in a
+                            softmax or sigmoid, sigmoid for several labels at once or one label, else softmax, by
+                            config.json's problem_type and label count
 
 Images are prepared as preprocessor_config.json says, upright by their EXIF data and without transparency, of an
 animation the first frame. Scores equal those of transformers' pipeline. At most 256 images a request, of 64 million
@@ -57,7 +58,7 @@ class ImageClassificationTask:
         )
         self._processor = parts.processor
         self._labels = text_array(parts.checkpoint.labels(width))
-        self._default_function = _default_function(parts.checkpoint, width)
+        self._default_function = "none" if parts.spec.gives_shares else _default_function(parts.checkpoint, width)
         specs = [
             whole_number("top_k", min(DEFAULT_LABELS, width)),
             one_of("function_to_apply", "default", ("default", "softmax", "sigmoid", "none")),
