@@ -31,7 +31,7 @@ HIDDEN = 30
 LENGTHS = (7, 3, 31, 2, 13)
 
 
-def write_body(folder: Path) -> Any:
+def write_body(folder: Path, kind: str = "BertModel", **options: Any) -> Any:
     """A random BERT with a vocabulary of a few words, as a module of sentence-transformers."""
     from sentence_transformers.base.modules import Transformer
 
@@ -48,8 +48,8 @@ def write_body(folder: Path) -> Any:
         intermediate_size=40,
         max_position_embeddings=66,
     )
-    transformers.BertModel(config).save_pretrained(folder)
-    return Transformer(str(folder))
+    getattr(transformers, kind)(config).save_pretrained(folder)
+    return Transformer(str(folder), **options)
 
 
 def dense(inputs: int, outputs: int, activation: str = "Tanh", **options: Any) -> Any:
@@ -130,3 +130,26 @@ def test_modules_in_their_order(chain: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_each_activation(activation: str, tmp_path: Path) -> None:
     assert_equal([pooling("mean"), dense(HIDDEN, 6, activation)], tmp_path)
+
+
+@pytest.mark.parametrize("strategy", ["max", "sum"])
+@pytest.mark.parametrize("activation", ["relu", "log1p_relu"])
+def test_sparse_encoders(strategy: str, activation: str, tmp_path: Path) -> None:
+    from sentence_transformers.sparse_encoder.modules import SpladePooling
+
+    body = write_body(tmp_path / "body", "BertForMaskedLM", transformer_task="fill-mask")
+    model = library.SparseEncoder(modules=[body, SpladePooling(strategy, activation)], device="cpu").eval()
+    torch.nn.init.normal_(model[0].auto_model.cls.predictions.bias)
+    model.save_pretrained(str(tmp_path / "saved"))
+    converted = convert_checkpoint(tmp_path / "saved", head="sparse-embedding")
+    encoder = PackedEncoder.open(converted.graph, converted.spec, threads=2)
+    random = np.random.default_rng(7)
+    items = [TokenSequence(random.integers(5, 90, length), ("embedding",)) for length in LENGTHS]
+    for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
+        assert isinstance(result, dict)
+        ids = torch.tensor(item.input_ids)[None]
+        features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+        with torch.no_grad():
+            expected = model(features)["sentence_embedding"][0].numpy()
+        assert 0 < np.count_nonzero(expected) < len(expected) or strategy == "sum"
+        assert np.abs(expected - result["embedding"]).max() <= 1e-5

@@ -66,8 +66,8 @@ def test_one_logit_ranks_unless_the_card_says_otherwise(make_folder: Callable[..
         ({"sbert_ce_default_activation_function": "torch.nn.Sigmoid"}, "", "text-ranking"),
         ({}, "pipeline_tag: sentence-similarity", "text-ranking"),
         ({}, "pipeline_tag: text-classification\ntags:\n- reranker", "text-ranking"),
-        ({"id2label": {"0": "toxicity"}}, "", "text-classification"),
-        ({"id2label": {"0": "toxicity"}}, "pipeline_tag: text-ranking", "text-ranking"),
+        ({"id2label": {"0": "relevance"}}, "", "text-ranking"),
+        ({"id2label": {"0": "toxicity"}}, "pipeline_tag: text-classification", "text-classification"),
         ({"id2label": {"0": "a", "1": "b"}}, "pipeline_tag: text-ranking", "text-classification"),
     ],
 )

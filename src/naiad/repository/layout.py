@@ -139,16 +139,20 @@ def _is_blob(path: Path) -> bool:
 def checkpoint_body(folder: Path) -> Path | None:
     """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's.
 
-    A table of static embeddings has none there; its weights tell the place.
+    A router's lies below one of its routes. A table of static embeddings has none; its weights tell the place.
     """
     if (folder / "config.json").is_file():
         return folder
     if not (folder / "modules.json").is_file():
         return None
-    bodies = sorted(folder.glob("0_*/config.json")) or [
-        *folder.glob("model.safetensors"),
-        *sorted(folder.glob("0_*/model.safetensors")),
-    ]
+    bodies = (
+        sorted(folder.glob("0_*/config.json"))
+        or sorted(folder.glob("*_0_*Transformer/config.json"))
+        or [
+            *folder.glob("model.safetensors"),
+            *sorted(folder.glob("0_*/model.safetensors")),
+        ]
+    )
     return bodies[0].parent if bodies else None
 
 

@@ -73,11 +73,17 @@ def read_modules(folder: Path) -> tuple[Module, ...]:
 
 
 def body_folder(folder: Path) -> Path:
-    """Where config.json and the tokenizer lie: the folder itself, or in older versions its first module's."""
+    """Where config.json and the tokenizer lie: the folder itself, or in older versions its first module's.
+
+    Behind a router, it is the Transformer's that one of its routes begins with.
+    """
     if (folder / "config.json").is_file():
         return folder
     modules = read_modules(folder)
-    return modules[0].folder if modules else folder
+    if not modules or (modules[0].folder / "config.json").is_file():
+        return modules[0].folder if modules else folder
+    bodies = sorted(modules[0].folder.glob("*_0_*Transformer/config.json"))
+    return bodies[0].parent if bodies else modules[0].folder
 
 
 def table_writer(folder: Path) -> str:

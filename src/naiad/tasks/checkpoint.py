@@ -19,6 +19,9 @@ from naiad.repository.modules import Module, body_folder, read_modules
 _CROSS_ENCODER_KEYS = frozenset({"sentence_transformers", "sbert_ce_default_activation_function"})
 """Keys of config.json that only a CrossEncoder writes: of versions 4 and 5, of versions 2 and 3."""
 
+_SPARSE_MODULES = frozenset({"SpladePooling", "MLMTransformer", "SparseAutoEncoder", "SparseStaticEmbedding"})
+"""Modules that only a SparseEncoder has."""
+
 _KINDS = {"ColBERT": "MultiVectorEncoder"}
 """model_type of config_sentence_transformers.json by other libraries' words; PyLate's before version 4."""
 
@@ -99,6 +102,9 @@ class Checkpoint:
             return _KINDS.get(str(named), str(named))
         if not _CROSS_ENCODER_KEYS.isdisjoint(self.config):
             return "CrossEncoder"
+        kinds = {module.kind for module in self.modules}
+        if kinds & _SPARSE_MODULES:
+            return "SparseEncoder"
         return "SentenceTransformer" if self.modules else ""
 
     @property

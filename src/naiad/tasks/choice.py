@@ -24,6 +24,7 @@ from naiad.tasks.entities import EntitiesTask
 from naiad.tasks.fill_mask import FillMaskTask
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.ranking import RankingTask
+from naiad.tasks.retrieval.sparse import SparseEmbeddingTask
 from naiad.tasks.tensors import TensorsTask
 from naiad.tasks.text.loading import load_tokenizer
 from naiad.tasks.zero_shot import ZeroShotTask
@@ -39,6 +40,7 @@ class _Row:
 _TABLE: dict[str, _Row] = {
     "feature-extraction": _Row("embedding", EmbeddingTask),
     "sentence-similarity": _Row("embedding", EmbeddingTask),
+    "sparse-embedding": _Row("sparse-embedding", SparseEmbeddingTask),
     "text-classification": _Row("sequence-classification", ClassificationTask),
     "zero-shot-classification": _Row("sequence-classification", ZeroShotTask),
     "text-ranking": _Row("sequence-classification", RankingTask),
@@ -47,11 +49,11 @@ _TABLE: dict[str, _Row] = {
     "fill-mask": _Row("masked-lm", FillMaskTask),
 }
 
-_COMPARED = frozenset({"embedding"})
+_COMPARED = frozenset({"embedding", "sparse-embedding"})
 """Heads whose outputs clients compare with each other."""
 
 KNOWN_TASKS: tuple[str, ...] = tuple(_TABLE)
-"""Names of all tasks: the Hub's pipeline tags."""
+"""Names of all tasks: the Hub's pipeline tags, and names of our own for what it has none for."""
 
 
 def head_for(task: str) -> str:

@@ -5,7 +5,7 @@ for classifiers the card and config.json together; last the model card's pipelin
 
 A classifier with one label is a ranker (`text-ranking`) if anything says so: sentence-transformers' CrossEncoder saved
 it, or the card's tag is text-ranking or sentence-similarity, or the card names a cross-encoder or reranker. Without
-such a word it is one only if nothing else is said either: no `problem_type`, no name for the label, no other tag.
+such a word it is one only if nothing else is said either: no `problem_type`, no other tag.
 A regression with one label is a text-classification with a raw score.
 """
 
@@ -36,6 +36,10 @@ RANKING_WORDS = frozenset({"cross-encoder", "reranker", "reranking", "text-ranki
 """Words among a card's tags that say the same."""
 
 
+SPARSE_WORDS = frozenset({"splade", "sparse-encoder", "sparse-embedding"})
+"""Words among a card's tags that make a masked-language model a sparse encoder."""
+
+
 def infer_task(folder: Path, known: tuple[str, ...]) -> str:
     """The task of the checkpoint in `folder`, one of `known`, from config.json, modules.json and the model card.
 
@@ -47,6 +51,8 @@ def infer_task(folder: Path, known: tuple[str, ...]) -> str:
     match checkpoint.kind:
         case "SentenceTransformer":
             return tag if tag in EMBEDDING_TAGS else "feature-extraction"
+        case "SparseEncoder":
+            return "sparse-embedding"
         case "CrossEncoder":
             if tag == "zero-shot-classification" and checkpoint.entailment_id is not None:
                 return tag
@@ -67,6 +73,8 @@ def infer_task(folder: Path, known: tuple[str, ...]) -> str:
 def _task_of_class(checkpoint: Checkpoint, tag: str) -> str:
     """By the class that transformers saved; empty where it does not tell."""
     task = next((task for end, task in _BY_ARCHITECTURE.items() if checkpoint.architecture.endswith(end)), "")
+    if task == "fill-mask" and not SPARSE_WORDS.isdisjoint(checkpoint.tags):
+        return "sparse-embedding"
     if task == "fill-mask" and tag in EMBEDDING_TAGS:
         return tag
     if task != "text-classification":
@@ -82,5 +90,4 @@ def is_ranker(checkpoint: Checkpoint) -> bool:
         return False
     if checkpoint.pipeline_tag in RANKING_TAGS or not RANKING_WORDS.isdisjoint(checkpoint.tags):
         return True
-    speaks = checkpoint.config.get("problem_type") or checkpoint.pipeline_tag
-    return not speaks and checkpoint.labels(1) == ["LABEL_0"]
+    return not checkpoint.config.get("problem_type") and not checkpoint.pipeline_tag

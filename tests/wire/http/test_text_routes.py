@@ -20,7 +20,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     embedder = tiny_checkpoint(folder / "tiny")
     judge = tiny_checkpoint(folder / "judge", head="sequence-classification", labels=LABELS)
     ranker = tiny_checkpoint(folder / "ranker", head="sequence-classification", labels=("relevant",))
-    with running_server(f"tiny={embedder}", f"judge={judge}", f"ranker={ranker}") as running:
+    sparse = tiny_checkpoint(folder / "sparse", head="masked-lm")
+    (sparse / "README.md").write_text("---\ntags: [splade]\n---\n")
+    with running_server(f"tiny={embedder}", f"judge={judge}", f"ranker={ranker}", f"sparse={sparse}") as running:
         assert running.all_loaded
         yield running
 
@@ -98,6 +100,15 @@ def test_embed(client: httpx2.Client) -> None:
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     assert np.allclose(ask(client, "/embed", {"inputs": "bad", "truncate": True})[0], rows[1], atol=1e-6)
     assert len(ask(client, "/embed", {"inputs": [[2, 17, 3], [2, 3]], "dimensions": 4})[1]) == 4
+
+
+def test_embed_sparse(client: httpx2.Client) -> None:
+    rows = ask(client, "/embed_sparse", {"inputs": ["hello world", "bad"]})
+    whole = infer(client, "sparse", {"text": "bad", "max_active_dims": 1_000_000})
+    assert [pair["index"] for pair in rows[1]] == sorted(whole["indices"])
+    assert np.allclose([pair["value"] for pair in rows[1]], whole["values"], atol=1e-5)
+    assert all(pair["value"] > 0 for row in rows for pair in row)
+    assert client.post("/embed_sparse", json={"inputs": ["a"], "model": "tiny"}).status_code == 422
 
 
 def test_predict(client: httpx2.Client) -> None:

@@ -47,6 +47,7 @@ class GraphBuilder:
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._known: dict[object, str] = {}
+        self._named = 0
         self._data_name = data_file.name
         self._data = data_file.open("wb")
 
@@ -90,13 +91,39 @@ class GraphBuilder:
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output; gives the output's name."""
-        output = f"{kind}_{len(self._nodes)}"
+        output = self._fresh(kind)
         self._nodes.append(self._onnx.helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
 
+    def each(self, count: str, make: Callable[[str], str], shape: Shape) -> str:
+        """Compute a value once for each number below `count` (int64 scalar) and stack the values, one after the other.
+
+        make: adds the nodes for one number, given its name; it may use all that there is outside. shape: of one value.
+        """
+        helper, proto = self._onnx.helper, self._onnx.TensorProto
+        outside, self._nodes = self._nodes, []
+        number, keep = self._fresh("number"), self._fresh("keep")
+        value = make(number)
+        self._nodes.append(helper.make_node("Identity", [keep], [f"{keep}_on"]))
+        body = helper.make_graph(
+            self._nodes,
+            "each",
+            [
+                helper.make_tensor_value_info(number, proto.INT64, ()),
+                helper.make_tensor_value_info(keep, proto.BOOL, ()),
+            ],
+            [
+                helper.make_tensor_value_info(f"{keep}_on", proto.BOOL, ()),
+                helper.make_tensor_value_info(value, proto.FLOAT, shape),
+            ],
+        )
+        self._nodes = outside
+        return self.op("Loop", count, "", body=body)
+
     def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
         """Cut a value into parts of these sizes."""
-        outputs = [f"Split_{len(self._nodes)}_{part}" for part in range(len(sizes))]
+        name = self._fresh("Split")
+        outputs = [f"{name}_{part}" for part in range(len(sizes))]
         self._nodes.append(self._onnx.helper.make_node("Split", [x, self.ints(*sizes)], outputs, axis=axis))
         return outputs
 
@@ -105,6 +132,11 @@ class GraphBuilder:
         if key not in self._known:
             self._known[key] = make()
         return self._known[key]
+
+    def _fresh(self, kind: str) -> str:
+        """A name that no other value has."""
+        self._named += 1
+        return f"{kind}_{self._named}"
 
     def save(self, path: Path) -> None:
         """Check the graph and write it; the weights are written already."""

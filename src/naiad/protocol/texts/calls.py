@@ -17,6 +17,7 @@ from naiad.core.tensor import Array, Tensor, bytes_tensor, wire_array
 from naiad.protocol.limits import Limits
 
 EMBEDDING_TASKS = ("feature-extraction", "sentence-similarity")
+SPARSE_TASKS = ("sparse-embedding",)
 RANKING_TASKS = ("text-ranking",)
 CLASSIFYING_TASKS = ("text-classification",)
 

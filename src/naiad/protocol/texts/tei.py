@@ -1,4 +1,4 @@
-"""The routes of Hugging Face's text-embeddings-inference: /embed, /predict, /rerank with `texts`.
+"""The routes of Hugging Face's text-embeddings-inference: /embed, /embed_sparse, /predict, /rerank with `texts`.
 
 Pure: documents in, what to run out; answers in, documents out. Its requests name no model, because its servers have
 one; here `model` may name one. A text that is too long is an error unless `truncate` is true, as there.
@@ -14,12 +14,13 @@ import numpy as np
 import orjson
 
 from naiad.core import errors
-from naiad.core.message import InferResponse
+from naiad.core.message import InferResponse, Parameter
 from naiad.core.tensor import Array
 from naiad.protocol.texts.calls import (
     CLASSIFYING_TASKS,
     EMBEDDING_TASKS,
     RANKING_TASKS,
+    SPARSE_TASKS,
     TextCall,
     TextRoute,
     ids_tensors,
@@ -45,13 +46,26 @@ def read_embed(document: dict[str, Any], task: str) -> TextCall:
             "'normalize': false is not done here: embeddings are normalised; /v2 gives them as the checkpoint says",
             param="normalize",
         )
-    prompt = document.get("prompt_name")
-    if prompt is not None and type(prompt) is not str:
-        raise errors.InvalidRequest("'prompt_name' must be a string", param="prompt_name")
     write = _uncut(document, partial(_write_embed, read_count(document, "dimensions")))
     if token_ids:
         return TextCall(ids_tensors(token_ids), ("embedding",), write)
-    return TextCall([texts_tensor("text", texts)], ("embedding",), write, {"prompt_name": prompt} if prompt else {})
+    return TextCall([texts_tensor("text", texts)], ("embedding",), write, _prompt(document))
+
+
+def read_embed_sparse(document: dict[str, Any], task: str) -> TextCall:
+    """POST /embed_sparse. Raises InvalidRequest."""
+    del task
+    texts = read_texts("inputs", document.get("inputs"))
+    write = _uncut(document, _write_embed_sparse)
+    return TextCall([texts_tensor("text", texts)], ("counts", "indices", "values"), write, _prompt(document))
+
+
+def _prompt(document: dict[str, Any]) -> dict[str, Parameter]:
+    """The task's parameters for the prompt that is asked for."""
+    prompt = document.get("prompt_name")
+    if prompt is not None and type(prompt) is not str:
+        raise errors.InvalidRequest("'prompt_name' must be a string", param="prompt_name")
+    return {"prompt_name": prompt} if prompt else {}
 
 
 def read_predict(document: dict[str, Any], task: str) -> TextCall:
@@ -85,6 +99,7 @@ def read_rank(document: dict[str, Any], task: str) -> TextCall:
 EMBED = TextRoute(
     "embeddings", EMBEDDING_TASKS, _CUTTING | {"inputs", "normalize", "prompt_name", "dimensions"}, read_embed
 )
+EMBED_SPARSE = TextRoute("sparse embeddings", SPARSE_TASKS, _CUTTING | {"inputs", "prompt_name"}, read_embed_sparse)
 PREDICT = TextRoute("classification", CLASSIFYING_TASKS, _CUTTING | {"inputs", "raw_scores"}, read_predict)
 RANK = TextRoute("reranking", RANKING_TASKS, _CUTTING | {"query", "texts", "return_text", "raw_scores"}, read_rank)
 
@@ -139,6 +154,17 @@ def _uncut(document: dict[str, Any], write: Callable[[InferResponse], bytes]) ->
 def _write_embed(dimensions: int, response: InferResponse) -> bytes:
     embeddings: Array = normalise(shorten(values_of(response, "embedding"), dimensions, response.model_name))
     return orjson.dumps(list(np.ascontiguousarray(embeddings, np.float32)), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _write_embed_sparse(response: InferResponse) -> bytes:
+    indices, values = values_of(response, "indices").tolist(), values_of(response, "values").tolist()
+    rows: list[list[dict[str, Any]]] = []
+    end = 0
+    for count in values_of(response, "counts").tolist():
+        begin, end = end, end + count
+        pairs = zip(indices[begin:end], values[begin:end], strict=True)
+        rows.append([{"index": index, "value": value} for index, value in pairs])
+    return orjson.dumps(rows)
 
 
 def _write_predict(is_batch: bool, response: InferResponse) -> bytes:

@@ -107,9 +107,14 @@ def _old_body(kept: list[str]) -> str:
     """
     if "modules.json" not in kept or _holds_table(kept):
         return ""
-    for name in (r"config\.json", r"model\.safetensors"):
+    names = (
+        r"0_[A-Za-z]+/config\.json",
+        r"[a-z]+_0_[A-Za-z]*Transformer/config\.json",
+        r"0_[A-Za-z]+/model\.safetensors",
+    )
+    for name in names:
         for path in kept:
-            if re.fullmatch(rf"0_[A-Za-z]+/{name}", path):
+            if re.fullmatch(name, path):
                 return path.rpartition("/")[0] + "/"
     return ""
 

@@ -51,6 +51,7 @@ def text_routes(services: Services, limits: Limits) -> list[Route]:
         post(r"(?:/v1)?/classify", scoring.CLASSIFY),
         route(r"/rerank", Feature.INFERENCE, POST=answering_errors(texts.rerank, _fail)),
         post_tei(r"/embed", tei.EMBED),
+        post_tei(r"/embed_sparse", tei.EMBED_SPARSE),
         post_tei(r"/predict", tei.PREDICT),
     ]
 

@@ -14,6 +14,7 @@ from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.classification import sequence_classification
 from naiad.convert.encoder.heads.embedding import embedding
 from naiad.convert.encoder.heads.language import masked_lm
+from naiad.convert.encoder.heads.sparse import sparse_embedding
 from naiad.convert.encoder.heads.tokens import question_answering, token_classification
 from naiad.convert.encoder.sentence import has_pooling
 from naiad.core.encoder import EncoderOutput
@@ -36,7 +37,11 @@ HEADS: dict[str, Callable[[Body, Inputs, Path, Mapping[str, Any]], tuple[Encoder
     "token-classification": token_classification,
     "question-answering": question_answering,
     "masked-lm": masked_lm,
+    "sparse-embedding": sparse_embedding,
 }
+
+_BASES = {"sparse-embedding": "masked-lm"}
+"""Heads that are made from what another one has, so that a family that can do that one can do them."""
 
 
 def infer_head(config: Mapping[str, Any], folder: Path) -> str:
@@ -65,7 +70,7 @@ def add_head(body: Body, head: str, folder: Path, config: Mapping[str, Any]) -> 
     """Build body and head; gives the outputs that the graph has. Raises LoadFailed for weights that do not fit."""
     if head not in HEADS:
         raise InvalidConfiguration(f"the head {head!r} is not known; known: {', '.join(HEADS)}", head=head)
-    if body.family.heads and head not in body.family.heads:
+    if body.family.heads and _BASES.get(head, head) not in body.family.heads:
         raise Unsupported(
             f"{config.get('model_type')} is not converted for {head} by Naiad itself, only for "
             f"{', '.join(body.family.heads)}; {EXPORT}",

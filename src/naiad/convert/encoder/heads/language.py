@@ -1,4 +1,7 @@
-"""Logits over the vocabulary, at chosen tokens; how a family makes them is its `LanguageHead`."""
+"""Logits over the vocabulary, at chosen tokens; how a family makes them is its `LanguageHead`.
+
+The vocabulary's bias is zero until it is trained: a checkpoint without one has none, in transformers as here.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,23 @@ from naiad.core.encoder import EncoderOutput
 
 def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
     """`logits` for each row asked for."""
+    graph, vocabulary = body.graph, body.sizes.vocabulary
+    chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
+    graph.output("logits", vocabulary_logits(body, chosen), ("rows", vocabulary))
+    return (EncoderOutput("logits", "row", vocabulary),)
+
+
+def vocabulary_logits(body: Body, x: str) -> str:
+    """(rows, vocabulary) from hidden states (rows, hidden)."""
     graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.language
     width = body.config.integer(language.width) if language.width else sizes.embedding
-    chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
-    x = body.exact_dense(chosen, language.dense, width, sizes.hidden, bias=language.bias)
+    x = body.exact_dense(x, language.dense, width, sizes.hidden, bias=language.bias)
     x = body.activation(x, language.activation or sizes.activation)
     terms = [body.norm(x, language.norm, width), _vocabulary(body, width)]
-    if language.decoder_bias:
-        bias = next((name for name in language.biases if weights.find(name)), language.biases[0])
+    bias = next((name for name in language.biases if weights.find(name)), None) if language.decoder_bias else None
+    if bias is not None:
         terms.append(graph.weight("vocabulary.bias", lambda: weights.get(bias, sizes.vocabulary)))
-    logits = graph.op("Gemm", *terms, transB=1)
-    graph.output("logits", logits, ("rows", sizes.vocabulary))
-    return (EncoderOutput("logits", "row", sizes.vocabulary),)
+    return graph.op("Gemm", *terms, transB=1)
 
 
 def _vocabulary(body: Body, width: int) -> str:

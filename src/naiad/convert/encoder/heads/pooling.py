@@ -51,7 +51,7 @@ def _counted(tokens: Tokens) -> str:
     return graph.once("counted", lambda: graph.op("GreaterOrEqual", _places(tokens), prompts))
 
 
-def _membership(tokens: Tokens) -> str:
+def membership(tokens: Tokens) -> str:
     """(n, T) float: 1 where a token counts for a sequence; pooling is a product with this matrix."""
     graph, inputs = tokens.graph, tokens.inputs
 
@@ -77,21 +77,21 @@ def _weighted(tokens: Tokens, weights: str, *, root: bool = False) -> str:
 
 
 def _mean(tokens: Tokens) -> str:
-    return _weighted(tokens, _membership(tokens))
+    return _weighted(tokens, membership(tokens))
 
 
 def _mean_sqrt_len(tokens: Tokens) -> str:
-    return _weighted(tokens, _membership(tokens), root=True)
+    return _weighted(tokens, membership(tokens), root=True)
 
 
 def _weighted_mean(tokens: Tokens) -> str:
     """Weights 1, 2, 3 … along each sequence; a prompt that is left out leaves the others' as they are."""
     graph = tokens.graph
     weights = graph.op("Cast", graph.op("Add", _places(tokens), graph.integer(1)), to=graph.FLOAT)
-    return _weighted(tokens, graph.op("Mul", _membership(tokens), weights))
+    return _weighted(tokens, graph.op("Mul", membership(tokens), weights))
 
 
-def _ends(tokens: Tokens) -> str:
+def ends(tokens: Tokens) -> str:
     """(n,) int64: where each sequence ends, which is where the next one begins."""
     graph, inputs = tokens.graph, tokens.inputs
 
@@ -106,7 +106,7 @@ def _cls(tokens: Tokens) -> str:
     """The first token that counts; of a sequence in which none does, the very first."""
     graph, first = tokens.graph, tokens.inputs.starts
     if tokens.prompts:
-        length = graph.op("Sub", _ends(tokens), first)
+        length = graph.op("Sub", ends(tokens), first)
         fits = graph.op("Less", tokens.prompts, length)
         first = graph.op("Add", first, graph.op("Where", fits, tokens.prompts, graph.integer(0)))
     return graph.op("Gather", tokens.states, first, axis=0)
@@ -114,7 +114,7 @@ def _cls(tokens: Tokens) -> str:
 
 def _last_token(tokens: Tokens) -> str:
     graph = tokens.graph
-    return graph.op("Gather", tokens.states, graph.op("Sub", _ends(tokens), graph.ints(1)), axis=0)
+    return graph.op("Gather", tokens.states, graph.op("Sub", ends(tokens), graph.ints(1)), axis=0)
 
 
 def _max(tokens: Tokens) -> str:

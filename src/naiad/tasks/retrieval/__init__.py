@@ -1,0 +1,1 @@
+"""Retrieval besides one vector a text: sparse weights of words, and a vector for each token."""
