@@ -1,0 +1,97 @@
+"""The table of classes, and making a checkpoint's tokenizer from its row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from naiad.core.errors import LoadFailed
+from naiad.tasks.checkpoint import read_object
+from naiad.tasks.text.declared import vocabulary
+from naiad.tasks.text.declared.arguments import Arguments, content, read_arguments
+from naiad.tasks.text.declared.classes import choose_class
+from naiad.tasks.text.families.bytes import BYTE_FAMILIES
+from naiad.tasks.text.families.family import Family, Named, finish, named_tokens
+from naiad.tasks.text.families.generic import GENERIC_FAMILIES, make_generic
+from naiad.tasks.text.families.merging import MERGING_FAMILIES
+from naiad.tasks.text.families.unigrams import UNIGRAM_FAMILIES
+from naiad.tasks.text.families.wordpiece import WORDPIECE_FAMILIES
+
+FAMILIES: dict[str, Family] = {
+    **WORDPIECE_FAMILIES, **BYTE_FAMILIES, **UNIGRAM_FAMILIES, **MERGING_FAMILIES, **GENERIC_FAMILIES,
+}  # fmt: skip
+"""Every class that can be made, by its name in transformers 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A tokenizer as a checkpoint declares it."""
+
+    rust: Any
+    """`tokenizers.Tokenizer`."""
+    class_name: str
+    family: Family
+    arguments: Arguments
+    special_tokens: dict[str, str]
+    """By role (mask, pad, cls, sep, unk, bos, eos)."""
+
+
+def make_declared(folder: Path, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> Declared:
+    """Make the tokenizer of the checkpoint in `folder`.
+
+    config: config.json. overrides: options that win over tokenizer_config.json. Raises LoadFailed for a class that
+    cannot be made and files that are missing; whatever the library raises for files that it cannot use.
+    """
+    tokenizer_config = read_object(folder / "tokenizer_config.json")
+    document = read_object(vocabulary.tokenizer_path(folder, tokenizer_config))
+    is_byte_level = '"ByteLevel"' in json.dumps({key: value for key, value in document.items() if key != "model"})
+    name = choose_class(config, tokenizer_config, FAMILIES.keys(), is_byte_level)
+    family = FAMILIES[name]
+    arguments = read_arguments(folder, tokenizer_config, overrides, document)
+    arguments.options.update(family.fixed)
+    rust, named = _parts(folder, name, family, arguments, document)
+    rust = finish(family, arguments, rust, named)
+    return Declared(rust, name, family, arguments, {role: content(token) for role, token in named.items()})
+
+
+def _parts(
+    folder: Path, name: str, family: Family, arguments: Arguments, document: Mapping[str, Any]
+) -> tuple[Any, Named]:
+    """The tokenizer without its added tokens, and its special tokens by role."""
+    if document and family.takes_file:
+        from tokenizers import Tokenizer
+
+        vocabulary.take_defaults(arguments, document)
+        return Tokenizer.from_str(json.dumps(document)), named_tokens(family, arguments)
+    if document:
+        vocabulary.take_from_file(arguments, document, family.model)
+    else:
+        model = _take_from_files(folder, name, family, arguments)
+        if model is not None and family.make is None:
+            return make_generic(arguments, model), named_tokens(family, arguments)
+    named = named_tokens(family, arguments)
+    if arguments.controls is not None and family.reorder is not None:
+        arguments.vocabulary = family.reorder(arguments, named)
+    if family.make is None:
+        raise LoadFailed(f"the tokenizer class {name} has no parts of its own")
+    return family.make(arguments, named), named
+
+
+def _take_from_files(folder: Path, name: str, family: Family, arguments: Arguments) -> Any:
+    """Fill in the vocabulary from the class's own files; gives the sentencepiece model where it is one."""
+    files = family.files
+    if (folder / "tokenizer.model").is_file():  # before the class's own file, as in transformers
+        files = ("tokenizer.model",)
+    paths = [folder / file for file in files]
+    if not paths or not all(path.is_file() for path in paths):
+        raise vocabulary.missing(folder, name, family.files)
+    if files[0].endswith(".model"):
+        return vocabulary.take_from_sentencepiece(arguments, paths[0], family.model)
+    if len(paths) == 1:
+        vocabulary.take_from_words(arguments, paths[0])
+    else:
+        vocabulary.take_from_merges(arguments, *paths)
+    return None
