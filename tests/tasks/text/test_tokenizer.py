@@ -30,7 +30,7 @@ def tokenizer(make_folder: Callable[..., Path], make_spec: Callable[..., Encoder
 @pytest.fixture
 def rust(make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec]) -> Any:
     """The library's own tokenizer for the same files, cutting by itself."""
-    return load_tokenizer(make_folder(), make_spec())._backend
+    return load_tokenizer(make_folder(), make_spec())._rust
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,9 @@ def test_many_threads_may_share_a_tokenizer(tokenizer: Tokenizer) -> None:
     assert found == [expected] * 4
 
 
-def test_the_maximum_is_the_least_of_what_is_said(make_folder: Any, make_spec: Any) -> None:
+def test_the_maximum_is_that_of_sentence_transformers_then_the_tokenizers_then_the_encoders(
+    make_folder: Any, make_spec: Any
+) -> None:
     def limit(**files: object) -> int:
         return load_tokenizer(make_folder(**files), make_spec(max_tokens=100)).max_tokens
 
@@ -173,6 +175,11 @@ def test_the_maximum_is_the_least_of_what_is_said(make_folder: Any, make_spec: A
     assert limit(tokenizer_config={"model_max_length": 1e30}) == 100
     assert limit(tokenizer_config={"model_max_length": 90}) == 90
     assert limit(tokenizer_config={"model_max_length": 90}, sentence_bert_config={"max_seq_length": 80}) == 80
+    assert limit(tokenizer_config={"model_max_length": 80}, sentence_bert_config={"max_seq_length": 90}) == 90
+    assert limit(tokenizer_config={"model_max_length": 80}, sentence_bert_config={"max_seq_length": 900}) == 100
+    assert limit(tokenizer_config={"model_max_length": 80}, sentence_bert_config={"max_seq_length": None}) == 80
+    overriding = {"max_seq_length": 70, "tokenizer_args": {"model_max_length": 60}}
+    assert limit(tokenizer_config={"model_max_length": 80}, sentence_bert_config=overriding) == 60
     assert limit(tokenizer_config={"model_max_length": None}, sentence_bert_config={"max_seq_length": None}) == 100
 
 
@@ -185,7 +192,7 @@ def test_older_sentence_transformers_name_their_settings_after_the_architecture(
 
 def test_flags_of_the_config_win_over_the_tokenizer_file(make_folder: Any, make_spec: Any) -> None:
     folder = make_folder()
-    (folder / "tokenizer.json").write_text(load_tokenizer(folder, make_spec())._backend.to_str())
+    (folder / "tokenizer.json").write_text(load_tokenizer(folder, make_spec())._rust.to_str())
     assert load_tokenizer(folder, make_spec()).encode(["THE"])[0][0].tolist() == [2, 5, 3]
     make_folder(tokenizer_config={"do_lower_case": False})
     assert load_tokenizer(folder, make_spec()).encode(["THE"])[0][0].tolist() == [2, 1, 3]
@@ -197,7 +204,7 @@ def test_sentence_transformers_may_ask_for_lower_case(make_folder: Any, make_spe
 
 
 def test_what_cannot_be_loaded_is_named(make_folder: Any, make_spec: Any, tmp_path: Path) -> None:
-    with pytest.raises(LoadFailed, match=r"no tokenizer: tokenizer.json is missing, and so are vocab.txt"):
+    with pytest.raises(LoadFailed, match="does not say which class its tokenizer is"):
         load_tokenizer(tmp_path, make_spec())
     folder = make_folder()
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')

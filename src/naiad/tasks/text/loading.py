@@ -1,16 +1,22 @@
-"""A folder's files become a tokenizer: the one file that imports `tokenizers`."""
+"""A folder's files become a tokenizer, or an error that names what is wrong with them."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import LoadFailed
-from naiad.tasks.text.document import BERT_TOKENS, ROBERTA_TOKENS, tokenizer_document
-from naiad.tasks.text.settings import TokenizerSettings, read_settings
+from naiad.core.errors import LoadFailed, NaiadError
+from naiad.tasks.checkpoint import read_object
+from naiad.tasks.text.families.table import Declared, make_declared
+from naiad.tasks.text.settings import (
+    SentenceSettings,
+    TokenizerSettings,
+    longest_input,
+    read_sentence_settings,
+    truncation_side,
+)
 from naiad.tasks.text.tokenizer import Tokenizer
 
 RARE_CHARACTER = "\U00013000"
@@ -18,41 +24,68 @@ RARE_CHARACTER = "\U00013000"
 
 
 def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
-    """Load the tokenizer in a checkpoint's folder: tokenizer.json, else vocabulary files of BERT or RoBERTa.
+    """Load the tokenizer in a checkpoint's folder, by the class that its files declare.
 
     Raises LoadFailed naming what is missing or wrong. Tokenising is kept on the calling thread unless the environment
     says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its own, and a pool of one thread a core beside
     them slows both. The variable is the only switch that the library has.
     """
-    from tokenizers import Tokenizer as RustTokenizer
-
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    settings = read_settings(folder, spec.max_tokens)
-    path = folder / "tokenizer.json"
-    document = None if path.is_file() else tokenizer_document(folder, settings)
+    sentence = read_sentence_settings(folder)
     try:
-        backend = RustTokenizer.from_file(str(path)) if document is None else RustTokenizer.from_str(document)
-        _apply_flags(backend, settings)
-        backend.encode(RARE_CHARACTER)
-    except Exception as error:  # the library has no base class: it raises bare Exception for every fault in a file
+        declared = make_declared(folder, read_object(folder / "config.json"), sentence.overrides)
+        if sentence.lowercases:
+            _lowercase_first(declared.rust)
+        declared.rust.encode(RARE_CHARACTER)
+    except NaiadError:
+        raise
+    except BaseException as error:  # the library raises bare Exception for a fault in a file, or panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise LoadFailed(f"the tokenizer in {folder} cannot be used: {error}", folder=str(folder)) from error
-    settings = replace(settings, special_tokens=_special_tokens(backend, settings))
-    return Tokenizer(backend, settings, spec.uses_type_ids)
+    _check_frame(folder, declared, spec.vocabulary)
+    return Tokenizer(declared.rust, _settings(folder, declared, sentence, spec))
 
 
-def _special_tokens(backend: Any, settings: TokenizerSettings) -> dict[str, str]:
-    """The special tokens that the files name; for roles they are silent on, the usual ones that the vocabulary has."""
-    usual = ((role, token) for table in (ROBERTA_TOKENS, BERT_TOKENS) for role, token in table.items())
-    present = {role: token for role, token in usual if backend.token_to_id(token) is not None}
-    return {**present, **settings.special_tokens}
+def _settings(folder: Path, declared: Declared, sentence: SentenceSettings, spec: EncoderSpec) -> TokenizerSettings:
+    options, family = declared.arguments.options, declared.family
+    inputs = options.get("model_input_names")
+    type_ids = family.type_ids if inputs is None else "token_type_ids" in inputs
+    cleans_up = options.get("clean_up_tokenization_spaces") is True
+    if type(declared.rust.model).__name__ == "BPE":
+        cleans_up &= options.get("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output") is True
+    return TokenizerSettings(
+        max_tokens=longest_input(sentence, options, family.max_tokens, spec.max_tokens),
+        special_tokens={
+            role: token for role, token in declared.special_tokens.items() if _has_row(declared, token, spec.vocabulary)
+        },
+        cuts_left=truncation_side(options, folder) == "left",
+        cleans_up_spaces=cleans_up,
+        gives_type_ids=spec.uses_type_ids and type_ids,
+    )
 
 
-def _apply_flags(backend: Any, settings: TokenizerSettings) -> None:
-    """Let the flags of tokenizer_config.json win over BERT's normalizer, as they do in transformers."""
-    for flag, attribute in (
-        ("do_lower_case", "lowercase"),
-        ("strip_accents", "strip_accents"),
-        ("tokenize_chinese_chars", "handle_chinese_chars"),
-    ):
-        if flag in settings.config and type(backend.normalizer).__name__ == "BertNormalizer":
-            setattr(backend.normalizer, attribute, settings.config[flag])
+def _lowercase_first(rust: Any) -> None:
+    """Make text lower case before the tokenizer's own normalizer, unless that does so."""
+    from tokenizers import normalizers
+
+    own: Any = rust.normalizer
+    steps = list(own) if type(own).__name__ == "Sequence" else [own] if own is not None else []
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        rust.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
+def _check_frame(folder: Path, declared: Declared, vocabulary: int) -> None:
+    """Refuse special tokens that stand around every text and that the encoder has no row for."""
+    encoding = declared.rust.encode("a", "a")
+    for number, is_special in zip(encoding.ids, encoding.special_tokens_mask, strict=True):
+        token = declared.rust.id_to_token(number)
+        if is_special and not _has_row(declared, token, vocabulary):
+            raise LoadFailed(f"the vocabulary in {folder} has no special token {token}", folder=str(folder))
+
+
+def _has_row(declared: Declared, token: str, vocabulary: int) -> bool:
+    """Whether a token is the checkpoint's, and not one that its class has added behind the vocabulary."""
+    known = vocabulary or declared.rust.get_vocab_size(with_added_tokens=False)
+    written = (added.content for added in declared.arguments.added.values())
+    return declared.rust.token_to_id(token) < known or token in written

@@ -1,74 +1,91 @@
-"""What the files beside a tokenizer say: its longest input, its special tokens, its flags.
+"""What the files beside a tokenizer say of its use: its longest input, which end is cut, whether decoding tidies up.
 
-Pure reading of tokenizer_config.json, special_tokens_map.json and sentence_*_config.json. The tokenizer itself is
-made in `tokenizer.py`.
+Pure reading of sentence_*_config.json and of the options of tokenizer_config.json. What splits text is made in
+`families/`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from naiad.core.errors import LoadFailed
 from naiad.tasks.checkpoint import read_object
 
 LONGEST_SANE_INPUT = 1_000_000
 """Tokens; tokenizer configs without a limit of their own write 1e30."""
 
-SPECIAL_TOKENS = ("mask", "pad", "cls", "sep", "unk", "bos", "eos")
+SENTENCE_FILES = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Settings of sentence-transformers' Transformer module, under the names that its versions gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceSettings:
+    """What sentence-transformers adds to a tokenizer."""
+
+    max_seq_length: object = None
+    """Longest input; wins over the tokenizer's own."""
+    lowercases: bool = False
+    """Text is made lower case before anything else."""
+    overrides: dict[str, Any] = field(default_factory=dict)
+    """Options that win over tokenizer_config.json."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerSettings:
-    """Everything about a tokenizer that tokenizer.json does not say."""
+    """How a tokenizer is used; what it does to text is its own."""
 
     max_tokens: int
-    """Longest input, special tokens included: the least of what the files and the encoder say."""
+    """Longest input, special tokens included."""
     special_tokens: dict[str, str] = field(default_factory=dict)
-    """By role (mask, pad, cls, sep, unk, bos, eos); roles that the files do not name are absent."""
-    lowercases_first: bool = False
-    """sentence_*_config.json asks for lower case before the tokenizer sees the text."""
+    """By role (mask, pad, cls, sep, unk, bos, eos); roles without a token are absent."""
+    cuts_left: bool = False
+    """Whether a text that is too long loses its beginning instead of its end."""
     cleans_up_spaces: bool = False
     """Decoding removes the spaces before punctuation and English contractions."""
-    config: dict[str, Any] = field(default_factory=dict)
-    """tokenizer_config.json as it is."""
+    gives_type_ids: bool = False
+    """Whether the encoder is told which half of a pair a token is of."""
+    reads_whole: bool = False
+    """Whether words depend on the whole text, so that a part of it may not be tokenised instead."""
 
 
-def read_settings(folder: Path, encoder_max_tokens: int) -> TokenizerSettings:
-    """Read the files beside the tokenizer in `folder`. Raises LoadFailed for files that are not JSON objects."""
-    config = read_object(folder / "tokenizer_config.json")
-    sentence = _sentence_settings(folder)
-    written = (config.get("model_max_length", config.get("max_len")), sentence.get("max_seq_length"))
-    special = {**_special_tokens(read_object(folder / "special_tokens_map.json")), **_special_tokens(config)}
-    return TokenizerSettings(
-        max_tokens=min(encoder_max_tokens, *(_sane(limit) for limit in written)),
-        special_tokens=special,
-        lowercases_first=sentence.get("do_lower_case") is True,
-        cleans_up_spaces=config.get("clean_up_tokenization_spaces") is True,
-        config=config,
-    )
+def read_sentence_settings(folder: Path) -> SentenceSettings:
+    """Read the settings of sentence-transformers, empty where there are none. Raises LoadFailed for bad JSON."""
+    path = next((folder / name for name in SENTENCE_FILES if (folder / name).is_file()), None)
+    values = read_object(path) if path is not None else {}
+    overrides = values.get("processor_kwargs") or values.get("tokenizer_args") or {}
+    if not isinstance(overrides, dict):
+        raise LoadFailed(f"{path}: the tokenizer's arguments must be an object", path=str(path))
+    return SentenceSettings(values.get("max_seq_length"), values.get("do_lower_case") is True, overrides)
 
 
-def _sentence_settings(folder: Path) -> dict[str, Any]:
-    """sentence_bert_config.json; older checkpoints name it after their architecture, sentence_roberta_config.json."""
-    found = sorted(folder.glob("sentence_*_config.json"))
-    return read_object(found[0]) if found else {}
+def longest_input(sentence: SentenceSettings, options: Mapping[str, Any], otherwise: int | None, encoder: int) -> int:
+    """Tokens of the longest input: one rule for all checkpoints.
+
+    What sentence-transformers says wins over the tokenizer's `model_max_length` (formerly `max_len`), that over the
+    class's own; never more than the encoder has positions for.
+    """
+    written = sentence.overrides.get("model_max_length", sentence.max_seq_length)
+    if written is None:
+        written = options.get("model_max_length", options.get("max_len", otherwise))
+    return min(encoder, _sane(written))
+
+
+def truncation_side(options: Mapping[str, Any], folder: Path) -> str:
+    """Which end of a long text goes, left or right. Raises LoadFailed for anything else."""
+    side = options.get("truncation_side", "right")
+    if side not in ("left", "right"):
+        raise LoadFailed(f"{folder / 'tokenizer_config.json'}: truncation_side is {side!r}, left or right is expected")
+    return str(side)
 
 
 def _sane(limit: object) -> int:
     """The limit, or the longest sane one where it is missing or means "none"."""
-    if isinstance(limit, int | float) and 0 < limit < LONGEST_SANE_INPUT:
+    if isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < LONGEST_SANE_INPUT:
         return int(limit)
     return LONGEST_SANE_INPUT
-
-
-def _special_tokens(document: dict[str, Any]) -> dict[str, str]:
-    """Roles and tokens; a token is written as a string or as an object with `content`."""
-    found: dict[str, str] = {}
-    for role in SPECIAL_TOKENS:
-        value = document.get(f"{role}_token")
-        if isinstance(value, dict):
-            value = value.get("content")
-        if isinstance(value, str):
-            found[role] = value
-    return found

@@ -58,11 +58,8 @@ def _supported(name: str, built: Collection[str]) -> str:
 
 def _resolve(name: str, built: Collection[str]) -> str | None:
     """The class's name in transformers 5; None where transformers does not have it."""
-    for candidate in (name, _bare(name)):
-        candidate = ALIASES.get(candidate, candidate)
-        if candidate in built or candidate in REFUSED:
-            return candidate
-    return None
+    candidates = (ALIASES.get(one, one) for one in (name, _bare(name)))
+    return next((one for one in candidates if one in built or one in REFUSED), None)
 
 
 def _bare(name: str) -> str:

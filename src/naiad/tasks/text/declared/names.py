@@ -53,8 +53,7 @@ _MODEL_TYPES = {
     "GPTNeoXTokenizer": "falcon_mamba gpt_neox mamba mamba2 mpt olmo olmoe rwkv xlstm",
     "GPTSw3Tokenizer": "gpt-sw3",
     "GemmaTokenizer": (
-        "diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma shieldgemma2 t5gemma "
-        "zaya"
+        "diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma shieldgemma2 t5gemma zaya"
     ),
     "HerbertTokenizer": "herbert",
     "LEDTokenizer": "led",
@@ -138,14 +137,14 @@ MODEL_TYPE_CLASS: dict[str, str] = {
 }
 """`model_type` of config.json → class."""
 
-MISDECLARED_TYPES = frozenset(
-    (
+_MISDECLARED = (
     "arctic camembertv2-base chatlm cohere_asr ernie4_5 ernie4_5_moe fuyu h2ovl_chat hyperclovax "
     "hyperclovax_vision_v2 hyperclovax_vlm internlm2 internlm3 iquestcoder jamba llava llava_next minicpm3 "
     "minicpmv minimax_m2 modernbert modernbert-decoder molmo molmo2 nemotron nvfp4 opencua openvla paddleocr_vl "
     "phi3 phi3_v phimoe qwen2 qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen4_exp siglip2 smolvlm step3_vl vipllava "
-    ).split()
 )
+
+MISDECLARED_TYPES = frozenset(_MISDECLARED.split())
 """Model types whose published tokenizer_config.json name a wrong class; the class of the model type is used."""
 
 ALIASES: dict[str, str] = {

@@ -16,7 +16,10 @@ from typing import Any
 
 from naiad.core.errors import LoadFailed
 from naiad.tasks.text.declared.arguments import Arguments
+from naiad.tasks.text.declared.names import GENERIC
 from naiad.tasks.text.declared.sentencepiece import BPE, CONTROL, USER_DEFINED, SentencePieceModel, read_sentencepiece
+
+SAVE = "save the tokenizer with transformers' AutoTokenizer(...).save_pretrained to get tokenizer.json"
 
 TRANSFORMERS = (5, 23)
 """The version whose rules are kept; tokenizer files for newer ones are passed over."""
@@ -24,7 +27,8 @@ TRANSFORMERS = (5, 23)
 
 def tokenizer_path(folder: Path, tokenizer_config: Mapping[str, Any]) -> Path:
     """Where tokenizer.json lies: `fast_tokenizer_files` may name one for each version of transformers."""
-    best, name = (), "tokenizer.json"
+    best: tuple[int, ...] = ()
+    name = "tokenizer.json"
     for candidate in tokenizer_config.get("fast_tokenizer_files") or ():
         found = re.fullmatch(r"tokenizer\.(\d+(?:\.\d+)*)\.json", str(candidate))
         version = tuple(map(int, found[1].split("."))) if found else ()
@@ -71,9 +75,9 @@ def take_from_words(arguments: Arguments, path: Path) -> None:
 
 def take_from_merges(arguments: Arguments, vocabulary: Path, merges: Path) -> None:
     """vocab.json and merges.txt."""
-    from tokenizers.models import BPE as Merging
+    from tokenizers import models
 
-    arguments.vocabulary, arguments.merges = Merging.read_file(str(vocabulary), str(merges))
+    arguments.vocabulary, arguments.merges = models.BPE.read_file(str(vocabulary), str(merges))
 
 
 def take_from_sentencepiece(arguments: Arguments, path: Path, model: str) -> SentencePieceModel:
@@ -109,10 +113,16 @@ def merges_of(vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def missing(folder: Path, name: str, files: Iterable[str]) -> LoadFailed:
     """What to say where a class finds none of its files."""
+    if name == GENERIC:
+        return LoadFailed(
+            f"{folder} has no tokenizer.json and does not say which class its tokenizer is: set tokenizer_class in "
+            f"tokenizer_config.json (BertTokenizer for vocab.txt, RobertaTokenizer for vocab.json with merges.txt, "
+            f"XLMRobertaTokenizer for sentencepiece.bpe.model …), or {SAVE}",
+            folder=str(folder),
+        )
+    others = f", and so is {' with '.join(files)}" if files else ""
     return LoadFailed(
-        f"{folder} has no vocabulary for its tokenizer class {name}: tokenizer.json is missing, and so is "
-        f"{' with '.join(files) or 'every other file it could read'}; save the tokenizer with transformers' "
-        "AutoTokenizer(...).save_pretrained to get tokenizer.json",
+        f"{folder} has no vocabulary for its tokenizer class {name}: tokenizer.json is missing{others}; {SAVE}",
         folder=str(folder),
     )
 

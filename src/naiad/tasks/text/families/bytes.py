@@ -17,15 +17,11 @@ _FILES = ("vocab.json", "merges.txt")
 _WORDS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r"[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2_WORDS = rf"{_WORDS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+{_REST}"
-QWEN3_5_WORDS = (
-    rf"{_WORDS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+{_REST}"
-)
-CLIP_WORDS = (
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-)
+QWEN3_5_WORDS = rf"{_WORDS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+{_REST}"
+CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
-def make_byte_level(arguments: Arguments, named: Named) -> Any:
+def make_byte_level(arguments: Arguments, _named: Named) -> Any:
     """Words with the space before them, as bytes."""
     from tokenizers import pre_tokenizers
 
@@ -48,7 +44,7 @@ def _make_neox(arguments: Arguments, named: Named) -> Any:
 
 
 def _make_qwen(words: str) -> Any:
-    def make(arguments: Arguments, named: Named) -> Any:
+    def make(arguments: Arguments, _named: Named) -> Any:
         from tokenizers import Regex, normalizers, pre_tokenizers
 
         rust = _byte_pairs(arguments)
@@ -86,12 +82,10 @@ def _frame_roberta(rust: Any, arguments: Arguments, named: Named) -> Any:
     from tokenizers.processors import RobertaProcessing
 
     sep, cls = ((content(named[role]), token_id(rust, named, named[role])) for role in ("sep", "cls"))
-    return RobertaProcessing(
-        sep, cls, arguments.get("trim_offsets", True), arguments.get("add_prefix_space", False)
-    )
+    return RobertaProcessing(sep, cls, arguments.get("trim_offsets", True), arguments.get("add_prefix_space", False))
 
 
-def _frame_clip(rust: Any, arguments: Arguments, named: Named) -> Any:
+def _frame_clip(rust: Any, _arguments: Arguments, named: Named) -> Any:
     from tokenizers.processors import RobertaProcessing
 
     eos, bos = ((content(named[role]), token_id(rust, named, named[role])) for role in ("eos", "bos"))

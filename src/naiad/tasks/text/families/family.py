@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naiad.core.errors import LoadFailed
 from naiad.tasks.text.declared.arguments import ROLE_KEYS, ROLES, Arguments, content
 
 Named = dict[str, Any]
@@ -47,7 +48,7 @@ class Family:
     """Put around texts after everything else; None: what tokenizer.json or the options say."""
     first_frame: Frame | None = None
     """Put around texts where tokenizer.json says nothing."""
-    extra: Callable[[Arguments], list[Any]] | None = None
+    further: Callable[[Arguments], list[Any]] | None = None
     """Further special tokens, where the options name none."""
     reorder: Callable[[Arguments, Named], Any] | None = None
     """The vocabulary of a sentencepiece model as this class numbers it."""
@@ -102,11 +103,16 @@ def finish(family: Family, arguments: Arguments, rust: Any, named: Named) -> Any
     return rust
 
 
-def token_id(rust: Any, named: Named, token: Any) -> int | None:
-    """A token's number, that of the unknown token where the vocabulary does not have it."""
+def token_id(rust: Any, named: Named, token: Any) -> int:
+    """A token's number, that of the unknown token where the vocabulary does not have it.
+
+    Raises LoadFailed where it has neither.
+    """
     found: int | None = rust.token_to_id(content(token))
     if found is None and "unk" in named:
         found = rust.token_to_id(content(named["unk"]))
+    if found is None:
+        raise LoadFailed(f"the vocabulary has no special token {content(token)}")
     return found
 
 
@@ -120,7 +126,7 @@ def extra_tokens(family: Family, arguments: Arguments) -> tuple[list[Any], dict[
         named |= {key: value for key, value in extra.items() if isinstance(value, str) or hasattr(value, "content")}
     if isinstance(extra, dict) or "extra_special_tokens" not in options:
         written = options.get("additional_special_tokens") if arguments.controls is None else arguments.controls
-        extra = family.extra(arguments) if family.extra is not None else written
+        extra = family.further(arguments) if family.further is not None else written
     return list(extra or ()), named
 
 

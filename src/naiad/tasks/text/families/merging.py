@@ -28,7 +28,7 @@ def make_herbert(arguments: Arguments, named: Named) -> Any:
     return rust
 
 
-def make_llama(arguments: Arguments, named: Named) -> Any:
+def make_llama(arguments: Arguments, _named: Named) -> Any:
     """Text is not cut into words; characters without a token become bytes."""
     from tokenizers import decoders, pre_tokenizers
 
@@ -54,7 +54,7 @@ def make_gemma(arguments: Arguments, named: Named) -> Any:
 
 
 def make_nllb(arguments: Arguments, named: Named) -> Any:
-    """sentencepiece's merges, cut at spaces."""
+    """Merges of sentencepiece, cut at spaces."""
     from tokenizers import decoders, normalizers, pre_tokenizers
 
     rust = _merging(arguments, unk_token=content(named["unk"]), fuse_unk=True)
@@ -65,7 +65,7 @@ def make_nllb(arguments: Arguments, named: Named) -> Any:
     return rust
 
 
-def frame_herbert(rust: Any, arguments: Arguments, named: Named) -> Any:
+def frame_herbert(_rust: Any, _arguments: Arguments, named: Named) -> Any:
     """The numbers are fixed in transformers."""
     from tokenizers.processors import BertProcessing
 
@@ -82,7 +82,7 @@ def _nllb_extra(arguments: Arguments) -> list[Any]:
     return numbering.written_extra(arguments) or list(NLLB_LANGUAGES)
 
 
-def _lower_first(rust: Any, tokens: list[str]) -> None:
+def _lower_first(rust: Any, _tokens: list[str]) -> None:
     from tokenizers import normalizers
 
     rust.normalizer = normalizers.Sequence([normalizers.Lowercase(), rust.normalizer])
@@ -103,9 +103,7 @@ MERGING_FAMILIES: dict[str, Family] = {
         {role: token for role, token in ROBERTA_TOKENS.items() if role not in ("bos", "eos")},
         frame=frame_herbert,
     ),
-    "LlamaTokenizer": Family(
-        "BPE", ("tokenizer.model",), make_llama, {"bos": "<s>", "eos": "</s>", "unk": "<unk>"}
-    ),
+    "LlamaTokenizer": Family("BPE", ("tokenizer.model",), make_llama, {"bos": "<s>", "eos": "</s>", "unk": "<unk>"}),
     "GemmaTokenizer": Family("BPE", (), make_gemma, GEMMA_TOKENS),
     "Siglip2Tokenizer": Family("BPE", (), make_gemma, GEMMA_TOKENS, after=_lower_first),
     "NllbTokenizer": Family(
@@ -115,7 +113,7 @@ MERGING_FAMILIES: dict[str, Family] = {
         ROBERTA_TOKENS,
         {"mask": {"normalized": True, "lstrip": True, "special": True}},
         frame=frame_nllb,
-        extra=_nllb_extra,
+        further=_nllb_extra,
         reorder=numbering.nllb,
     ),
 }

@@ -33,7 +33,7 @@ def camembert(arguments: Arguments, named: Named) -> Scored:
     return [*front, *arguments.vocabulary[1:], *_special(named, "mask")]
 
 
-def t5(arguments: Arguments, named: Named) -> Scored:
+def t5(arguments: Arguments, _named: Named) -> Scored:
     """T5: the sentinels behind, last one first."""
     return [*arguments.vocabulary, *((token, 0.0) for token in reversed(sentinels(arguments)))]
 
@@ -67,12 +67,12 @@ def xlnet_extra(arguments: Arguments) -> list[Any]:
 
 
 def mbart_extra(arguments: Arguments) -> list[Any]:
-    """mBART's further special tokens: its languages, then those written."""
+    """Further special tokens of mBART: its languages, then those written."""
     return [*MBART_LANGUAGES, *(token for token in written_extra(arguments) if content(token) not in MBART_LANGUAGES)]
 
 
 def mbart50_extra(arguments: Arguments) -> list[Any]:
-    """mBART-50's further special tokens: those written, then its languages."""
+    """Further special tokens of mBART-50: those written, then its languages."""
     return [*written_extra(arguments), *MBART50_LANGUAGES]
 
 

@@ -73,7 +73,7 @@ def charsmap_and_spaces(arguments: Arguments) -> Sequence[Any]:
     return [*charsmap_only(arguments), _replace(" {2,}", " ")]
 
 
-def nothing(arguments: Arguments) -> Sequence[Any]:
+def nothing(_arguments: Arguments) -> Sequence[Any]:
     """The text as it comes."""
     return []
 
@@ -105,14 +105,14 @@ def deberta_v2_steps(arguments: Arguments) -> Sequence[Any]:
     return [*lower, *barthez_steps(arguments)]
 
 
-def barthez_steps(arguments: Arguments) -> Sequence[Any]:
+def barthez_steps(_arguments: Arguments) -> Sequence[Any]:
     """One space for several and for line breaks, none at the end."""
     from tokenizers import normalizers
 
     return [_replace(SPACES_AND_BREAKS, " "), normalizers.NFC(), normalizers.Strip(left=False, right=True)]
 
 
-def big_bird_steps(arguments: Arguments) -> Sequence[Any]:
+def big_bird_steps(_arguments: Arguments) -> Sequence[Any]:
     """A space mark for several spaces."""
     from tokenizers import normalizers
 
@@ -141,7 +141,7 @@ def named_unknown(arguments: Arguments, named: Named) -> int:
     return next((number for number, (piece, _) in enumerate(arguments.vocabulary) if piece == token), 0)
 
 
-def optional_unknown(arguments: Arguments, named: Named) -> int:
+def optional_unknown(arguments: Arguments, _named: Named) -> int:
     """`unk_id` of the options or of the sentencepiece model."""
     return int(arguments.get("unk_id", 0))
 

@@ -76,7 +76,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
         ROBERTA_TOKENS,
         {"mask": {"lstrip": True, "special": True}},
         frame=ROBERTA_FRAME,
-        extra=numbering.camembert_extra,
+        further=numbering.camembert_extra,
         reorder=numbering.camembert,
     ),
     "BarthezTokenizer": Family(
@@ -119,7 +119,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
         },
         {"mask": _TAKES_SPACE},
         frame=Frame("$A:0 {sep}:0 {cls}:2", "$A:0 {sep}:0 $B:1 {sep}:1 {cls}:2"),
-        extra=numbering.xlnet_extra,
+        further=numbering.xlnet_extra,
     ),
     "T5Tokenizer": Family(
         "Unigram",
@@ -127,7 +127,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
         pieces.make_pieces(pieces.charsmap_only, 2, words=True, prefix="always"),
         {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"},
         frame=T5_FRAME,
-        extra=numbering.t5_extra,
+        further=numbering.t5_extra,
         reorder=numbering.t5,
     ),
     "MBartTokenizer": Family(
@@ -137,7 +137,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
         ROBERTA_TOKENS,
         {"mask": _TAKES_SPACE},
         frame=language_frame("en_XX", before=False),
-        extra=numbering.mbart_extra,
+        further=numbering.mbart_extra,
         reorder=numbering.fairseq(languages=MBART_LANGUAGES),
     ),
     "MBart50Tokenizer": Family(
@@ -147,7 +147,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
         {role: token for role, token in ROBERTA_TOKENS.items() if role != "bos"},
         {"mask": _TAKES_SPACE},
         frame=language_frame("en_XX", before=True),
-        extra=numbering.mbart50_extra,
+        further=numbering.mbart50_extra,
         reorder=numbering.fairseq("cls", MBART50_LANGUAGES),
     ),
 }  # fmt: skip
