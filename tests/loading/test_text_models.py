@@ -60,7 +60,16 @@ def test_the_configuration_says_how_vectors_are_compared(tmp_path: Path) -> None
     (folder / "config_sentence_transformers.json").write_text('{"similarity_fn_name": "dot"}')
     with running_server(f"tiny={folder}") as server:
         model = server.server.catalog.find("tiny")
-        assert model.config.parameters == {"task": "feature-extraction", "similarity_fn_name": "dot"}
+        expected = {"task": "feature-extraction", "similarity_fn_name": "dot", "max_tokens": "32"}
+        assert model.config.parameters == expected
+
+
+def test_the_configuration_says_how_long_texts_may_be(tmp_path: Path) -> None:
+    folder = tiny_checkpoint(tmp_path / "m")
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 9}')
+    with running_server(f"tiny={folder}") as server:
+        longest = {model.config.name: model.config.parameters["max_tokens"] for model in server.server.catalog.models()}
+        assert longest == {"tiny": "9", "tiny.tensors": "64"}
 
 
 def test_a_column_of_texts_is_as_good_as_a_row(tmp_path: Path) -> None:

@@ -119,3 +119,10 @@ class Task(Protocol):
     ) -> InferResponse:
         """Decode; results are in the order of `preparation.items`. Thread-safe."""
         ...
+
+
+class TextTask(Task, Protocol):
+    """A task that makes sequences of tokens."""
+
+    max_tokens: int
+    """Longest sequence that its encoder is given, special tokens included."""

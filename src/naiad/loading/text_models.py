@@ -46,8 +46,8 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     view = build_tensors(folder, spec)
     facts = {"task": task_name, **facts_of(task_name, folder), **(record.facts() if record else {})}
     models: list[ServedModel] = [
-        TextModel(describe_model(entry.name, PLATFORM, task, facts), "1", task, encoder),
-        TextModel(describe_model(entry.name + VIEW_SUFFIX, PLATFORM, view, facts), "1", view, encoder),
+        TextModel(describe_model(name, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), "1", one, encoder)
+        for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
     ]
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s

@@ -69,6 +69,7 @@ class AnsweringTask:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for a head without two logits."""
         parts.width("logits")
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("question", "BYTES", (-1,)),
             TensorConfig("context", "BYTES", (-1,)),

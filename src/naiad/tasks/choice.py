@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from naiad.core.contracts import Task
+from naiad.core.contracts import TextTask
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.tasks import recognise
@@ -34,7 +34,7 @@ from naiad.tasks.zero_shot import ZeroShotTask
 class _Row:
     head: str
     """Name of the convert head."""
-    build: Callable[[TaskParts], Task]
+    build: Callable[[TaskParts], TextTask]
 
 
 _TABLE: dict[str, _Row] = {
@@ -69,7 +69,7 @@ def infer_task(folder: Path) -> str:
     return recognise.infer_task(folder, KNOWN_TASKS)
 
 
-def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str, Any] | None = None) -> Task:
+def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str, Any] | None = None) -> TextTask:
     """Make the task `name` for the checkpoint in `folder`, whose encoder says `spec` of itself.
 
     `options` are defaults for the task's parameters. Raises InvalidConfiguration for an unknown task, a task that does
@@ -92,7 +92,7 @@ def facts_of(task: str, folder: Path) -> dict[str, str]:
     return {"similarity_fn_name": str(similarity)} if similarity and _row(task).head in _COMPARED else {}
 
 
-def build_tensors(folder: Path, spec: EncoderSpec) -> Task:
+def build_tensors(folder: Path, spec: EncoderSpec) -> TextTask:
     """Make the raw-tensor view of the checkpoint in `folder`. Raises LoadFailed for a bad config.json."""
     return TensorsTask(Checkpoint(folder), spec)
 

@@ -47,6 +47,7 @@ class ClassificationTask:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for a bad config.json."""
         width = parts.width("logits")
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("text", "BYTES", (-1,)),
             TensorConfig("text_pair", "BYTES", (-1,), optional=True),

@@ -47,6 +47,7 @@ class EmbeddingTask:
     def __init__(self, parts: TaskParts) -> None:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for bad files."""
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self._tokenizer = parts.tokenizer
         self._encode = parts.tokenizer.encode
         if parts.spec.architecture == STATIC:

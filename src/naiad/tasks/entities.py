@@ -53,6 +53,7 @@ class EntitiesTask:
     def __init__(self, parts: TaskParts) -> None:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for a bad config.json."""
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
         self.outputs: tuple[TensorConfig, ...] = (TensorConfig("entities", "BYTES", (-1,)),)
         self._tokenizer = parts.tokenizer

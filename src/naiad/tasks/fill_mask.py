@@ -56,6 +56,7 @@ class FillMaskTask:
         if mask is None or mask_id is None:
             raise LoadFailed(f"task '{parts.name}' needs a mask token; the tokenizer in this folder has none")
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
         self.outputs: tuple[TensorConfig, ...] = (
             TensorConfig("token", "BYTES", (-1, -1)),

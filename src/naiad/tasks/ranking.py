@@ -45,6 +45,7 @@ class RankingTask:
                 "use 'text-classification' with the input 'text_pair'"
             )
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("query", "BYTES", (-1,)),
             TensorConfig("documents", "BYTES", (-1,)),

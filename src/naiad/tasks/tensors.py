@@ -45,6 +45,7 @@ class TensorsTask:
     def __init__(self, checkpoint: Checkpoint, spec: EncoderSpec) -> None:
         """Make the view; vocabulary sizes for checking ids come from config.json, where it has them."""
         self.name = "tensors"
+        self.max_tokens = spec.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("input_ids", "INT64", (-1, -1)),
             TensorConfig("attention_mask", "INT64", (-1, -1), optional=True),

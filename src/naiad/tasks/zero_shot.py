@@ -61,6 +61,7 @@ class ZeroShotTask:
                 f"task '{parts.name}' needs a label that begins with 'entail' in config.json; the labels are: {labels}"
             )
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("text", "BYTES", (-1,)),
             TensorConfig("candidate_labels", "BYTES", (-1,), optional=True),

@@ -46,6 +46,11 @@ class Backend:
         """Encodings of pairs, as `encode` does texts."""
         return self._call(self.rust.encode_batch_fast, [(self.part(a), self.part(b)) for a, b in pairs])
 
+    def is_shortened(self, *texts: str) -> bool:
+        """Whether any of the texts may have been tokenised in part, and all of them could be as a whole."""
+        lengths = [len(text) for text in texts]
+        return self._limit * CHARACTERS_PER_TOKEN < max(lengths) <= MAX_CHARACTERS
+
     def encode_whole(self, *texts: str) -> Any:
         """Encoding of a text or a pair with offsets. Raises InvalidRequest for a text that is too long for that."""
         for text in texts:

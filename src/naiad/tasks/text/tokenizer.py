@@ -114,17 +114,13 @@ class Tokenizer:
 
         Raises InvalidRequest where the half that may be cut is too short for the pair to fit.
         """
+        encodings = self._backend.encode_pairs(pairs)
         rows: list[TokenizedPair] = []
-        for index, encoding in enumerate(self._backend.encode_pairs(pairs)):
-            ids = np.array(encoding.ids, dtype=np.int64)
-            type_ids = np.array(encoding.type_ids, dtype=np.int64) if self._gives_type_ids else None
-            if not len(ids):
-                raise _no_tokens(index)
-            is_cut = len(ids) > self.max_tokens
-            if is_cut:
-                kept = self._kept_of_pair(encoding, strategy, index)
-                ids, type_ids = ids[kept], None if type_ids is None else type_ids[kept]
-            rows.append(TokenizedPair(ids, type_ids, is_cut))
+        for index, (pair, encoding) in enumerate(zip(pairs, encodings, strict=True)):
+            whole = encoding
+            if strategy == "longest" and self._needs_lengths(encoding) and self._backend.is_shortened(*pair):
+                whole = self._backend.encode_whole(*pair)
+            rows.append(self._pair_row(whole, strategy, index))
         return rows
 
     def encode_windows(self, question: str, context: str, size: int, overlap: int) -> list[Window]:
@@ -196,6 +192,25 @@ class Tokenizer:
         """Windows over a long text, laid from the end that is not cut off; in the order of the text."""
         found = list(windows(tokens, size, overlap))
         return [(tokens - end, tokens - begin) for begin, end in reversed(found)] if self._cuts_left else found
+
+    def _pair_row(self, encoding: Any, strategy: CutStrategy, index: int) -> TokenizedPair:
+        ids = np.array(encoding.ids, dtype=np.int64)
+        type_ids = np.array(encoding.type_ids, dtype=np.int64) if self._gives_type_ids else None
+        if not len(ids):
+            raise _no_tokens(index)
+        is_cut = len(ids) > self.max_tokens
+        if is_cut:
+            kept = self._kept_of_pair(encoding, strategy, index)
+            ids, type_ids = ids[kept], None if type_ids is None else type_ids[kept]
+        return TokenizedPair(ids, type_ids, is_cut)
+
+    def _needs_lengths(self, encoding: Any) -> bool:
+        """Whether which half of a pair is longer decides what is kept: both too long, and an odd number fits."""
+        room = self.max_tokens - self._pair.total
+        if room % 2 == 0 or len(encoding.ids) <= self.max_tokens:
+            return False
+        first: int = encoding.sequence_ids.count(0)
+        return min(first, len(encoding.ids) - first - self._pair.total) > room // 2
 
     def _kept_of_pair(self, encoding: Any, strategy: CutStrategy, index: int) -> Array:
         """Positions to keep of a pair that is too long."""

@@ -174,7 +174,8 @@ _REFUSED = {
         "RagTokenizer RoCBertTokenizer TapasTokenizer UdopTokenizer DPRReaderTokenizer DPRReaderTokenizerFast"
     ),
     _OWN_SPLITTING: (
-        "BartphoTokenizer BertGenerationTokenizer BertTokenizerLegacy BioGptTokenizer BlenderbotSmallTokenizer "
+        "BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer PhobertTokenizer SiglipTokenizer "
+        "BertTokenizerLegacy BioGptTokenizer BlenderbotSmallTokenizer "
         "ByT5Tokenizer CTRLTokenizer CanineTokenizer CharacterTokenizer ClvpTokenizer CodeGenTokenizer "
         "CodeLlamaTokenizer CohereTokenizer CpmAntTokenizer DiaTokenizer EsmTokenizer EsmcTokenizer FSMTTokenizer "
         "FlaubertTokenizer GPTNeoXJapaneseTokenizer GPTSw3Tokenizer M2M100Tokenizer MarianTokenizer MgpstrTokenizer "
