@@ -21,7 +21,10 @@ from naiad.repository.onnx_files import USUAL, best_onnx
 CONFIG_FILE = "config.pbtxt"
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
 """Names of version folders: positive, without leading zero."""
-_TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_TOKENIZER_FILES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "sentencepiece.model",
+    "spm.model", "tokenizer.model",
+)  # fmt: skip
 _IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
 """Models of images say here how these are prepared."""
 _SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")

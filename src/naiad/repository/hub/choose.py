@@ -34,8 +34,15 @@ PICKLES = (
     ".npz",
 )
 CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".sh", ".jar", ".js", ".exe", ".whl")
-_TOKENIZERS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json")
-_SLOW_TOKENIZERS = ("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "bpe.codes")
+_TOKENIZERS = (
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.json", "spiece.model",
+)  # fmt: skip
+"""SigLIP reads spiece.model even where it has tokenizer.json."""
+_VOCABULARIES = (
+    "vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model",
+    "tokenizer.model",
+)  # fmt: skip
+"""Needed where tokenizer.json is missing."""
 _OTHERS = (
     "config.json",
     "modules.json",
@@ -96,7 +103,7 @@ def choose_files(
     weights = _weights(listed, kept, read_json, builder_knows, selection)
     base = [path for path in kept if path in (*_TOKENIZERS, *_OTHERS) or _MODULE_FILE.fullmatch(path)]
     if "tokenizer.json" not in kept:
-        base += [path for path in kept if path in _SLOW_TOKENIZERS]
+        base += [path for path in kept if path in _VOCABULARIES]
     return Choice(tuple(sorted({*base, *weights})))
 
 

@@ -174,7 +174,8 @@ _REFUSED = {
         "RagTokenizer RoCBertTokenizer TapasTokenizer UdopTokenizer DPRReaderTokenizer DPRReaderTokenizerFast"
     ),
     _OWN_SPLITTING: (
-        "BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer PhobertTokenizer SiglipTokenizer "
+        "BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer PhobertTokenizer "
+        "SiglipTokenizer "
         "BertTokenizerLegacy BioGptTokenizer BlenderbotSmallTokenizer "
         "ByT5Tokenizer CTRLTokenizer CanineTokenizer CharacterTokenizer ClvpTokenizer CodeGenTokenizer "
         "CodeLlamaTokenizer CohereTokenizer CpmAntTokenizer DiaTokenizer EsmTokenizer EsmcTokenizer FSMTTokenizer "
