@@ -8,6 +8,7 @@ from any thread; the batch calls release the GIL, which the call for a single te
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
@@ -35,6 +36,11 @@ class Backend:
     def encode(self, texts: list[str]) -> Sequence[Any]:
         """Encodings of texts without offsets, of long ones as much as the maximum can need and a little more."""
         return self._call(self.rust.encode_batch_fast, self._parts(texts))
+
+    def encode_bare(self, texts: list[str]) -> Sequence[Any]:
+        """Encodings of texts, up to MAX_CHARACTERS of each, without special tokens around them."""
+        call = partial(self.rust.encode_batch_fast, add_special_tokens=False)
+        return self._call(call, [text[:MAX_CHARACTERS] for text in texts])
 
     def encode_with_offsets(self, texts: list[str]) -> list[tuple[Any, int]]:
         """Encodings of texts as `encode` gives them, each with what must be added to its offsets."""

@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder import STATIC, EncoderSpec
 from naiad.core.errors import LoadFailed, NaiadError
-from naiad.tasks.checkpoint import read_object
 from naiad.tasks.text.families.table import Declared, make_declared
 from naiad.tasks.text.settings import (
     SentenceSettings,
@@ -33,7 +32,7 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     sentence = read_sentence_settings(folder)
     try:
-        declared = make_declared(folder, read_object(folder / "config.json"), sentence.overrides)
+        declared = make_declared(folder, sentence.overrides, has_class=spec.architecture != STATIC)
         if sentence.lowercases:
             _lowercase_first(declared.rust)
         declared.rust.encode(RARE_CHARACTER)

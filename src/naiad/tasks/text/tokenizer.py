@@ -68,11 +68,7 @@ class Tokenizer:
 
     def bare_ids(self, texts: list[str]) -> list[Array]:
         """Ids of each text, (tokens,) int64, without special tokens, not cut beyond MAX_CHARACTERS; perhaps none."""
-        if self._lowercases_first:
-            texts = [text.lower() for text in texts]
-        texts = [text[:MAX_CHARACTERS] for text in texts]
-        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in self._backend.encode_bare(texts)]
 
     def encode_with_offsets(self, texts: list[str]) -> list[TokenizedText]:
         """As `encode`, with the place of each token in its text."""

@@ -39,13 +39,16 @@ class Declared:
     """By role (mask, pad, cls, sep, unk, bos, eos)."""
 
 
-def make_declared(folder: Path, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> Declared:
+def make_declared(folder: Path, overrides: Mapping[str, Any], *, has_class: bool) -> Declared:
     """Make the tokenizer of the checkpoint in `folder`.
 
-    config: config.json. overrides: options that win over tokenizer_config.json. Raises LoadFailed for a class that
+    overrides: options that win over tokenizer_config.json. has_class: False for checkpoints whose libraries read
+    tokenizer.json and nothing beside it. Raises LoadFailed for a class that
     cannot be made and files that are missing; whatever the library raises for files that it cannot use.
     """
-    tokenizer_config = read_object(folder / "tokenizer_config.json")
+    config, tokenizer_config = (
+        read_object(folder / file) if has_class else {} for file in ("config.json", "tokenizer_config.json")
+    )
     document = read_object(vocabulary.tokenizer_path(folder, tokenizer_config))
     is_byte_level = '"ByteLevel"' in json.dumps({key: value for key, value in document.items() if key != "model"})
     name = choose_class(config, tokenizer_config, FAMILIES.keys(), is_byte_level)
