@@ -56,6 +56,7 @@ class SparseEmbeddingTask:
     def __init__(self, parts: TaskParts) -> None:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed for bad files."""
         self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
         self.outputs: tuple[TensorConfig, ...] = (
             TensorConfig("counts", "INT64", (-1,)),
