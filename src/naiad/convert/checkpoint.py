@@ -27,7 +27,7 @@ __all__ = [
     "known_architectures",
 ]
 
-BUILDER_VERSION = 11
+BUILDER_VERSION = 12
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

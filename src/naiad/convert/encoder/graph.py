@@ -7,7 +7,7 @@ Not here: what the nodes mean (`bodies/`, `heads/`, `quantize.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class GraphBuilder:
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._known: dict[object, str] = {}
+        self._once: dict[str, str] = {}
         self._named = 0
         self._data_name = data_file.name
         self._data = data_file.open("wb")
@@ -95,30 +96,39 @@ class GraphBuilder:
         self._nodes.append(self._onnx.helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
 
-    def each(self, count: str, make: Callable[[str], str], shape: Shape) -> str:
+    def each(self, count: str, make: Callable[[str], str], shape: Shape | None = None) -> str:
         """Compute a value once for each number below `count` (int64 scalar) and stack the values, one after the other.
 
         make: adds the nodes for one number, given its name; it may use all that there is outside. shape: of one value.
         """
-        helper, proto = self._onnx.helper, self._onnx.TensorProto
-        outside, self._nodes = self._nodes, []
+        proto = self._onnx.TensorProto
         number, keep = self._fresh("number"), self._fresh("keep")
-        value = make(number)
-        self._nodes.append(helper.make_node("Identity", [keep], [f"{keep}_on"]))
-        body = helper.make_graph(
-            self._nodes,
-            "each",
-            [
-                helper.make_tensor_value_info(number, proto.INT64, ()),
-                helper.make_tensor_value_info(keep, proto.BOOL, ()),
-            ],
-            [
-                helper.make_tensor_value_info(f"{keep}_on", proto.BOOL, ()),
-                helper.make_tensor_value_info(value, proto.FLOAT, shape),
-            ],
-        )
-        self._nodes = outside
+        inputs = {number: proto.INT64, keep: proto.BOOL}
+        body = self._inner(lambda: {keep: (proto.BOOL, ()), make(number): (proto.FLOAT, shape)}, inputs)
         return self.op("Loop", count, "", body=body)
+
+    def choose(self, condition: str, then: Callable[[], str], otherwise: Callable[[], str]) -> str:
+        """One of two float32 values by a bool scalar; of the nodes that the makers add, only the chosen ones run."""
+
+        def branch(make: Callable[[], str]) -> Any:
+            return self._inner(lambda: {make(): (self._onnx.TensorProto.FLOAT, None)})
+
+        return self.op("If", condition, then_branch=branch(then), else_branch=branch(otherwise))
+
+    def _inner(
+        self, make: Callable[[], dict[str, tuple[int, Shape | None]]], inputs: Mapping[str, int] | None = None
+    ) -> Any:
+        """A graph within a node; its values are not seen outside, its weights and constants stand outside.
+
+        make: gives the values that come out, with type and shape. inputs: scalars, with their type.
+        """
+        helper = self._onnx.helper
+        outside, once, self._nodes = self._nodes, dict(self._once), []
+        outputs = [helper.make_tensor_value_info(self.op("Identity", value), *kind) for value, kind in make().items()]
+        given = [helper.make_tensor_value_info(name, kind, ()) for name, kind in (inputs or {}).items()]
+        graph = helper.make_graph(self._nodes, self._fresh("inner"), given, outputs)
+        self._nodes, self._once = outside, once
+        return graph
 
     def split(self, x: str, sizes: Sequence[int], axis: int) -> list[str]:
         """Cut a value into parts of these sizes."""
@@ -129,9 +139,9 @@ class GraphBuilder:
 
     def once(self, key: str, make: Callable[[], str]) -> str:
         """A value computed the first time only: what several layers need alike."""
-        if key not in self._known:
-            self._known[key] = make()
-        return self._known[key]
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
 
     def _fresh(self, kind: str) -> str:
         """A name that no other value has."""

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.core.tensor import Array
 
@@ -44,10 +45,7 @@ class AlibiBody(PostNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PostNormBody."""
-        graph = self.graph
-        slopes = graph.constant(-slopes_of(self.sizes.heads)[:, None, None])
-        distance = graph.op("Cast", graph.op("Abs", self.distances(inputs)), to=graph.FLOAT)
-        bias = self.attention_bias(inputs, graph.op("Mul", slopes, distance))
+        scope = Scope(self, inputs, slopes=slopes_of(self.sizes.heads))
 
         def attend(x: str, prefix: str) -> str:
             query, key, value = self.project(x, self.attention_products(prefix))
@@ -55,7 +53,7 @@ class AlibiBody(PostNormBody):
                 before, hidden = self.weights.prefix + prefix, self.sizes.hidden
                 query = self.norm(query, before + QUERY_NORM, hidden)
                 key = self.norm(key, before + KEY_NORM, hidden)
-            return self.attend(query, key, value, bias)
+            return scope.attend(query, key, value)
 
         return attend
 

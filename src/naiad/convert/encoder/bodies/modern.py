@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.parts.rotary import Rope, Rotary, read_rope
+from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
@@ -57,24 +58,18 @@ class ModernBody(PreNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PreNormBody."""
-        biases = {kind: self._bias(kind, inputs) for kind in self._rotary}
+        near = self.config.integer("local_attention") // 2
+        scopes = {kind: Scope(self, inputs, reach=near if kind == LOCAL else None) for kind in self._rotary}
 
         def attend(x: str, prefix: str) -> str:
             kind = self._kinds[prefix]
-            return self._rotary[kind].attend(x, self.attention_products(prefix), biases[kind], inputs)
+            return self._rotary[kind].attend(x, self.attention_products(prefix), scopes[kind], inputs)
 
         return attend
 
     def attention_norm(self, x: str, prefix: str) -> str:
         """The first layer takes the normed embeddings as they are."""
         return x if prefix == self.layer_prefixes()[0] else super().attention_norm(x, prefix)
-
-    def _bias(self, kind: str, inputs: Inputs) -> str:
-        if kind == FULL:
-            return self.attention_bias(inputs)
-        reach = self.graph.integer(self.config.integer("local_attention") // 2)
-        distance = self.graph.op("Abs", self.distances(inputs))
-        return self.attention_bias(inputs, also=self.graph.op("LessOrEqual", distance, reach))
 
 
 def _layer_types(config: Config, sizes: Dimensions) -> list[str]:

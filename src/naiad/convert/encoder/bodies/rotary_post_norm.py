@@ -10,6 +10,7 @@ import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.parts.rotary import Rope, Rotary, read_rope
+from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.families.architecture import LanguageHead
 
@@ -35,8 +36,8 @@ class RotaryPostNormBody(PostNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PostNormBody."""
-        bias = self.attention_bias(inputs)
-        return lambda x, prefix: self._rotary.attend(x, self.attention_products(prefix), bias, inputs)
+        scope = Scope(self, inputs)
+        return lambda x, prefix: self._rotary.attend(x, self.attention_products(prefix), scope, inputs)
 
 
 class RoFormerBody(RotaryPostNormBody):

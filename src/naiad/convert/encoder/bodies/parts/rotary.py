@@ -16,6 +16,7 @@ import numpy as np
 from naiad.convert.encoder.architectures import EXPORT
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.bodies.parts.dense import Product, join
+from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.config import Config
 from naiad.core.errors import InvalidConfiguration, Unsupported
 from naiad.core.tensor import Array
@@ -98,13 +99,13 @@ class Rotary:
                 f"config.json: rotary positions turn pairs of channels; a head has {size}, {self._turned} of them turn"
             )
 
-    def attend(self, x: str, products: list[Product], bias: str, inputs: Inputs) -> str:
+    def attend(self, x: str, products: list[Product], scope: Scope, inputs: Inputs) -> str:
         """Attention of all heads with turned queries and keys, (T, hidden)."""
         query, key, value = products
         both = join([self._ordered(query), self._ordered(key)])
         turned, values = self._body.multiply(x, [both, self._body.values(value)], source="norm")
         queries, keys = self._turn(turned, inputs)
-        return self._body.attend(queries, keys, values, bias)
+        return scope.attend(queries, keys, values)
 
     def _turn(self, x: str, inputs: Inputs) -> tuple[str, str]:
         """Queries and keys, (T, 2 * hidden), to turned ones, each (T, heads, head size)."""
