@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from naiad.cli.main import COMMANDS
+from naiad.cli.main import COMMANDS, module_of
 from naiad.repository.manifest import naiad_yaml
 from naiad.repository.manifest.read import read_manifest
 
@@ -138,7 +138,7 @@ def test_commands_in_the_pages_exist() -> None:
 
 @pytest.mark.parametrize(("page", "words"), [one for one in naiad_lines() if one[1][0] in COMMANDS])
 def test_options_in_the_pages_exist(page: str, words: list[str]) -> None:
-    command: click.Command = importlib.import_module(f"naiad.cli.{words[0]}").command
+    command: click.Command = importlib.import_module(module_of(words[0])).command
     known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
     given = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
     assert [option for option in given if option not in known] == []

@@ -16,6 +16,7 @@ COMMANDS = {
     "triton": "Serve Triton repositories with tritonserver's command line.",
     "pull": "Download and lock models without serving them.",
     "convert": "Convert a checkpoint, check its answers, write a folder to serve.",
+    "convert-model": "Convert with transformer-deploy's command line.",
     "push": "Upload a servable folder to the Hugging Face Hub.",
     "infer": "Send one request to a running server.",
 }

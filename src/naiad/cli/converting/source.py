@@ -16,6 +16,7 @@ from naiad.repository import (
     PackageReference,
     fetch,
     find_folder,
+    model_name,
     progress_for,
 )
 
@@ -41,6 +42,8 @@ class Found:
     folder: Path
     origin: str
     """A sentence on where it is from."""
+    name: str
+    """As it would be served."""
     notices: tuple[str, ...] = ()
 
 
@@ -58,17 +61,17 @@ def find_checkpoint(source: str, *, offline: bool) -> Found:
     if isinstance(entry.source, FolderReference):
         folder = entry.source.path
         _check(folder, source)
-        return Found(folder, f"a folder called {folder.name}")
+        return Found(folder, f"a folder called {folder.name}", model_name(entry.source, folder))
     if isinstance(entry.source, PackageReference):
         folder = find_folder(entry.source)
         _check(folder, source)
-        return Found(folder, str(entry.source))
+        return Found(folder, str(entry.source), model_name(entry.source, folder))
     settings = FetchSettings(
         is_offline=offline, builder_knows=builder_knows, progress=progress_for(sys.stderr), lock_path=None
     )
     fetched = fetch(entry, settings)
     _check(fetched.folder, source)
-    return Found(fetched.folder, fetched.origin, fetched.notices)
+    return Found(fetched.folder, fetched.origin, model_name(entry.source, fetched.folder), fetched.notices)
 
 
 def _check(folder: Path, source: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,7 +56,8 @@ class Child:
         return {}
 
     def _time(self, call: Call) -> dict[str, Any]:
-        return {"seconds": self._loaded().time(call["feeds"], call["warmup"], call["measures"])}
+        seconds = self._loaded().time(call["feeds"], call["warmup"], call["measures"], call["most_s"])
+        return {"seconds": seconds, "resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
     def _loaded(self) -> LoadedModel:
         if self._model is None:

@@ -104,12 +104,14 @@ class TorchProcess:
         self._call("answer", samples=str(given), into=str(into))
         return read_arrays(into, len(samples))
 
-    def time(self, batches: Sequence[Mapping[str, Array]], *, warmup: int, measures: int) -> list[float]:
-        """Seconds of each run."""
+    def time(
+        self, batches: Sequence[Mapping[str, Array]], *, warmup: int, measures: int, most_s: float
+    ) -> tuple[list[float], int]:
+        """Seconds of each run, for at most so many in all; and the bytes that the child has in memory."""
         given = Path(self._scratch.name) / "feeds.npz"
         write_arrays(given, batches)
-        seconds: list[float] = self._call("time", feeds=str(given), warmup=warmup, measures=measures)["seconds"]
-        return seconds
+        done = self._call("time", feeds=str(given), warmup=warmup, measures=measures, most_s=most_s)
+        return done["seconds"], done["resident_bytes"]
 
     def _call(self, what: str, **arguments: Any) -> dict[str, Any]:
         assert self._child.stdin is not None

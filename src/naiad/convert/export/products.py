@@ -36,7 +36,7 @@ class Rewriting:
         from onnx import numpy_helper
 
         name = self._name("weight")
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.weights.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def reduce_max(self, x: str, axis: int) -> str:

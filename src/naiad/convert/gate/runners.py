@@ -80,7 +80,7 @@ class GraphRunner:
 
     def run(self, samples: Sequence[Sample]) -> list[Answers]:
         """See Runner."""
-        feeds = {name: self._stack(name, samples).astype(kind) for name, kind in self._types.items()}
+        feeds = {name: stack(name, samples, self._pad_token_id).astype(kind) for name, kind in self._types.items()}
         try:
             arrays = self._session.run(self._outputs, feeds)
         except Exception as error:  # onnxruntime's exceptions have no common base
@@ -92,16 +92,18 @@ class GraphRunner:
             for number, sample in enumerate(samples)
         ]
 
-    def _stack(self, name: str, samples: Sequence[Sample]) -> Array:
-        if name not in BY_TOKEN:
-            return np.stack([sample[name] for sample in samples])
-        padding = self._pad_token_id if name == "input_ids" else 0
-        filled = np.full((len(samples), _longest(samples)), padding, np.int64)
-        for row, sample in zip(filled, samples, strict=True):
-            values = np.ones(tokens(sample), np.int64) if name == MASK else sample.get(name)
-            if values is not None:
-                row[: len(values)] = values
-        return filled
+
+def stack(name: str, samples: Sequence[Sample], pad_token_id: int) -> Array:
+    """One input of a batch: what is by token padded at the end to the longest, the rest as it is."""
+    if name not in BY_TOKEN:
+        return np.stack([sample[name] for sample in samples])
+    longest = max(map(tokens, samples))
+    filled = np.full((len(samples), longest), pad_token_id if name == "input_ids" else 0, np.int64)
+    for row, sample in zip(filled, samples, strict=True):
+        values = np.ones(tokens(sample), np.int64) if name == MASK else sample.get(name)
+        if values is not None:
+            row[: len(values)] = values
+    return filled
 
 
 def _quiet(options: Any) -> None:
@@ -120,7 +122,3 @@ def cut(name: str, array: Array, sample: Sample) -> Array:
         return array
     inside = array[: tokens(sample)]
     return inside[sample[ROWS]] if ROWS in sample else inside
-
-
-def _longest(samples: Sequence[Sample]) -> int:
-    return max(map(tokens, samples))

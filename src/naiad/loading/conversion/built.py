@@ -12,6 +12,7 @@ from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, PackedRunner, Runner, tokens
 from naiad.convert.halved import halve_weights
 from naiad.core.errors import NaiadError
+from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import text_samples
@@ -85,12 +86,14 @@ class BuiltCourse:
         self, precision: str, converted: Converted, gate: Gate, expected: list[Answers] | None, against: str
     ) -> list[Answers]:
         """Run a graph alone and in company, note what is found, keep it for the latency table."""
+        before = resident_bytes()
         runner: Runner = PackedRunner(converted.graph, converted.spec)
         alone = gate.alone(runner, f"checking {precision}")
+        added = max(0, resident_bytes() - before)
         found = [] if expected is None else gate.against(precision, alone, expected, against)
         self._findings += [*found, *gate.in_company(precision, runner, alone)]
         size = folder_bytes(converted.graph.parent)
-        self._variants.append(Variant(f"Naiad ({precision})", runner, size, worst(found)))
+        self._variants.append(Variant(f"Naiad ({precision.upper()})", runner, size, added, worst(found)))
         return alone
 
     def _lower(self, gate: Gate, expected: list[Answers] | None, against: str) -> Converted | None:

@@ -18,6 +18,7 @@ from naiad.loading.conversion.course import Course, Outcome, Request
 from naiad.loading.conversion.exported import ExportedCourse
 from naiad.loading.conversion.folder import making, write_card
 from naiad.loading.conversion.subject import Subject
+from naiad.loading.conversion.triton.repository import Layout, pooling_of, write_repository
 from naiad.repository.layout import PICKLE_ADVICE
 from naiad.repository.modules import body_folder
 
@@ -34,6 +35,18 @@ def convert_to_folder(request: Request, out: Path, origin: str) -> Outcome:
         course.write(made)
         write_record(made, record(request, outcome, origin))
         write_card(made, card_section(request, outcome, origin))
+        return replace(outcome, graph=out)
+
+
+def convert_to_repository(request: Request, layout: Layout, out: Path, origin: str) -> Outcome:
+    """Write OUT, a Triton repository. Raises as `convert_to_folder`; Unsupported without torch."""
+    with TemporaryDirectory(prefix="naiad-convert-") as work, making(out) as made:
+        pooling_of(request)
+        course = _exporting(request, Path(work))
+        outcome = course.run()
+        require_pass(request.subject, outcome)
+        write_repository(request, outcome, layout, made)
+        write_record(made / layout.model, record(request, outcome, origin))
         return replace(outcome, graph=out)
 
 
@@ -74,8 +87,7 @@ def _exporting(request: Request, work: Path) -> Course:
         )
     if not has_torch():
         raise Unsupported(
-            f"{request.subject.folder}: the architecture {request.subject.family!r} is not one that Naiad builds "
-            f"itself. {with_torch(request.subject)}",
+            f"{request.subject.folder}: this needs torch's exporter. {with_torch(request.subject)}",
             model_type=request.subject.family,
         )
     course = ExportedCourse(request, work)

@@ -47,6 +47,8 @@ class Variant:
     label: str
     runner: Runner
     bytes_on_disk: int
+    resident_bytes: int
+    """What opening it added to this process."""
     difference: float | None = None
     """Largest difference to the reference as a part of the scale; None: not measured."""
 

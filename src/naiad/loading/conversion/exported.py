@@ -17,6 +17,7 @@ from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, GraphRunner, Sample, tokens
 from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import made_up_samples, text_samples
@@ -90,12 +91,14 @@ class ExportedCourse:
         return text_samples(subject.folder, spec, self._request.data)
 
     def _check(self, precision: str, gate: Gate, expected: list[Answers], against: str) -> None:
+        before = resident_bytes()
         runner = GraphRunner(self._graph, pad_token_id=int(self._request.subject.config.get("pad_token_id") or 0))
         alone = gate.alone(runner, f"checking {precision}")
+        added = max(0, resident_bytes() - before)
         found = gate.against(precision, alone, expected, against)
         self._findings += [*found, *self._in_company(precision, runner, gate, alone)]
         size = folder_bytes(self._graph.parent)
-        self._variants.append(Variant(f"ONNX Runtime ({precision})", runner, size, worst(found)))
+        self._variants.append(Variant(f"ONNX Runtime ({precision.upper()})", runner, size, added, worst(found)))
 
     def _in_company(self, precision: str, runner: GraphRunner, gate: Gate, alone: list[Answers]) -> list[Finding]:
         """What comes of mixed lengths together. Some families' own answers depend on padding: noted, not refused."""
