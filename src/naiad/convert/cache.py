@@ -94,10 +94,11 @@ class Entry:
         found = self.read()
         if found is None:
             raise LoadFailed(f"{self.folder}: the converted model changed while it was stored", path=str(self.folder))
-        self._forget_older()
+        self.forget_older()
         return found
 
-    def _forget_older(self) -> None:
+    def forget_older(self) -> None:
+        """Remove conversions of the same thing that were made of other weights or by another version."""
         for other in self.folder.parent.glob(f"{self.kind}-*"):
             if other != self.folder:
                 shutil.rmtree(other, ignore_errors=True)

@@ -72,6 +72,7 @@ def open_padded_encoder(
     facts = _facts(read_json(body_folder(folder) / "config.json"))
     counts = (1,) if threads == 1 else (1, threads)
     shared = share(graph, entry.folder, threads=counts, spec=facts, constants=constants)
+    entry.forget_older()
     files = [EncoderFile(graph, session, constants) for session in shared.sessions]
     spec, sources = describe_onnx_encoder(folder, files[0].ports, head=head, output=output)
     if shared.findings.dependence:

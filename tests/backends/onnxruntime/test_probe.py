@@ -53,6 +53,17 @@ GRAPHS: dict[str, tuple[list[Any], str]] = {
         ],
         "",
     ),
+    "half precision, rounded by a mean over the padding": (
+        [
+            *MASK,
+            helper.make_node("Mul", ["x", "column"], ["inside"]),
+            helper.make_node("Cast", ["inside"], ["half"], to=TensorProto.FLOAT16),
+            helper.make_node("MatMul", ["half", "half_square"], ["product"]),
+            helper.make_node("ReduceMean", ["product"], ["mean"], axes=[1], keepdims=0),
+            helper.make_node("Cast", ["mean"], ["y"], to=TensorProto.FLOAT),
+        ],
+        "changes with the padding behind it",
+    ),
     "one scale for all": (QUANTIZED, r"by one scale \(DynamicQuantizeLinear\)"),
     "statistics of the batch": (
         [

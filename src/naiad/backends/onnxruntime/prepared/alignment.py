@@ -7,15 +7,19 @@ numbers in front of one ends the process on AVX-512.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, parse_packed
+from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, parse_packed, read_extents
+
+Stretch = tuple[int, int]
+"""Offset and length."""
 
 
 def align(graph: Path, data: Path) -> None:
-    """Write both files anew, every tensor and packed matrix at a multiple of ALIGNMENT_BYTES.
+    """Move every tensor and packed matrix to a multiple of ALIGNMENT_BYTES, and write down where it went.
 
     There is no data file where no tensor is large enough. Raises ValueError for entries that cannot be read, OSError
     where the disk does not take the files.
@@ -24,49 +28,49 @@ def align(graph: Path, data: Path) -> None:
         return
     import onnx
 
+    places = assign({(extent.offset, extent.length) for extent in read_extents(graph)}, data.stat().st_size)
+    _move(data, places)
     model = onnx.load(graph, load_external_data=False)
-    moved = data.with_name(data.name + ".aligned")
-    with (
-        data.open("rb") as source,
-        moved.open("wb") as target,
-        mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as old,
-    ):
-        _move_all(model.graph, _Mover(old, target))
-    moved.replace(data)
+    _write_down(model.graph, lambda offset, length: places[offset, length])
     graph.write_bytes(model.SerializeToString())
 
 
-class _Mover:
-    """Copies stretches of one file into another; what several tensors share stays shared."""
+def assign(stretches: Iterable[Stretch], size: int) -> dict[Stretch, int]:
+    """A new place for each stretch of a file of `size` bytes, aligned, and never before the old one.
 
-    def __init__(self, old: mmap.mmap, new: BinaryIO) -> None:
-        self._old = old
-        self._new = new
-        self._moved: dict[tuple[int, int], int] = {}
-
-    def move(self, offset: int, length: int) -> int:
-        """Copy one stretch; gives its new place."""
-        if not 0 <= offset <= offset + length <= len(self._old):
-            raise ValueError(f"{length} bytes at {offset} lie outside the data file")
-        if (offset, length) not in self._moved:
-            place = -(-self._new.tell() // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-            self._new.seek(place)
-            with memoryview(self._old) as whole, whole[offset : offset + length] as stretch:
-                self._new.write(stretch)
-            self._moved[offset, length] = place
-        return self._moved[offset, length]
+    Raises ValueError for stretches that overlap or lie outside.
+    """
+    places: dict[Stretch, int] = {}
+    old_end = new_end = 0
+    for offset, length in sorted(stretches):
+        if offset < old_end or length < 0 or offset + length > size:
+            raise ValueError(f"{length} bytes at {offset} overlap others or lie outside the data file")
+        place = -(-max(offset, new_end) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        places[offset, length] = place
+        old_end, new_end = offset + length, place + length
+    return places
 
 
-def _move_all(graph: Any, mover: _Mover) -> None:
+def _move(data: Path, places: dict[Stretch, int]) -> None:
+    """The last one first, so that none is overwritten before it is moved; the file is as large as it needs to be."""
+    size = max((place + length for (_, length), place in places.items()), default=0)
+    with data.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, max(size, 1))  # a full disk is an error here, and a signal when mapped
+        with mmap.mmap(file.fileno(), 0) as content:
+            for (offset, length), place in sorted(places.items(), reverse=True):
+                content.move(place, offset, length)
+
+
+def _write_down(graph: Any, place_of: Callable[[int, int], int]) -> None:
     for tensor in _tensors(graph):
         entries = {entry.key: entry for entry in tensor.external_data}
         if "offset" in entries:
-            length = int(entries["length"].value)
-            entries["offset"].value = str(mover.move(int(entries["offset"].value), length))
+            place = place_of(int(entries["offset"].value), int(entries["length"].value))
+            entries["offset"].value = str(place)
         for name, entry in entries.items():
             if name.startswith("prepacked_"):
                 key, blobs = parse_packed(entry.value)
-                parts = [f"{mover.move(offset, length)};{length};{checksum}" for offset, length, checksum in blobs]
+                parts = [f"{place_of(offset, length)};{length};{checksum}" for offset, length, checksum in blobs]
                 entry.value = "|".join((key, *parts))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from naiad.backends.onnxruntime.prepared.fields import Bytes, fields
+from naiad.backends.onnxruntime.prepared.fields import Bytes, fields, whole_number
 
 ALIGNMENT_BYTES = 64
 """What a tensor's place must be a multiple of: the widest vector that a processor loads at once, and a cache line."""
@@ -23,7 +23,7 @@ _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_TENSOR = 1, 5
 _NODE_OPERATOR, _NODE_ATTRIBUTE = 4, 5
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
-_TENSOR_EXTERNAL = 13
+_TENSOR_TYPE, _TENSOR_EXTERNAL = 2, 13
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
 
@@ -59,6 +59,20 @@ def read_operators(model: Path) -> set[str]:
             if kind == _GRAPH_NODE
             for key, left, right in fields(data, begin, end)
             if key == _NODE_OPERATOR
+        }
+
+
+def read_types(model: Path) -> set[int]:
+    """Data types of the constants in the outermost graph, as ONNX numbers them. Raises as read_extents."""
+    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return {
+            whole_number(data, left, right)
+            for number, start, stop in fields(data, 0, len(data))
+            if number == _MODEL_GRAPH
+            for kind, begin, end in fields(data, start, stop)
+            if kind == _GRAPH_TENSOR
+            for key, left, right in fields(data, begin, end)
+            if key == _TENSOR_TYPE
         }
 
 

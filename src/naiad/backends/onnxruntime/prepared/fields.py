@@ -1,4 +1,4 @@
-"""Step through a protobuf message without its schema: the fields that have a length, and nothing is copied."""
+"""Step through a protobuf message without its schema: where each field lies; nothing is copied."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ Bytes = mmap.mmap | bytes
 
 
 def fields(data: Bytes, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Number, beginning and end of each field that has a length; the others are stepped over. Raises ValueError."""
+    """Number, beginning and end of each field: texts, messages and whole numbers; floats are stepped over.
+
+    Raises ValueError.
+    """
     at = start
     while at < stop:
         tag, at = _varint(data, at, stop)
@@ -21,11 +24,18 @@ def fields(data: Bytes, start: int, stop: int) -> Iterator[tuple[int, int, int]]
             yield tag >> 3, at, at + length
             at += length
         elif kind == 0:
+            begin = at
             _, at = _varint(data, at, stop)
+            yield tag >> 3, begin, at
         elif kind in (1, 5):
             at += 8 if kind == 1 else 4
         else:
             raise ValueError(f"{kind} is no kind of field")
+
+
+def whole_number(data: Bytes, start: int, stop: int) -> int:
+    """The value of a field that is a whole number. Raises ValueError."""
+    return _varint(data, start, stop)[0]
 
 
 def _varint(data: Bytes, at: int, stop: int) -> tuple[int, int]:

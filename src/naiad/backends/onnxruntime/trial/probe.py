@@ -2,8 +2,7 @@
 
 Rows of a graph need not be independent: dynamic int8 with one scale for a whole tensor, statistics over the batch, a
 mask that does not reach everywhere. Compared are runs of the same shape, a text among copies of itself and among
-strangers, because then an independent graph computes the very same numbers; runs of different shapes round differently,
-and how much so is measured first.
+strangers, because then an independent graph computes the very same numbers; runs of different shapes round differently.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import numpy as np
 from naiad.backends.onnxruntime.exported.ports import Ports
 from naiad.backends.onnxruntime.exported.rectangle import Rectangle
 from naiad.backends.onnxruntime.exported.running import Runner
-from naiad.backends.onnxruntime.prepared.extents import read_operators
+from naiad.backends.onnxruntime.prepared.extents import read_operators, read_types
 from naiad.backends.onnxruntime.trial.feeds import FEW_IDS, LONGEST, make_sequences
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import LoadFailed
@@ -35,10 +34,13 @@ SAME = 1e-5
 equal."""
 
 LIKE = 1e-4
-"""The same for runs of different shapes, at least; more where rounding shows to be coarser."""
+"""The same for runs of different shapes, which round differently."""
 
-COARSE = 20
-"""Times what another number of rows makes, for what another padding may make."""
+LIKE_COARSE = 3e-2
+"""The same for graphs with numbers coarser than float32: one that is rounded the other way is a step of that size."""
+
+COARSE_TYPES = frozenset({2, 3, 10, *range(16, 24)})
+"""ONNX's numbers for types of 16 floating and of 8 or fewer bits."""
 
 WIDE = 10_000
 """An output that wide is over a vocabulary, and long texts cost much memory."""
@@ -53,7 +55,7 @@ def run_padded(graph: Path, sessions: Sequence[Any], spec: EncoderSpec, constant
     Raises LoadFailed where one text alone cannot be run.
     """
     ports = Ports.of(sessions[0], graph, constants)
-    longest = min(spec.max_tokens, LONGEST)
+    longest = min(spec.max_tokens, LONGEST, ports.fixed_tokens or LONGEST)
     if any(dims and isinstance(dims[-1], int) and dims[-1] >= WIDE for dims in ports.outputs.values()):
         longest = min(longest, LONGEST // 8)
     for session in sessions:
@@ -65,10 +67,11 @@ def run_padded(graph: Path, sessions: Sequence[Any], spec: EncoderSpec, constant
                 raise LoadFailed(f"{graph}: its first run failed: {error}", path=str(graph)) from error
         _attempt(run, make_sequences([min(length, longest) for length in (5, 1, 23, 2)], spec))
     _attempt(run, make_sequences((longest,), spec))  # config.json may promise more than the graph has
-    return _structural(graph) or find_dependence(_runner(sessions[0], spec, ports), spec, longest, ports.fixed_tokens)
+    run = _runner(sessions[0], spec, ports)
+    return _structural(graph) or find_dependence(run, spec, longest, ports.fixed_tokens, _likeness(graph))
 
 
-def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int = 0) -> str:
+def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int = 0, like: float = LIKE) -> str:
     """How a text's answer depends on its company, as the end of a sentence; nothing where it does not."""
     for seed, (texts, tokens) in enumerate(SIZES):
         length = min(tokens, longest)
@@ -81,10 +84,8 @@ def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int
             return "a text's answer changes with the texts that share its run"
         if fixed_tokens:
             continue
-        alone = run([item], 0)
-        rounding = _distance(alone, among_itself, texts)
         padded = _attempt(run, [item], length + tokens)  # which may be too long for the graph
-        if padded is not None and _differs(alone, padded, 1, max(LIKE, COARSE * rounding)):
+        if padded is not None and _differs(run([item], 0), padded, 1, like):
             return "a text's answer changes with the padding behind it"
     return ""
 
@@ -103,9 +104,18 @@ def _structural(graph: Path) -> str:
     return ""
 
 
+def _likeness(graph: Path) -> float:
+    with suppress(OSError, ValueError):
+        if read_types(graph) & COARSE_TYPES:
+            return LIKE_COARSE
+    return LIKE
+
+
 def _runner(session: Any, spec: EncoderSpec, ports: Ports) -> Run:
     runner = Runner(session)
-    names = [node.name for node in session.get_outputs() if "float" in node.type]
+    names = [
+        node.name for node in session.get_outputs() if node.type.startswith("tensor(") and "string" not in node.type
+    ]
 
     def run(items: Sequence[TokenSequence], tokens: int) -> list[Array]:
         feeds = Rectangle(items, spec, ports.fixed_tokens or tokens).feeds(ports)
