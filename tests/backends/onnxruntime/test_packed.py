@@ -135,6 +135,16 @@ def test_nothing_but_wrong_sequences(encoder: PackedEncoder) -> None:
     assert [InvalidRequest] == [type(result) for result in encoder.execute(Batch([sequence()]))]
 
 
+def test_a_token_that_a_sequence_must_hold(tmp_path: Path) -> None:
+    """A classifier that reads the end of a text refuses a sequence without one, and that one only."""
+    encoder = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec(needed_token=2))
+    held, missing, several = encoder.execute(Batch([sequence(5, 2), sequence(5, 6), sequence(2, 2)]))
+    assert isinstance(held, dict)
+    assert isinstance(several, dict)
+    assert isinstance(missing, InvalidRequest)
+    assert "the token 2" in missing.message
+
+
 def test_type_ids_mean_nothing_to_some(tmp_path: Path) -> None:
     """RoBERTa has one type; what a tokenizer says of types is not its business."""
     encoder = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec(uses_type_ids=False, type_vocabulary=1))
