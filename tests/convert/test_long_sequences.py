@@ -73,3 +73,29 @@ def test_int8(tmp_path: Path) -> None:
     for rounded, wanted in zip(together, exact, strict=True):
         one, other = wanted.mean(axis=0), rounded.mean(axis=0)
         assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) >= 0.98
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("kinds", [["c2p", "p2c"], ["p2c"], []], ids=str)
+def test_deberta(kinds: list[str], tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
+    config = transformers.DebertaV2Config(
+        **SIZES, num_hidden_layers=2, relative_attention=True, position_buckets=256, share_att_key=True,
+        norm_rel_ebd="layer_norm", pos_att_type=kinds, position_biased_input=False,
+    )  # fmt: skip
+    model = make_model(transformers.DebertaV2Model, config)
+    model.save_pretrained(tmp_path)
+    assert_equal(model, tmp_path, "embedding", make_ids(LENGTHS, 90))
+
+
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_t5(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
+    config = transformers.T5Config(vocab_size=90, d_model=12, d_kv=5, d_ff=20, num_layers=2, num_heads=2)
+    model = make_model(transformers.T5EncoderModel, config)
+    model.save_pretrained(tmp_path)
+    assert_equal(model, tmp_path, "embedding", make_ids((*LENGTHS, 3000), 90))

@@ -27,7 +27,7 @@ __all__ = [
     "known_architectures",
 ]
 
-BUILDER_VERSION = 12
+BUILDER_VERSION = 13
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

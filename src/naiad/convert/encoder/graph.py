@@ -107,11 +107,18 @@ class GraphBuilder:
         body = self._inner(lambda: {keep: (proto.BOOL, ()), make(number): (proto.FLOAT, shape)}, inputs)
         return self.op("Loop", count, "", body=body)
 
-    def choose(self, condition: str, then: Callable[[], str], otherwise: Callable[[], str]) -> str:
-        """One of two float32 values by a bool scalar; of the nodes that the makers add, only the chosen ones run."""
+    def choose(
+        self,
+        condition: str,
+        then: Callable[[], str],
+        otherwise: Callable[[], str],
+        kind: type[np.generic] = np.float32,
+    ) -> str:
+        """One of two values of a kind by a bool scalar; of the nodes that the makers add, only the chosen ones run."""
+        datatype = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
 
         def branch(make: Callable[[], str]) -> Any:
-            return self._inner(lambda: {make(): (self._onnx.TensorProto.FLOAT, None)})
+            return self._inner(lambda: {make(): (datatype, None)})
 
         return self.op("If", condition, then_branch=branch(then), else_branch=branch(otherwise))
 

@@ -45,7 +45,13 @@ class AlibiBody(PostNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PostNormBody."""
-        scope = Scope(self, inputs, slopes=slopes_of(self.sizes.heads))
+        slopes = self.graph.constant(-slopes_of(self.sizes.heads)[:, None, None])
+
+        def falling(distance: str) -> str:
+            size = self.graph.op("Cast", self.graph.op("Abs", distance), to=self.graph.FLOAT)
+            return self.graph.op("Mul", slopes, size)
+
+        scope = Scope(self, inputs, bias=falling)
 
         def attend(x: str, prefix: str) -> str:
             query, key, value = self.project(x, self.attention_products(prefix))

@@ -7,15 +7,17 @@ Not here: which distance has which column (`parts/distance.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Attention, Inputs
+from naiad.convert.encoder.bodies.parts.blocks import Blocks
 from naiad.convert.encoder.bodies.parts.dense import Dense, Product
-from naiad.convert.encoder.bodies.parts.distance import Distances, Window, add_window
+from naiad.convert.encoder.bodies.parts.distance import Distances, Window
 from naiad.convert.encoder.bodies.parts.neighbours import joined_kernel, neighbours
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.config import Config
@@ -44,7 +46,6 @@ class DebertaV2Body(PostNormBody):
         config.refuse({"attention_head_size": (None, sizes.head_size)})
         self._kinds = _read_kinds(config)
         self._distances = Distances.read(config, sizes) if config.flag("relative_attention") else None
-        self._window: Window | None = None
 
     @property
     def classifier(self) -> Classifier:
@@ -114,45 +115,64 @@ class DebertaV2Body(PostNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PostNormBody."""
-        bias = self.attention_bias(inputs)
+        blocks = Blocks(self, inputs)
+        bias = blocks.shared(lambda: self.attention_bias(inputs))
+        window, places = None, ""
         if self._distances is not None and {"c2p", "p2c"} & set(self._kinds):
-            self._window = add_window(self, inputs, self._distances)
-        return lambda x, prefix: self._attend(x, prefix, bias)
+            window = Window(self, inputs, self._distances)
+            places = blocks.shared(partial(window.places, self.distances(inputs)), np.int32)
 
-    def _attend(self, x: str, prefix: str, bias: str) -> str:
-        scale = np.float32((self.sizes.head_size * self.terms) ** -0.5)
+        def attend(x: str, prefix: str) -> str:
+            query, key, value = self._heads(x, prefix)
+            scores = self._scores(key, prefix, window)
+
+            def block(begin: str) -> str:
+                part = window.places(blocks.distances(begin)) if window else ""
+                return self.mix(scores(blocks.queries(query, begin), part), value)
+
+            return blocks.choose(
+                lambda: block, lambda: self.mix(self.graph.op("Add", scores(query, places), bias), value)
+            )
+
+        return attend
+
+    def _heads(self, x: str, prefix: str) -> tuple[str, str, str]:
+        """Queries (heads, T, size), scaled, keys (heads, size, T) and values (heads, T, size)."""
         products = self.attention_products(prefix)
-        products[0] = _scaled(products[0], scale)
+        products[0] = _scaled(products[0], self._scale)
         query, key, value = self.project(x, products)
-        query, key = self.split_heads(query, (1, 0, 2)), self.split_heads(key, (1, 2, 0))
-        scores = self.graph.op("MatMul", query, key)
-        for term in self._distance_terms(query, key, prefix, scale):
-            scores = self.graph.op("Add", scores, term)
-        return self.mix(self.graph.op("Add", scores, bias), self.split_heads(value, (1, 0, 2)))
+        turns = ((query, (1, 0, 2)), (key, (1, 2, 0)), (value, (1, 0, 2)))
+        first, second, third = (self.split_heads(part, permutation) for part, permutation in turns)
+        return first, second, third
 
-    def _distance_terms(self, query: str, key: str, prefix: str, scale: np.float32) -> list[str]:
-        """What distances add to the scores, (heads, T, T) each.
+    @property
+    def _scale(self) -> np.float32:
+        return np.float32((self.sizes.head_size * self.terms) ** -0.5)
 
-        query: (heads, T, size), scaled; key: (heads, size, T).
-        """
-        if self._distances is None or self._window is None:
-            return []
-        graph, places, terms = self.graph, self._window.places, []
-        embedded = self.relative_embeddings(self._distances.span)
-        if "c2p" in self._kinds:
+    def _scores(self, key: str, prefix: str, window: Window | None) -> Callable[[str, str], str]:
+        """From queries (heads, n, size) and their places to their scores (heads, n, T)."""
+        graph, columns, found = self.graph, "", ""
+        if window is not None and "c2p" in self._kinds:
             keys = self.position_product(prefix, "c2p")
-            found = graph.op("MatMul", query, self._columns(f"{prefix}distance_keys", keys, embedded, axis=2))
-            terms.append(graph.op("GatherElements", found, places, axis=2))
-        if "p2c" in self._kinds:
-            queries = _scaled(self.position_product(prefix, "p2c"), scale)
-            columns = self._columns(f"{prefix}distance_queries", queries, embedded, axis=1)
-            terms.append(graph.op("GatherElements", graph.op("MatMul", columns, key), places, axis=1))
-        return terms
+            columns = self._columns(f"{prefix}distance_keys", keys, window, axis=2)
+        if window is not None and "p2c" in self._kinds:
+            queries = _scaled(self.position_product(prefix, "p2c"), self._scale)
+            found = graph.op("MatMul", self._columns(f"{prefix}distance_queries", queries, window, axis=1), key)
 
-    def _columns(self, name: str, product: Product, embedded: Array, *, axis: int) -> str:
+        def scores(query: str, places: str) -> str:
+            total = graph.op("MatMul", query, key)
+            if columns:
+                looked_up = graph.op("GatherElements", graph.op("MatMul", query, columns), places, axis=2)
+                total = graph.op("Add", total, looked_up)
+            return graph.op("Add", total, graph.op("GatherElements", found, places, axis=1)) if found else total
+
+        return scores
+
+    def _columns(self, name: str, product: Product, window: Window, *, axis: int) -> str:
         """The projections of this run's distances, along `axis`: (heads, head size, …) or (heads, …, head size)."""
-        graph, window = self.graph, self._window
-        assert window is not None
+        graph = self.graph
+        assert self._distances is not None
+        embedded = self.relative_embeddings(self._distances.span)
         rows = embedded @ product.weight.T + (0 if product.bias is None else product.bias)
         split = rows.reshape(len(rows), self.sizes.heads, -1).transpose((1, 2, 0) if axis == 2 else (1, 0, 2))
         table = graph.weight(name, lambda: split.astype(np.float32))

@@ -45,9 +45,8 @@ class PostNormBody(Body):
     def attention(self, inputs: Inputs) -> Attention:
         """How a layer attends; what all layers share is computed here."""
         relative = self.family.relative_positions
-        bias = self.attention_bias(
-            inputs, bias_by_distance(self, inputs, relative, MAX_RELATIVE_DISTANCE) if relative else ""
-        )
+        inside = bias_by_distance(self, self.distances(inputs), relative, MAX_RELATIVE_DISTANCE) if relative else ""
+        bias = self.attention_bias(inputs, inside)
         return lambda x, prefix: self.attend(*self.project(x, self.attention_products(prefix)), bias)
 
     def layer(self, x: str, prefix: str, attention: Attention) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
+from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
 from naiad.convert.encoder.families.architecture import ACTIVATIONS
 from naiad.core.errors import Unsupported
@@ -44,8 +45,8 @@ class T5Body(PreNormBody):
     def attention(self, inputs: Inputs) -> Attention:
         """See PreNormBody."""
         farthest = self.config.integer("relative_attention_max_distance")
-        bias = self.attention_bias(inputs, bias_by_distance(self, inputs, BIAS, farthest))
-        return lambda x, prefix: self.attend(*self.project(x, self.attention_products(prefix)), bias, scale=1.0)
+        scope = Scope(self, inputs, bias=lambda distance: bias_by_distance(self, distance, BIAS, farthest), scale=1.0)
+        return lambda x, prefix: scope.attend(*self.project(x, self.attention_products(prefix)))
 
 
 def _feed_forward(text: object) -> tuple[str, bool]:

@@ -71,38 +71,36 @@ def log_buckets(distance: Array, buckets: int, positions: int) -> Array:
     return bucket
 
 
-@dataclass(frozen=True, slots=True)
 class Window:
-    """The columns that one run needs: values in the graph, int32."""
-
-    begin: str
-    """(1,) the first column."""
-    end: str
-    """(1,) one past the last."""
-    places: str
-    """(heads, T, T) column, from `begin` on, of each query and key."""
-
-
-def add_window(body: Body, inputs: Inputs, distances: Distances) -> Window:
-    """Compute the columns of a run, once for all layers.
+    """The columns that one run needs, once for all layers.
 
     No two tokens of a run are farther apart than its longest sequence is long. Sequences are short mostly: then a few
     columns are multiplied instead of all.
     """
-    graph, farthest = body.graph, distances.farthest
-    columns = distances.columns(np.arange(farthest, -farthest - 1, -1))  # by key position minus query position
-    first = np.minimum.accumulate(columns[farthest:])
-    last = np.maximum.accumulate(columns[farthest::-1])
-    longest = graph.op("ReduceMax", inputs.positions, graph.ints(0), keepdims=1)
-    longest = graph.op("Min", longest, graph.ints(farthest))
 
-    def table(name: str, values: Array) -> str:
-        return graph.weight(f"distances.{name}", lambda: values.astype(np.int32))
+    def __init__(self, body: Body, inputs: Inputs, distances: Distances) -> None:
+        graph, farthest = body.graph, distances.farthest
+        columns = distances.columns(np.arange(farthest, -farthest - 1, -1))  # by key position minus query position
+        first = np.minimum.accumulate(columns[farthest:])
+        last = np.maximum.accumulate(columns[farthest::-1])
+        longest = graph.op("ReduceMax", inputs.positions, graph.ints(0), keepdims=1)
+        longest = graph.op("Min", longest, graph.ints(farthest))
+        self._body = body
+        self._farthest = farthest
+        self._columns = self._table("columns", columns)
+        self.begin = graph.op("Gather", self._table("first", first), longest)
+        """(1,) int32, the first column."""
+        self.end = graph.op("Gather", self._table("end", last + 1), longest)
+        """(1,) int32, one past the last."""
 
-    begin = graph.op("Gather", table("first", first), longest)
-    end = graph.op("Gather", table("end", last + 1), longest)
-    distance = graph.op("Add", body.distances(inputs), graph.integer(farthest))
-    distance = graph.op("Clip", distance, graph.integer(0), graph.integer(2 * farthest))
-    places = graph.op("Sub", graph.op("Gather", table("columns", columns), distance), begin)
-    shape = graph.op("Concat", graph.ints(body.sizes.heads), graph.op("Shape", distance), axis=0)
-    return Window(begin, end, graph.op("Expand", places, shape))
+    def places(self, distances: str) -> str:
+        """(heads, queries, keys) int32: columns, from `begin` on, of distances (queries, keys), key minus query."""
+        graph, farthest = self._body.graph, self._farthest
+        shifted = graph.op("Add", distances, graph.integer(farthest))
+        shifted = graph.op("Clip", shifted, graph.integer(0), graph.integer(2 * farthest))
+        places = graph.op("Sub", graph.op("Gather", self._columns, shifted), self.begin)
+        shape = graph.op("Concat", graph.ints(self._body.sizes.heads), graph.op("Shape", distances), axis=0)
+        return graph.op("Expand", places, shape)
+
+    def _table(self, name: str, values: Array) -> str:
+        return self._body.graph.weight(f"distances.{name}", lambda: values.astype(np.int32))

@@ -9,12 +9,14 @@ import math
 
 import numpy as np
 
-from naiad.convert.encoder.bodies.body import Body, Inputs
+from naiad.convert.encoder.bodies.body import Body
 from naiad.core.tensor import Array
 
 
-def bias_by_distance(body: Body, inputs: Inputs, name: str, farthest: int) -> str:
-    """(heads, T, T) from a weight (buckets, heads); tokens beyond `farthest` share the last bucket of either side.
+def bias_by_distance(body: Body, distances: str, name: str, farthest: int) -> str:
+    """(heads, queries, keys) from a weight (buckets, heads), for distances (queries, keys), key minus query.
+
+    Tokens beyond `farthest` share the last bucket of either side.
 
     Rows of all heads are looked up and then turned: eight times faster than looking up single numbers.
     """
@@ -22,7 +24,7 @@ def bias_by_distance(body: Body, inputs: Inputs, name: str, farthest: int) -> st
     rows = body.weights.body(name, count, body.sizes.heads)
     buckets = relative_buckets(np.arange(-farthest, farthest + 1), count, farthest)
     table = graph.weight(name, lambda: rows[buckets])
-    places = graph.op("Add", body.distances(inputs), graph.integer(farthest))
+    places = graph.op("Add", distances, graph.integer(farthest))
     places = graph.op("Clip", places, graph.integer(0), graph.integer(2 * farthest))
     return graph.op("Transpose", graph.op("Gather", table, places), perm=[2, 0, 1])
 
