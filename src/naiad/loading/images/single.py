@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.convert.onnx_images import open_exported_images
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
-from naiad.core.errors import LoadFailed
+from naiad.core.encoder import EncoderItem, EncoderSpec
+from naiad.core.errors import LoadFailed, Unsupported
+from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.images.opening import open_own, queue_images, refuse_quantizing, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.serving.encoder_queue import EncoderQueue
@@ -23,15 +26,31 @@ def open_single(
     """See `choice.Opened`. Raises NaiadError."""
     refuse_quantizing(entry, settings)
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
-    head, size = image_head_for(task_name), image_settings.output_size
-    is_known = image_builder_knows(checkpoint.config) or layout.onnx is None
-    if layout.safetensors is not None and entry.weights in ("auto", "safetensors") and is_known:
-        instances, spec = open_own(entry, checkpoint, head, size, settings)
-    elif layout.onnx is not None:
-        count = entry.batching.instances or settings.instances
-        instances, spec = open_exported_images(layout.onnx, checkpoint.body, head, size, count=count)
-    else:
-        raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    instances, spec = _open(entry, task_name, checkpoint, layout, settings, image_settings.output_size)
     encoder = queue_images(entry, settings, instances, spec)
     task = build_image_task(task_name, checkpoint, image_settings, spec, entry.options)
     return encoder, task, build_pixels(spec), {"image_size": size_of(spec)}
+
+
+def _open(
+    entry: ModelEntry,
+    task_name: str,
+    checkpoint: Checkpoint,
+    layout: Layout,
+    settings: ServerSettings,
+    size: tuple[int, int] | None,
+) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
+    """Our own graph where the builder knows the family, else the ONNX file, else what torch exports."""
+    graph, head = layout.onnx, image_head_for(task_name)
+    if layout.safetensors is not None and entry.weights in ("auto", "safetensors") and not entry.output:
+        try:
+            return open_own(entry, checkpoint, head, size, settings)
+        except Unsupported as reason:
+            if image_builder_knows(checkpoint.config):
+                raise
+            if graph is None or entry.weights == "safetensors":
+                graph = exported_checkpoint(checkpoint.body, task_name, "none", reason).graph
+    if graph is None:
+        raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    count = entry.batching.instances or settings.instances
+    return open_exported_images(graph, checkpoint.body, head, size, count=count, output=entry.output)
