@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -21,6 +22,7 @@ from naiad.cli.main import group
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.core.errors import InvalidRequest
 from naiad.repository import FetchSettings, ModelEntry
+from naiad.tasks.image.preparing.decoding import open_image
 from naiad.testing import LocalHub, RunningServer, running_server
 
 
@@ -116,6 +118,19 @@ def test_json_carries_base64(server: RunningServer, client: Client) -> None:
 def test_bad_images_name_the_element(client: Client, images: list[bytes], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         client.model("classifier").infer({"image": np.array(images, object)})
+
+
+def test_images_are_decoded_off_the_event_loop(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes can hold millions of pixels, so that even a small file must not stop the others."""
+    threads: list[str] = []
+
+    def note(data: bytes) -> Any:
+        threads.append(threading.current_thread().name)
+        return open_image(data)
+
+    monkeypatch.setattr("naiad.tasks.image.preparing.processor.open_image", note)
+    client.model("classifier").infer({"image": [picture(size=(1, 1))]})
+    assert ["tokenizer" in name for name in threads] == [True], threads
 
 
 def test_from_the_command_line(server: RunningServer, tmp_path: Path) -> None:

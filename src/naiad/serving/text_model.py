@@ -74,8 +74,9 @@ class TextModel:
         clock: Clock = monotonic,
         *,
         light_bytes: int = LIGHT_BYTES,
+        preparers: int = 1,
     ) -> None:
-        """light_bytes: requests up to this size are prepared on the event loop, heavier ones in a thread."""
+        """light_bytes: requests up to this size are prepared on the event loop. preparers: threads for heavier ones."""
         self.name = config.name
         self.version = version
         self.config = config
@@ -85,9 +86,12 @@ class TextModel:
         self._clock = clock
         self._check = RequestCheck(config)
         self._light_bytes = light_bytes
-        tokenizer = Runner(_Tokenizing(task), f"{config.name}-tokenizer", may_inline=False, clock=clock)
+        tokenizers = [
+            Runner(_Tokenizing(task), f"{config.name}-tokenizer-{number}", may_inline=False, clock=clock)
+            for number in range(preparers)
+        ]
         one_by_one = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
-        self._tokenizer = Scheduler([tokenizer], one_by_one, clock=clock)
+        self._tokenizer = Scheduler(tokenizers, one_by_one, clock=clock)
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
         encoder.join()

@@ -92,6 +92,7 @@ CLASSIFIERS = [
     "DeiTForImageClassification",
     "DeiTForImageClassificationWithTeacher",
     "BeitForImageClassification",
+    "Data2VecVisionForImageClassification",
     "Dinov2ForImageClassification",
     "Dinov2WithRegistersForImageClassification",
 ]

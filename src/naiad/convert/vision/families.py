@@ -8,7 +8,7 @@ Not here: the graph itself (`images.py`), sizes (`sizes.py`), and the text encod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from naiad.core.errors import Unsupported
@@ -141,6 +141,7 @@ IMAGE_FAMILIES: dict[str, ImageFamily] = {
         embedding="pooler",
     ),
     "beit": _BEIT,
+    "data2vec-vision": replace(_BEIT, base="data2vec_vision"),
     "dinov2": ImageFamily(
         "dinov2",
         defaults={**_VIT_DEFAULTS, "layer_norm_eps": 1e-6, "patch_size": 14},

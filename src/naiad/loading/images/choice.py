@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from naiad.backends.onnxruntime.session import available_cores
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
 from naiad.loading.encoder_models import describe_model
@@ -43,7 +44,9 @@ def load_image_model(
     encoder, task, view, facts = open_model(entry, task_name, checkpoint, layout, settings)
     facts = {"task": task_name, **facts}
     models: list[ServedModel] = [
-        TextModel(describe_model(name, PLATFORM, one, facts), "1", one, encoder, light_bytes=0)
+        TextModel(
+            describe_model(name, PLATFORM, one, facts), "1", one, encoder, light_bytes=0, preparers=available_cores()
+        )
         for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
     ]
     for model in models:
