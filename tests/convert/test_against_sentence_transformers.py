@@ -14,6 +14,9 @@ from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import ACTIVATIONS
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
+from naiad.core.message import InferRequest
+from naiad.core.tensor import bytes_tensor
+from naiad.tasks.choice import build_task
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
@@ -153,3 +156,43 @@ def test_sparse_encoders(strategy: str, activation: str, tmp_path: Path) -> None
             expected = model(features)["sentence_embedding"][0].numpy()
         assert 0 < np.count_nonzero(expected) < len(expected) or strategy == "sum"
         assert np.abs(expected - result["embedding"]).max() <= 1e-5
+
+
+EXPANSIONS: dict[str, dict[str, Any] | None] = {
+    "none": None,
+    "unseen": {"strategy": "fixed", "attend": False, "length": 9},
+    "seen": {"strategy": "fixed", "attend": True, "length": 9},
+    "at least": {"strategy": "min", "attend": False, "length": 6},
+}
+
+
+@pytest.mark.parametrize("expansion", EXPANSIONS)
+def test_late_interaction(expansion: str, tmp_path: Path) -> None:
+    """Texts all the way, because what is expanded and left out is half of it."""
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    body = write_body(tmp_path / "body", query_expansion=EXPANSIONS[expansion], document_length=8)
+    modules = [body, dense(HIDDEN, 11, "Identity", **TOKENS), MultiVectorMask([".", "w3"]), normalize(**TOKENS)]
+    prompts = {"query": "w7 ", "document": "w8 w9 "}
+    library.MultiVectorEncoder(modules=modules, prompts=prompts).save_pretrained(str(tmp_path / "saved"))
+    model = library.MultiVectorEncoder(str(tmp_path / "saved"), device="cpu")
+    queries, documents = ["w1 w2 w3", "", "w4 " * 20], ["w3 w4 w5", "w6 w3 w1 w2 w3 w4 w5 w6 w7", "w3"]
+    converted = convert_checkpoint(tmp_path / "saved", head="late-interaction")
+    encoder = PackedEncoder.open(converted.graph, converted.spec)
+
+    def run(name: str, parameters: dict[str, Any], **inputs: list[str]) -> dict[str, Any]:
+        task = build_task(name, tmp_path / "saved", converted.spec)
+        tensors = {key: bytes_tensor(key, [text.encode() for text in texts]) for key, texts in inputs.items()}
+        request = InferRequest("m", inputs=tensors, parameters=parameters)
+        preparation = task.prepare(request)
+        results = [result for result in encoder.execute(Batch(preparation.sequences)) if isinstance(result, dict)]
+        return {tensor.name: tensor.data for tensor in task.finish(request, preparation, results).outputs}
+
+    wanted = {"query": model.encode_query(queries), "document": model.encode_document(documents)}
+    for kind, texts in (("query", queries), ("document", documents)):
+        found = run("late-interaction", {"input_type": kind}, text=texts)
+        assert found["counts"].tolist() == [len(vectors) for vectors in wanted[kind]]
+        assert np.abs(torch.cat(wanted[kind]).numpy() - found["embedding"]).max() <= 1e-5
+    scores = model.similarity(wanted["query"][:1], wanted["document"])[0].numpy()
+    found = run("text-ranking", {}, query=queries[:1], documents=documents)
+    assert np.abs(scores - found["score"]).max() <= 1e-4

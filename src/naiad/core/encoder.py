@@ -28,6 +28,8 @@ class TokenSequence:
     """(tokens,) int64, or None for all zero."""
     rows: Array | None = None
     """(rows,) int64 token positions; outputs with granularity "row" are computed at these only (fill-mask)."""
+    unseen_tokens: int = 0
+    """How many tokens at the end no token attends to (ColBERT's query expansion); never all of them."""
     prompt_tokens: int = 0
     """How many tokens at the begin belong to a prompt, special ones before it included; see `excludes_prompt`."""
 

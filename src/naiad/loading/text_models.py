@@ -22,8 +22,8 @@ from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
-from naiad.serving.text_model import VIEW_SUFFIX, TextModel
-from naiad.tasks.choice import build_task, build_tensors, facts_of, head_for, infer_task
+from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX, TextModel
+from naiad.tasks.choice import build_task, build_tensors, facts_of, head_for, infer_task, second_task
 
 PLATFORM = "naiad_text"
 
@@ -49,6 +49,11 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
         TextModel(describe_model(name, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), "1", one, encoder)
         for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
     ]
+    second = second_task(spec.head)
+    if second and second != task_name:
+        ranking = build_task(second, folder, spec)
+        config = describe_model(entry.name + RANKING_SUFFIX, PLATFORM, ranking, {**facts, "task": second})
+        models.append(TextModel(config, "1", ranking, encoder))
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
     return models

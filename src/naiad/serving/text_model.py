@@ -34,6 +34,9 @@ _log = logging.getLogger("naiad.serving")
 VIEW_SUFFIX = ".tensors"
 """What the name of a model's raw-tensor view ends in."""
 
+RANKING_SUFFIX = ".ranking"
+"""What the name of a late-interaction model ends in where it ranks."""
+
 LIGHT_BYTES = 4096
 """Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
 

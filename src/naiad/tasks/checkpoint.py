@@ -105,6 +105,10 @@ class Checkpoint:
         kinds = {module.kind for module in self.modules}
         if kinds & _SPARSE_MODULES:
             return "SparseEncoder"
+        if "MultiVectorMask" in kinds or any(module.type.startswith("pylate.") for module in self.modules):
+            return "MultiVectorEncoder"
+        if self.architecture == "HF_ColBERT":
+            return "MultiVectorEncoder"
         return "SentenceTransformer" if self.modules else ""
 
     @property

@@ -24,6 +24,8 @@ from naiad.tasks.entities import EntitiesTask
 from naiad.tasks.fill_mask import FillMaskTask
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.ranking import RankingTask
+from naiad.tasks.retrieval.late import LateInteractionTask
+from naiad.tasks.retrieval.maxsim import MaxSimTask
 from naiad.tasks.retrieval.sparse import SparseEmbeddingTask
 from naiad.tasks.tensors import TensorsTask
 from naiad.tasks.text.loading import load_tokenizer
@@ -41,6 +43,7 @@ _TABLE: dict[str, _Row] = {
     "feature-extraction": _Row("embedding", EmbeddingTask),
     "sentence-similarity": _Row("embedding", EmbeddingTask),
     "sparse-embedding": _Row("sparse-embedding", SparseEmbeddingTask),
+    "late-interaction": _Row("late-interaction", LateInteractionTask),
     "text-classification": _Row("sequence-classification", ClassificationTask),
     "zero-shot-classification": _Row("sequence-classification", ZeroShotTask),
     "text-ranking": _Row("sequence-classification", RankingTask),
@@ -49,19 +52,31 @@ _TABLE: dict[str, _Row] = {
     "fill-mask": _Row("masked-lm", FillMaskTask),
 }
 
-_COMPARED = frozenset({"embedding", "sparse-embedding"})
+_RANKING = "text-ranking"
+
+_LATE_RANKING = _Row("late-interaction", MaxSimTask)
+"""How late-interaction checkpoints rank."""
+
+_COMPARED = frozenset({"embedding", "sparse-embedding", "late-interaction"})
 """Heads whose outputs clients compare with each other."""
 
 KNOWN_TASKS: tuple[str, ...] = tuple(_TABLE)
 """Names of all tasks: the Hub's pipeline tags, and names of our own for what it has none for."""
 
 
-def head_for(task: str) -> str:
+def head_for(task: str, folder: Path | None = None) -> str:
     """The convert head a task runs on: embedding, sequence-classification, token-classification and so on.
 
-    Raises InvalidConfiguration for an unknown task.
+    folder: the checkpoint's, because one task may run on several. Raises InvalidConfiguration for an unknown task.
     """
+    if task == _RANKING and folder is not None and Checkpoint(folder).kind == "MultiVectorEncoder":
+        return _LATE_RANKING.head
     return _row(task).head
+
+
+def second_task(head: str) -> str:
+    """A task that is served beside the first, under a name of its own; empty for heads with one task."""
+    return _RANKING if head == _LATE_RANKING.head else ""
 
 
 def infer_task(folder: Path) -> str:
@@ -75,7 +90,7 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
     `options` are defaults for the task's parameters. Raises InvalidConfiguration for an unknown task, a task that does
     not fit the head, and bad options; LoadFailed for a tokenizer or config that is missing or wrong.
     """
-    row = _row(name)
+    row = _LATE_RANKING if name == _RANKING and spec.head == _LATE_RANKING.head else _row(name)
     if row.head != spec.head:
         raise InvalidConfiguration(
             f"task '{name}' needs a checkpoint with the head '{row.head}', this one has '{spec.head}'",

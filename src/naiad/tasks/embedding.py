@@ -51,7 +51,8 @@ class EmbeddingTask:
         self._tokenizer = parts.tokenizer
         self._encode = parts.tokenizer.encode
         if parts.spec.architecture == STATIC:
-            self._encode = StaticTokens(parts.checkpoint, parts.tokenizer, parts.spec).encode
+            static = StaticTokens(parts.checkpoint, parts.tokenizer, parts.spec)
+            self._encode, self.max_tokens = static.encode, static.max_tokens
         self._prompts = Prompts(parts.checkpoint)
         self._excludes_prompt = parts.spec.excludes_prompt
         truncate_dim = _truncate_dim(parts.checkpoint)

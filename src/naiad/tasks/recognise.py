@@ -53,6 +53,8 @@ def infer_task(folder: Path, known: tuple[str, ...]) -> str:
             return tag if tag in EMBEDDING_TAGS else "feature-extraction"
         case "SparseEncoder":
             return "sparse-embedding"
+        case "MultiVectorEncoder":
+            return "late-interaction"
         case "CrossEncoder":
             if tag == "zero-shot-classification" and checkpoint.entailment_id is not None:
                 return tag

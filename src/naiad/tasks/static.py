@@ -32,7 +32,7 @@ class StaticTokens:
         self._nothing = np.array([spec.vocabulary - 1], np.int64)
         document = read_object(checkpoint.body / "tokenizer.json")
         truncation = document.get("truncation") or {}
-        self._max_tokens = min(spec.max_tokens, int(truncation.get("max_length", spec.max_tokens)))
+        self.max_tokens = min(spec.max_tokens, int(truncation.get("max_length", spec.max_tokens)))
         self._max_characters: int | None = None
         self._dropped: int | None = None
         if table_writer(checkpoint.folder) == MODEL2VEC:
@@ -42,7 +42,7 @@ class StaticTokens:
         limit = checkpoint.config.get("max_length", MODEL2VEC_MAX_LENGTH)
         if limit is not None and (type(limit) is not int or limit < 1):
             raise LoadFailed(f"{checkpoint.body / 'config.json'}: max_length is {limit!r}, not a number of tokens")
-        self._max_tokens = min(spec.max_tokens, limit or spec.max_tokens)
+        self.max_tokens = min(spec.max_tokens, limit or spec.max_tokens)
         if limit:
             self._max_characters = limit * int(np.median([len(token) for token in _tokens(document)]))
         self._dropped = _unknown_id(document, self._tokenizer)
@@ -52,10 +52,10 @@ class StaticTokens:
         shown = texts if self._max_characters is None else [text[: self._max_characters] for text in texts]
         found = self._tokenizer.bare_ids(shown)
         cut = sum(
-            len(ids) > self._max_tokens or len(begin) < len(text)
+            len(ids) > self.max_tokens or len(begin) < len(text)
             for text, begin, ids in zip(texts, shown, found, strict=True)
         )
-        return [self._known(ids[: self._max_tokens]) for ids in found], cut
+        return [self._known(ids[: self.max_tokens]) for ids in found], cut
 
     def _known(self, ids: Array) -> Array:
         """Those that count; the last row of the table where none does."""

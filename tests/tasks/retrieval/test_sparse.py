@@ -90,6 +90,7 @@ def router(folder: Path, query: str = f"{LIBRARY}.SparseStaticEmbedding", **para
         (table / name).write_bytes((folder / name).read_bytes())
         (folder / name).rename(body / name)
     (table / "config.json").write_text("{}")
+    (table / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
     save_file({"weight": np.linspace(0, 3.9, WIDTH).astype(np.float32)}, table / "model.safetensors")
     types = {table.name: query, body.name: "sentence_transformers.models.Transformer"}
     structure = {"query": [table.name], "document": [body.name]}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,6 +27,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(f"tiny={embedder}", f"judge={judge}", f"ranker={ranker}", f"sparse={sparse}") as running:
         assert running.all_loaded
         yield running
+
+
+def late_interaction(folder: Path) -> Path:
+    """Make an embedding checkpoint one that gives a vector for each token."""
+    tiny_checkpoint(folder)
+    normalize = {"path": "1_Normalize", "type": "sentence_transformers.base.modules.normalize.Normalize"}
+    modules = [{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}, normalize]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Normalize").mkdir()
+    (folder / "1_Normalize" / "config.json").write_text('{"module_input_name": "token_embeddings"}')
+    (folder / "config_sentence_transformers.json").write_text('{"model_type": "MultiVectorEncoder"}')
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +123,21 @@ def test_embed_sparse(client: httpx2.Client) -> None:
     assert np.allclose([pair["value"] for pair in rows[1]], whole["values"], atol=1e-5)
     assert all(pair["value"] > 0 for row in rows for pair in row)
     assert client.post("/embed_sparse", json={"inputs": ["a"], "model": "tiny"}).status_code == 422
+
+
+def test_a_late_interaction_model_ranks_by_its_own_name(tmp_path: Path) -> None:
+    asked = {"query": "movie", "documents": ["movie", "the river", "a movie in the city"]}
+    with (
+        running_server(f"late={late_interaction(tmp_path / 'm')}") as running,
+        httpx2.Client(base_url=running.url) as one,
+    ):
+        rows = ask(one, "/v1/rerank", {"model": "late", **asked})["results"]
+        wanted = infer(one, "late.ranking", asked)
+        assert [row["index"] for row in rows] == wanted["index"]
+        assert np.allclose([row["relevance_score"] for row in rows], sorted(wanted["score"], reverse=True), atol=1e-5)
+        texts = [{"index": row["index"], "score": row["relevance_score"]} for row in rows]
+        assert ask(one, "/rerank", {"query": "movie", "texts": asked["documents"]}) == texts
+        assert infer(one, "late", {"text": "movie"})["counts"] == 3
 
 
 def test_predict(client: httpx2.Client) -> None:

@@ -127,6 +127,8 @@ class Pack:
             feeds["type_ids"] = self._type_ids()
         if "rows" in names:
             feeds["rows"] = self._rows()
+        if "attended" in names:
+            feeds["attended"] = self._attended()
         if "prompt_tokens" in names:
             feeds["prompt_tokens"] = np.array([item.prompt_tokens for item in self._items], np.int64)
         return feeds
@@ -166,6 +168,12 @@ class Pack:
             [np.zeros(item.tokens, np.int64) if item.type_ids is None else item.type_ids for item in self._items],
             dtype=np.int64,
         )
+
+    def _attended(self) -> Array:
+        seen = np.ones(self.tokens, np.int64)
+        for item, end in zip(self._items, self.ends.tolist(), strict=True):
+            seen[end - item.unseen_tokens : end] = 0
+        return seen
 
     def _rows(self) -> Array:
         parts = [

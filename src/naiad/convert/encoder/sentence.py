@@ -137,13 +137,16 @@ def read_steps(folder: Path) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def read_step(module: Module) -> tuple[Step, ...]:
-    """The step that a module stands for; none for one that does nothing when a model is served."""
+def read_step(module: Module, default: str = SENTENCE) -> tuple[Step, ...]:
+    """The step that a module stands for; none for one that does nothing when a model is served.
+
+    default: what a Dense module works on if it does not say.
+    """
     match module.kind:
         case "Pooling":
             return (_read_pooling(module.folder / "config.json"),)
         case "Dense":
-            return (_read_dense(module),)
+            return (_read_dense(module, default),)
         case "LayerNorm":
             path = module.folder / "config.json"
             return (LayerNorm(module.folder, _width(path, read_json(path), "dimension")),)
@@ -241,10 +244,10 @@ def _read_pooling(path: Path) -> Pooling:
     return Pooling(tuple(modes), content.get("include_prompt", True) is not False)
 
 
-def _read_dense(module: Module) -> Dense:
+def _read_dense(module: Module, default: str) -> Dense:
     path = module.folder / "config.json"
     content = read_json(path)
-    reads = content.get("module_input_name") or (TOKENS if module.is_foreign else SENTENCE)
+    reads = content.get("module_input_name") or (TOKENS if module.is_foreign else default)
     writes = content.get("module_output_name") or reads
     _check_values(path, reads, writes)
     return Dense(

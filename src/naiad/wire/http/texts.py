@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.texts import openai, scoring, tei
 from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
-from naiad.serving.text_model import VIEW_SUFFIX
+from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
@@ -79,14 +79,24 @@ class _Models:
         name = self.named(model).name
         exchange.answer(200, orjson.dumps(openai.model_document(name, self._created)), _JSON)
 
-    def named(self, model: str) -> ModelConfig:
-        """Return the model of that name; clients may send the Hub's org/name."""
-        for name in (model, model.rpartition("/")[2]):
-            try:
-                return self._catalog.find(name).config
-            except NotFound:
-                continue
+    def named(self, model: str, tasks: Sequence[str] = ()) -> ModelConfig:
+        """Return the model of that name; clients may send the Hub's org/name.
+
+        tasks: what it should be for; a model that is not, but is served for that beside it, gives way to that one.
+        """
+        found = self._find(model) or self._find(model.rpartition("/")[2])
+        if found is not None:
+            if tasks and _task(found) not in tasks:
+                beside = self._find(found.name + RANKING_SUFFIX)
+                return beside if beside is not None and _task(beside) in tasks else found
+            return found
         raise NotFound(f"there is no model '{model}'; GET /v1/models lists those that are served", param="model")
+
+    def _find(self, name: str) -> ModelConfig | None:
+        try:
+            return self._catalog.find(name).config
+        except NotFound:
+            return None
 
     def only(self, what: TextRoute) -> ModelConfig:
         """Return the one model for the purpose, where a request names none."""
@@ -132,7 +142,7 @@ class _Texts:
         check_keys(what, document)
         check_size(document, self._limits)
         names_model = fail is _fail or document.get("model") is not None
-        config = self._models.named(openai.read_model(document)) if names_model else self._models.only(what)
+        config = self._models.named(openai.read_model(document), what.tasks) if names_model else self._models.only(what)
         if _task(config) not in what.tasks:
             raise InvalidRequest(f"model '{config.name}' is not for {what.purpose}", param="model")
         call = what.read(document, _task(config))

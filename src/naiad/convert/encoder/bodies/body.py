@@ -45,6 +45,8 @@ class Inputs:
     """(T,); empty if the model has none."""
     rows: str
     """(r,) tokens at which "row" outputs are computed; empty for heads without such."""
+    attended: str = ""
+    """(T,) 1 where other tokens may attend to a token, else 0; empty: everywhere."""
 
 
 Attention = Callable[[str, str], str]
@@ -171,6 +173,9 @@ class Body(ABC):
         same = graph.op("Equal", down, across)
         if also:
             same = graph.op("And", same, also)
+        if inputs.attended:
+            seen = graph.op("Equal", inputs.attended, graph.integer(1))
+            same = graph.op("And", same, graph.op("Unsqueeze", seen, graph.ints(0)))
         return graph.op("Where", same, inside or graph.number(0.0), graph.number(-math.inf))
 
     def attention_products(self, prefix: str) -> list[Product]:

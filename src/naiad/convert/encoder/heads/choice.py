@@ -14,6 +14,7 @@ from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.classification import sequence_classification
 from naiad.convert.encoder.heads.embedding import embedding
 from naiad.convert.encoder.heads.language import masked_lm
+from naiad.convert.encoder.heads.late import late_interaction
 from naiad.convert.encoder.heads.sparse import sparse_embedding
 from naiad.convert.encoder.heads.tokens import question_answering, token_classification
 from naiad.convert.encoder.sentence import has_pooling
@@ -38,9 +39,10 @@ HEADS: dict[str, Callable[[Body, Inputs, Path, Mapping[str, Any]], tuple[Encoder
     "question-answering": question_answering,
     "masked-lm": masked_lm,
     "sparse-embedding": sparse_embedding,
+    "late-interaction": late_interaction,
 }
 
-_BASES = {"sparse-embedding": "masked-lm"}
+_BASES = {"sparse-embedding": "masked-lm", "late-interaction": "embedding"}
 """Heads that are made from what another one has, so that a family that can do that one can do them."""
 
 

@@ -77,6 +77,14 @@ class Values:
             raise LoadFailed(f"{self._folder}: modules.json has nothing that gives {name} before {reader}: no Pooling")
         return self._values[name]
 
+    def project(self, weights: Weights, module: str) -> None:
+        """Multiply the tokens' states by a weight without bias, (out, width) as it is stored. Raises LoadFailed."""
+        graph = self._graph
+        x, width = self._values[TOKENS]
+        outputs = weights.shape(f"{module}.weight")[0]
+        matrix = weights.get(f"{module}.weight", outputs, width)
+        self._values[TOKENS] = graph.op("Gemm", x, graph.weight("projection", lambda: matrix), transB=1), outputs
+
     def _pool(self, step: Pooling) -> tuple[str, int]:
         graph = self._graph
         states, width = self.get(TOKENS, "Pooling")

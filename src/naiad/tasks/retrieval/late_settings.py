@@ -1,0 +1,171 @@
+"""What a late-interaction checkpoint says of its texts: markers, lengths, expansion of queries, tokens left out.
+
+Three libraries write it down in places of their own: sentence-transformers 6 (in its modules), PyLate (in
+config_sentence_transformers.json) and Stanford's ColBERT (artifact.metadata). What they leave out has the defaults that
+sentence-transformers 6 reads them with. Not here: what follows for a text (`late_tokens.py`).
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from naiad.core.errors import LoadFailed, Unsupported
+from naiad.tasks.checkpoint import Checkpoint, read_object
+
+STANFORD = "HF_ColBERT"
+PYLATE = "ColBERT"
+
+USUAL_LENGTH = 32
+"""Tokens that queries are filled up to, where a checkpoint that expands them does not say."""
+
+_PYLATE_KEYS = frozenset(
+    {
+        "query_length",
+        "document_length",
+        "query_prefix",
+        "document_prefix",
+        "do_query_expansion",
+        "attend_to_expansion_tokens",
+        "attend_to_mask_tokens",
+        "skiplist_words",
+    }
+)
+"""Any of them makes a checkpoint one that expands queries, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Queries are filled up with tokens that have vectors, too."""
+
+    length: int
+    is_fixed: bool = True
+    """Longer queries are cut to the length; else they stay as they are."""
+    is_attended: bool = False
+    """The query's own tokens attend to the filling."""
+    token: str = ""
+    """What to fill with; empty: the mask token, else the one for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateSettings:
+    """By kind of text, `query` and `document`."""
+
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    markers: Mapping[str, str] = field(default_factory=dict)
+    """Begins of prompts that stand for one token."""
+    lengths: Mapping[str, int | None] = field(default_factory=dict)
+    """In tokens, all special ones included; None: the model's."""
+    expansion: Expansion | None = None
+    skipped: tuple[str, ...] = ()
+    """Tokens without a vector."""
+    skipped_kinds: tuple[str, ...] = ("document",)
+    kept_ids: tuple[int, ...] = ()
+    """Documents: the only tokens with a vector; empty: all of them."""
+    is_mean: bool = False
+    """Scores are divided by the number of the query's vectors."""
+
+
+def read_late_settings(checkpoint: Checkpoint) -> LateSettings:
+    """Read them. Raises LoadFailed for values that make no sense, Unsupported for ways of comparing not known."""
+    saved = dict(checkpoint.sentence_settings)
+    transformer = _transformer(checkpoint)
+    if checkpoint.architecture == STANFORD and not checkpoint.modules:
+        saved = _of_stanford(checkpoint, saved)
+    markers = {kind: str(saved[f"{kind}_prefix"] or "") for kind in ("query", "document") if f"{kind}_prefix" in saved}
+    skipped, skipped_kinds, kept = _mask(checkpoint, saved)
+    return LateSettings(
+        prompts=_prompts(saved, markers),
+        markers=markers,
+        lengths={
+            "query": _length(transformer, saved, "query_length"),
+            "document": _length(transformer, saved, "document_length"),
+        },
+        expansion=_expansion(checkpoint, transformer, saved),
+        skipped=skipped,
+        skipped_kinds=skipped_kinds,
+        kept_ids=kept,
+        is_mean=_is_mean(saved),
+    )
+
+
+def _transformer(checkpoint: Checkpoint) -> dict[str, Any]:
+    found = sorted(checkpoint.body.glob("sentence_*_config.json"))
+    return read_object(found[0]) if found else {}
+
+
+def _of_stanford(checkpoint: Checkpoint, saved: dict[str, Any]) -> dict[str, Any]:
+    """artifact.metadata in PyLate's words."""
+    metadata = read_object(checkpoint.folder / "artifact.metadata")
+    return {
+        **saved,
+        "query_prefix": (metadata.get("query_token_id") or "[unused0]") + " ",
+        "document_prefix": (metadata.get("doc_token_id") or "[unused1]") + " ",
+        "query_length": metadata.get("query_maxlen"),
+        "document_length": metadata.get("doc_maxlen"),
+        "attend_to_expansion_tokens": metadata.get("attend_to_mask_tokens"),
+        "skiplist_words": list(string.punctuation) if metadata.get("mask_punctuation", True) else [],
+    }
+
+
+def _prompts(saved: Mapping[str, Any], markers: Mapping[str, str]) -> dict[str, str]:
+    prompts = {str(name): str(text or "") for name, text in (saved.get("prompts") or {}).items()}
+    for kind, marker in markers.items():
+        prompts[kind] = marker + prompts.get(kind, "").removeprefix(marker)
+    return prompts
+
+
+def _length(transformer: Mapping[str, Any], saved: Mapping[str, Any], key: str) -> int | None:
+    value = transformer.get(key) if transformer.get(key) is not None else saved.get(key)
+    if value is not None and (type(value) is not int or value < 1):
+        raise LoadFailed(f"{key} is {value!r}, a whole number of at least 1 is expected")
+    return value
+
+
+def _expansion(checkpoint: Checkpoint, transformer: Mapping[str, Any], saved: Mapping[str, Any]) -> Expansion | None:
+    for place in (transformer, saved):
+        if "query_expansion" in place:
+            return _written_expansion(checkpoint, place["query_expansion"])
+    if _PYLATE_KEYS.isdisjoint(saved) or saved.get("do_query_expansion") is False:
+        return None
+    attends = saved.get("attend_to_expansion_tokens", saved.get("attend_to_mask_tokens"))
+    return Expansion(_length({}, saved, "query_length") or USUAL_LENGTH, is_attended=bool(attends))
+
+
+def _written_expansion(checkpoint: Checkpoint, written: Any) -> Expansion | None:
+    if written is None:
+        return None
+    length = written.get("length") if isinstance(written, dict) else None
+    known = isinstance(written, dict) and written.keys() <= {"strategy", "attend", "token", "length"}
+    if not known or written.get("strategy") not in ("fixed", "min") or type(length) is not int or length < 1:
+        raise LoadFailed(
+            f"{checkpoint.folder}: query_expansion is {written!r}; a strategy (fixed or min) and a length are expected"
+        )
+    return Expansion(
+        length, written["strategy"] == "fixed", bool(written.get("attend", False)), str(written.get("token") or "")
+    )
+
+
+def _mask(checkpoint: Checkpoint, saved: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Tokens left out, of which kinds of texts, and those that alone are kept."""
+    usual = ("document",)
+    for module in checkpoint.modules:
+        if module.kind == "MultiVectorMask":
+            content = read_object(module.folder / "config.json")
+            kinds = content.get("skiplist_tasks") or usual
+            kinds = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+            return tuple(content.get("skiplist_words") or ()), kinds, tuple(content.get("keep_only_token_ids") or ())
+    words = saved.get("skiplist_words")
+    if words is None:
+        words = string.punctuation if saved.get("model_type") == PYLATE else ()
+    return tuple(words), usual, ()
+
+
+def _is_mean(saved: Mapping[str, Any]) -> bool:
+    """Whether MaxSim is divided; older files may carry along how single vectors are compared, which means nothing."""
+    named = str(saved.get("similarity_fn_name") or "maxsim").lower()
+    if named not in ("maxsim", "meanmaxsim", "cosine", "dot"):
+        raise Unsupported(f"similarity_fn_name is {named!r}; late interaction compares by maxsim or meanmaxsim")
+    return named == "meanmaxsim"

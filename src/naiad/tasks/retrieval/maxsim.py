@@ -1,0 +1,95 @@
+"""text-ranking by late interaction: a query and documents in, how well each document answers the query out.
+
+The inputs and outputs of `ranking.py`, for checkpoints that give a vector for each token (`late.py`): a document's
+score is its MaxSim with the query, or the mean of it where the checkpoint's similarity_fn_name says so. The query is
+encoded once, whatever the number of documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from naiad.core.contracts import Preparation
+from naiad.core.encoder import EncoderResult
+from naiad.core.errors import InvalidRequest
+from naiad.core.message import InferRequest, InferResponse
+from naiad.core.model_config import TensorConfig
+from naiad.core.tensor import Array, Tensor
+from naiad.tasks.parameters import Parameters, one_of, whole_number
+from naiad.tasks.parts import TaskParts
+from naiad.tasks.response import check_names, respond
+from naiad.tasks.retrieval.late_settings import read_late_settings
+from naiad.tasks.retrieval.late_tokens import LateTokens
+from naiad.tasks.text.strings import read_texts
+
+NOTHING_IN_COMMON = -1e9
+"""Score of a text without any vectors; sentence-transformers has the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    top_k: int | None
+    counts: list[Array]
+    """By sequence, the queries' first: which tokens have a vector."""
+    queries: int
+
+
+class MaxSimTask:
+    """A query and documents to scores."""
+
+    def __init__(self, parts: TaskParts) -> None:
+        """Make the task. Raises InvalidConfiguration for bad options, LoadFailed or Unsupported for bad files."""
+        self.name = parts.name
+        self.max_tokens = parts.tokenizer.max_tokens
+        self.inputs: tuple[TensorConfig, ...] = (
+            TensorConfig("query", "BYTES", (-1,)),
+            TensorConfig("documents", "BYTES", (-1,)),
+        )
+        self.outputs: tuple[TensorConfig, ...] = (
+            TensorConfig("score", "FP32", (-1,)),
+            TensorConfig("index", "INT64", (-1,)),
+        )
+        settings = read_late_settings(parts.checkpoint)
+        self._is_mean = settings.is_mean
+        self._tokens = LateTokens(settings, parts.tokenizer)
+        specs = [whole_number("top_k", None), one_of("function_to_apply", "default", ("default", "none"))]
+        self._parameters = Parameters(parts.name, specs, parts.options)
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        """Tokenise the query and the documents. Raises InvalidRequest."""
+        check_names(request, self.inputs, self.outputs)
+        parameters = self._parameters.of(request.parameters)
+        queries, documents = read_texts(request, "query"), read_texts(request, "documents")
+        if len(queries) not in (1, len(documents)):
+            raise InvalidRequest(
+                f"'query' has {len(queries)} elements and 'documents' {len(documents)}: send one query, or one each"
+            )
+        rows = [*self._tokens.encode(queries, "query"), *self._tokens.encode(documents, "document")]
+        asked = _Asked(parameters["top_k"], [row.counts for row in rows], len(queries))
+        cut = sum(row.is_cut for row in rows[len(queries) :])
+        return Preparation([row.sequence for row in rows], asked, cut)
+
+    def finish(
+        self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
+    ) -> InferResponse:
+        """Compare and order."""
+        asked: _Asked = preparation.state
+        kept = [result["embedding"][counts] for result, counts in zip(results, asked.counts, strict=True)]
+        queries, documents = kept[: asked.queries], kept[asked.queries :]
+        if len(queries) == 1:
+            queries = queries * len(documents)
+        pairs = zip(queries, documents, strict=True)
+        scores = np.array([maxsim(query, document, mean=self._is_mean) for query, document in pairs], np.float32)
+        order = np.argsort(-scores, kind="stable")[: asked.top_k].astype(np.int64)
+        return respond(request, preparation, (Tensor("score", "FP32", scores), Tensor("index", "INT64", order)))
+
+
+def maxsim(query: Array, document: Array, *, mean: bool = False) -> float:
+    """Sum, or mean, over the query's vectors of the largest product with one of the document's."""
+    if not len(query) or not len(document):
+        return NOTHING_IN_COMMON
+    largest = (query @ document.T).max(axis=1)
+    return float(largest.mean() if mean else largest.sum())
