@@ -26,8 +26,12 @@ KEYS = (
 )
 """Spellings, the one that counts first: NomicBERT gives n_positions beside the fewer that it was trained with."""
 
-USUAL = 512
-"""What transformers means where config.json is silent."""
+USUAL = {
+    "": 512, "bart": 1024, "mbart": 1024, "led": 16384, "gpt2": 1024, "big_bird": 4096, "yoso": 4096, "canine": 16384,
+    "roformer": 1536, "xlm-roberta-xl": 514, "esm": 1026, "nomic_bert": 2048, "new": 2048, "modernbert": 8192,
+    "eurobert": 8192, "jina_embeddings_v3": 8194, "deberta": 512, "deberta-v2": 512,
+}  # fmt: skip
+"""What transformers means where config.json is silent; "" for families that are not here."""
 
 UNBOUNDED = 8192
 """For families without any number: attention costs the square of the length, so there is a limit all the same."""
@@ -70,9 +74,11 @@ def read_positions(config: Mapping[str, Any]) -> Positions:
     family = str(config.get("model_type"))
     if family in _RELATIVE:
         return Positions(UNBOUNDED, is_table=False)
-    key, rows = next(((key, config[key]) for key in KEYS if _is_size(config.get(key))), ("", USUAL))
+    key, rows = next(
+        ((key, config[key]) for key in KEYS if _is_size(config.get(key))), ("", USUAL.get(family, USUAL[""]))
+    )
     if _is_computed(config, family):
-        return Positions(rows if key else UNBOUNDED, is_table=False)
+        return Positions(rows if key or family in USUAL else UNBOUNDED, is_table=False)
     offset = _offset(config, family)
     if rows <= offset:
         raise InvalidConfiguration(
