@@ -13,8 +13,12 @@ CutStrategy = Literal["first", "second", "longest"]
 """Which half of a pair gives way when both do not fit; `longest` shortens the longer one first."""
 
 
-def fit_pair(first: int, second: int, room: int, strategy: CutStrategy) -> tuple[int, int] | None:
+def fit_pair(
+    first: int, second: int, room: int, strategy: CutStrategy, odd_to_first: bool = False
+) -> tuple[int, int] | None:
     """How many tokens to keep of each half so that both fit in `room`.
+
+    odd_to_first: where both are cut, the first half keeps one more; else the longer one.
 
     None where the half that must give way is not longer than what has to go.
     """
@@ -25,10 +29,10 @@ def fit_pair(first: int, second: int, room: int, strategy: CutStrategy) -> tuple
         return (first - excess, second) if first > excess else None
     if strategy == "second":
         return (first, second - excess) if second > excess else None
-    return _fit_longest(first, second, room)
+    return _fit_longest(first, second, room, odd_to_first)
 
 
-def _fit_longest(first: int, second: int, room: int) -> tuple[int, int]:
+def _fit_longest(first: int, second: int, room: int, odd_to_first: bool) -> tuple[int, int]:
     """Shorten the longer half until it is as long as the other, then both."""
     short = min(first, second)
     if short * 2 <= room:
@@ -36,6 +40,8 @@ def _fit_longest(first: int, second: int, room: int) -> tuple[int, int]:
     else:
         kept_short = room // 2
         kept_long = kept_short + room % 2
+        if odd_to_first:
+            return kept_long, kept_short
     return (kept_short, kept_long) if first <= second else (kept_long, kept_short)
 
 

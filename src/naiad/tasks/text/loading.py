@@ -61,6 +61,8 @@ def _settings(folder: Path, declared: Declared, sentence: SentenceSettings, spec
         cuts_left=truncation_side(options, folder) == "left",
         cleans_up_spaces=cleans_up,
         gives_type_ids=spec.uses_type_ids and type_ids,
+        reads_whole=family.is_code,
+        odd_to_first=family.is_code,
     )
 
 
@@ -85,6 +87,6 @@ def _check_frame(folder: Path, declared: Declared, vocabulary: int) -> None:
 
 def _has_row(declared: Declared, token: str, vocabulary: int) -> bool:
     """Whether a token is the checkpoint's, and not one that its class has added behind the vocabulary."""
-    known = vocabulary or declared.rust.get_vocab_size(with_added_tokens=False)
+    known = vocabulary or declared.rust.get_vocab_size(with_added_tokens=declared.family.is_code)
     written = (added.content for added in declared.arguments.added.values())
     return declared.rust.token_to_id(token) < known or token in written

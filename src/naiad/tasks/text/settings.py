@@ -52,6 +52,8 @@ class TokenizerSettings:
     """Whether the encoder is told which half of a pair a token is of."""
     reads_whole: bool = False
     """Whether words depend on the whole text, so that a part of it may not be tokenised instead."""
+    odd_to_first: bool = False
+    """Whether the first half of a pair keeps one token more where both are cut; else the longer half does."""
 
 
 def read_sentence_settings(folder: Path) -> SentenceSettings:

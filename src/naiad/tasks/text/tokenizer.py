@@ -35,6 +35,7 @@ class Tokenizer:
         self._backend = Backend(rust, settings)
         self._gives_type_ids = settings.gives_type_ids
         self._cuts_left = settings.cuts_left
+        self._odd_to_first = settings.odd_to_first
         self._cleans_up_spaces = settings.cleans_up_spaces
         self.max_tokens = settings.max_tokens
         self.special_tokens = settings.special_tokens
@@ -203,7 +204,7 @@ class Tokenizer:
     def _needs_lengths(self, encoding: Any) -> bool:
         """Whether which half of a pair is longer decides what is kept: both too long, and an odd number fits."""
         room = self.max_tokens - self._pair.total
-        if room % 2 == 0 or len(encoding.ids) <= self.max_tokens:
+        if room % 2 == 0 or self._odd_to_first or len(encoding.ids) <= self.max_tokens:
             return False
         first: int = encoding.sequence_ids.count(0)
         return min(first, len(encoding.ids) - first - self._pair.total) > room // 2
@@ -213,7 +214,7 @@ class Tokenizer:
         frame, total = self._pair, len(encoding.ids)
         first = encoding.sequence_ids.count(0)
         second = total - first - frame.total
-        fit = fit_pair(first, second, self.max_tokens - frame.total, strategy)
+        fit = fit_pair(first, second, self.max_tokens - frame.total, strategy, self._odd_to_first)
         if fit is None:
             fixed = second if strategy == "first" else first
             raise InvalidRequest(

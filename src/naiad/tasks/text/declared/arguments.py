@@ -29,8 +29,8 @@ class Arguments:
     """Added tokens by number."""
     vocabulary: Any = None
     """Token → number for WordPiece and BPE, [(piece, score)] for Unigram."""
-    merges: list[tuple[str, str]] = field(default_factory=list)
-    """Of BPE, most important first."""
+    merges: Any = field(default_factory=list)
+    """Of BPE, pairs of tokens, most important first."""
     charsmap: bytes | None = None
     """sentencepiece's table of replacements."""
     post_processor: Any = None

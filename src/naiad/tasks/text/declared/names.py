@@ -174,8 +174,7 @@ _REFUSED = {
         "RagTokenizer RoCBertTokenizer TapasTokenizer UdopTokenizer DPRReaderTokenizer DPRReaderTokenizerFast"
     ),
     _OWN_SPLITTING: (
-        "BartphoTokenizer BertGenerationTokenizer BertJapaneseTokenizer BertweetTokenizer PhobertTokenizer "
-        "SiglipTokenizer "
+        "BartphoTokenizer BertGenerationTokenizer "
         "BertTokenizerLegacy BioGptTokenizer BlenderbotSmallTokenizer "
         "ByT5Tokenizer CTRLTokenizer CanineTokenizer CharacterTokenizer ClvpTokenizer CodeGenTokenizer "
         "CodeLlamaTokenizer CohereTokenizer CpmAntTokenizer DiaTokenizer EsmTokenizer EsmcTokenizer FSMTTokenizer "

@@ -54,6 +54,8 @@ class Family:
     """The vocabulary of a sentencepiece model as this class numbers it."""
     takes_file: bool = False
     """Whether tokenizer.json is taken as it is, and the parts are made only without it."""
+    is_code: bool = False
+    """Whether it is Python code in transformers: tokenizer.json is not read, and pairs are cut by other rules."""
     type_ids: bool = False
     """Whether its models are given token type ids, unless `model_input_names` says otherwise."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -148,9 +150,17 @@ def _add_tokens(family: Family, arguments: Arguments, rust: Any, named: Named) -
         made = AddedToken(token, special=True) if isinstance(token, str) else token
         if not made.special and made.content in names:
             made.special = True
-        tokens.append(made)
+        tokens.append(_unnormalized(made) if family.is_code else made)
     if tokens:
         rust.add_tokens(tokens)
+
+
+def _unnormalized(token: Any) -> Any:
+    """The token, looked for in the text as it comes."""
+    from tokenizers import AddedToken
+
+    flags = {name: getattr(token, name) for name in ("single_word", "lstrip", "rstrip", "special")}
+    return AddedToken(token.content, normalized=False, **flags)
 
 
 def frame_ends(rust: Any, arguments: Arguments, named: Named) -> Any:

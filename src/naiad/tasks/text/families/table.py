@@ -19,9 +19,11 @@ from naiad.tasks.text.families.generic import GENERIC_FAMILIES, make_generic
 from naiad.tasks.text.families.merging import MERGING_FAMILIES
 from naiad.tasks.text.families.unigrams import UNIGRAM_FAMILIES
 from naiad.tasks.text.families.wordpiece import WORDPIECE_FAMILIES
+from naiad.tasks.text.families.words import WORD_FAMILIES, python_lines, take_counted_words
 
 FAMILIES: dict[str, Family] = {
     **WORDPIECE_FAMILIES, **BYTE_FAMILIES, **UNIGRAM_FAMILIES, **MERGING_FAMILIES, **GENERIC_FAMILIES,
+    **WORD_FAMILIES,
 }  # fmt: skip
 """Every class that can be made, by its name in transformers 5."""
 
@@ -69,7 +71,7 @@ def _parts(
 
         vocabulary.take_defaults(arguments, document)
         return Tokenizer.from_str(json.dumps(document)), named_tokens(family, arguments)
-    if document:
+    if document and not family.is_code:
         vocabulary.take_from_file(arguments, document, family.model)
     else:
         model = _take_from_files(folder, name, family, arguments)
@@ -86,15 +88,27 @@ def _parts(
 def _take_from_files(folder: Path, name: str, family: Family, arguments: Arguments) -> Any:
     """Fill in the vocabulary from the class's own files; gives the sentencepiece model where it is one."""
     files = family.files
-    if (folder / "tokenizer.model").is_file():  # before the class's own file, as in transformers
+    if (folder / "tokenizer.model").is_file() and not family.is_code:  # before the class's own file, as in transformers
         files = ("tokenizer.model",)
     paths = [folder / file for file in files]
     if not paths or not all(path.is_file() for path in paths):
         raise vocabulary.missing(folder, name, family.files)
     if files[0].endswith(".model"):
-        return vocabulary.take_from_sentencepiece(arguments, paths[0], family.model)
-    if len(paths) == 1:
+        model = vocabulary.take_from_sentencepiece(arguments, paths[0], family.model)
+        if family.is_code:
+            arguments.controls = None
+        return model
+    if family.is_code:
+        _take_for_code(family, arguments, paths)
+    elif len(paths) == 1:
         vocabulary.take_from_words(arguments, paths[0])
     else:
         vocabulary.take_from_merges(arguments, *paths)
     return None
+
+
+def _take_for_code(family: Family, arguments: Arguments, paths: list[Path]) -> None:
+    if len(paths) == 1:
+        arguments.vocabulary = {token: number for number, token in enumerate(python_lines(paths[0]))}
+    else:
+        take_counted_words(arguments, named_tokens(family, arguments), *paths)
