@@ -11,7 +11,7 @@ from naiad.convert.encoder.families.bart import BART, MBART
 from naiad.convert.encoder.families.bert import ALBERT, BERT, DISTILBERT, ELECTRA, ERNIE, REMBERT
 from naiad.convert.encoder.families.deberta import DEBERTA, DEBERTA_V2
 from naiad.convert.encoder.families.mobile import MOBILEBERT, SQUEEZEBERT
-from naiad.convert.encoder.families.modern import MODERNBERT
+from naiad.convert.encoder.families.modern import EUROBERT, MODERNBERT
 from naiad.convert.encoder.families.pre_norm import MEGATRON_BERT, ROBERTA_PRELAYERNORM, XLM_ROBERTA_XL
 from naiad.convert.encoder.families.roberta import CAMEMBERT, DATA2VEC, MPNET, ROBERTA, XLM_ROBERTA
 from naiad.convert.encoder.families.rotary import GTE, JINA_V3, NEW, NOMIC, NOMIC_FLASH, ROFORMER
@@ -39,6 +39,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mobilebert": MOBILEBERT,
     "squeezebert": SQUEEZEBERT,
     "modernbert": MODERNBERT,
+    "eurobert": EUROBERT,
     "nomic_bert": NOMIC,
     "new": NEW,
     "gte": GTE,

@@ -62,10 +62,11 @@ def read_dimensions(config: Config) -> Dimensions:
     padding = family.padding_index
     pad_token_id = config.integer("pad_token_id", least=0)
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
+    own_head_size = "head_size" in family.spelling and config.entry("head_size")[1] is not None
     dimensions = Dimensions(
         hidden=hidden,
         heads=heads,
-        head_size=config.integer("head_size") if "head_size" in family.spelling else hidden // heads,
+        head_size=config.integer("head_size") if own_head_size else hidden // heads,
         layers=config.integer("num_hidden_layers"),
         intermediate=config.integer("intermediate_size"),
         embedding=config.integer("embedding_size" if family.embedding_projection else "hidden_size"),
@@ -77,7 +78,7 @@ def read_dimensions(config: Config) -> Dimensions:
         position_offset=0 if padding is None else (pad_token_id if padding < 0 else padding) + 1,
         pad_token_id=pad_token_id,
     )
-    if "head_size" not in family.spelling and hidden % heads:
+    if not own_head_size and hidden % heads:
         raise InvalidConfiguration(
             f"config.json: hidden_size {hidden} is not a multiple of num_attention_heads {heads}"
         )

@@ -6,6 +6,7 @@ from naiad.convert.encoder.bodies.alibi import AlibiBody
 from naiad.convert.encoder.bodies.bart import BartBody, MBartBody
 from naiad.convert.encoder.bodies.body import Body
 from naiad.convert.encoder.bodies.deberta import DebertaBody, DebertaV2Body
+from naiad.convert.encoder.bodies.euro import EuroBody
 from naiad.convert.encoder.bodies.mobile import MobileBody
 from naiad.convert.encoder.bodies.modern import ModernBody
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
@@ -25,6 +26,7 @@ BODIES: dict[str, type[Body]] = {
     "mobile": MobileBody,
     "squeeze": SqueezeBody,
     "modern": ModernBody,
+    "euro": EuroBody,
     "rotary-post-norm": RotaryPostNormBody,
     "roformer": RoFormerBody,
     "nomic": NomicBody,

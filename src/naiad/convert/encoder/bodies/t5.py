@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.norm import root_mean_square_norm
 from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
 from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.bodies.pre_norm import PreNormBody
@@ -35,12 +36,8 @@ class T5Body(PreNormBody):
         self.family = replace(self.family, words=words)
 
     def norm(self, x: str, module: str, width: int, *, bias: bool | None = None) -> str:  # noqa: ARG002
-        """Divide by the root of the mean square; the order of these nodes is what ONNX Runtime fuses into one."""
-        graph = self.graph
-        weight = graph.weight(f"{module}.weight", lambda: self.weights.get(f"{module}.weight", width))
-        mean = graph.op("ReduceMean", graph.op("Pow", x, graph.number(2.0)), graph.ints(-1), keepdims=1)
-        root = graph.op("Sqrt", graph.op("Add", mean, graph.number(self.sizes.norm_epsilon)))
-        return graph.op("Mul", graph.op("Div", x, root), weight)
+        """See Body; without a mean and a shift."""
+        return root_mean_square_norm(self, x, module, width)
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PreNormBody."""

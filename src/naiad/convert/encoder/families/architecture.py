@@ -62,7 +62,7 @@ class Classifier:
     bias: bool = True
     """Whether the dense module has one."""
     pooling: str = "cls"
-    """What it classifies, one of heads/pooling.py's."""
+    """What it classifies, one of heads/pooling.py's; "late": the mean, taken behind dense, activation and norm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ class LanguageHead:
     """How a family predicts masked tokens: dense → activation → norm → vocabulary."""
 
     dense: str
+    """Empty: states meet the vocabulary as they are."""
     norm: str
     decoder: str
     biases: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""ModernBERT."""
+"""ModernBERT and EuroBERT: norms before the layers, rotary positions, gated feed-forward."""
 
 from __future__ import annotations
 
@@ -52,5 +52,46 @@ MODERNBERT = Architecture(
         "classifier_activation": "gelu",
         "classifier_pooling": "cls",
         "decoder_bias": True,
+    },
+)
+
+EUROBERT = Architecture(
+    base="model",
+    body="euro",
+    classifier=Classifier("dense", "classifier", activation="gelu"),
+    language=LanguageHead("", "", "lm_head.weight", ("lm_head.bias",)),
+    words="embed_tokens.weight",
+    names=LayerNames(
+        query="self_attn.q_proj",
+        key="self_attn.k_proj",
+        value="self_attn.v_proj",
+        attention_out="self_attn.o_proj",
+        attention_norm="input_layernorm",
+        ffn_in="mlp.up_proj",
+        ffn_gate="mlp.gate_proj",
+        ffn_out="mlp.down_proj",
+        ffn_norm="post_attention_layernorm",
+    ),
+    layer="layers.{layer}",
+    embedding_norm="",
+    final_norm="norm",
+    has_type_ids=False,
+    spelling={
+        "head_size": "head_dim",
+        "layer_norm_eps": "rms_norm_eps",
+        "attention_in_bias": "attention_bias",
+        "attention_out_bias": "attention_bias",
+        "ffn_in_bias": "mlp_bias",
+        "ffn_out_bias": "mlp_bias",
+    },
+    defaults={
+        "vocab_size": 128256,
+        "hidden_act": "silu",
+        "max_position_embeddings": 8192,
+        "layer_norm_eps": 1e-5,
+        "pad_token_id": 128001,
+        "rope_theta": 10_000.0,
+        "classifier_pooling": "late",
+        **dict.fromkeys(("attention_in_bias", "attention_out_bias", "ffn_in_bias", "ffn_out_bias"), False),
     },
 )

@@ -50,6 +50,7 @@ NOMIC = Architecture(
     language=_BERT_PREDICTIONS,
     names=_NAMES,
     layer="layers.{layer}",
+    spelling={"head_size": "head_dim"},
     defaults={
         "vocab_size": 30528,
         "hidden_act": "silu",

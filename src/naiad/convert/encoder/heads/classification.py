@@ -20,11 +20,14 @@ def sequence_classification(
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, config)
     states = body.hidden_states(inputs)
-    if classifier.pooling == "cls":
-        pooled = graph.op("Gather", states, _places(body, inputs), axis=0)
-    else:
-        pooled, _ = pool(Tokens(graph, inputs, states, hidden), (classifier.pooling,))
-    logits = body.exact_dense(transform(body, pooled), classifier.projection, labels, hidden)
+    match classifier.pooling:
+        case "cls":
+            x = transform(body, graph.op("Gather", states, _places(body, inputs), axis=0))
+        case "late":
+            x, _ = pool(Tokens(graph, inputs, transform(body, states), hidden), ("mean",))
+        case pooling:
+            x = transform(body, pool(Tokens(graph, inputs, states, hidden), (pooling,))[0])
+    logits = body.exact_dense(x, classifier.projection, labels, hidden)
     graph.output("logits", logits, ("sequences", labels))
     return (EncoderOutput("logits", "sequence", labels),)
 

@@ -27,9 +27,10 @@ def vocabulary_logits(body: Body, x: str) -> str:
     """(rows, vocabulary) from hidden states (rows, hidden)."""
     graph, sizes, weights, language = body.graph, body.sizes, body.weights, body.language
     width = body.config.integer(language.width) if language.width else sizes.embedding
-    x = body.exact_dense(x, language.dense, width, sizes.hidden, bias=language.bias)
-    x = body.activation(x, language.activation or sizes.activation)
-    terms = [body.norm(x, language.norm, width), _vocabulary(body, width)]
+    if language.dense:
+        x = body.exact_dense(x, language.dense, width, sizes.hidden, bias=language.bias)
+        x = body.norm(body.activation(x, language.activation or sizes.activation), language.norm, width)
+    terms = [x, _vocabulary(body, width)]
     bias = next((name for name in language.biases if weights.find(name)), None) if language.decoder_bias else None
     if bias is not None:
         terms.append(graph.weight("vocabulary.bias", lambda: weights.get(bias, sizes.vocabulary)))
