@@ -1,6 +1,6 @@
 """Checkpoints in half precision: half the size on disk, computed with in float32 all the same.
 
-Not here: exported graphs (`export/precision.py`).
+Not here: exported graphs (`rewriting/precision.py`).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def describe(subject: Subject, graph: Path) -> EncoderSpec:
     """What the graph gives; of images and sound, the names of the outputs."""
     if subject.kind == TEXT:
         return describe_onnx_encoder(subject.folder, EncoderFile.open(graph).ports, head=subject.head)[0]
-    from naiad.convert.export.graph_file import read_graph
+    from naiad.convert.rewriting.graph_file import read_graph
 
     names = [output.name for output in read_graph(graph).graph.output]
     outputs = tuple(EncoderOutput(name, "sequence", 0) for name in names)

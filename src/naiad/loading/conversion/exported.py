@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.padded import EncoderFile
-from naiad.convert.export.graph_file import read_graph, write_graph
 from naiad.convert.export.models import TEXT
-from naiad.convert.export.precision import PRECISIONS, lower_precision
 from naiad.convert.export.process import TorchProcess
 from naiad.convert.gate.check import Gate
 from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, GraphRunner, Sample, tokens
 from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.convert.rewriting.graph_file import read_graph, write_graph
+from naiad.convert.rewriting.precision import PRECISIONS, lower_precision
 from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes

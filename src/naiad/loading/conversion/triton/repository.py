@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from naiad.convert.encoder.sentence import plain_pooling
-from naiad.convert.export.graph_file import read_graph, write_graph
 from naiad.convert.export.models import TEXT
+from naiad.convert.rewriting.graph_file import read_graph, write_graph
+from naiad.convert.rewriting.triton_names import Pooling, finish_graph
 from naiad.core.errors import Unsupported
 from naiad.loading.conversion.course import Outcome, Request
 from naiad.loading.conversion.folder import copy_checkpoint
-from naiad.loading.conversion.triton.graph import Pooling, finish_graph
 from naiad.loading.conversion.triton.tokenize_step import MODEL
 from naiad.repository.modules import read_modules
 from naiad.repository.names import check_model_name

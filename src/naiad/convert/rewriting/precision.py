@@ -20,8 +20,8 @@ import numpy as np
 from naiad.convert.encoder.graph import INLINE_BYTES
 from naiad.convert.encoder.quantize import SMALLEST as SMALLEST_SCALE
 from naiad.convert.encoder.quantize import has_fast_signed_products
-from naiad.convert.export.graph_file import opset_of
-from naiad.convert.export.products import Rewriting, rewrite_products
+from naiad.convert.rewriting.graph_file import opset_of
+from naiad.convert.rewriting.products import Rewriting, rewrite_products
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from naiad.convert.export.graph_file import opset_of
-from naiad.convert.export.products import Rewriting
+from naiad.convert.rewriting.graph_file import opset_of
+from naiad.convert.rewriting.products import Rewriting
 from naiad.core.errors import Unsupported
 
 OUTPUT = "output"

@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from naiad.backends.onnxruntime.session import open_session
-from naiad.convert.export.graph_file import read_graph, write_graph
-from naiad.convert.export.precision import PRECISIONS, lower_precision, pack_blocks
+from naiad.convert.rewriting.graph_file import read_graph, write_graph
+from naiad.convert.rewriting.precision import PRECISIONS, lower_precision, pack_blocks
 from naiad.core.errors import LoadFailed, Unsupported
 
 WIDE, HIDDEN, LABELS = 96, 300, 7
