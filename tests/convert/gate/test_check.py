@@ -54,6 +54,11 @@ def test_a_graph_that_cannot_take_an_input_fails_the_gate() -> None:
         findings(Runner(longest=100))
 
 
+def test_what_cannot_be_padded_is_only_with_its_like() -> None:
+    samples: list[Sample] = [{"input_values": np.zeros(length)} for length in (5, 5, 5, 7, 7, 5)]
+    assert [[len(sample["input_values"]) for sample in batch] for batch in batches(samples)] == [[5, 5, 5], [7, 7], [5]]
+
+
 def test_batches_mix_lengths_and_hold_every_sample_once() -> None:
     made = batches(SAMPLES)
     assert [sample for batch in made for sample in batch] == SAMPLES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from naiad import Client
 from naiad.convert.export import process
@@ -118,6 +120,36 @@ def test_a_child_that_dies_costs_one_model_and_is_described(tmp_path: Path, monk
     monkeypatch.setattr(process.sys, "executable", str(killer))
     with pytest.raises(NaiadError, match=r"ended by signal SIGKILL; perhaps there is too little memory.*cannot go on"):
         process.TorchProcess(folder, "sequence-classification").__enter__()
+
+
+def picture(seed: int) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 256, (8, 9, 3), np.uint8)
+    return Image.fromarray(values).resize((70 + seed, 90), Image.Resampling.BICUBIC)
+
+
+def test_image_models_that_only_torch_can_export(tmp_path: Path) -> None:
+    folder = tmp_path / "resnet"
+    torch.manual_seed(3)
+    sizes = {"embedding_size": 16, "hidden_sizes": [16, 32], "depths": [1, 1], "num_labels": 5}
+    model = transformers.ResNetForImageClassification(transformers.ResNetConfig(**sizes)).eval()
+    model.save_pretrained(folder)
+    transformers.ConvNextImageProcessor(size={"shortest_edge": 64}).save_pretrained(folder)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
+    images = [picture(seed) for seed in range(3)]
+    with torch.no_grad():
+        logits = [model(**processor(image, return_tensors="pt")).logits[0] for image in images]
+    files = []
+    for image in images:
+        file = io.BytesIO()
+        image.save(file, "PNG")
+        files.append(file.getvalue())
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        assert running.all_loaded, [entry.reason for entry in client.index()]
+        result = client.model("m")(files)
+    expected = torch.stack(logits).softmax(dim=-1)
+    assert np.abs(np.asarray(result.scores) - expected.sort(dim=-1, descending=True).values.numpy()).max() <= 1e-4
+    names = [model.config.id2label[label] for label in expected.argmax(dim=-1).tolist()]
+    assert [str(label) for label in result.label] == names
 
 
 NAIAD = [sys.executable, "-c", "from naiad.cli.main import main; main()"]

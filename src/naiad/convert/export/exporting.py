@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.export.loaded import LoadedModel, Refused
+from naiad.convert.export.loaded import LoadedModel, Refused, pick_outputs
 
 BATCH, LENGTH = 2, 11
 """Of the example that is exported; neither 1, which exporters take for a constant."""
@@ -77,7 +77,8 @@ def by_position(loaded: LoadedModel, inputs: tuple[str, ...], outputs: tuple[str
 
         def forward(self, *tensors: Any) -> Any:
             given = self.model(**dict(zip(inputs, tensors, strict=True)))
-            return tuple(given[name] for name in outputs)
+            picked = pick_outputs(loaded.row, given)
+            return tuple(picked[name] for name in outputs)
 
     return ByPosition().eval()
 

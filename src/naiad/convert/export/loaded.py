@@ -74,7 +74,7 @@ class LoadedModel:
 
         with torch.no_grad():
             given = self.model(**feeds)
-        return {name: given[name] for name in self.row.outputs if name in given and given[name] is not None}
+        return pick_outputs(self.row, given)
 
     def answer(self, samples: str, into: str, progress: Callable[[str, int, int], None]) -> None:
         """Answer each sample of an .npz file (`NUMBER/NAME`), alone, into another."""
@@ -115,6 +115,15 @@ class LoadedModel:
             if len(taken) >= warmup + LEAST_RUNS and sum(taken) > most_s:
                 break
         return taken[warmup:]
+
+
+def pick_outputs(row: Exportable, given: Any) -> dict[str, Any]:
+    """The outputs that a graph gets. A convolution's pooled vector loses its two axes of one, its map is left out."""
+    outputs = {name: given[name] for name in row.outputs if name in given and given[name] is not None}
+    if row.kind == "image" and "pooler_output" in outputs:
+        outputs["pooler_output"] = outputs["pooler_output"].flatten(1)
+        return {name: tensor for name, tensor in outputs.items() if tensor.dim() < 4}
+    return outputs
 
 
 def read_config(folder: Path) -> Any:

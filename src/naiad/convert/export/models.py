@@ -1,7 +1,7 @@
 """Which class of transformers loads a model for a head, and what a graph of it takes and gives: a table.
 
 Names only; torch and transformers are in `child.py`. A text head's name is that of `naiad.convert.encoder.heads`; the
-others are the Hub's tasks.
+others are those of image models, else the Hub's tasks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ EXPORTABLE: dict[str, Exportable] = {
     "question-answering": Exportable("AutoModelForQuestionAnswering", TEXT, ("start_logits", "end_logits")),
     "masked-lm": Exportable("AutoModelForMaskedLM", TEXT, ("logits",)),
     "image-classification": Exportable("AutoModelForImageClassification", IMAGE, ("logits",)),
-    "image-feature-extraction": Exportable("AutoModel", IMAGE, ("last_hidden_state", "pooler_output")),
+    "image-embedding": Exportable("AutoModel", IMAGE, ("last_hidden_state", "pooler_output")),
     "object-detection": Exportable("AutoModelForObjectDetection", IMAGE, ("logits", "pred_boxes")),
     "image-segmentation": Exportable("AutoModelForSemanticSegmentation", IMAGE, ("logits",)),
     "audio-classification": Exportable("AutoModelForAudioClassification", AUDIO, ("logits",)),

@@ -70,13 +70,23 @@ class Gate:
 
 
 def batches(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
-    """Cut into batches in the order given; a long input is only with its neighbour."""
+    """Cut into batches in the order given; a long text is only with its neighbour, sound with sound as long."""
     made: list[Sequence[Sample]] = []
     begin = 0
     while begin < len(samples):
         size = TOGETHER
         if any(tokens(sample) >= LONG for sample in samples[begin : begin + size]):
             size = 2
-        made.append(samples[begin : begin + size])
-        begin += size
+        batch = _alike(samples[begin : begin + size])
+        made.append(batch)
+        begin += len(batch)
     return made
+
+
+def _alike(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """The first of these that can be stacked: all texts, which are padded; else those of the first one's shape."""
+    if tokens(samples[0]):
+        return samples
+    shapes = [[array.shape for array in sample.values()] for sample in samples]
+    end = next((at for at, shape in enumerate(shapes) if shape != shapes[0]), len(samples))
+    return samples[:end]

@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from naiad.backends.onnxruntime.images import ImageEncoder
 from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.backends.onnxruntime.session import open_session
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, ImagePixels, TokenSequence
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
 
@@ -67,6 +68,25 @@ class PackedRunner:
 def _spans(result: Mapping[str, Array]) -> Answers:
     """The two columns of an answer's logits, under the names that other exports give them."""
     return {"start_logits": result["logits"][:, 0], "end_logits": result["logits"][:, 1]}
+
+
+class ImageRunner:
+    """A graph of our own builder for images."""
+
+    def __init__(self, graph: Path, spec: EncoderSpec) -> None:
+        self._encoder = ImageEncoder.open(graph, spec, threads=0)
+        self._outputs = tuple(output.name for output in spec.outputs)
+        self._tokens = spec.max_tokens
+
+    def run(self, samples: Sequence[Sample]) -> list[Answers]:
+        """See Runner."""
+        items = [ImagePixels(sample["pixel_values"], self._outputs, self._tokens) for sample in samples]
+        answers: list[Answers] = []
+        for result in self._encoder.execute(Batch(items)):
+            if isinstance(result, NaiadError):
+                raise result
+            answers.append(dict(result))
+        return answers
 
 
 class GraphRunner:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from naiad.convert.checkpoint import Converted, convert_checkpoint
+from naiad.convert.cache import Converted
 from naiad.convert.export.process import TorchProcess, has_torch
 from naiad.convert.gate.check import Gate
 from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
-from naiad.convert.gate.runners import Answers, PackedRunner, Runner, tokens
+from naiad.convert.gate.runners import Answers, tokens
 from naiad.convert.halved import halve_weights
 from naiad.core.errors import NaiadError
 from naiad.loading.conversion.bench.memory import resident_bytes
+from naiad.loading.conversion.builders import Builder
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
-from naiad.loading.conversion.samples import text_samples
 from naiad.repository.modules import body_folder
 
 OWN = "the float32 graph"
@@ -25,10 +25,10 @@ NOT_CHECKED = "not checked against transformers: the torch extra is not installe
 class BuiltCourse:
     """See Course."""
 
-    precisions: tuple[str, ...] = ("fp32", "fp16", "int8")
-
-    def __init__(self, request: Request, work: Path) -> None:
+    def __init__(self, request: Request, builder: Builder, work: Path) -> None:
         """work: a folder of its own, where intermediate things may lie."""
+        self.precisions = builder.precisions
+        self._builder = builder
         self._request = request
         self._work = work
         self._notes: list[str] = []
@@ -39,7 +39,7 @@ class BuiltCourse:
         """See Course."""
         request = self._request
         full = self._convert(request.subject.folder, "none")
-        samples = text_samples(request.subject.folder, full.spec, request.data)
+        samples = self._builder.samples(request.subject, full, request.data)
         gate = request.gate(samples)
         graph, reference = full, "nothing"
         if request.setting is not Setting.OFF:
@@ -51,7 +51,7 @@ class BuiltCourse:
         else:
             self._notes.append("the gate was off: nothing was compared")
             graph = self._lower(gate, None, "") or full
-        longest = max(map(tokens, samples))
+        longest = max(map(tokens, samples)) or max(request.subject.size)
         notes, findings = tuple(self._notes), tuple(self._findings)
         report = Report(request.setting, reference, len(samples), longest, findings, notes=notes)
         facts = {"family": full.spec.architecture}
@@ -66,8 +66,7 @@ class BuiltCourse:
     def _convert(self, folder: Path, quantize: str) -> Converted:
         precision = self._request.precision if quantize == "none" else quantize
         self._request.progress(f"building the graph ({precision if folder != self._work else 'fp16'})", 0, 0)
-        head = self._request.subject.head
-        return convert_checkpoint(folder, head=head, quantize=quantize, cache_dir=self._work / "cache")
+        return self._builder.convert(folder, self._request.subject, quantize, self._work / "cache")
 
     def _transformers(self, gate: Gate) -> tuple[list[Answers] | None, str]:
         """What transformers answers, if it is there and can load the model."""
@@ -87,7 +86,7 @@ class BuiltCourse:
     ) -> list[Answers]:
         """Run a graph alone and in company, note what is found, keep it for the latency table."""
         before = resident_bytes()
-        runner: Runner = PackedRunner(converted.graph, converted.spec)
+        runner = self._builder.runner(converted)
         alone = gate.alone(runner, f"checking {precision}")
         added = max(0, resident_bytes() - before)
         found = [] if expected is None else gate.against(precision, alone, expected, against)

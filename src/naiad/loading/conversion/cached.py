@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 from naiad.backends.onnxruntime.padded import EncoderFile
 from naiad.convert.cache import Converted, Entry, find_entry
-from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.process import Progress, has_torch
 from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.convert.rewriting.graph_file import read_graph
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
+from naiad.loading.conversion.builders import builder_for
 from naiad.loading.conversion.convert import require_pass, run_course, with_torch
 from naiad.loading.conversion.course import Outcome, Request
 from naiad.loading.conversion.exported import ExportedCourse
@@ -62,8 +63,9 @@ def convert_to_cache(request: Request) -> Outcome:
     with TemporaryDirectory(prefix="naiad-convert-") as work:
         _, outcome = run_course(request, Path(work))
         require_pass(subject, outcome)
-        if outcome.by == "builder":
-            convert_checkpoint(subject.folder, head=subject.head, quantize=quantize)
+        builder = builder_for(subject)
+        if outcome.by == "builder" and builder is not None:
+            builder.convert(subject.folder, subject, quantize, None)
         else:
             keep(entry_for(subject, request.precision), subject, outcome)
         return outcome
@@ -90,8 +92,6 @@ def describe(subject: Subject, graph: Path) -> EncoderSpec:
     """What the graph gives; of images and sound, the names of the outputs."""
     if subject.kind == TEXT:
         return describe_onnx_encoder(subject.folder, EncoderFile.open(graph).ports, head=subject.head)[0]
-    from naiad.convert.rewriting.graph_file import read_graph
-
     names = [output.name for output in read_graph(graph).graph.output]
     outputs = tuple(EncoderOutput(name, "sequence", 0) for name in names)
     return EncoderSpec(subject.family, subject.head, outputs, max_tokens=1, layout="padded")

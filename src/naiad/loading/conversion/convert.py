@@ -8,11 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from naiad import __version__
-from naiad.convert.checkpoint import BUILDER_VERSION, builder_knows
+from naiad.convert.checkpoint import BUILDER_VERSION
 from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.convert.export.process import INSTALL, has_torch
 from naiad.convert.record import write_record
 from naiad.core.errors import GateFailed, InvalidConfiguration, Unsupported
+from naiad.loading.conversion.builders import builder_for
 from naiad.loading.conversion.built import BuiltCourse
 from naiad.loading.conversion.course import Course, Outcome, Request
 from naiad.loading.conversion.exported import ExportedCourse
@@ -53,10 +54,11 @@ def convert_to_repository(request: Request, layout: Layout, out: Path, origin: s
 def run_course(request: Request, work: Path) -> tuple[Course, Outcome]:
     """Build if our builder can, else export. Raises Unsupported where neither can."""
     subject = request.subject
-    if request.from_torch or not builder_knows(subject.config) or not has_safetensors(subject):
+    builder = builder_for(subject)
+    if request.from_torch or builder is None or not has_safetensors(subject):
         course = _exporting(request, work)
         return course, course.run()
-    built = BuiltCourse(request, work / "built")
+    built = BuiltCourse(request, builder, work / "built")
     _check_precision(request, built)
     try:
         return built, built.run()

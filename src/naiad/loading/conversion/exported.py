@@ -21,6 +21,7 @@ from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import made_up_samples, text_samples
+from naiad.loading.conversion.subject import SERVED
 from naiad.repository.modules import body_folder
 
 GRAPH = "model.onnx"
@@ -54,6 +55,8 @@ class ExportedCourse:
             checks = request.setting is not Setting.OFF
             expected = torch.answer(samples) if checks else None
         self._notes += [f"another exporter was tried first: {failure}" for failure in done["failures"]]
+        if subject.task not in SERVED:
+            self._notes.append(f"`naiad serve` has no task {subject.task} yet; any ONNX Runtime runs onnx/model.onnx")
         if not checks:
             self._notes.append("the gate was off: nothing was compared")
         if expected is not None:

@@ -7,27 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.encoder.sentence import read_json
 from naiad.convert.export.models import AUDIO, EXPORTABLE, IMAGE, TEXT
 from naiad.core.errors import InvalidConfiguration, NaiadError
-from naiad.repository.modules import body_folder
 from naiad.tasks import KNOWN_TASKS, head_for, infer_task
+from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.image.choice import IMAGE_TASKS, image_head_for, image_task_of
+from naiad.tasks.image.preparing.settings import read_image_settings
 
 IMAGE_PIXELS = 224
 SAMPLE_RATE = 16_000
 
-OTHER_TASKS = tuple(task for task, row in EXPORTABLE.items() if row.kind != TEXT)
-"""Tasks of images and sound; their heads have the same names."""
+OTHER_TASKS = tuple(task for task, row in EXPORTABLE.items() if row.kind != TEXT and task != "image-embedding")
+"""Tasks of images and sound that torch can export; those that have no task here yet are served as tensors elsewhere."""
+
+SERVED = (*KNOWN_TASKS, *IMAGE_TASKS)
+"""Tasks of what can be converted and served."""
 
 _BY_CLASS = {
-    "ForImageClassification": "image-classification",
-    "ForImageClassificationWithTeacher": "image-classification",
     "ForObjectDetection": "object-detection",
     "ForSemanticSegmentation": "image-segmentation",
     "ForAudioClassification": "audio-classification",
     "ForCTC": "automatic-speech-recognition",
 }
-"""Ends of transformers' class names that are no text models'."""
+"""Ends of transformers' class names for tasks that are not served yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Subject:
     def size(self) -> tuple[int, ...]:
         """Of one input without the batch: (channels, height, width), (samples,) or (frames, bins); () for text."""
         if self.kind == IMAGE:
-            return image_size(self.config, read_json_if_there(self.folder / "preprocessor_config.json"))
+            return image_size(self.folder, self.config)
         if self.kind == AUDIO:
             if "num_mel_bins" in self.config:
                 return int(self.config.get("max_length", 1024)), int(self.config["num_mel_bins"])
@@ -63,52 +65,39 @@ class Subject:
 
 def recognise_subject(folder: Path, task: str = "") -> Subject:
     """Read config.json and tell the task, unless it is given. Raises InvalidConfiguration, LoadFailed."""
-    config = read_json(body_folder(folder) / "config.json")
-    task = task or _infer(folder, config)
-    if task in KNOWN_TASKS:
-        return Subject(folder, config, task, head_for(task))
-    if task not in OTHER_TASKS:
-        raise InvalidConfiguration(
-            f"unknown task '{task}'; known: {', '.join((*KNOWN_TASKS, *OTHER_TASKS))}", task=task
-        )
-    return Subject(folder, config, task, task)
+    checkpoint = Checkpoint(folder)
+    task = task or _infer(checkpoint)
+    if task in IMAGE_TASKS:
+        head = image_head_for(task)
+    elif task in KNOWN_TASKS:
+        head = head_for(task)
+    elif task in OTHER_TASKS:
+        head = task
+    else:
+        known = ", ".join(dict.fromkeys((*KNOWN_TASKS, *IMAGE_TASKS, *OTHER_TASKS)))
+        raise InvalidConfiguration(f"task '{task}' is not one that is converted; there are {known}", task=task)
+    return Subject(folder, checkpoint.config, task, head)
 
 
-def _infer(folder: Path, config: Mapping[str, Any]) -> str:
-    classes = config.get("architectures") or [""]
+def _infer(checkpoint: Checkpoint) -> str:
     for ending, task in _BY_CLASS.items():
-        if str(classes[0]).endswith(ending):
+        if checkpoint.architecture.endswith(ending):
             return task
     try:
-        return infer_task(folder)
+        return image_task_of(checkpoint) or infer_task(checkpoint.folder)
     except NaiadError as error:
         raise type(error)(f"{error.message} (--task)", **error.detail) from error
 
 
-def read_json_if_there(path: Path) -> Mapping[str, Any]:
-    """A JSON object; empty where there is no such file."""
-    return read_json(path) if path.is_file() else {}
-
-
-def image_size(config: Mapping[str, Any], processor: Mapping[str, Any]) -> tuple[int, int, int]:
-    """(channels, height, width) of what the processor makes; else the model's own size; else 224 a side."""
-    channels = int(config.get("num_channels", 3))
-    crop = processor.get("crop_size") if processor.get("do_center_crop") else None
-    for given in (crop, processor.get("size"), config.get("image_size")):
-        side = _sides(given)
-        if side:
-            return channels, *side
-    return channels, IMAGE_PIXELS, IMAGE_PIXELS
-
-
-def _sides(given: object) -> tuple[int, int] | None:
-    if isinstance(given, int):
-        return given, given
-    if isinstance(given, list | tuple) and len(given) == 2:
-        return int(given[0]), int(given[1])
-    if isinstance(given, dict):
-        if "height" in given and "width" in given:
-            return int(given["height"]), int(given["width"])
-        if "shortest_edge" in given:
-            return int(given["shortest_edge"]), int(given["shortest_edge"])
-    return None
+def image_size(folder: Path, config: Mapping[str, Any]) -> tuple[int, int, int]:
+    """(channels, height, width) of what the preprocessing makes; else the model's own size; else 224 a side."""
+    sides = read_image_settings(Checkpoint(folder).body, str(config.get("model_type", ""))).output_size
+    if sides is None:
+        match config.get("image_size"):
+            case int(side):
+                sides = (side, side)
+            case [int(height), int(width)]:
+                sides = (height, width)
+            case _:
+                sides = (IMAGE_PIXELS, IMAGE_PIXELS)
+    return int(config.get("num_channels", 3)), *sides
