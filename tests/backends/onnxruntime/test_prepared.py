@@ -116,6 +116,29 @@ def test_half_a_copy(graph: Path, tmp_path: Path, nonsense: bytes) -> None:
     assert whole == (copy / GRAPH).read_bytes()
 
 
+@pytest.mark.parametrize("size", [0, 1000])
+def test_half_of_the_weights(graph: Path, tmp_path: Path, size: int) -> None:
+    """Mapping behind the end of a file ends the process when it is read."""
+    open_shared(graph, tmp_path / "c", threads=(1,))
+    (copy,) = copies(tmp_path / "c")
+    whole = (copy / DATA).read_bytes()
+    (copy / DATA).write_bytes(whole[:size])
+    assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert whole == (copy / DATA).read_bytes()
+
+
+def test_a_copy_that_the_runtime_cannot_open(graph: Path, tmp_path: Path) -> None:
+    """Whole by every look at it; the runtime is the judge, and the copy is made again."""
+    open_shared(graph, tmp_path / "c", threads=(1,))
+    (copy,) = copies(tmp_path / "c")
+    model = onnx.load(copy / GRAPH, load_external_data=False)
+    model.graph.node[0].op_type = "NoSuchOperator"
+    (copy / GRAPH).write_bytes(model.SerializeToString())
+    for _ in range(2):
+        assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert "NoSuchOperator" not in (copy / GRAPH).read_bytes().decode(errors="replace")
+
+
 def test_a_copy_with_matrices_at_odd_places(graph: Path, tmp_path: Path) -> None:
     """An earlier version left tensors where the runtime put them; such a copy is not opened but made again."""
     open_shared(graph, tmp_path / "c", threads=(1,))

@@ -81,6 +81,12 @@ def is_aligned(model: Path) -> bool:
     return all(extent.offset % ALIGNMENT_BYTES == 0 for extent in read_extents(model))
 
 
+def is_mappable(model: Path, data: Path) -> bool:
+    """Whether all of that lies inside this one data file, too. Raises as read_extents."""
+    size = data.stat().st_size if data.exists() else 0
+    return is_aligned(model) and all(extent.offset + extent.length <= size for extent in read_extents(model))
+
+
 def parse_packed(value: str) -> tuple[str, list[tuple[int, int, str]]]:
     """Read a `prepacked_0` entry, `key|offset;length;checksum|…`: the key, and place, size and checksum of each part.
 

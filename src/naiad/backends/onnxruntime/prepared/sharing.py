@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.onnxruntime.prepared.copying import GRAPH, machine_name, open_copy, open_original
-from naiad.backends.onnxruntime.prepared.extents import is_aligned
+from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, machine_name, open_copy, open_original
+from naiad.backends.onnxruntime.prepared.extents import is_mappable
 from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
 from naiad.core.encoder import EncoderSpec
@@ -69,6 +69,7 @@ def share(
             return Shared([open_copy(place / GRAPH, count) for count in threads], findings)
         except LoadFailed as error:
             _log.warning("prepared graph is damaged and made again", extra={"reason": error.message})
+            shutil.rmtree(place, ignore_errors=True)
     report = _make(Order(graph, None, threads, spec, constants or {}, os.getpid()), place)
     if report.is_copied:
         return Shared([open_copy(place / GRAPH, count) for count in threads], report.findings)
@@ -84,10 +85,10 @@ def _place(prepared_in: Path) -> Path:
 
 
 def _findings_of(place: Path) -> Findings | None:
-    """What was found out about a copy that is whole and can be mapped: kernels crash on matrices at odd places."""
+    """What was found out about a copy that can be mapped: kernels crash on matrices at odd places or behind the end."""
     try:
         findings = Report.from_json((place / TRIED).read_text(encoding="utf-8")).findings
-        return findings if is_aligned(place / GRAPH) else None
+        return findings if is_mappable(place / GRAPH, place / DATA) else None
     except (OSError, ValueError):
         return None
 
@@ -95,7 +96,6 @@ def _findings_of(place: Path) -> Findings | None:
 def _make(order: Order, place: Path) -> Report:
     """Have the copy made in a new folder, then put that in place; whoever is first wins."""
     try:
-        shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as folder:
             made = Path(folder) / "copy"
@@ -111,8 +111,12 @@ def _make(order: Order, place: Path) -> Report:
 
 
 def _put_in_place(made: Path, place: Path) -> None:
+    """Unless somebody else was quicker, whose copy is as good; a damaged one gives way."""
+    if _findings_of(place) is not None:
+        return
+    shutil.rmtree(place, ignore_errors=True)
     try:
         made.rename(place)
     except OSError:
-        if _findings_of(place) is None:  # otherwise somebody else was quicker, and theirs is as good
+        if _findings_of(place) is None:
             raise

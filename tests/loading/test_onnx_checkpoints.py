@@ -1,0 +1,89 @@
+"""Checkpoint folders with an ONNX file of somebody else's, served from naiad.yaml's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper, save
+
+from naiad.client import Client
+from naiad.repository import ModelEntry
+from naiad.testing import running_server, tiny_checkpoint
+
+WIDTH = 32
+"""tiny_checkpoint's hidden size."""
+
+TABLE = np.random.default_rng(0).standard_normal((500, WIDTH)).astype(np.float32)
+
+MATES = ["hello world"] + ["the river a good movie"] * 7
+
+
+def write_onnx(folder: Path, name: str, nodes: list[Any], outputs: tuple[str, ...], **inputs: tuple[Any, ...]) -> Path:
+    """Put a graph over the rows of a table, `x`, into a checkpoint without other weights."""
+    tiny_checkpoint(folder)
+    (folder / "model.safetensors").unlink()
+    (folder / "modules.json").unlink()
+    text = dict.fromkeys(("input_ids", "attention_mask"), ("b", "t"))
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "input_ids"], ["x"]), *nodes],
+        "g",
+        [helper.make_tensor_value_info(key, TensorProto.INT64, dims) for key, dims in (text | inputs).items()],
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, ("b", "t", WIDTH)) for key in outputs],
+        [numpy_helper.from_array(TABLE, "table")],
+    )
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return folder
+
+
+BOTH = [helper.make_node("Identity", ["x"], ["left"]), helper.make_node("Neg", ["x"], ["right"])]
+
+
+def test_the_manifest_chooses_an_output(tmp_path: Path) -> None:
+    folder = write_onnx(tmp_path / "m", "onnx/model_fp16.onnx", BOTH, ("left", "right"))
+    entries = [ModelEntry.from_source(f"{name}={folder}", output=name) for name in ("left", "right")]
+    with running_server(*entries, str(folder)) as running, Client(running.url) as client:
+        left, right = (client.model(name).infer({"text": MATES[:2]})["embedding"] for name in ("left", "right"))
+        reasons = {entry.name: entry.reason for entry in client.index()}
+    assert np.array_equal(left, -right)
+    assert np.abs(left).max() > 0.1
+    assert "outputs are left (b, t, 32), right (b, t, 32)" in reasons["m"]
+    assert "Choose one with `output: NAME`" in reasons["m"]
+
+
+def test_the_manifest_sets_an_input(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["task_id"], ["task"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["x", "task"], ["last_hidden_state"]),
+    ]
+    folder = write_onnx(tmp_path / "m", "model.onnx", nodes, ("last_hidden_state",), task_id=())
+    entries = [ModelEntry.from_source(f"n{number}={folder}", inputs={"task_id": number}) for number in (1, 3)]
+    with running_server(*entries, str(folder)) as running, Client(running.url) as client:
+        one, three = (client.model(name).infer({"text": MATES[:2]})["embedding"] for name in ("n1", "n3"))
+        reasons = {entry.name: entry.reason for entry in client.index()}
+    assert np.allclose(three, 3 * one)
+    assert "if task_id is a number, set it by `inputs: {task_id: NUMBER}`" in reasons["m"]
+
+
+def test_nobodys_answer_depends_on_strangers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "scale", "zero"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["last_hidden_state"]),
+    ]
+    folder = write_onnx(tmp_path / "m", "onnx/model_quantized.onnx", nodes, ("last_hidden_state",))
+    with running_server(str(folder)) as running, Client(running.url) as client:
+        alone = client.model("m").infer({"text": MATES[:1]})["embedding"][0]
+        among = client.model("m").infer({"text": MATES})["embedding"]
+    assert np.array_equal(alone, among[0])
+    assert caplog.text.count("every text runs alone, because") == 1
+
+
+def test_keys_about_onnx_files_and_other_weights(tmp_path: Path) -> None:
+    entry = ModelEntry.from_source(f"m={tiny_checkpoint(tmp_path / 'm')}", output="logits")
+    with running_server(entry) as running, Client(running.url) as client:
+        (found, *_) = [each for each in client.index() if each.name == "m"]
+    assert "output and inputs are about ONNX files, and this model has other weights" in found.reason
