@@ -116,12 +116,13 @@ def test_without_out_the_cache_is_filled(tmp_path: Path) -> None:
         ("bert", ("--precision", "int4"), "int4 is not available for bert.*fp32, fp16, int8"),
         ("bert", ("--task", "text-clasification"), "text-classification"),
         ("bert", ("--task", "token-classification"), "classifier"),
-        ("roformer", (), r"'roformer'.*pip install 'naiad\[torch\]'"),
+        ("mobilebert", (), r"'mobilebert'.*pip install 'naiad\[torch\]'"),
         ("saved", (), "TensorFlow SavedModel"),
         ("triton", (), "Triton model"),
         ("gguf", (), "GGUF"),
         ("empty", (), "no config.json"),
         ("pickle", (), "never loaded"),
+        ("onnx", (), "holds an ONNX file already"),
     ],
 )
 def test_refused_with_the_reason(tmp_path: Path, make: str, arguments: tuple[str, ...], message: str) -> None:
@@ -130,9 +131,11 @@ def test_refused_with_the_reason(tmp_path: Path, make: str, arguments: tuple[str
     if make == "full":
         out.mkdir()
         (out / "mine.txt").write_text("mine")
-    elif make == "roformer":
+    elif make == "mobilebert":
         config = json.loads((source / "config.json").read_text())
-        (source / "config.json").write_text(json.dumps({**config, "model_type": "roformer"}))
+        (source / "config.json").write_text(json.dumps({**config, "model_type": "mobilebert"}))
+    elif make == "onnx":
+        (source / "model.safetensors").rename(source / "model.onnx")
     elif make == "pickle":
         (source / "model.safetensors").rename(source / "pytorch_model.bin")
     elif make in ("saved", "triton", "gguf", "empty"):

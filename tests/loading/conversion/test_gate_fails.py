@@ -13,7 +13,7 @@ import pytest
 from naiad.convert.cache import Converted
 from naiad.convert.gate.limits import Setting
 from naiad.core.errors import GateFailed
-from naiad.loading.conversion import built
+from naiad.loading.conversion import builders, built
 from naiad.loading.conversion.convert import convert_to_folder
 from naiad.loading.conversion.course import Request
 from naiad.loading.conversion.subject import recognise_subject
@@ -45,7 +45,7 @@ def corrupt(graph: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, quantize: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Let the builder make a wrong graph of one precision."""
-    real = built.convert_checkpoint
+    real = builders.convert_checkpoint
 
     def wrong(folder: Path, **arguments: Any) -> Converted:
         converted = real(folder, **arguments)
@@ -53,7 +53,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, quantize: str, change: Callable[[np.n
             corrupt(converted.graph, change)
         return converted
 
-    monkeypatch.setattr(built, "convert_checkpoint", wrong)
+    monkeypatch.setattr(builders, "convert_checkpoint", wrong)
 
 
 def request_for(folder: Path, **options: Any) -> Request:

@@ -81,7 +81,18 @@ def has_safetensors(subject: Subject) -> bool:
     return (body / SINGLE).is_file() or (body / INDEX).is_file()
 
 
+def onnx_files(subject: Subject) -> list[Path]:
+    """ONNX files where checkpoints have them."""
+    body = body_folder(subject.folder)
+    return [*body.glob("onnx/*.onnx"), *body.glob("*.onnx")]
+
+
 def _exporting(request: Request, work: Path) -> Course:
+    if not has_safetensors(request.subject) and (found := onnx_files(request.subject)):
+        raise Unsupported(
+            f"{request.subject.folder} holds an ONNX file already ({found[0].name}): `naiad serve` takes the folder "
+            "as it is, and there is nothing here to compare another precision with"
+        )
     if not request.from_torch and not has_safetensors(request.subject):
         raise Unsupported(
             f"{request.subject.folder}: there is no {SINGLE}; other weights are {PICKLE_ADVICE}. Or let --from-torch "

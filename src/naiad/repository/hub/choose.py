@@ -55,6 +55,7 @@ _OTHERS = (
     "artifact.metadata",
     "preprocessor_config.json",
     "processor_config.json",
+    "naiad_conversion.json",
     "README.md",
 )
 _MODULE_FILE = re.compile(r"([a-z]+_)?\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
