@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tokenizers import Tokenizer as RustTokenizer
-from tokenizers import pre_tokenizers
+from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import InvalidRequest, ModelFailed
+from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed
 from naiad.tasks.text.loading import load_tokenizer
 from naiad.tasks.text.settings import TokenizerSettings
 from naiad.tasks.text.tokenizer import Tokenizer
@@ -128,3 +130,33 @@ def test_lower_case_keeps_the_places_in_the_text(make_folder: Any, make_spec: An
     row = load_tokenizer(folder, make_spec()).encode_with_offsets([text])[0]
     begin, end = row.offsets[row.ids.tolist().index(38)]
     assert text[begin:end] == "MOVIE"
+
+
+@pytest.mark.parametrize("charsmap", [b"", b"\xff\xff\xff\x7f", b"\x10\x00\x00\x00" + b"\xff" * 16 + b"x"])
+def test_a_panic_while_loading_is_an_error_with_words(tmp_path: Path, make_spec: Any, charsmap: bytes) -> None:
+    """The library panics on tables of replacements that are damaged: in reading them, or at the first text."""
+    document = {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()},
+        "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"},
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document))
+    with pytest.raises(LoadFailed, match=r"the tokenizer in .* cannot be used"):
+        load_tokenizer(tmp_path, make_spec())
+
+
+def test_a_panic_on_a_text_is_that_texts_error(grumpy: Tokenizer) -> None:
+    """A table of replacements that is put in later panics where nothing has been tried."""
+    damaged = b"\x10\x00\x00\x00" + b"\xff" * 16 + b"x"
+    grumpy._rust.normalizer = normalizers.Precompiled(damaged)
+    with pytest.raises(ModelFailed, match="the tokenizer cannot read text 1"):
+        grumpy.encode(["", "a"])
+
+
+def test_what_is_not_about_the_text_goes_on(grumpy: Tokenizer) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grumpy._backend._call(stop, ["a"])  # type: ignore[arg-type]
