@@ -13,7 +13,7 @@ import pytest
 
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
-from naiad.tasks.text.families.merger import Merger
+from naiad.tasks.text.families.code.merger import Merger
 from naiad.tasks.text.lengths import fit_pair
 from naiad.tasks.text.loading import load_tokenizer
 

@@ -8,8 +8,8 @@ from naiad.tasks.text.declared.arguments import Arguments, content
 from naiad.tasks.text.declared.names import GENERIC
 from naiad.tasks.text.declared.sentencepiece import SentencePieceModel
 from naiad.tasks.text.families.family import Family
-from naiad.tasks.text.families.pieces import SPACE_MARK
-from naiad.tasks.text.families.unigrams import ALBERT_TOKENS
+from naiad.tasks.text.families.sentencepieces.steps import SPACE_MARK
+from naiad.tasks.text.families.sentencepieces.unigrams import ALBERT_TOKENS
 
 GENERIC_FAMILIES: dict[str, Family] = {
     GENERIC: Family("", ("tokenizer.model",), takes_file=True),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from naiad.tasks.text.declared.arguments import Arguments, content
-from naiad.tasks.text.families import numbering
 from naiad.tasks.text.families.bytes import ROBERTA_TOKENS
 from naiad.tasks.text.families.family import Family, Named
-from naiad.tasks.text.families.languages import NLLB_LANGUAGES
-from naiad.tasks.text.families.pieces import SPACE_MARK, charsmap_and_spaces
-from naiad.tasks.text.families.unigrams import FAIRSEQ_FILE, language_frame
+from naiad.tasks.text.families.sentencepieces import numbering
+from naiad.tasks.text.families.sentencepieces.languages import NLLB_LANGUAGES
+from naiad.tasks.text.families.sentencepieces.steps import SPACE_MARK, charsmap_and_spaces
+from naiad.tasks.text.families.sentencepieces.unigrams import FAIRSEQ_FILE, language_frame
 
 GEMMA_TOKENS = {"bos": "<bos>", "eos": "<eos>", "unk": "<unk>", "pad": "<pad>", "mask": "<mask>"}
 

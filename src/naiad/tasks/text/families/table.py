@@ -14,12 +14,12 @@ from naiad.tasks.text.declared import vocabulary
 from naiad.tasks.text.declared.arguments import Arguments, content, read_arguments
 from naiad.tasks.text.declared.classes import choose_class
 from naiad.tasks.text.families.bytes import BYTE_FAMILIES
+from naiad.tasks.text.families.code.words import WORD_FAMILIES, python_lines, take_counted_words
 from naiad.tasks.text.families.family import Family, Named, finish, named_tokens
 from naiad.tasks.text.families.generic import GENERIC_FAMILIES, make_generic
 from naiad.tasks.text.families.merging import MERGING_FAMILIES
-from naiad.tasks.text.families.unigrams import UNIGRAM_FAMILIES
+from naiad.tasks.text.families.sentencepieces.unigrams import UNIGRAM_FAMILIES
 from naiad.tasks.text.families.wordpiece import WORDPIECE_FAMILIES
-from naiad.tasks.text.families.words import WORD_FAMILIES, python_lines, take_counted_words
 
 FAMILIES: dict[str, Family] = {
     **WORDPIECE_FAMILIES, **BYTE_FAMILIES, **UNIGRAM_FAMILIES, **MERGING_FAMILIES, **GENERIC_FAMILIES,

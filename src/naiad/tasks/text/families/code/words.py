@@ -14,10 +14,10 @@ from typing import Any
 from naiad.core.errors import LoadFailed
 from naiad.tasks.text.declared.arguments import Arguments, content
 from naiad.tasks.text.families.bytes import ROBERTA_TOKENS
+from naiad.tasks.text.families.code.japanese import make_japanese
+from naiad.tasks.text.families.code.merger import Merger
 from naiad.tasks.text.families.family import Family, Frame, Named
-from naiad.tasks.text.families.japanese import make_japanese
-from naiad.tasks.text.families.merger import Merger
-from naiad.tasks.text.families.pieces import SPACE_MARK
+from naiad.tasks.text.families.sentencepieces.steps import SPACE_MARK
 from naiad.tasks.text.families.wordpiece import BERT_FRAME, BERT_TOKENS
 
 PUNCTUATION = re.escape("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")

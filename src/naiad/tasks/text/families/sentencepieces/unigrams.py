@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from naiad.tasks.text.declared.arguments import Arguments, content
-from naiad.tasks.text.families import numbering, pieces
 from naiad.tasks.text.families.bytes import ROBERTA_TOKENS
 from naiad.tasks.text.families.family import Family, Frame, Named, frame_ends, token_id
-from naiad.tasks.text.families.languages import MBART50_LANGUAGES, MBART_LANGUAGES
+from naiad.tasks.text.families.sentencepieces import numbering, steps
+from naiad.tasks.text.families.sentencepieces.languages import MBART50_LANGUAGES, MBART_LANGUAGES
 from naiad.tasks.text.families.wordpiece import BERT_FRAME
 
 FAIRSEQ_FILE = ("sentencepiece.bpe.model",)
@@ -57,14 +57,14 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "AlbertTokenizer": Family(
         "Unigram",
         SPIECE_FILE,
-        pieces.make_pieces(pieces.albert_steps, 1, words=True),
+        steps.make_pieces(steps.albert_steps, 1, words=True),
         ALBERT_TOKENS,
         first_frame=BERT_FRAME,
     ),
     "XLMRobertaTokenizer": Family(
         "Unigram",
         FAIRSEQ_FILE,
-        pieces.make_pieces(pieces.charsmap_only, 3, words=True),
+        steps.make_pieces(steps.charsmap_only, 3, words=True),
         ROBERTA_TOKENS,
         frame=ROBERTA_FRAME,
         reorder=numbering.fairseq(),
@@ -72,7 +72,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "CamembertTokenizer": Family(
         "",
         FAIRSEQ_FILE,
-        pieces.make_pieces(pieces.charsmap_only, pieces.named_unknown, words=True),
+        steps.make_pieces(steps.charsmap_only, steps.named_unknown, words=True),
         ROBERTA_TOKENS,
         {"mask": {"lstrip": True, "special": True}},
         frame=ROBERTA_FRAME,
@@ -82,14 +82,14 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "BarthezTokenizer": Family(
         "",
         FAIRSEQ_FILE,
-        pieces.make_pieces(pieces.barthez_steps, 3, words=False),
+        steps.make_pieces(steps.barthez_steps, 3, words=False),
         ROBERTA_TOKENS,
         {"mask": _TAKES_SPACE},
     ),
     "DebertaV2Tokenizer": Family(
         "Unigram",
         ("spm.model",),
-        pieces.make_deberta_v2,
+        steps.make_deberta_v2,
         {**ALBERT_TOKENS, "unk": "[UNK]", "pad": "[PAD]"},
         frame=BERT_FRAME,
         type_ids=True,
@@ -97,14 +97,14 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "RemBertTokenizer": Family(
         "Unigram",
         ("sentencepiece.model",),
-        pieces.make_pieces(pieces.rembert_steps, 2, words=False),
+        steps.make_pieces(steps.rembert_steps, 2, words=False),
         ALBERT_TOKENS,
         frame=frame_rembert,
     ),
     "BigBirdTokenizer": Family(
         "Unigram",
         SPIECE_FILE,
-        pieces.make_pieces(pieces.big_bird_steps, pieces.big_bird_unknown, words=False),
+        steps.make_pieces(steps.big_bird_steps, steps.big_bird_unknown, words=False),
         {**ALBERT_TOKENS, "bos": "<s>", "eos": "</s>"},
         {**dict.fromkeys(("bos", "eos", "unk", "pad", "cls", "sep"), _PLAIN), "mask": _TAKES_SPACE},
         frame=BERT_FRAME,
@@ -112,7 +112,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "XLNetTokenizer": Family(
         "Unigram",
         SPIECE_FILE,
-        pieces.make_pieces(pieces.xlnet_steps, pieces.optional_unknown, words=True, prefix="always"),
+        steps.make_pieces(steps.xlnet_steps, steps.optional_unknown, words=True, prefix="always"),
         {
             "bos": "<s>", "eos": "</s>", "unk": "<unk>", "sep": "<sep>", "pad": "<pad>", "cls": "<cls>",
             "mask": "<mask>",
@@ -124,7 +124,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "T5Tokenizer": Family(
         "Unigram",
         SPIECE_FILE,
-        pieces.make_pieces(pieces.charsmap_only, 2, words=True, prefix="always"),
+        steps.make_pieces(steps.charsmap_only, 2, words=True, prefix="always"),
         {"eos": "</s>", "unk": "<unk>", "pad": "<pad>"},
         frame=T5_FRAME,
         further=numbering.t5_extra,
@@ -133,7 +133,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "MBartTokenizer": Family(
         "Unigram",
         FAIRSEQ_FILE,
-        pieces.make_pieces(pieces.nothing, 3, words=True, prefix="always"),
+        steps.make_pieces(steps.nothing, 3, words=True, prefix="always"),
         ROBERTA_TOKENS,
         {"mask": _TAKES_SPACE},
         frame=language_frame("en_XX", before=False),
@@ -143,7 +143,7 @@ UNIGRAM_FAMILIES: dict[str, Family] = {
     "MBart50Tokenizer": Family(
         "Unigram",
         FAIRSEQ_FILE,
-        pieces.make_pieces(pieces.charsmap_and_spaces, 3, words=False, prefix="always"),
+        steps.make_pieces(steps.charsmap_and_spaces, 3, words=False, prefix="always"),
         {role: token for role, token in ROBERTA_TOKENS.items() if role != "bos"},
         {"mask": _TAKES_SPACE},
         frame=language_frame("en_XX", before=True),

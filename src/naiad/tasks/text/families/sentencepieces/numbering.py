@@ -11,7 +11,7 @@ from typing import Any
 
 from naiad.tasks.text.declared.arguments import Arguments, content
 from naiad.tasks.text.families.family import Named
-from naiad.tasks.text.families.languages import MBART50_LANGUAGES, MBART_LANGUAGES
+from naiad.tasks.text.families.sentencepieces.languages import MBART50_LANGUAGES, MBART_LANGUAGES
 
 Scored = list[tuple[str, float]]
 

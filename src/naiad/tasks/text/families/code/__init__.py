@@ -1,0 +1,1 @@
+"""Classes that are Python code in transformers, and what finds their words."""
