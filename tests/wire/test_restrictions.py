@@ -52,6 +52,7 @@ ROUTES = {
     "POST /v1/classify": Feature.INFERENCE,
     "POST /classify": Feature.INFERENCE,
     "POST /embed": Feature.INFERENCE,
+    "POST /embed_sparse": Feature.INFERENCE,
     "POST /predict": Feature.INFERENCE,
     "GET /v2/models/m/config": Feature.MODEL_CONFIG,
     "GET /v2/models/m/stats": Feature.STATISTICS,
