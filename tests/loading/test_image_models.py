@@ -172,9 +172,17 @@ def test_what_is_wrong_with_a_checkpoint(spoil: Callable[[Path], Any], message: 
     assert message in reason(str(folder))
 
 
-def test_int8_is_refused_by_name(tmp_path: Path) -> None:
-    entry = ModelEntry.from_source(f"vit={small_vit(tmp_path / 'vit')}", quantize="int8")
-    assert "quantize: int8 is not done for image models yet" in reason(entry)
+def test_int8_is_close_and_does_not_depend_on_company(tmp_path: Path) -> None:
+    folder = small_vit(tmp_path / "vit", classifies=False)
+    images = [picture(seed) for seed in range(3)]
+    quantized = ModelEntry.from_source(f"int8={folder}", quantize="int8")
+    with running_server(f"fp32={folder}", quantized) as running, Client(running.address) as client:
+        exact, close = (client.model(name).infer({"image": images})["embedding"] for name in ("fp32", "int8"))
+        alone = [client.model("int8").infer({"image": [image]})["embedding"][0] for image in images]
+    cosines = (exact * close).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(close, axis=1)
+    assert cosines.min() > 0.99
+    assert np.abs(exact - close).max() > 0
+    assert np.abs(close - np.stack(alone)).max() < 1e-5
 
 
 def test_a_checkpoint_straight_from_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "builder_knows",
     "convert_checkpoint",
     "known_architectures",
+    "precision_of",
 ]
 
 BUILDER_VERSION = 13
@@ -58,7 +59,7 @@ def convert_checkpoint(
         from naiad.convert.encoder.heads.choice import infer_head
 
         head = infer_head(config, folder)
-    entry = find_entry(folder, kind=f"{head}-{_precision(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)
+    entry = find_entry(folder, kind=f"{head}-{precision_of(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)
     return entry.read() or entry.fill(lambda made: _build(folder, head, quantize, made))
 
 
@@ -70,7 +71,7 @@ def _convert_static(folder: Path, head: str | None, quantize: str, cache_dir: Pa
     return entry.read() or entry.fill(lambda made: build_static(folder, made / GRAPH))
 
 
-def _precision(quantize: str) -> str:
+def precision_of(quantize: str) -> str:
     """int8 graphs differ between machines; see `has_fast_signed_products`."""
     if quantize == "none":
         return "float32"

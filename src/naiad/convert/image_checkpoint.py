@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from naiad.convert.cache import GRAPH, Converted, find_entry
+from naiad.convert.checkpoint import precision_of
 from naiad.convert.encoder.sentence import read_json
 from naiad.convert.vision.families import IMAGE_FAMILIES, find_image_family
 from naiad.core.errors import Unsupported
 
-IMAGE_BUILDER_VERSION = 1
+IMAGE_BUILDER_VERSION = 2
 """Part of every cache key of this builder; raise it when the graph of any image model changes."""
 
 
@@ -24,23 +25,30 @@ def image_builder_knows(config: Mapping[str, Any]) -> bool:
 
 
 def convert_image_checkpoint(
-    folder: Path, *, head: str, image: tuple[int, int] | None = None, cache_dir: Path | None = None
+    folder: Path,
+    *,
+    head: str,
+    image: tuple[int, int] | None = None,
+    quantize: str = "none",
+    cache_dir: Path | None = None,
 ) -> Converted:
     """The ONNX graph of a checkpoint folder's image encoder and its EncoderSpec, from the cache if it is there.
 
     head: image-classification or image-embedding. image: height and width of the images that it will get; None: those
-    of config.json. Blocks for seconds when it converts. Raises Unsupported for families, heads and options that are not
-    known, InvalidConfiguration for impossible sizes, LoadFailed for files that are missing or do not fit.
+    of config.json. quantize: "none" (float32) or "int8" (a scale for every token). Blocks for seconds when it converts.
+    Raises Unsupported for families, heads and options that are not known, InvalidConfiguration for impossible sizes,
+    LoadFailed for files that are missing or do not fit.
     """
-    from naiad.convert.vision.build import build_image_encoder, check_head
+    from naiad.convert.vision.build import Order, build_image_encoder, check_head
 
     config = read_json(folder / "config.json")
     find_image_family(config)
     check_head(head)
+    order = Order(folder, config, head, image)
     size = "as-trained" if image is None else f"{image[0]}x{image[1]}"
-    kind = f"{head}-{size}-float32"
+    kind = f"{head}-{size}-{precision_of(quantize)}"
     entry = find_entry(folder, kind=kind, version=IMAGE_BUILDER_VERSION, cache_dir=cache_dir)
-    return entry.read() or entry.fill(lambda made: build_image_encoder(folder, config, head, image, made / GRAPH))
+    return entry.read() or entry.fill(lambda made: build_image_encoder(order, quantize, made / GRAPH))
 
 
 def convert_text_encoder(folder: Path, *, cache_dir: Path | None = None) -> Converted:

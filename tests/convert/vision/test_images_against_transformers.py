@@ -52,9 +52,9 @@ def pixels(count: int, height: int, width: int, channels: int = 3) -> Any:
     return np.random.default_rng(3).standard_normal((count, channels, height, width)).astype(np.float32)
 
 
-def run(folder: Path, head: str, values: Any) -> list[dict[str, Any]]:
+def run(folder: Path, head: str, values: Any, quantize: str = "none") -> list[dict[str, Any]]:
     """What our graph says of the images, together in one batch."""
-    converted = convert_image_checkpoint(folder, head=head, image=values.shape[2:])
+    converted = convert_image_checkpoint(folder, head=head, image=values.shape[2:], quantize=quantize)
     outputs = tuple(output.name for output in converted.spec.outputs)
     items = [ImagePixels(image, outputs, converted.spec.max_tokens) for image in values]
     results = ImageEncoder.open(converted.graph, converted.spec).execute(Batch(items))
@@ -182,6 +182,22 @@ def test_beit_on_images_that_are_not_square(tmp_path: Path) -> None:
 def test_half_precision_checkpoints(kind: str, tmp_path: Path) -> None:
     model = make_model("ViTForImageClassification", num_labels=301).to(getattr(torch, kind))
     assert_equal(model, tmp_path, "image-classification")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("ViTModel", {}), ("BeitModel", {}), ("Dinov2Model", {"use_swiglu_ffn": True}), ("CLIPVisionModel", {})],
+)
+def test_int8_is_close(name: str, changes: dict[str, Any], tmp_path: Path) -> None:
+    model = make_model(name, hidden_size=96, num_attention_heads=4, intermediate_size=192, **changes)
+    model.save_pretrained(tmp_path)
+    values = pixels(3, 32, 32)
+    for expected, result in zip(
+        expected_of(model, "image-embedding", values), run(tmp_path, "image-embedding", values, "int8"), strict=True
+    ):
+        one, other = expected["last_hidden_state"].reshape(-1), result["last_hidden_state"].reshape(-1)
+        assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.99
+        assert np.abs(one - other).max() > 0
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model."])

@@ -32,7 +32,7 @@ from naiad.convert.encoder.bodies.parts.dense import Float32Dense, Product, join
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.core.tensor import Array
 
-LOWEST = {"gelu": 0.17, "gelu_tanh": 0.1701, "silu": 0.2785, "relu": 0.0}
+LOWEST = {"gelu": 0.17, "gelu_tanh": 0.1701, "silu": 0.2785, "quick_gelu": 0.1637, "relu": 0.0}
 """How far below zero an activation function can go; those that are not here are symmetric."""
 
 BELOW_ZERO = 32

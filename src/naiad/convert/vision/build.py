@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from naiad.backends.onnxruntime.session import open_session
+from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense
 from naiad.convert.encoder.graph import GraphBuilder
+from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.convert.vision.families import ImageFamily, find_image_family
-from naiad.convert.vision.images import ImageGraph
+from naiad.convert.vision.images import PIXELS, ImageGraph
+from naiad.convert.vision.layers import Parts
 from naiad.convert.vision.pooling import CLASSIFIERS, POOLINGS
 from naiad.convert.vision.sizes import read_image_sizes
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.tensor import Array
 
 CLASSIFICATION, EMBEDDING = "image-classification", "image-embedding"
 
@@ -21,17 +30,54 @@ _DISTILLED = "ForImageClassificationWithTeacher"
 """End of the one class whose answer is the mean of two classifiers."""
 
 
-def build_image_encoder(
-    folder: Path, config: Mapping[str, Any], head: str, image: tuple[int, int] | None, path: Path
-) -> EncoderSpec:
-    """Write a graph to `path`, and its weights beside it with `.data` added. See convert_image_checkpoint."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be built; see convert_image_checkpoint."""
+
+    folder: Path
+    config: Mapping[str, Any]
+    head: str
+    image: tuple[int, int] | None
+
+
+def build_image_encoder(order: Order, quantize: str, path: Path) -> EncoderSpec:
+    """Write a graph to `path`, and its weights beside it with `.data` added."""
+    if quantize == "none":
+        return _write(order, Float32Dense(), path)
+    return _write(order, Int8Dense(_observe(order), signed=has_fast_signed_products()), path)
+
+
+def _observe(order: Order) -> dict[str, Array]:
+    """How far each channel of each quantised product's input reaches, by running the float32 graph."""
+    dense = ObservingDense()
+    with tempfile.TemporaryDirectory(prefix="naiad-") as folder:
+        graph = Path(folder) / "observed.onnx"
+        spec = _write(order, dense, graph)
+        images = _random_images((spec.channels, spec.height, spec.width))
+        reaches = open_session(graph, threads=0).run(list(dense.peaks), {PIXELS: images})
+    return dict(zip(dense.peaks.values(), reaches, strict=True))
+
+
+def _random_images(shape: tuple[int, int, int]) -> Array:
+    """(images, channels, height, width): noise, and noise in patches of several sizes; the same ones every time."""
+    random = np.random.default_rng(0)
+    images = []
+    for grain in (1, 4, 16, 64):
+        small = random.standard_normal((shape[0], -(-shape[1] // grain), -(-shape[2] // grain)))
+        large = small.repeat(grain, axis=1).repeat(grain, axis=2)
+        images.append(large[:, : shape[1], : shape[2]])
+    return np.stack(images).astype(np.float32)
+
+
+def _write(order: Order, dense: Dense, path: Path) -> EncoderSpec:
+    config, head = order.config, order.head
     family = find_image_family(config)
-    sizes = read_image_sizes(config, family, image)
+    sizes = read_image_sizes(config, family, order.image)
     graph = GraphBuilder(f"{config['model_type']}-{head}", path.with_name(path.name + ".data"))
     try:
-        with Weights(weight_files(folder)) as weights:
+        with Weights(weight_files(order.folder)) as weights:
             weights.find_body(family.base, f"{family.patches}.weight")
-            made = ImageGraph(graph, weights, family, sizes, config)
+            made = ImageGraph(Parts(graph, weights, sizes.layer, dense), family, sizes, config)
             outputs = _HEADS[head](made, family)
         graph.save(path)
     finally:

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from naiad.convert.encoder.graph import GraphBuilder
-from naiad.convert.encoder.weights import Weights
 from naiad.convert.vision.families import ImageFamily
 from naiad.convert.vision.layers import Layers, Parts, attend_in_batch
 from naiad.convert.vision.positions import relative_bias, resample_positions
@@ -26,16 +24,14 @@ PIXELS = "pixel_values"
 class ImageGraph:
     """Adds the parts of one image encoder to a graph."""
 
-    def __init__(
-        self, graph: GraphBuilder, weights: Weights, family: ImageFamily, sizes: ImageSizes, config: Mapping[str, Any]
-    ) -> None:
-        self.graph = graph
-        self.weights = weights
+    def __init__(self, parts: Parts, family: ImageFamily, sizes: ImageSizes, config: Mapping[str, Any]) -> None:
+        self.parts = parts
+        self.graph = parts.graph
+        self.weights = parts.weights
         self.family = family
         self.sizes = sizes
         self.config = config
         self.options = image_options(config, family)
-        self.parts = Parts(graph, weights, sizes.layer)
         self._shared_bias = ""
 
     def states(self) -> str:

@@ -7,12 +7,13 @@ pack. Plain operators, as in `convert/encoder`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from naiad.convert.encoder.bodies.parts.activation import activate
+from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense, Product, gemm
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.convert.vision.families import LayerNames
@@ -30,15 +31,21 @@ class Parts:
     graph: GraphBuilder
     weights: Weights
     sizes: LayerSizes
+    multiply: Dense = field(default_factory=Float32Dense)
+    """How the layers' products are computed; heads are always in float32."""
 
     def dense(self, x: str, module: str, outputs: int, inputs: int) -> str:
         """X (tokens, in) times a module's weight transposed, plus its bias if it has one; the module named in full."""
-        weight = self.weights.get(f"{module}.weight", outputs, inputs)
-        terms = [x, self.graph.weight(f"{module}.weight", lambda: weight)]
-        if self.weights.find(f"{module}.bias") is not None:
-            bias = self.weights.get(f"{module}.bias", outputs)
-            terms.append(self.graph.weight(f"{module}.bias", lambda: bias))
-        return self.graph.op("Gemm", *terms, transB=1)
+        return gemm(self.graph, x, self._product(module, outputs, inputs))
+
+    def products(self, x: str, modules: Sequence[str], outputs: int, inputs: int, source: str) -> list[str]:
+        """The same for modules of the layers, in the precision that the conversion chose; source: see Dense."""
+        return self.multiply(self.graph, x, [self._product(module, outputs, inputs) for module in modules], source)
+
+    def _product(self, module: str, outputs: int, inputs: int) -> Product:
+        has_bias = self.weights.find(f"{module}.bias") is not None
+        bias = self.weights.get(f"{module}.bias", outputs) if has_bias else None
+        return Product(module, self.weights.get(f"{module}.weight", outputs, inputs), bias)
 
     def norm(self, x: str, module: str) -> str:
         """LayerNorm over the hidden size, by a module named in full."""
@@ -81,10 +88,10 @@ class Layers:
     def _run(self, x: str, prefix: str) -> str:
         parts, names, hidden = self._parts, self._names, self._parts.sizes.hidden
         normed = parts.norm(x, prefix + names.attention_norm)
-        modules = (names.query, names.key, names.value)
-        query, key, value = (parts.dense(normed, prefix + module, hidden, hidden) for module in modules)
+        modules = [prefix + name for name in (names.query, names.key, names.value)]
+        query, key, value = parts.products(normed, modules, hidden, hidden, "norm")
         attended = self._attention(query, key, value, prefix)
-        attended = parts.dense(attended, prefix + names.attention_out, hidden, hidden)
+        (attended,) = parts.products(attended, [prefix + names.attention_out], hidden, hidden, "attention")
         x = parts.graph.op("Add", self._scaled(attended, prefix, names.attention_scale), x)
         inner = self._feed_forward(parts.norm(x, prefix + names.ffn_norm), prefix)
         return parts.graph.op("Add", self._scaled(inner, prefix, names.ffn_scale), x)
@@ -92,13 +99,15 @@ class Layers:
     def _feed_forward(self, x: str, prefix: str) -> str:
         parts, names, sizes = self._parts, self._names, self._parts.sizes
         if self._is_gated:
-            both = parts.dense(x, f"{prefix}mlp.weights_in", 2 * sizes.intermediate, sizes.hidden)
+            (both,) = parts.products(x, [f"{prefix}mlp.weights_in"], 2 * sizes.intermediate, sizes.hidden, "norm")
             gate, up = parts.graph.split(both, [sizes.intermediate, sizes.intermediate], axis=1)
             inner = parts.graph.op("Mul", parts.activation(gate, "silu"), up)
-            return parts.dense(inner, f"{prefix}mlp.weights_out", sizes.hidden, sizes.intermediate)
-        inner = parts.dense(x, prefix + names.ffn_in, sizes.intermediate, sizes.hidden)
-        inner = parts.activation(inner, sizes.activation)
-        return parts.dense(inner, prefix + names.ffn_out, sizes.hidden, sizes.intermediate)
+            out, source = f"{prefix}mlp.weights_out", "product"
+        else:
+            (inner,) = parts.products(x, [prefix + names.ffn_in], sizes.intermediate, sizes.hidden, "norm")
+            inner = parts.activation(inner, sizes.activation)
+            out, source = prefix + names.ffn_out, sizes.activation
+        return parts.products(inner, [out], sizes.hidden, sizes.intermediate, source)[0]
 
     def _scaled(self, x: str, prefix: str, name: str) -> str:
         """Layer scale, where the family has one and the checkpoint holds it."""

@@ -9,7 +9,6 @@ from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.core.config import ServerSettings
 from naiad.core.encoder import EncoderItem, EncoderSpec
-from naiad.core.errors import InvalidConfiguration
 from naiad.loading.encoder_models import open_queue
 from naiad.repository import ModelEntry
 from naiad.scheduling.tokens import TokenRule, decide_packed
@@ -27,7 +26,7 @@ def open_own(
     entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ServerSettings
 ) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
     """Convert and open the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
-    converted = convert_image_checkpoint(checkpoint.body, head=head, image=size)
+    converted = convert_image_checkpoint(checkpoint.body, head=head, image=size, quantize=quantization(entry, settings))
     count = entry.batching.instances or settings.instances
     graph, spec = converted.graph, converted.spec
     return open_image_encoder(graph, graph.parent, spec, ImagePorts(), count=count), spec
@@ -43,10 +42,9 @@ def queue_images(
     return open_queue(entry, settings, instances, partial(decide_packed, rule=rule), max_waiting=waiting)
 
 
-def refuse_quantizing(entry: ModelEntry, settings: ServerSettings) -> None:
-    """Raise InvalidConfiguration where int8 is wanted."""
-    if "int8" in (entry.quantize, settings.quantize if entry.quantize == "none" else ""):
-        raise InvalidConfiguration(f"'{entry.name}': quantize: int8 is not done for image models yet; leave it out")
+def quantization(entry: ModelEntry, settings: ServerSettings) -> str:
+    """The entry's word, else the server's."""
+    return entry.quantize if entry.quantize != "none" else settings.quantize
 
 
 def size_of(spec: EncoderSpec) -> str:

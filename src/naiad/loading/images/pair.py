@@ -10,7 +10,7 @@ from naiad.convert.image_checkpoint import convert_text_encoder
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
 from naiad.core.errors import LoadFailed
-from naiad.loading.images.opening import open_own, queue_images, refuse_quantizing, size_of
+from naiad.loading.images.opening import open_own, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.tasks.checkpoint import Checkpoint
@@ -22,7 +22,6 @@ def open_pair(
     entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ServerSettings
 ) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
     """See `choice.Opened`. Raises NaiadError."""
-    refuse_quantizing(entry, settings)
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
     if layout.safetensors is None or entry.weights not in ("auto", "safetensors"):
         raise LoadFailed(

@@ -12,7 +12,7 @@ from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
-from naiad.loading.images.opening import open_own, queue_images, refuse_quantizing, size_of
+from naiad.loading.images.opening import open_own, quantization, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.tasks.checkpoint import Checkpoint
@@ -24,7 +24,6 @@ def open_single(
     entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ServerSettings
 ) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
     """See `choice.Opened`. Raises NaiadError."""
-    refuse_quantizing(entry, settings)
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
     instances, spec = _open(entry, task_name, checkpoint, layout, settings, image_settings.output_size)
     encoder = queue_images(entry, settings, instances, spec)
@@ -52,5 +51,7 @@ def _open(
                 graph = exported_checkpoint(checkpoint.body, task_name, "none", reason).graph
     if graph is None:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    if quantization(entry, settings) != "none":
+        raise LoadFailed(f"'{entry.name}': quantize works on families that Naiad converts itself; this is an ONNX file")
     count = entry.batching.instances or settings.instances
     return open_exported_images(graph, checkpoint.body, head, size, count=count, output=entry.output)
