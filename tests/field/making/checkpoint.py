@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from published.row import Published, Sentence
+from published.row import LinearSentence, Published, Sentence
 
 from making.tokenizers import write_tokenizer
 from making.weights import randomize
@@ -16,6 +16,7 @@ from making.weights import randomize
 _LAYERS = {
     "distilbert": {"n_layers": 2},
     "bart": {"encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2},
+    "t5": {"num_layers": 2},
     "funnel": {"block_sizes": [1, 1, 1]},
 }
 """How families spell the number of layers, where it is not num_hidden_layers."""
@@ -90,7 +91,7 @@ def _write_modules(folder: Path, row: Published) -> None:
     names = ["Transformer", "Pooling"]
     if sentence.dense:
         names.append("Dense")
-        _write_dense(folder / "2_Dense", sentence.dense, row.name)
+        _write_dense(folder / "2_Dense", sentence, row.name)
     if sentence.normalize:
         names.append("Normalize")
     modules = [
@@ -114,23 +115,25 @@ def _write_modules(folder: Path, row: Published) -> None:
 
 def _pooling(sentence: Sentence, row: Published) -> dict[str, Any]:
     modes = {"cls": "cls_token", "mean": "mean_tokens", "max": "max_tokens", "mean_sqrt_len": "mean_sqrt_len_tokens"}
-    width = row.config.get("hidden_size") or row.config.get("dim") or 768
+    width = row.config.get("hidden_size") or row.config.get("dim") or row.config.get("d_model") or 768
     flags = {f"pooling_mode_{name}": mode in sentence.pooling.split("+") for mode, name in modes.items()}
     return {"word_embedding_dimension": width, **flags}
 
 
-def _write_dense(folder: Path, shape: tuple[int, int], name: str) -> None:
+def _write_dense(folder: Path, sentence: Sentence, name: str) -> None:
     import torch
     from safetensors.torch import save_file
 
-    inputs, outputs = shape
-    settings = {"in_features": inputs, "out_features": outputs, "bias": True}
-    _write_json(folder / "config.json", {**settings, "activation_function": "torch.nn.modules.activation.Tanh"})
+    assert sentence.dense is not None
+    inputs, outputs = sentence.dense
+    is_linear = isinstance(sentence, LinearSentence)
+    function = "torch.nn.modules." + ("linear.Identity" if is_linear else "activation.Tanh")
+    settings = {"in_features": inputs, "out_features": outputs, "bias": not is_linear, "activation_function": function}
+    _write_json(folder / "config.json", settings)
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    weights = {
-        "linear.weight": torch.randn(outputs, inputs, generator=generator) / inputs**0.5,
-        "linear.bias": torch.randn(outputs, generator=generator) * 0.1,
-    }
+    weights = {"linear.weight": torch.randn(outputs, inputs, generator=generator) / inputs**0.5}
+    if not is_linear:
+        weights["linear.bias"] = torch.randn(outputs, generator=generator) * 0.1
     save_file(weights, folder / "model.safetensors")
 
 

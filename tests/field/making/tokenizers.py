@@ -54,6 +54,12 @@ def _deberta(folder: Path, vocabulary: Vocabulary) -> None:
     write_sentencepiece(folder / "spm.model", vocabulary.size - 1, controls=controls)
 
 
+def _t5(folder: Path, vocabulary: Vocabulary) -> None:
+    """A hundred less: <extra_id_0> and so on are added behind."""
+    controls = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
+    write_sentencepiece(folder / "spiece.model", vocabulary.size - 100, controls=controls)
+
+
 KINDS: dict[str, Write] = {
     "wordpiece": _wordpiece,
     "byte-level": _byte_level,
@@ -62,6 +68,7 @@ KINDS: dict[str, Write] = {
     "camembert": _camembert,
     "albert": _albert,
     "deberta-v2": _deberta,
+    "t5": _t5,
     "herbert": lambda folder, vocabulary: write_word_ends(folder, vocabulary.size),
     "fastbpe": lambda folder, vocabulary: write_fastbpe(folder, vocabulary.size),
     "modernbert": lambda folder, vocabulary: write_modernbert(folder, vocabulary.size),

@@ -1,7 +1,9 @@
 """The table of published checkpoints, by family."""
 
-from published import bert, deberta, distil, languages, others, roberta, rotary, sentence
+from published import bert, deberta, distil, languages, mobile, others, roberta, rotary, sentence, t5
 
 ROWS = tuple(
-    row for family in (bert, sentence, distil, roberta, others, deberta, rotary, languages) for row in family.ROWS
+    row
+    for family in (bert, sentence, distil, roberta, others, deberta, rotary, languages, mobile, t5)
+    for row in family.ROWS
 )

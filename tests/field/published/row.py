@@ -45,6 +45,10 @@ class Sentence:
     default_prompt: str | None = None
 
 
+class LinearSentence(Sentence):
+    """The same with a Dense module that has neither tanh nor a bias."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """One row of the table."""
