@@ -50,45 +50,49 @@ PICTURES = [picture(seed) for seed in range(3)]
 FILES = [encoded(image) for image in PICTURES]
 
 
-def clip_tokenizer() -> Any:
-    """CLIP's kind of tokenizer: letters, letters that end a word, and a few merges."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+def clip_tokenizer(folder: Path) -> Any:
+    """CLIP's: bytes as letters, letters that end a word, and a few merges."""
+    from tokenizers.pre_tokenizers import ByteLevel
 
-    letters = string.ascii_lowercase + string.punctuation + string.digits
+    letters = sorted(ByteLevel.alphabet())
     vocabulary = [*letters, *(f"{one}</w>" for one in letters), "ca", "cat</w>", "<|startoftext|>", "<|endoftext|>"]
-    model = models.BPE(
-        vocab={token: number for number, token in enumerate(vocabulary)},
-        merges=[("c", "a"), ("ca", "t</w>")],
-        end_of_word_suffix="</w>",
-        unk_token="<|endoftext|>",
+    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(vocabulary)}))
+    (folder / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")
+    return transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=16)
+
+
+def siglip_tokenizer(folder: Path) -> Any:
+    """SigLIP's: a sentencepiece model, no punctuation, padding by the end token."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    model = BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([*LABELS[:2], *string.ascii_lowercase] * 20),
+        model_writer=model,
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
     )
-    backend = Tokenizer(model)
-    backend.normalizer = normalizers.Lowercase()
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.BPEDecoder()
-    start, end = len(vocabulary) - 2, len(vocabulary) - 1
-    backend.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>", special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)]
-    )
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        bos_token="<|startoftext|>",
-        eos_token="<|endoftext|>",
-        pad_token="<|endoftext|>",
-        unk_token="<|endoftext|>",
-        model_max_length=16,
-    )
+    (folder / "spiece.model").write_bytes(model.getvalue())
+    return transformers.SiglipTokenizer(vocab_file=str(folder / "spiece.model"), model_max_length=16)
+
+
+def tokenizer_of(name: str, folder: Path) -> Any:
+    folder.mkdir(parents=True, exist_ok=True)
+    return clip_tokenizer(folder) if name == "CLIP" else siglip_tokenizer(folder)
 
 
 def make(folder: Path, name: str) -> Any:
     """Write a checkpoint with random weights; gives the model."""
-    tokenizer = clip_tokenizer()
+    tokenizer = tokenizer_of(name, folder)
     text = {
         **LAYERS,
         "hidden_size": 30,
         "vocab_size": len(tokenizer),
         "max_position_embeddings": 16,
-        "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
@@ -124,7 +128,7 @@ class Served:
         self.name = name
         self.folder = folder
         self.model = make(folder, name)
-        self.tokenizer = clip_tokenizer()
+        self.tokenizer = tokenizer_of(name, folder.parent / "tokenizer")
         self.processor = processor(name)
 
     def text_inputs(self, texts: list[str]) -> Any:
