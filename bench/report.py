@@ -20,6 +20,8 @@ TEXT_AIMS = (
 )
 """Words of the row, beginning of the policy's name in bare.py, aim."""
 LATENCY_AIM = 1.3
+FAMILY_ALONE_AIM, FAMILY_CROWD_AIM = 1.0, 1.3
+"""Against bare ONNX Runtime on the exported graph: one client, and 32 with texts of mixed length."""
 TRITON = "Triton"
 PROTOCOL_AIMS = {"simple": {way: {"1": 2.1, "8": 2.2, "32": 1.9} for way in ("gRPC", "HTTP binary")}}
 """By model and way, against Triton's Python backend at each concurrency."""
@@ -43,6 +45,7 @@ def markdown(results: dict) -> str:
         "text": _text,
         "latency": _latency,
         "batching": _batching,
+        "families": _families,
         "footprint": _footprint,
     }
     parts += [write(results[name]) for name, write in writers.items() if name in results]
@@ -244,6 +247,22 @@ def _batching(data: dict) -> str:
     head = ["", *(f"concurrency {c}" for c in concurrencies)]
     title = "### Batching against one text at a time, both in Naiad (not below 1 but for noise)\n\n"
     return title + table(head, rows)
+
+
+def _families(data: dict) -> str:
+    """Two rows for each shape: alone, and with 32 clients."""
+    rows = []
+    for shape, measured in data.items():
+        rounds = measured["rounds"]
+        aims = {"1": FAMILY_ALONE_AIM, "32": FAMILY_CROWD_AIM if "vit" not in shape else None}
+        for c, aim in aims.items():
+            ours = ("served", c, "per_second")
+            policies = [name for name in rounds[0]["bare"] if c != "1" or name.startswith("one by one, one session")]
+            best = max(policies, key=lambda policy: middle(rounds, "bare", policy))
+            cells = [f"{middle(rounds, *ours):,.1f}/s", f"{middle(rounds, 'bare', best):,.1f}/s ({best})"]
+            rows.append([f"{shape}, concurrency {c}", *cells, against(ratio(rounds, ours, ("bare", best)), aim)])
+    title = "### Other families: Naiad over HTTP against bare ONNX Runtime on torch's export\n\n"
+    return title + table(["", "Naiad", "bare, best policy", "ratio"], rows)
 
 
 def _footprint(data: dict) -> str:
