@@ -116,7 +116,7 @@ def test_without_out_the_cache_is_filled(tmp_path: Path) -> None:
         ("bert", ("--precision", "int4"), "int4 is not available for bert.*fp32, fp16, int8"),
         ("bert", ("--task", "text-clasification"), "text-classification"),
         ("bert", ("--task", "token-classification"), "classifier"),
-        ("mobilebert", (), r"'mobilebert'.*pip install 'naiad\[torch\]'"),
+        ("convbert", (), r"'convbert'.*pip install 'naiad\[torch\]'"),
         ("saved", (), "TensorFlow SavedModel"),
         ("triton", (), "Triton model"),
         ("gguf", (), "GGUF"),
@@ -131,9 +131,9 @@ def test_refused_with_the_reason(tmp_path: Path, make: str, arguments: tuple[str
     if make == "full":
         out.mkdir()
         (out / "mine.txt").write_text("mine")
-    elif make == "mobilebert":
+    elif make == "convbert":
         config = json.loads((source / "config.json").read_text())
-        (source / "config.json").write_text(json.dumps({**config, "model_type": "mobilebert"}))
+        (source / "config.json").write_text(json.dumps({**config, "model_type": "convbert"}))
     elif make == "onnx":
         (source / "model.safetensors").rename(source / "model.onnx")
     elif make == "pickle":

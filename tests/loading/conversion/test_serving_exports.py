@@ -40,7 +40,7 @@ SIZES: dict[str, Any] = {
 
 
 def save(folder: Path, name: str, head: str, **changes: Any) -> Any:
-    """Save `name` (SqueezeBert) with a head (ForSequenceClassification) into a folder; gives transformers' model."""
+    """Save `name` (ConvBert) with a head (ForSequenceClassification) into a folder; gives transformers' model."""
     tiny_checkpoint(folder, head="sequence-classification")
     words = len((folder / "vocab.txt").read_text().split())
     (folder / "model.safetensors").unlink()
@@ -75,10 +75,9 @@ def served_scores(folder: Path) -> np.ndarray:
 
 
 def test_exported_checked_served_and_found_again_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MobileBERT: its answers depend on padding, so a batch would be wrong."""
-    sizes = {"embedding_size": 32, "intra_bottleneck_size": 32, "true_hidden_size": 32}
-    folder = tmp_path / "mobilebert"
-    model = save(folder, "MobileBert", "ForSequenceClassification", **sizes)
+    """ConvBERT: its answers depend on padding, so a batch would be wrong."""
+    folder = tmp_path / "convbert"
+    model = save(folder, "ConvBert", "ForSequenceClassification", embedding_size=32)
     expected = expected_scores(model, folder)
     assert np.abs(served_scores(folder) - expected).max() <= 1e-4
 
@@ -103,8 +102,8 @@ def test_an_export_that_answers_otherwise_is_not_served(tmp_path: Path) -> None:
 
 
 def test_without_torch_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "squeezebert"
-    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    folder = tmp_path / "convbert"
+    save(folder, "ConvBert", "ForSequenceClassification", embedding_size=32)
     monkeypatch.setattr(cached, "has_torch", lambda: False)
     with running_server(f"m={folder}") as running, Client(running.url) as client:
         reasons = [entry.reason for entry in client.index() if entry.name == "m"]
@@ -112,8 +111,8 @@ def test_without_torch_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_child_that_dies_costs_one_model_and_is_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "squeezebert"
-    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    folder = tmp_path / "convbert"
+    save(folder, "ConvBert", "ForSequenceClassification", embedding_size=32)
     killer = tmp_path / "killer"
     killer.write_text("#!/bin/sh\necho cannot go on >&2\nkill -9 $$\n")
     killer.chmod(0o755)
@@ -165,8 +164,8 @@ def test_the_command_fails_with_status_3_and_writes_nothing(tmp_path: Path) -> N
 
 
 def test_an_exported_folder_serves_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, out = tmp_path / "squeezebert", tmp_path / "out"
-    model = save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    folder, out = tmp_path / "convbert", tmp_path / "out"
+    model = save(folder, "ConvBert", "ForSequenceClassification", embedding_size=32)
     done = subprocess.run(
         [*NAIAD, "convert", folder, out, "--precision", "int8-exact"],
         capture_output=True,
@@ -181,8 +180,8 @@ def test_an_exported_folder_serves_without_torch(tmp_path: Path, monkeypatch: py
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    folder, out = tmp_path / "squeezebert", tmp_path / "out"
-    save(folder, "SqueezeBert", "ForSequenceClassification", embedding_size=32)
+    folder, out = tmp_path / "convbert", tmp_path / "out"
+    save(folder, "ConvBert", "ForSequenceClassification", embedding_size=32)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     child = subprocess.Popen(
@@ -194,5 +193,5 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
         child.send_signal(signal.SIGTERM)
         child.stderr.read()
     assert child.returncode == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "squeezebert"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["convbert", "scratch"]
     assert list(scratch.iterdir()) == []

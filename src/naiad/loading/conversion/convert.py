@@ -99,8 +99,10 @@ def _exporting(request: Request, work: Path) -> Course:
             "open them with torch's loader that takes nothing but tensors"
         )
     if not has_torch():
+        unknown = f"the architecture {request.subject.family!r} is not one that Naiad builds itself"
+        why = unknown if builder_for(request.subject) is None else "this needs torch's exporter"
         raise Unsupported(
-            f"{request.subject.folder}: this needs torch's exporter. {with_torch(request.subject)}",
+            f"{request.subject.folder}: {why}. {with_torch(request.subject)}",
             model_type=request.subject.family,
         )
     course = ExportedCourse(request, work)
