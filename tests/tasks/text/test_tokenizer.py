@@ -203,6 +203,22 @@ def test_sentence_transformers_may_ask_for_lower_case(make_folder: Any, make_spe
     assert load_tokenizer(folder, make_spec()).encode(["THE"])[0][0].tolist() == [2, 5, 3]
 
 
+def test_a_vocabulary_of_berts_without_a_word_about_its_class(
+    make_folder: Any, make_spec: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exported model of a family that nobody knows: its own vocabulary tells, and the log says so."""
+    folder = make_folder()
+    expected = load_tokenizer(folder, make_spec()).encode(["the THE"])[0][0].tolist()
+    assert "BertTokenizer" not in caplog.text
+    (folder / "config.json").write_text('{"model_type": "other"}')
+    (folder / "tokenizer_config.json").unlink(missing_ok=True)
+    assert expected == load_tokenizer(folder, make_spec()).encode(["the THE"])[0][0].tolist()
+    assert "does not say which class its tokenizer is; vocab.txt has BERT's tokens: BertTokenizer" in caplog.text
+    (folder / "bpe.codes").touch()
+    with pytest.raises(LoadFailed, match="does not say which class its tokenizer is"):
+        load_tokenizer(folder, make_spec())
+
+
 def test_what_cannot_be_loaded_is_named(make_folder: Any, make_spec: Any, tmp_path: Path) -> None:
     with pytest.raises(LoadFailed, match="does not say which class its tokenizer is"):
         load_tokenizer(tmp_path, make_spec())

@@ -49,6 +49,12 @@ def choose_class(
     return _supported(_resolve(_bare(declared) or registered, built) or GENERIC, built)
 
 
+def is_silent(config: Mapping[str, Any], tokenizer_config: Mapping[str, Any]) -> bool:
+    """Whether neither config names a class, nor a family of models that has one."""
+    declares = any(each.get("tokenizer_class") or each.get("auto_map") for each in (tokenizer_config, config))
+    return not declares and _text(config.get("model_type")) not in MODEL_TYPE_CLASS
+
+
 def _supported(name: str, built: Collection[str]) -> str:
     if name in built:
         return name

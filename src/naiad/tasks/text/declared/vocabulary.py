@@ -111,6 +111,14 @@ def merges_of(vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
     return [(left, right) for left, right, _ in found]
 
 
+def has_bert_words(folder: Path) -> bool:
+    """Whether the only vocabulary is a vocab.txt with the special tokens of BERT's WordPiece, which others have not."""
+    if any((folder / name).is_file() for name in ("bpe.codes", "merges.txt", "tokenizer.model", "spiece.model")):
+        return False
+    path = folder / "vocab.txt"
+    return path.is_file() and {"[UNK]", "[CLS]", "[SEP]"} <= set(path.read_text("utf-8", "replace").splitlines())
+
+
 def missing(folder: Path, name: str, files: Iterable[str]) -> LoadFailed:
     """What to say where a class finds none of its files."""
     if name == GENERIC:

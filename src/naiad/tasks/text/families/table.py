@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from naiad.core.errors import LoadFailed
 from naiad.tasks.checkpoint import read_object
 from naiad.tasks.text.declared import vocabulary
 from naiad.tasks.text.declared.arguments import Arguments, content, read_arguments
-from naiad.tasks.text.declared.classes import choose_class
+from naiad.tasks.text.declared.classes import choose_class, is_silent
 from naiad.tasks.text.families.bytes import BYTE_FAMILIES
 from naiad.tasks.text.families.code.words import WORD_FAMILIES, python_lines, take_counted_words
 from naiad.tasks.text.families.family import Family, Named, finish, named_tokens
@@ -20,6 +21,8 @@ from naiad.tasks.text.families.generic import GENERIC_FAMILIES, make_generic
 from naiad.tasks.text.families.merging import MERGING_FAMILIES
 from naiad.tasks.text.families.sentencepieces.unigrams import UNIGRAM_FAMILIES
 from naiad.tasks.text.families.wordpiece import WORDPIECE_FAMILIES
+
+_log = logging.getLogger("naiad.tasks")
 
 FAMILIES: dict[str, Family] = {
     **WORDPIECE_FAMILIES, **BYTE_FAMILIES, **UNIGRAM_FAMILIES, **MERGING_FAMILIES, **GENERIC_FAMILIES,
@@ -54,6 +57,9 @@ def make_declared(folder: Path, overrides: Mapping[str, Any], *, has_class: bool
     document = read_object(vocabulary.tokenizer_path(folder, tokenizer_config))
     is_byte_level = '"ByteLevel"' in json.dumps({key: value for key, value in document.items() if key != "model"})
     name = choose_class(config, tokenizer_config, FAMILIES.keys(), is_byte_level)
+    if not document and is_silent(config, tokenizer_config) and vocabulary.has_bert_words(folder):
+        _log.warning("%s does not say which class its tokenizer is; vocab.txt has BERT's tokens: BertTokenizer", folder)
+        name = "BertTokenizer"
     family = FAMILIES[name]
     arguments = read_arguments(folder, tokenizer_config, overrides, document)
     arguments.options.update(family.fixed)
