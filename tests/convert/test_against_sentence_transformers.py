@@ -16,7 +16,7 @@ from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
 from naiad.core.message import InferRequest
 from naiad.core.tensor import bytes_tensor
-from naiad.tasks.choice import build_task
+from naiad.tasks.choice import build_task, infer_task
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
@@ -34,7 +34,7 @@ HIDDEN = 30
 LENGTHS = (7, 3, 31, 2, 13)
 
 
-def write_body(folder: Path, kind: str = "BertModel", **options: Any) -> Any:
+def write_body(folder: Path, kind: str = "BertModel", labels: int = 2, **options: Any) -> Any:
     """A random BERT with a vocabulary of a few words, as a module of sentence-transformers."""
     from sentence_transformers.base.modules import Transformer
 
@@ -50,6 +50,7 @@ def write_body(folder: Path, kind: str = "BertModel", **options: Any) -> Any:
         num_attention_heads=3,
         intermediate_size=40,
         max_position_embeddings=66,
+        num_labels=labels,
     )
     getattr(transformers, kind)(config).save_pretrained(folder)
     return Transformer(str(folder), **options)
@@ -196,3 +197,26 @@ def test_late_interaction(expansion: str, tmp_path: Path) -> None:
     scores = model.similarity(wanted["query"][:1], wanted["document"])[0].numpy()
     found = run("text-ranking", {}, query=queries[:1], documents=documents)
     assert np.abs(scores - found["score"]).max() <= 1e-4
+
+
+@pytest.mark.parametrize(("labels", "activation"), [(1, None), (1, "Identity"), (1, "Tanh"), (3, None), (3, "Sigmoid")])
+def test_cross_encoders(labels: int, activation: str | None, tmp_path: Path) -> None:
+    write_body(tmp_path / "body", "BertForSequenceClassification", labels, transformer_task="sequence-classification")
+    function = getattr(torch.nn, activation)() if activation else None
+    library.CrossEncoder(str(tmp_path / "body"), activation_fn=function).save_pretrained(str(tmp_path / "saved"))
+    model = library.CrossEncoder(str(tmp_path / "saved"), device="cpu")
+    name = infer_task(tmp_path / "saved")
+    assert name == ("text-ranking" if labels == 1 else "text-classification")
+    converted = convert_checkpoint(tmp_path / "saved", head="sequence-classification")
+    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    task = build_task(name, tmp_path / "saved", converted.spec)
+    pairs = [("w1 w2", "w3"), ("w4", "w5 w6 w7 w8"), ("w9 w10", "w11 w12")]
+    first, second = ([pair[side].encode() for pair in pairs] for side in (0, 1))
+    names = ("query", "documents") if labels == 1 else ("text", "text_pair")
+    tensors = {names[0]: bytes_tensor(names[0], first), names[1]: bytes_tensor(names[1], second)}
+    request = InferRequest("m", inputs=tensors, parameters={} if labels == 1 else {"order": "class"})
+    preparation = task.prepare(request)
+    results = [result for result in encoder.execute(Batch(preparation.sequences)) if isinstance(result, dict)]
+    found = {tensor.name: tensor.data for tensor in task.finish(request, preparation, results).outputs}
+    expected = model.predict(pairs)
+    assert np.abs(expected - found["score" if labels == 1 else "scores"]).max() <= 1e-5

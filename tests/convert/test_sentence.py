@@ -175,3 +175,12 @@ def test_a_module_outside_the_folder(tmp_path: Path) -> None:
     (folder / "modules.json").write_text('[{"type": "a.Pooling", "path": "../elsewhere"}]')
     with pytest.raises(InvalidConfiguration, match="leaves the model's folder"):
         convert_checkpoint(folder)
+
+
+def test_modules_behind_a_classifier_are_refused(tmp_path: Path) -> None:
+    """A CrossEncoder of version 6 may have a Dense layer whose output are its scores."""
+    head = {"classifier.weight": np.zeros((1, HIDDEN), np.float32), "classifier.bias": np.zeros(1, np.float32)}
+    write_checkpoint(tmp_path, {**random_weights(), **head}, {**CONFIG, "architectures": ["X"]})
+    write_modules(tmp_path, ("Dense", {"in_features": HIDDEN, "out_features": 1, "module_output_name": "scores"}))
+    with pytest.raises(Unsupported, match=r"sentence_transformers\.models\.Dense of modules\.json"):
+        convert_checkpoint(tmp_path, head="sequence-classification")

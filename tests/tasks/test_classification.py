@@ -95,16 +95,32 @@ def test_bad_labels_are_named(make_folder: Any, make_spec: Any) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("problem", [None, "multi_label_classification", "regression"])
+@pytest.mark.parametrize(
+    ("problem", "count"),
+    [
+        (None, 4),
+        (None, 1),
+        ("single_label_classification", 4),
+        ("multi_label_classification", 4),
+        ("multi_label_classification", 1),
+        ("regression", 4),
+        ("regression", 1),
+    ],
+)
 def test_answers_equal_the_pipeline(
-    bert_folder: Callable[..., tuple[Path, Any]], run_encoder: Any, make_spec: Any, ask: Ask, problem: str | None
+    bert_folder: Callable[..., tuple[Path, Any]],
+    run_encoder: Any,
+    make_spec: Any,
+    ask: Ask,
+    problem: str | None,
+    count: int,
 ) -> None:
     from transformers import AutoTokenizer, pipeline
 
-    labels = {0: "bad", 1: "good", 2: "odd", 3: "dull"}
+    labels = dict(enumerate(("bad", "good", "odd", "dull")[:count]))
     folder, model = bert_folder("sequence-classification", id2label=labels, problem_type=problem)
     theirs = pipeline("text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(folder))
-    task = build_task("text-classification", folder, make_spec("sequence-classification", 4))
+    task = build_task("text-classification", folder, make_spec("sequence-classification", count))
     texts, pairs = ["the movie was great", "", "wolfgang!"], ["not good", "who?", ""]
     for inputs, given in (
         ({"text": texts}, texts),
@@ -152,3 +168,12 @@ def test_the_function_is_the_checkpoints(
 ) -> None:
     checkpoint = Checkpoint(make_folder(config, config_sentence_transformers=settings))
     assert default_function(checkpoint, count) == expected
+
+
+def test_prompts_stand_before_the_first_text(make_folder: Any, make_spec: Any, ask: Ask) -> None:
+    settings = {"model_type": "CrossEncoder", "prompts": {"plain": "who is "}, "default_prompt_name": "plain"}
+    folder = make_folder({"id2label": LABELS}, config_sentence_transformers=settings)
+    task = build_task("text-classification", folder, make_spec("sequence-classification", 3))
+    wanted = task.prepare(ask({"prompt": ""}, text=["who is it"], text_pair=["a"])).sequences
+    found = task.prepare(ask(text=["it"], text_pair=["a"])).sequences
+    assert found[0].input_ids.tolist() == wanted[0].input_ids.tolist()

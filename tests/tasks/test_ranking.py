@@ -61,6 +61,16 @@ def test_the_caller_may_name_another(make_task: Any, ask: Ask) -> None:
     assert found["score"].tolist() == [-3]
 
 
+def test_prompts_stand_before_the_query(make_folder: Any, make_spec: Any, ask: Ask) -> None:
+    settings = {"model_type": "CrossEncoder", "prompts": {"plain": "who is "}, "default_prompt_name": "plain"}
+    folder = make_folder(config_sentence_transformers=settings)
+    task = build_task("text-ranking", folder, make_spec("sequence-classification", 1))
+    plain = {"prompt": ""}
+    wanted = task.prepare(ask(plain, query=["who is it"], documents=["a", "b"])).sequences
+    found = task.prepare(ask(query=["it"], documents=["a", "b"])).sequences
+    assert [s.input_ids.tolist() for s in found] == [s.input_ids.tolist() for s in wanted]
+
+
 def test_one_query_or_one_each(make_task: Any, ask: Ask) -> None:
     assert len(make_task().prepare(ask(query=["a", "b"], documents=["c", "d"])).sequences) == 2
     with pytest.raises(InvalidRequest, match="'query' has 2 elements and 'documents' 3: send one query, or one each"):

@@ -61,7 +61,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
 
 def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
-    quantize, head = _quantize(entry, layout, settings), head_for(task)
+    quantize, head = _quantize(entry, layout, settings), head_for(task, layout.folder)
     count = entry.batching.instances or settings.instances
     converted = _convert(entry, layout, task, quantize) if _takes_safetensors(entry, layout) else None
     if converted is not None and converted.spec.layout == "packed":
@@ -106,7 +106,7 @@ def _takes_safetensors(entry: ModelEntry, layout: Layout) -> bool:
 def _convert(entry: ModelEntry, layout: Layout, task: str, quantize: str) -> Converted | None:
     """Our graph; of families that our builder does not know torch's, or None where the folder has an ONNX file."""
     try:
-        return convert_checkpoint(layout.folder, head=head_for(task), quantize=quantize)
+        return convert_checkpoint(layout.folder, head=head_for(task, layout.folder), quantize=quantize)
     except Unsupported as reason:
         if layout.onnx is not None and entry.weights == "auto":
             _log.info("'%s': the ONNX file %s is served: %s", entry.name, layout.onnx.name, reason.message)

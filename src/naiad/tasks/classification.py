@@ -12,6 +12,8 @@
         order               best, or class: `labels` and `scores` in the order of config.json's id2label
         function_to_apply   softmax, sigmoid, tanh, none, or default: none for regression, sigmoid for several labels at
                             once or one label, else softmax, by config.json's problem_type and label count
+        prompt_name         name of one of the checkpoint's prompts, put before each text; its default one if not set
+        prompt              the prompt itself; "" for none
 
 Scores equal those of transformers' pipeline with top_k=None; those of a CrossEncoder, whose files name its activation,
 equal what sentence-transformers predicts.
@@ -33,6 +35,7 @@ from naiad.core.tensor import Tensor
 from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
+from naiad.tasks.prompts import Prompts
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import apply_function, best
 from naiad.tasks.text.strings import read_optional_texts, read_texts, text_array
@@ -60,11 +63,13 @@ class ClassificationTask:
         )
         self._tokenizer = parts.tokenizer
         self._labels = text_array(parts.checkpoint.labels(width))
+        self._prompts = Prompts(parts.checkpoint)
         functions = ("default", "softmax", "sigmoid", "tanh", "none")
         specs = [
             whole_number("top_k", width),
             one_of("function_to_apply", "default", functions),
             one_of("order", "best", ("best", "class")),
+            *self._prompts.specs(kinds=False),
         ]
         self._parameters = Parameters(parts.name, specs, parts.options)
         function = self._parameters.of({})["function_to_apply"]
@@ -74,7 +79,8 @@ class ClassificationTask:
         """Tokenise. Raises InvalidRequest."""
         check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
-        texts = read_texts(request, "text")
+        prompt = self._prompts.chosen(parameters)
+        texts = [prompt + text for text in read_texts(request, "text")]
         pairs = read_optional_texts(request, "text_pair")
         if pairs is None:
             rows, cut = self._tokenizer.encode(texts)

@@ -38,13 +38,10 @@ class Prompts:
             )
         self._default: str = self._texts.get(str(default), "")
 
-    def specs(self) -> list[ParameterSpec]:
-        """The parameters that choose a prompt."""
-        return [
-            text("prompt", None),
-            one_of("prompt_name", None, tuple(self._texts)),
-            one_of("input_type", None, tuple(KINDS)),
-        ]
+    def specs(self, *, kinds: bool = True) -> list[ParameterSpec]:
+        """The parameters that choose a prompt. kinds: whether texts may be of one of KINDS."""
+        specs = [text("prompt", None), one_of("prompt_name", None, tuple(self._texts))]
+        return [*specs, one_of("input_type", None, tuple(KINDS))] if kinds else specs
 
     def chosen(self, parameters: Mapping[str, Any]) -> str:
         """The prompt that the parameters mean; empty for none."""
@@ -52,7 +49,7 @@ class Prompts:
             return str(parameters["prompt"])
         if parameters["prompt_name"] is not None:
             return self._texts[parameters["prompt_name"]]
-        if parameters["input_type"] is not None:
+        if parameters.get("input_type") is not None:
             return self.of_kind(parameters["input_type"])
         return self._default
 

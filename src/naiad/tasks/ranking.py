@@ -8,6 +8,8 @@
     parameters and options
         top_k               how many documents `index` names (k); all if not set
         function_to_apply   sigmoid, none, tanh, or default: what the checkpoint says, sigmoid where it says nothing
+        prompt_name         name of one of the checkpoint's prompts, put before each query; its default one if not set
+        prompt              the prompt itself; "" for none
 
 The default function is that of sentence-transformers' CrossEncoder, wherever its version writes it down.
 """
@@ -27,6 +29,7 @@ from naiad.core.tensor import Tensor
 from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
+from naiad.tasks.prompts import Prompts
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import apply_function
 from naiad.tasks.text.strings import read_texts
@@ -56,7 +59,9 @@ class RankingTask:
         )
         self._tokenizer = parts.tokenizer
         functions = ("default", "sigmoid", "none", "tanh")
+        self._prompts = Prompts(parts.checkpoint)
         specs = [whole_number("top_k", None), one_of("function_to_apply", "default", functions)]
+        specs += self._prompts.specs(kinds=False)
         self._parameters = Parameters(parts.name, specs, parts.options)
         function = self._parameters.of({})["function_to_apply"]
         self._default_function = (
@@ -68,6 +73,8 @@ class RankingTask:
         check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         queries, documents = read_texts(request, "query"), read_texts(request, "documents")
+        prompt = self._prompts.chosen(parameters)
+        queries = [prompt + query for query in queries]
         if len(queries) == 1:
             queries *= len(documents)
         if len(queries) != len(documents):

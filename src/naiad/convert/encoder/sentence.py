@@ -14,7 +14,6 @@ from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.repository.modules import Module, read_modules
-from naiad.repository.routes import read_routes
 
 TOKENS = "token_embeddings"
 SENTENCE = "sentence_embedding"
@@ -100,22 +99,19 @@ class Normalize:
     writes: str = SENTENCE
 
 
-@dataclass(frozen=True, slots=True)
-class Splade:
-    """Masked-language logits to one weight for each word of the vocabulary."""
-
-    strategy: str = "max"
-    """Over the tokens: max or sum."""
-    dampings: int = 1
-    """How often log(1 + x) is taken, after relu."""
-
-
 Step = Pooling | Dense | LayerNorm | Normalize
 
 
 def has_pooling(folder: Path) -> bool:
     """Whether the folder describes a sentence embedding model."""
     return any(module.kind == "Pooling" for module in read_modules(folder))
+
+
+def refuse_modules(folder: Path) -> None:
+    """Raise Unsupported naming what follows the first module, for heads that nothing may follow."""
+    for module in read_modules(folder)[1:]:
+        if module.kind != "Dropout":
+            raise unknown_module(module)
 
 
 def excludes_prompt(folder: Path) -> bool:
@@ -167,35 +163,6 @@ def unknown_module(module: Module) -> Unsupported:
         "with the output sentence_embedding, and serve that folder",
         module=module.type,
     )
-
-
-def read_splade(folder: Path) -> Splade:
-    """How a sparse encoder's folder pools; as SPLADE does by default, where there is no modules.json.
-
-    Behind a router, it is the route of the documents that counts. Raises Unsupported for modules and options that are
-    not computed.
-    """
-    routes = read_routes(folder)
-    modules = read_modules(folder)
-    if routes is not None:
-        if modules[1:] or "document" not in routes.modules:
-            raise unknown_module(modules[-1])
-        modules = routes.modules["document"]
-    if not modules:
-        return Splade()
-    first, *rest = modules
-    if first.kind not in ("Transformer", "MLMTransformer") or [module.kind for module in rest] != ["SpladePooling"]:
-        raise unknown_module(next((module for module in rest if module.kind != "SpladePooling"), first))
-    path = rest[0].folder / "config.json"
-    content = read_json(path) if path.is_file() else {}
-    strategy, activation = content.get("pooling_strategy", "max"), content.get("activation_function", "relu")
-    dampings = {"relu": 1, "log1p_relu": 2}.get(str(activation))
-    if strategy not in ("max", "sum") or dampings is None:
-        raise Unsupported(
-            f"{path}: pooling_strategy {strategy!r} with activation_function {activation!r} is not known; known: max "
-            "and sum, relu and log1p_relu"
-        )
-    return Splade(strategy, dampings)
 
 
 def plain_pooling(folder: Path) -> tuple[Pooling, bool]:

@@ -70,7 +70,7 @@ def recognise_subject(folder: Path, task: str = "") -> Subject:
     if task in IMAGE_TASKS:
         head = image_head_for(task)
     elif task in KNOWN_TASKS:
-        head = head_for(task)
+        head = head_for(task, folder)
     elif task in OTHER_TASKS:
         head = task
     else:

@@ -10,13 +10,15 @@ from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
 from naiad.convert.encoder.heads.pooling import Tokens, pool
 from naiad.convert.encoder.heads.transform import transform
+from naiad.convert.encoder.sentence import refuse_modules
 from naiad.core.encoder import EncoderOutput
 
 
 def sequence_classification(
-    body: Body, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
+    body: Body, inputs: Inputs, folder: Path, config: Mapping[str, Any]
 ) -> tuple[EncoderOutput, ...]:
-    """`logits` for each sequence."""
+    """`logits` for each sequence. Raises Unsupported for a CrossEncoder that has modules behind the classifier."""
+    refuse_modules(folder)
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, config)
     states = body.hidden_states(inputs)

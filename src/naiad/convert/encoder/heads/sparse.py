@@ -1,7 +1,7 @@
 """The sparse head (SPLADE): one weight for each word of the vocabulary, from the masked-language logits of all tokens.
 
 log(1 + relu(logits)), and then the largest or the sum over a sequence's tokens. Most weights are zero; the task gives
-the others. Not here: reading SpladePooling's options (`sentence.py`).
+the others. Not here: reading SpladePooling's options (`splade.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.language import vocabulary_logits
 from naiad.convert.encoder.heads.pooling import Tokens, ends, membership
-from naiad.convert.encoder.sentence import read_splade
+from naiad.convert.encoder.splade import read_splade
 from naiad.core.encoder import EncoderOutput
 
 
