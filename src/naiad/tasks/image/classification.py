@@ -28,7 +28,7 @@ from naiad.core.encoder import EncoderResult
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.tasks.activation import default_function
 from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, one_of, whole_number
@@ -58,7 +58,7 @@ class ImageClassificationTask:
         )
         self._processor = parts.processor
         self._labels = text_array(parts.checkpoint.labels(width))
-        self._default_function = "none" if parts.spec.gives_shares else _default_function(parts.checkpoint, width)
+        self._default_function = "none" if parts.spec.gives_shares else default_function(parts.checkpoint, width)
         specs = [
             whole_number("top_k", min(DEFAULT_LABELS, width)),
             one_of("function_to_apply", "default", ("default", "softmax", "sigmoid", "none")),
@@ -88,10 +88,3 @@ class ImageClassificationTask:
             Tensor("scores", "FP32", shown),
         )
         return respond(request, preparation, tensors)
-
-
-def _default_function(checkpoint: Checkpoint, label_count: int) -> str:
-    problem = checkpoint.config.get("problem_type")
-    if problem == "regression":
-        return "none"
-    return "sigmoid" if problem == "multi_label_classification" or label_count == 1 else "softmax"
