@@ -40,6 +40,8 @@ MODERN_LANGUAGE = LanguageHead(
 class DebertaV2Body(PostNormBody):
     """DeBERTa-v2 and -v3."""
 
+    harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+
     def __init__(self, graph: GraphBuilder, weights: Weights, config: Config, sizes: Dimensions, dense: Dense) -> None:
         """See Body."""
         super().__init__(graph, weights, config, sizes, dense)

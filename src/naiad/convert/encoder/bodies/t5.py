@@ -5,7 +5,9 @@ Sentence-T5, GTR and Instructor are such encoders. Not here: the decoder; nothin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
 from naiad.convert.encoder.bodies.parts.norm import root_mean_square_norm
@@ -20,6 +22,8 @@ BIAS = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
 
 class T5Body(PreNormBody):
     """The encoder of T5 and mT5."""
+
+    harmless: ClassVar[Mapping[str, tuple[object, ...]]] = {}
 
     position_table = False
 
