@@ -16,7 +16,7 @@ from asking.texts import EMPTY, MIXED_LENGTHS, ODD, PLAIN, long_text
 if TYPE_CHECKING:
     from naiad.testing import RunningServer
 
-LONGEST_COMPARED = 1100
+LONGEST_COMPARED = 720
 """Words of the long text at most: models that take more are compared with a text that is not cut."""
 
 
