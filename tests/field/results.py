@@ -6,6 +6,7 @@ carries a digest of the row's facts, so that a row that was changed after it ran
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -28,10 +29,19 @@ def describe(row: Published, by: str = "builder") -> dict[str, str]:
         "family": row.family,
         "model": row.model,
         "task": row.task,
-        "tokenizer": str(row.vocabulary.config.get("tokenizer_class", "")),
+        "tokenizer": str(row.vocabulary.config.get("tokenizer_class", "")) if row.vocabulary else "",
         "by": by,
-        "facts": hashlib.sha256(repr(row).encode()).hexdigest()[:12],
+        "facts": hashlib.sha256(repr(_facts(row)).encode()).hexdigest()[:12],
     }
+
+
+def _facts(row: Any) -> Any:
+    """What is written down of a row, so that a field which it leaves out changes nothing."""
+    if not dataclasses.is_dataclass(row):
+        return row
+    told = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    plain = {field.name: field.default for field in dataclasses.fields(row)}
+    return [(name, _facts(value)) for name, value in told.items() if value is not plain[name] and value != plain[name]]
 
 
 def record(row: Published, passed: bool, by: str = "builder") -> None:

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed (make test-torch)")
 
-from asking.faults import answer_faults
+from asking.faults import Questions, answer_faults
 from asking.tasks.embedding import Embedding
 from asking.tasks.entities import Entities
 from making.words import minilm_folder
@@ -22,10 +22,10 @@ from naiad.testing import running_server
 pytestmark = [pytest.mark.torch, pytest.mark.weights, pytest.mark.filterwarnings("ignore")]
 
 
-def faults_of(folder: Path, theirs: Any, longest: int, **options: Any) -> Sequence[str]:
+def faults_of(folder: Path, theirs: Any, longest: int) -> Sequence[str]:
     with running_server(f"m={folder}") as server:
         assert server.all_loaded
-        return list(answer_faults(server, theirs, longest, **options))
+        return list(answer_faults(server, theirs, Questions.texts(longest)))
 
 
 @pytest.fixture(autouse=True)

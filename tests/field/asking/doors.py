@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -29,7 +30,7 @@ def ask_json(server: RunningServer, model: str, inputs: Inputs, parameters: Mapp
     arrays = {name: _array(values) for name, values in inputs.items()}
     body: dict[str, Any] = {
         "inputs": [
-            {"name": name, "shape": array.shape, "datatype": _NAMES[array.dtype.name], "data": array.tolist()}
+            {"name": name, "shape": array.shape, "datatype": _NAMES[array.dtype.name], "data": _plain(array)}
             for name, array in arrays.items()
         ]
     }
@@ -62,11 +63,19 @@ def ask_grpc(server: RunningServer, model: str, inputs: Inputs, parameters: Mapp
         array = _array(values)
         tensor = grpc.InferInput(name, array.shape, _NAMES[array.dtype.name])
         text = array.dtype.name == "object"
-        tensor.set_data_from_numpy(np.char.encode(array.astype(str)).astype(object) if text else array)
+        if text:
+            encoded = [value.encode() if isinstance(value, str) else value for value in array]
+            array = np.array(encoded, dtype=object)
+        tensor.set_data_from_numpy(array)
         tensors.append(tensor)
     with grpc.InferenceServerClient(server.grpc_address) as client:
         result = client.infer(model, tensors, parameters=dict(parameters) or None)
     return {output.name: _text(result.as_numpy(output.name)) for output in result.get_response().outputs}
+
+
+def _plain(array: np.ndarray[Any, Any]) -> list[Any]:
+    """JSON has no bytes: files go as base64."""
+    return [base64.b64encode(value).decode() if isinstance(value, bytes) else value for value in array.tolist()]
 
 
 def _array(values: Any) -> np.ndarray[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from asking.comparison import TOLERANCE, difference
 from asking.doors import Door, ask_client, ask_grpc, ask_json
+from asking.pictures import pictures
 from asking.texts import EMPTY, MIXED_LENGTHS, ODD, PLAIN, long_text
 
 if TYPE_CHECKING:
@@ -20,24 +22,53 @@ LONGEST_COMPARED = 720
 """Words of the long text at most: models that take more are compared with a text that is not cut."""
 
 
-def answer_faults(server: RunningServer, theirs: Any, longest: int, tolerance: float = TOLERANCE) -> Iterator[str]:
-    """What the task answers otherwise: alone, two and more in a request, at the same time, by every door.
+@dataclass(frozen=True)
+class Questions:
+    """What is asked: texts, or pictures."""
 
-    longest: tokens of the longest text that is not cut.
-    """
-    long = long_text(min(longest + longest // 3, LONGEST_COMPARED))
-    expected = {text: theirs.expected(text) for text in (*PLAIN, *ODD, *EMPTY, *MIXED_LENGTHS, long)}
+    alone: tuple[Any, ...]
+    pair: tuple[Any, ...]
+    several: tuple[Any, ...]
+    few: tuple[Any, ...]
+    """By gRPC."""
+    together: tuple[Any, ...]
+    """In requests of their own, at the same time."""
 
-    def check(way: str, door: Door, texts: Sequence[str]) -> Iterator[str]:
-        return _faults(partial(door, server, "m"), theirs, expected, tolerance, way, texts)
+    @classmethod
+    def texts(cls, longest: int) -> Questions:
+        """longest: tokens of the longest text that is not cut."""
+        long = long_text(min(longest + longest // 3, LONGEST_COMPARED))
+        return cls(
+            alone=(*PLAIN, *ODD, *EMPTY, long),
+            pair=(PLAIN[1], ODD[2]),
+            several=(*PLAIN, *ODD, long),
+            few=(ODD[0], PLAIN[2], PLAIN[3]),
+            together=(*MIXED_LENGTHS, long),
+        )
 
-    for text in (*PLAIN, *ODD, *EMPTY, long):
-        yield from check("alone", ask_json, [text])
-    yield from check("two texts", ask_json, [PLAIN[1], ODD[2]])
-    yield from check("our client", ask_client, [*PLAIN, *ODD, long])
-    yield from check("gRPC", ask_grpc, [ODD[0], PLAIN[2], PLAIN[3]])
-    with ThreadPoolExecutor(len(MIXED_LENGTHS)) as threads:
-        for faults in threads.map(lambda text: list(check("in company", ask_json, [text])), (*MIXED_LENGTHS, long)):
+    @classmethod
+    def images(cls) -> Questions:
+        """Every picture in every way."""
+        every = pictures()
+        return cls(alone=every, pair=every[:2], several=every, few=every[1:4], together=every)
+
+
+def answer_faults(
+    server: RunningServer, theirs: Any, questions: Questions, tolerance: float = TOLERANCE
+) -> Iterator[str]:
+    """What the task answers otherwise: alone, two and more in a request, at the same time, by every door."""
+    expected = {one: theirs.expected(one) for one in {*questions.alone, *questions.together}}
+
+    def check(way: str, door: Door, items: Sequence[Any]) -> Iterator[str]:
+        return _faults(partial(door, server, "m"), theirs, expected, tolerance, way, items)
+
+    for item in questions.alone:
+        yield from check("alone", ask_json, [item])
+    yield from check("two in a request", ask_json, questions.pair)
+    yield from check("our client", ask_client, questions.several)
+    yield from check("gRPC", ask_grpc, questions.few)
+    with ThreadPoolExecutor(len(questions.together)) as threads:
+        for faults in threads.map(lambda item: list(check("in company", ask_json, [item])), questions.together):
             yield from faults
 
 

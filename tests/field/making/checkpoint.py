@@ -18,6 +18,7 @@ _LAYERS = {
     "bart": {"encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2},
     "t5": {"num_layers": 2},
     "funnel": {"block_sizes": [1, 1, 1]},
+    "clip": {},
 }
 """How families spell the number of layers, where it is not num_hidden_layers."""
 
@@ -50,7 +51,10 @@ def write_checkpoint(folder: Path, row: Published) -> Made:
     _write_json(folder / "config.json", config_document(row))
     if row.old_weights:
         _rename_weights(folder / "model.safetensors")
-    write_tokenizer(folder, row.vocabulary)
+    if row.vocabulary is not None:
+        write_tokenizer(folder, row.vocabulary)
+    if row.processor is not None:
+        _write_json(folder / "preprocessor_config.json", dict(row.processor))
     if row.sentence is not None:
         _write_modules(folder, row)
     if row.card:

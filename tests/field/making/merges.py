@@ -49,6 +49,19 @@ def write_word_ends(folder: Path, size: int) -> None:
     _write(folder, [*specials, *tokens], merges)
 
 
+def write_byte_word_ends(folder: Path, size: int, specials: tuple[str, ...]) -> None:
+    """Write vocab.json and merges.txt as CLIP has them: bytes, a word's last piece ends with </w>, specials behind."""
+    table = _byte_characters()
+
+    def spell(word: str) -> list[str]:
+        chars = [table[byte] for byte in word.lower().encode()]
+        return [*chars[:-1], f"{chars[-1]}</w>"]
+
+    alphabet = [*table.values(), *(f"{char}</w>" for char in table.values())]
+    tokens, merges = _merge(alphabet, pieces(cased=False), spell, size - len(specials))
+    _write(folder, [*tokens, *specials], merges)
+
+
 def write_fastbpe(folder: Path, size: int) -> None:
     """Write vocab.txt (a token and its count) and bpe.codes as PhoBERT has them: @@ marks what goes on."""
     room = size - 5  # <s>, <pad>, </s>, <unk> and <mask> are added by the tokenizer

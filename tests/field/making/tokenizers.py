@@ -9,7 +9,7 @@ from typing import Any
 
 from published.row import Vocabulary
 
-from making.merges import write_byte_level, write_fastbpe, write_word_ends
+from making.merges import write_byte_level, write_byte_word_ends, write_fastbpe, write_word_ends
 from making.modernbert import write_modernbert
 from making.sentencepieces import sentencepiece_messages, write_sentencepiece
 from making.wordpiece import write_wordpiece
@@ -28,6 +28,11 @@ def _byte_level(folder: Path, vocabulary: Vocabulary) -> None:
 def _deberta_bytes(folder: Path, vocabulary: Vocabulary) -> None:
     """RoBERTa's pieces under other special tokens."""
     write_byte_level(folder, vocabulary.size, specials=("[PAD]", "[CLS]", "[SEP]", "[UNK]"), mask="[MASK]")
+
+
+def _clip(folder: Path, vocabulary: Vocabulary) -> None:
+    """Bytes, the same at a word's end, merges, and two special tokens behind."""
+    write_byte_word_ends(folder, vocabulary.size, ("<|startoftext|>", "<|endoftext|>"))
 
 
 def _xlm_roberta(folder: Path, vocabulary: Vocabulary) -> None:
@@ -64,6 +69,7 @@ KINDS: dict[str, Write] = {
     "wordpiece": _wordpiece,
     "byte-level": _byte_level,
     "deberta": _deberta_bytes,
+    "clip": _clip,
     "xlm-roberta": _xlm_roberta,
     "camembert": _camembert,
     "albert": _albert,

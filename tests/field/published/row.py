@@ -60,11 +60,13 @@ class Published:
     task: str
     config: Mapping[str, Any]
     """config.json, without layers (two are made), `architectures` and labels."""
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary | None = None
+    processor: Mapping[str, Any] | None = None
+    """preprocessor_config.json of an image model."""
     labels: tuple[str, ...] = ()
     sentence: Sentence | None = None
-    longest: int
-    """Tokens of the longest text that is not cut."""
+    longest: int = 0
+    """Tokens of the longest text that is not cut; 0 for models of images."""
     old_weights: bool = False
     """Weights are named as TensorFlow named them (gamma, beta), as in the oldest checkpoints."""
     card: str = ""
@@ -76,12 +78,9 @@ class Published:
         return str(self.config["model_type"])
 
     @property
-    def table_floats(self) -> int:
-        """Size of the word embeddings, which is most of what a row costs."""
-        width = (
-            self.config.get("embedding_size")
-            or self.config.get("dim")
-            or self.config.get("hidden_size")
-            or self.config["d_model"]
-        )
-        return int(self.config.get("vocab_size", self.vocabulary.size)) * int(width)
+    def cost(self) -> int:
+        """What a row costs, in floats: mostly its word embeddings; of an image model, its layers."""
+        config = self.config.get("text_config", self.config)
+        widths = (config.get(key) for key in ("embedding_size", "dim", "hidden_size", "d_model"))
+        width = int(next(filter(None, widths)))
+        return width * int(config.get("vocab_size", 40 * width))

@@ -7,6 +7,7 @@ from asking.tasks.classification import Classification, ZeroShot
 from asking.tasks.embedding import Embedding
 from asking.tasks.entities import Entities
 from asking.tasks.fill_mask import FillMask
+from asking.tasks.images import Images, ImageVectors, ZeroShotImages
 from asking.tasks.ranking import Ranking
 
 TASKS = {
@@ -17,5 +18,8 @@ TASKS = {
     "question-answering": Answering,
     "fill-mask": FillMask,
     "text-ranking": Ranking,
+    "image-classification": Images,
+    "image-feature-extraction": ImageVectors,
+    "zero-shot-image-classification": ZeroShotImages,
 }
 """Task → its side of the comparison. Each has `expected(text)` and `ask(ask, texts)`, which give the same values."""
