@@ -1,8 +1,8 @@
 """Random weights under which every part of a model shows: no layer dies out, none drowns the others.
 
 Matrices are scaled by their inputs, so that a wide model behaves like a narrow one; norms and biases are random too,
-because a forgotten bias shows only where it is not zero. The padding's row is zero, as it is before training: where
-it is not, MobileBERT in transformers tells the last word of a text otherwise beside a longer one.
+because a forgotten bias shows only where it is not zero. MobileBERT's row for padding is zero, as it is before
+training: where it is not, it tells the last word of a text otherwise beside a longer one, in transformers.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ def randomize(model: Any, seed: int) -> None:
     """Fill every parameter of a torch model, in place."""
     import torch
 
-    gain = 0.5 if any(type(module).__name__ == "NoNorm" for module in model.modules()) else 1.4
+    is_mobile = any(type(module).__name__ == "NoNorm" for module in model.modules())
+    gain = 0.5 if is_mobile else 1.4
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             centre, scale = _spread(name, parameter, gain)
             parameter.normal_(centre, scale, generator=generator)
-        for module in model.modules():
-            if getattr(module, "padding_idx", None) is not None:
+        for module in model.modules() if is_mobile else ():
+            if isinstance(module, torch.nn.Embedding) and module.padding_idx is not None:
                 module.weight[module.padding_idx] = 0
 
 

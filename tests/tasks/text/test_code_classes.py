@@ -111,6 +111,19 @@ def test_counted_words(
 
 
 @pytest.mark.torch
+def test_a_text_that_was_cut_inside_a_word_keeps_its_mark(
+    counted_words: Callable[..., Path], any_spec: EncoderSpec
+) -> None:
+    from transformers import AutoTokenizer
+
+    folder = counted_words("BertweetTokenizer")
+    theirs, ours = AutoTokenizer.from_pretrained(folder), load_tokenizer(folder, any_spec)
+    numbers = [number for word, number in theirs.get_vocab().items() if word.endswith("@@")][:3]
+    assert ours.decode([numbers]) == [theirs.decode(numbers)]
+    assert theirs.decode(numbers).endswith("@@")
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("options", [{}, {"do_lower_case": False, "model_max_length": 1000}], ids=["plain", "cased"])
 def test_siglip(
     tmp_path: Path,

@@ -86,7 +86,7 @@ def make_merged_words(arguments: Arguments, named: Named) -> Any:
     rust.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(MergedWords(Merger(arguments.merges)))
     space_behind = decoders.Replace(Regex(r"\z"), " ")
     rust.decoder = decoders.Sequence(
-        [space_behind, decoders.Fuse(), decoders.Replace("@@ ", ""), decoders.Strip(" ", 0, 1)]
+        [space_behind, decoders.Fuse(), decoders.Strip(" ", 0, 1), decoders.Replace("@@ ", "")]
     )
     return rust
 
