@@ -92,6 +92,9 @@ def _write_modules(folder: Path, row: Published) -> None:
     """modules.json and what it names, as sentence-transformers 2 and 3 wrote them."""
     sentence = row.sentence
     assert sentence is not None
+    if sentence.pooling == "splade":
+        _write_sparse_modules(folder)
+        return
     names = ["Transformer", "Pooling"]
     if sentence.dense:
         names.append("Dense")
@@ -115,6 +118,21 @@ def _write_modules(folder: Path, row: Published) -> None:
     if sentence.prompts:
         document = {"prompts": dict(sentence.prompts), "default_prompt_name": sentence.default_prompt}
         _write_json(folder / "config_sentence_transformers.json", document)
+
+
+def _write_sparse_modules(folder: Path) -> None:
+    """modules.json of a SparseEncoder, as sentence-transformers 5 wrote it."""
+    kinds = (("", "MLMTransformer"), ("1_SpladePooling", "SpladePooling"))
+    modules = [
+        {"idx": at, "name": str(at), "path": path, "type": f"sentence_transformers.sparse_encoder.models.{kind}"}
+        for at, (path, kind) in enumerate(kinds)
+    ]
+    _write_json(folder / "modules.json", modules)
+    settings = {"pooling_strategy": "max", "activation_function": "relu", "word_embedding_dimension": None}
+    _write_json(folder / "1_SpladePooling" / "config.json", settings)
+    _write_json(folder / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False})
+    document = {"model_type": "SparseEncoder", "prompts": {}, "default_prompt_name": None, "similarity_fn_name": "dot"}
+    _write_json(folder / "config_sentence_transformers.json", document)
 
 
 def _pooling(sentence: Sentence, row: Published) -> dict[str, Any]:

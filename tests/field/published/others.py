@@ -75,6 +75,7 @@ ROWS = (
         bert(MINI, 30522, sentence_transformers={"activation_fn": "torch.nn.modules.linear.Identity"}),
         uncased(), numbered(1), task="text-ranking",
     ),
-    row("cross-encoder/ms-marco-MiniLM-L12-v2", RANKER, bert(MINI, 30522), uncased(), numbered(1), task="text-ranking"),
+    row("cross-encoder/ms-marco-MiniLM-L12-v2", RANKER,
+        bert(MINI, 30522, sbert_ce_default_activation_function="torch.nn.modules.linear.Identity"), uncased(), numbered(1), task="text-ranking"),
     row("cross-encoder/ms-marco-TinyBERT-L2-v2", RANKER, bert(TINY, 30522), uncased(), numbered(1), task="text-ranking"),
 )  # fmt: skip

@@ -36,6 +36,7 @@ class Sentence:
     """What sentence-transformers adds to a checkpoint."""
 
     pooling: str = "mean"
+    """Modes joined by +; or splade, of a sparse encoder."""
     dense: tuple[int, int] | None = None
     """Inputs and outputs of a Dense module with tanh."""
     normalize: bool = False

@@ -130,6 +130,18 @@ ROWS = (
         sentence=Sentence(normalize=True, max_seq_length=256),
     ),
     row(
+        "naver/splade-cocondenser-ensembledistil", "BertForMaskedLM", bert(BASE, 30522), uncased(),
+        task="sparse-embedding", sentence=Sentence(pooling="splade", max_seq_length=512),
+    ),
+    row(
+        "naver/splade-v3-distilbert", "DistilBertForMaskedLM", distilbert(), uncased(), task="sparse-embedding",
+        sentence=Sentence(pooling="splade", max_seq_length=512),
+    ),
+    row(
+        "prithivida/Splade_PP_en_v1", "BertForMaskedLM", bert(BASE, 30522), uncased(), task="sparse-embedding",
+        sentence=Sentence(pooling="splade", max_seq_length=512),
+    ),
+    row(
         "sentence-transformers/nli-bert-base-max-pooling", "BertModel", bert(BASE, 30522), uncased(has_json=False),
         sentence=Sentence(pooling="max", max_seq_length=128),
     ),

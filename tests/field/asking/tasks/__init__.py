@@ -9,6 +9,7 @@ from asking.tasks.entities import Entities
 from asking.tasks.fill_mask import FillMask
 from asking.tasks.images import Images, ImageVectors, ZeroShotImages
 from asking.tasks.ranking import Ranking
+from asking.tasks.sparse import Sparse
 
 TASKS = {
     "feature-extraction": Embedding,
@@ -18,6 +19,7 @@ TASKS = {
     "question-answering": Answering,
     "fill-mask": FillMask,
     "text-ranking": Ranking,
+    "sparse-embedding": Sparse,
     "image-classification": Images,
     "image-feature-extraction": ImageVectors,
     "zero-shot-image-classification": ZeroShotImages,
