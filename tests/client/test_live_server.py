@@ -68,5 +68,5 @@ def test_errors_are_typed(client: Client) -> None:
         client.model("simple")([0] * 16)
     with pytest.raises(errors.InvalidRequest, match="batch-size must be <= 8"):
         client.model("simple")([[0] * 16] * 9, [[1] * 16] * 9)
-    with pytest.raises(errors.InvalidRequest, match="no parameter 'colour'"):
-        client.model("all-MiniLM-L6-v2")("x", parameters={"colour": "red"})
+    with pytest.raises(errors.InvalidRequest, match="did you mean 'prompt_name'"):
+        client.model("all-MiniLM-L6-v2")("x", parameters={"promptname": "q"})
