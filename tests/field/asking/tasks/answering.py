@@ -27,7 +27,7 @@ class Answering:
         self.torch_model = AutoModelForQuestionAnswering.from_pretrained(folder).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self._size = min(MAX_WINDOW, row.longest)
-        self._has_types = row.config.get("type_vocab_size", 0) > 1
+        self._has_types = "token_type_ids" in self.tokenizer.model_input_names
 
     def expected(self, text: str) -> Any:
         if not text.strip():
