@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from published.row import Published
 
 from asking.doors import Outputs
@@ -21,7 +22,8 @@ class Ranking:
         self.torch_model, self.tokenizer = self._model.model, self._model.tokenizer
 
     def expected(self, text: str) -> Any:
-        return float(self._model.predict([(QUERY, text)], show_progress_bar=False)[0])
+        """Beside 1, the scale of logits: one that happens to be near 0 is not rounded any finer."""
+        return np.array([1.0, float(self._model.predict([(QUERY, text)], show_progress_bar=False)[0])])
 
     def ask(self, ask: Callable[..., Outputs], texts: Sequence[str]) -> list[Any]:
-        return list(map(float, ask({"query": [QUERY], "documents": list(texts)})["score"]))
+        return [np.array([1.0, float(score)]) for score in ask({"query": [QUERY], "documents": list(texts)})["score"]]
