@@ -14,6 +14,7 @@ from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, seque
 from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.backends.onnxruntime.pooling import pool
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
 LENGTHS = (5, 1, 33, 12)
@@ -184,3 +185,14 @@ def test_modules_behind_a_classifier_are_refused(tmp_path: Path) -> None:
     write_modules(tmp_path, ("Dense", {"in_features": HIDDEN, "out_features": 1, "module_output_name": "scores"}))
     with pytest.raises(Unsupported, match=r"sentence_transformers\.models\.Dense of modules\.json"):
         convert_checkpoint(tmp_path, head="sequence-classification")
+
+
+@pytest.mark.parametrize(
+    ("repository", "excluded"),
+    [("hkunlp--instructor-large", True), ("hkunlp--other", False), ("me--instructor-large", False)],
+)
+def test_instructors_of_the_hub_leave_the_prompt_out(repository: str, excluded: bool, tmp_path: Path) -> None:
+    folder = tmp_path / f"models--{repository}" / "snapshots" / "0123"
+    folder.mkdir(parents=True)
+    write_modules(folder, ("Pooling", {"pooling_mode_mean_tokens": True}))
+    assert excludes_prompt(folder) is excluded

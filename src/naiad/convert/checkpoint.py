@@ -28,7 +28,7 @@ __all__ = [
     "precision_of",
 ]
 
-BUILDER_VERSION = 13
+BUILDER_VERSION = 14
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

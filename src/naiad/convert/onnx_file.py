@@ -23,6 +23,7 @@ from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
 from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.errors import Unsupported
 from naiad.core.positions import read_positions
 from naiad.repository.modules import body_folder, read_modules
 
@@ -41,6 +42,8 @@ def describe_onnx_encoder(
     config = read_json(body_folder(folder) / "config.json")
     head = head or _infer(config, folder, ports)
     chosen = choose_outputs(ports.outputs, head, _sizes(config, folder), output)
+    if chosen.is_ready and excludes_prompt(folder):
+        chosen = _unpooled(chosen, folder)
     spec = replace(
         _facts(config, ports.fixed_tokens),
         head=head,
@@ -135,6 +138,20 @@ def _pooled(spec: EncoderSpec, folder: Path, chosen: Chosen) -> EncoderSpec:
         normalize=normalize,
         excludes_prompt=excludes_prompt(folder),
     )
+
+
+def _unpooled(chosen: Chosen, folder: Path) -> Chosen:
+    """The token states in place of a vector that was pooled inside of the file, with the prompt in it."""
+    states = chosen.sources.get("last_hidden_state")
+    if not states:
+        raise Unsupported(
+            f"{folder}: include_prompt is false in the Pooling module's config.json, and the ONNX file gives only a "
+            "vector that it pools itself, prompt and all; serve the safetensors, export token_embeddings too, or, "
+            "where no prompts are used, set include_prompt to true"
+        )
+    _, of_tokens, *others = chosen.outputs
+    outputs = (replace(of_tokens, name="embedding", granularity="sequence"), of_tokens, *others)
+    return Chosen(outputs, {**chosen.sources, "embedding": states})
 
 
 def _integer(config: Mapping[str, Any], name: str, otherwise: int) -> int:

@@ -31,6 +31,9 @@ _FLAGS = {
 }
 """Before version 5.4: a flag for each mode, joined in this order."""
 
+_INSTRUCTORS = frozenset(f"models--hkunlp--instructor-{size}" for size in ("base", "large", "xl"))
+"""Folders of the Hub's cache. These repositories do not write `include_prompt: false`; sentence-transformers knows them."""
+
 _SYNONYMS = {"mean_sqrt_len_tokens": "mean_sqrt_len"}
 
 ACTIVATIONS = (
@@ -140,7 +143,7 @@ def read_step(module: Module, default: str = SENTENCE) -> tuple[Step, ...]:
     """
     match module.kind:
         case "Pooling":
-            return (_read_pooling(module.folder / "config.json"),)
+            return (_read_pooling(module.folder),)
         case "Dense":
             return (_read_dense(module, default),)
         case "LayerNorm":
@@ -195,7 +198,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_pooling(path: Path) -> Pooling:
+def _read_pooling(folder: Path) -> Pooling:
+    path = folder / "config.json"
     content = read_json(path)
     written = content.get("pooling_mode")
     if written is None:
@@ -208,7 +212,8 @@ def _read_pooling(path: Path) -> Pooling:
         raise Unsupported(
             f"{path}: the pooling {', '.join(unknown) or 'without a mode'} is not known; known: {', '.join(POOLINGS)}"
         )
-    return Pooling(tuple(modes), content.get("include_prompt", True) is not False)
+    include_prompt = content.get("include_prompt", True) is not False and _INSTRUCTORS.isdisjoint(folder.parts)
+    return Pooling(tuple(modes), include_prompt)
 
 
 def _read_dense(module: Module, default: str) -> Dense:
