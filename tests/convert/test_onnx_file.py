@@ -182,7 +182,7 @@ def test_a_vector_with_the_prompt_in_it(tmp_path: Path) -> None:
     write_modules(tmp_path, ("Pooling", {"pooling_mode": "mean", "include_prompt": False}), ("Normalize", {}))
     spec = describe(tmp_path, {"sentence_embedding": ("b", 4), "token_embeddings": ("b", "t", 4)})
     assert (spec.pooling, spec.normalize, spec.excludes_prompt) == ("mean", True, True)
-    with pytest.raises(Unsupported, match="include_prompt is false .* set include_prompt to true"):
+    with pytest.raises(Unsupported, match=r"include_prompt is false .* set include_prompt to true"):
         describe(tmp_path, {"sentence_embedding": ("b", 4)})
 
 

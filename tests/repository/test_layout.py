@@ -166,3 +166,22 @@ def test_folders_that_are_links_and_links_to_blobs(make_folder: Make, tmp_path: 
     (local / "notes").symlink_to(tmp_path / "hub")
     with pytest.raises(InvalidConfiguration, match="leads out of its model's folder"):
         recognise(local)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["adapter_config.json", "adapter_model.safetensors"],
+        ["config.json", "vocab.txt", "adapter_config.json", "adapter_model.safetensors"],
+        ["config.json", "vocab.txt", "adapter_config.json", "model.safetensors", "onnx/model.onnx"],
+    ],
+)
+def test_an_adapter_is_never_left_out_silently(files: list[str], make_folder: Make) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"adapter_config\.json: an adapter .* merge_and_unload"):
+        recognise(make_folder("m", dict.fromkeys(files, b"{}")))
+
+
+def test_a_chosen_onnx_file_beside_an_adapter(make_folder: Make) -> None:
+    files = ["config.json", "vocab.txt", "adapter_config.json", "model.safetensors", "onnx/model.onnx"]
+    folder = make_folder("m", dict.fromkeys(files, b"{}"))
+    assert recognise(folder, onnx="onnx/model.onnx").onnx == folder / "onnx" / "model.onnx"

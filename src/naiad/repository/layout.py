@@ -28,6 +28,7 @@ _TOKENIZER_FILES = (
 _IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
 """Models of images say here how these are prepared."""
 _SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
+ADAPTER = "adapter_config.json"
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack")
 
 
@@ -163,6 +164,8 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
     check_inside(folder)
     safetensors = _first(body, _SAFETENSORS)
     onnx_file = _first(folder, (onnx,)) if onnx else _best_onnx(body)
+    if (body / ADAPTER).is_file() and (onnx_file is None or (safetensors is not None and not onnx)):
+        raise InvalidConfiguration(f"{body} has {ADAPTER_ADVICE}", folder=str(folder))
     if safetensors is None and onnx_file is None:
         raise InvalidConfiguration(_no_weights(body), folder=str(folder))
     if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
@@ -205,7 +208,16 @@ PICKLE_ADVICE = (
 )
 
 
+ADAPTER_ADVICE = (
+    f"{ADAPTER}: an adapter (PEFT) for another model's weights, which is not applied here; merge the two once: "
+    "peft's merge_and_unload(), then save_pretrained(…). Where that is done, remove the file, or choose an ONNX file "
+    "with `weights`"
+)
+
+
 def _nothing_found(folder: Path) -> str:
+    if (folder / ADAPTER).is_file():
+        return f"{folder} has {ADAPTER_ADVICE}"
     return (
         f"{folder} holds nothing to serve: looked for config.json (a checkpoint), for {CONFIG_FILE} or a numbered "
         "version folder (a Triton model), and for folders that have these (a model repository); found "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -87,6 +88,26 @@ def test_exported_checked_served_and_found_again_without_torch(tmp_path: Path, m
     monkeypatch.setattr(cached, "has_torch", lambda: False)
     monkeypatch.setattr(process.subprocess, "Popen", forbidden)
     assert np.abs(served_scores(folder) - expected).max() <= 1e-4
+
+
+def test_a_body_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    """As sentence-transformers wrote it before version 2."""
+    folder = tmp_path / "m"
+    folder.mkdir()
+    body = folder / "0_Transformer"
+    model = save(body, "ConvBert", "Model", embedding_size=32)
+    rows = [("Transformer", "0_Transformer"), ("Pooling", "1_Pooling")]
+    modules = [{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in rows]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
+    tokenizer = transformers.AutoTokenizer.from_pretrained(body)
+    with torch.no_grad():
+        states = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in TEXTS]
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        assert running.all_loaded, [entry.reason for entry in client.index()]
+        embedding = client.model("m")(TEXTS).embedding
+    assert np.abs(embedding - torch.stack([state.mean(dim=0) for state in states]).numpy()).max() <= 1e-4
 
 
 def test_an_export_that_answers_otherwise_is_not_served(tmp_path: Path) -> None:

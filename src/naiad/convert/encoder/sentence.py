@@ -32,7 +32,7 @@ _FLAGS = {
 """Before version 5.4: a flag for each mode, joined in this order."""
 
 _INSTRUCTORS = frozenset(f"models--hkunlp--instructor-{size}" for size in ("base", "large", "xl"))
-"""Folders of the Hub's cache. These repositories do not write `include_prompt: false`; sentence-transformers knows them."""
+"""In the Hub's cache. These do not write `include_prompt: false`; sentence-transformers knows them by name, too."""
 
 _SYNONYMS = {"mean_sqrt_len_tokens": "mean_sqrt_len"}
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from naiad.convert.export.models import Exportable, exportable
+from naiad.repository.modules import body_folder
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LEAST_RUNS = 5
@@ -48,7 +49,7 @@ class LoadedModel:
         messages.set_verbosity_error()
         torch.manual_seed(0)
         row = exportable(call["head"])
-        folder = Path(call["folder"])
+        folder = body_folder(Path(call["folder"]))
         config = read_config(folder)
         progress(f"loading the model with transformers {transformers.__version__}")
         model = load_model(folder, config, row, pickles=bool(call.get("pickles")))

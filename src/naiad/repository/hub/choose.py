@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
-from naiad.repository.layout import PICKLE_ADVICE
+from naiad.repository.layout import ADAPTER, ADAPTER_ADVICE, PICKLE_ADVICE
 from naiad.repository.onnx_files import best_onnx
 
 PICKLES = (
@@ -97,6 +97,8 @@ def choose_files(
     kept = [path for path in listed if _is_wanted(path, selection)]
     if any(re.fullmatch(r"([^/]+/)?config\.pbtxt", path) for path in kept):
         return _triton(kept, selection)
+    if ADAPTER in listed:
+        _check_merged(kept, selection)
     if "config.json" not in kept and (body := _old_body(kept)):
         return _below(body, kept, read_json, builder_knows, selection)
     if "config.json" not in kept and not _holds_table(kept):
@@ -106,6 +108,13 @@ def choose_files(
     if "tokenizer.json" not in kept:
         base += [path for path in kept if path in _VOCABULARIES]
     return Choice(tuple(sorted({*base, *weights})))
+
+
+def _check_merged(kept: list[str], selection: Selection) -> None:
+    """Raise InvalidConfiguration unless an ONNX file is taken: weights beside an adapter are those before training."""
+    has_safetensors = _INDEX in kept or "model.safetensors" in kept
+    if not _onnx_files(kept) or (has_safetensors and not selection.weights.endswith("onnx")):
+        raise InvalidConfiguration(f"there is {ADAPTER_ADVICE}")
 
 
 def _old_body(kept: list[str]) -> str:
