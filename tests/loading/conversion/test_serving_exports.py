@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from naiad import Client
 from naiad.convert.export import process
@@ -108,6 +109,19 @@ def test_a_body_in_a_folder_of_its_own(tmp_path: Path) -> None:
         assert running.all_loaded, [entry.reason for entry in client.index()]
         embedding = client.model("m")(TEXTS).embedding
     assert np.abs(embedding - torch.stack([state.mean(dim=0) for state in states]).numpy()).max() <= 1e-4
+
+
+def test_weights_that_transformers_no_longer_knows(tmp_path: Path) -> None:
+    """BERT with `position_embedding_type: relative_key`, which transformers 5 loads as if it were absolute."""
+    folder = tiny_checkpoint(tmp_path / "m", head="sequence-classification")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "position_embedding_type": "relative_key"}))
+    weights = load_file(folder / "model.safetensors")
+    name = "bert.encoder.layer.0.attention.self.distance_embedding.weight"
+    save_file({**weights, name: np.zeros((3, 3), np.float32)}, folder / "model.safetensors", {"format": "pt"})
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        reasons = [entry.reason for entry in client.index() if entry.name == "m"]
+    assert "leaves out weights that the model was trained with: " + name in reasons[0]
 
 
 def test_an_export_that_answers_otherwise_is_not_served(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ LEAST_RUNS = 5
 HARMLESS = ("position_ids", "pooler.", "num_batches_tracked")
 """Parts of names of weights whose absence changes none of the outputs."""
 
+DROPPED = ("distance_embedding",)
+"""Parts of names of weights that transformers computed with once, and leaves out with only a report today."""
+
 
 class Refused(Exception):
     """The model is not loaded or exported, for a reason that the user should read as it is."""
@@ -173,6 +176,11 @@ def load_model(folder: Path, config: Any, row: Exportable, *, pickles: bool) -> 
         raise Refused(
             f"the checkpoint lacks weights that {type(model).__name__} needs, or has them in another shape: "
             f"{', '.join(wrong[:4])}{' …' if len(wrong) > 4 else ''}; set another task"
+        )
+    if dropped := sorted(name for name in loading["unexpected_keys"] if any(part in name for part in DROPPED)):
+        raise Refused(
+            f"transformers {transformers.__version__} leaves out weights that the model was trained with: "
+            f"{dropped[0]}; export it with transformers 4, and serve the ONNX file"
         )
     return model
 
