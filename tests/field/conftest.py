@@ -1,4 +1,4 @@
-"""Lets the files of this folder share its packages, and transformers read sentencepiece models."""
+"""Lets the files of this folder share its packages."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_json_carries_base64(server: RunningServer, client: Client) -> None:
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([b"nonsense!"], "input 'image': element 0: it is no image"),
+        ([b"nonsense!"], "input 'image': element 0: it is not an image"),
         ([picture(), picture()[:-30]], "input 'image': element 1: the image cannot be read"),
         ([picture()] * 257, "input 'image' has 257 images; send 1 to 256"),
         ([], "input 'image' has 0 images"),

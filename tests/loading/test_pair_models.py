@@ -192,7 +192,7 @@ def test_labels_and_template_as_parameters(client: Client) -> None:
     [
         ({"image": FILES}, {}, "there are 0 candidate labels"),
         ({"image": FILES, "candidate_labels": ["a"]}, {"hypothesis_template": "no place"}, "it needs {} once"),
-        ({"image": [b"?"], "candidate_labels": ["a"]}, {}, "element 0: it is no image"),
+        ({"image": [b"?"], "candidate_labels": ["a"]}, {}, "element 0: it is not an image"),
     ],
 )
 def test_what_is_wrong(inputs: Any, parameters: Any, message: str, client: Client) -> None:

@@ -91,7 +91,7 @@ def test_a_mistake_in_pbtxt_is_named_with_its_place(text: str, expected: str) ->
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_what_is_no_escape(wrong: str, quote: str) -> None:
     text = f'# it\'s no \\d "\nname: "m"\nbackend: {quote}a{wrong}b{quote}'
-    with pytest.raises(InvalidConfiguration, match=r"^c:3:\d+: '\\.+' is no escape; write a backslash as"):
+    with pytest.raises(InvalidConfiguration, match=r"^c:3:\d+: '\\.+' is not an escape sequence; write a backslash as"):
         parse_pbtxt(text, "c")
 
 

@@ -73,7 +73,7 @@ def test_strings_of_any_python_type(values: object) -> None:
 def test_elements_that_are_no_strings(value: object) -> None:
     data = np.array(["a", value], np.object_)
     for encode in (binary.encode, tensor_json.encode):
-        with pytest.raises(Failed, match="output 'y' holds an element that is no string"):
+        with pytest.raises(Failed, match="output 'y' holds an element that is not a string"):
             encode(Tensor("y", "BYTES", data))
 
 

@@ -11,6 +11,7 @@ from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository import LayoutKind, ModelFolder, recognise, versions_of
 
 Make = Callable[..., Path]
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9000000\n"
 CHECKPOINT = {"config.json": b"{}", "tokenizer.json": b"{}"}
 
 
@@ -108,6 +109,29 @@ def test_what_cannot_be_served_is_said(files: list[str], words: list[str], make_
     with pytest.raises(InvalidConfiguration) as caught:
         recognise(make_folder("m", dict.fromkeys(files, b"x")))
     assert [word for word in words if word not in caught.value.message] == []
+
+
+@pytest.mark.parametrize(
+    ("pointer", "others"),
+    [
+        ("model.safetensors", ["tokenizer.json"]),
+        ("model-00002-of-00002.safetensors", ["model.safetensors.index.json", "tokenizer.json"]),
+        ("onnx/model.onnx", ["tokenizer.json"]),
+        ("onnx/model.onnx_data", ["onnx/model.onnx", "tokenizer.json"]),
+        ("tokenizer.json", ["model.safetensors"]),
+        ("spiece.model", ["model.safetensors"]),
+    ],
+)
+def test_a_git_lfs_pointer_in_place_of_a_file_is_said(pointer: str, others: list[str], make_folder: Make) -> None:
+    files = {**dict.fromkeys(["config.json", *others], b"x"), pointer: POINTER}
+    with pytest.raises(InvalidConfiguration, match=rf"{pointer} is a Git LFS pointer.*git lfs pull"):
+        recognise(make_folder("m", files))
+
+
+@pytest.mark.parametrize("unused", ["onnx/model.onnx", "pytorch_model.bin", "sentencepiece.bpe.model"])
+def test_a_git_lfs_pointer_that_is_not_needed_is_no_fault(unused: str, make_folder: Make) -> None:
+    files = {**dict.fromkeys(["config.json", "tokenizer.json", "model.safetensors"], b"x"), unused: POINTER}
+    assert recognise(make_folder("m", files)).kind is LayoutKind.CHECKPOINT
 
 
 def test_a_missing_folder_is_not_found(tmp_path: Path) -> None:

@@ -120,6 +120,12 @@ def test_a_task_that_cannot_be_told_is_an_error(make_folder: Callable[..., Path]
         infer_task(make_folder(config("GPT2LMHead")))
 
 
+@pytest.mark.parametrize("name", ["LlamaForCausalLM", "WhisperForConditionalGeneration"])
+def test_a_generative_model_is_called_one(name: str, make_folder: Callable[..., Path]) -> None:
+    with pytest.raises(LoadFailed, match=rf"generative model \({name}\).* set the task to one of: feature-extraction"):
+        infer_task(make_folder(config(name)))
+
+
 def test_unknown_tasks_are_refused_with_a_suggestion(make_folder: Any, make_spec: Any) -> None:
     with pytest.raises(InvalidConfiguration, match="'feature-extracton'; did you mean 'feature-extraction'"):
         head_for("feature-extracton")

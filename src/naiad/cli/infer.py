@@ -86,7 +86,7 @@ def _files(given: tuple[str, ...]) -> dict[str, Any]:
 
 def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, dict):
-        raise click.BadParameter(f"{value!r} is no value for a parameter", param_hint="--parameter")
+        raise click.BadParameter(f"{value!r} is not a value for a parameter", param_hint="--parameter")
     return value
 
 

@@ -41,7 +41,7 @@ class Connection:
             is_right = False
         if not is_right or parts.query or parts.fragment or parts.username:
             raise InvalidConfiguration(
-                f"'{self.address}' is no address of a server; give host:port, http://host:port or https://host:port",
+                f"'{self.address}' is not the address of a server; give host:port, http://host:port or https://host:port",
                 address=self.address,
             )
         if not self.timeout_s > 0 or self.connections < 1:

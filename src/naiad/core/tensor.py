@@ -73,7 +73,7 @@ def raw_strings(tensor: Tensor) -> list[bytes]:
         try:
             return [value.encode() if isinstance(value, str) else bytes(memoryview(value)) for value in values]
         except (TypeError, UnicodeEncodeError) as error:
-            raise Failed(f"output '{tensor.name}' holds an element that is no string: {error}") from error
+            raise Failed(f"output '{tensor.name}' holds an element that is not a string: {error}") from error
     return values
 
 

@@ -148,7 +148,7 @@ def _check_escapes(text: str, origin: str) -> None:
                 at = token.start() + escape.start()
                 line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
                 raise InvalidConfiguration(
-                    f"{origin}:{line}:{column}: '{escape[0]}' is no escape; write a backslash as '\\\\'",
+                    f"{origin}:{line}:{column}: '{escape[0]}' is not an escape sequence; write a backslash as '\\\\'",
                     origin=origin, line=line, column=column,
                 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What a folder holds: a checkpoint, one Triton model, or a Triton model repository.
 
-Nothing is loaded here and no file's content is read, but for the names in `config.json`'s place: a decision by names
-alone, so that it is the same for a folder, a package and a Hub snapshot. A link may stand for a whole model's folder
-(the operator put it there); inside a model every path must stay inside the model.
+Nothing is loaded here and no file's content is read, but for Git LFS pointers in place of files (`pointers.py`): a
+decision by names alone, so that it is the same for a folder, a package and a Hub snapshot. A link may stand for a whole
+model's folder (the operator put it there); inside a model every path must stay inside the model.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository.names import check_model_name
 from naiad.repository.onnx_files import USUAL, best_onnx
+from naiad.repository.pointers import refuse_pointers
 
 CONFIG_FILE = "config.pbtxt"
 VERSION = re.compile(r"[1-9][0-9]{0,17}")
@@ -168,6 +169,7 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
         raise InvalidConfiguration(f"{body} has {ADAPTER_ADVICE}", folder=str(folder))
     if safetensors is None and onnx_file is None:
         raise InvalidConfiguration(_no_weights(body), folder=str(folder))
+    refuse_pointers(_needed(body, safetensors, onnx_file))
     if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
         raise InvalidConfiguration(
             f"{body} has a checkpoint's weights but no tokenizer and no image processor: looked for "
@@ -177,6 +179,16 @@ def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
         )
     kind = LayoutKind.ONNX_CHECKPOINT if safetensors is None else LayoutKind.CHECKPOINT
     return Layout(kind, folder, safetensors=safetensors, onnx=onnx_file)
+
+
+def _needed(body: Path, safetensors: Path | None, onnx: Path | None) -> Iterator[Path]:
+    """Yield the large files that a checkpoint is read from, as far as names tell."""
+    if safetensors is not None:
+        yield from (safetensors, *sorted(body.glob("model-*-of-*.safetensors")))
+    elif onnx is not None:
+        yield from (onnx, *sorted(onnx.parent.glob(f"{onnx.name}?data")))
+    whole = body / _TOKENIZER_FILES[0]
+    yield from [whole] if whole.is_file() else (body / name for name in _TOKENIZER_FILES)
 
 
 def _best_onnx(folder: Path) -> Path | None:

@@ -50,7 +50,7 @@ def read_routes(folder: Path) -> Routes | None:
         }
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LoadFailed(
-            f"{path or where}: is no router's configuration: {error!r}", path=str(path or where)
+            f"{path or where}: is not a router's configuration: {error!r}", path=str(path or where)
         ) from error
     if not routes or not all(routes.values()):
         raise LoadFailed(f"{path}: has a route without modules", path=str(path))
@@ -103,7 +103,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _object(content: Any, key: str) -> dict[str, Any]:
     value = content.get(key) or {}
     if not isinstance(value, dict):
-        raise TypeError(f"{key} is no object")
+        raise TypeError(f"{key} is not an object")
     return value
 
 

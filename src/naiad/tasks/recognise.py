@@ -27,6 +27,9 @@ _BY_ARCHITECTURE = {
 }
 """How the names of transformers' classes end, and what they are for."""
 
+_GENERATIVE = ("ForCausalLM", "ForConditionalGeneration", "Seq2Seq", "ForImageTextToText")
+"""How the names of classes end that write text."""
+
 EMBEDDING_TAGS = ("feature-extraction", "sentence-similarity")
 
 RANKING_TAGS = ("text-ranking", "sentence-similarity")
@@ -65,10 +68,19 @@ def infer_task(folder: Path, known: tuple[str, ...]) -> str:
                 return task
         case kind:
             raise Unsupported(f"{folder}: a {kind} of sentence-transformers is not served by Naiad", kind=kind)
-    raise LoadFailed(
-        f"the task of {folder} cannot be told from architecture '{checkpoint.architecture}' and pipeline tag '{tag}'; "
-        f"set it to one of: {', '.join(known)}",
-        folder=str(folder),
+    raise LoadFailed(f"{_not_told(checkpoint, tag)}: {', '.join(known)}", folder=str(folder))
+
+
+def _not_told(checkpoint: Checkpoint, tag: str) -> str:
+    name = checkpoint.architecture
+    if name.endswith(_GENERATIVE):
+        return (
+            f"{checkpoint.folder} holds a generative model ({name}), and Naiad does not generate; to use its encoder, "
+            "if it has one, set the task to one of"
+        )
+    return (
+        f"the task of {checkpoint.folder} cannot be told from architecture '{name}' and pipeline tag '{tag}'; "
+        "set it to one of"
     )
 
 

@@ -7,7 +7,6 @@ it are words that the trained part did not keep, so texts are cut as a vocabular
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ def write_sentencepiece(
 ) -> None:
     """Write a unigram model with `size` pieces. controls: trainer arguments that place the control symbols."""
     import sentencepiece
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto
 
     trained = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
@@ -36,7 +36,7 @@ def write_sentencepiece(
         num_threads=1,
         **(controls or {}),
     )
-    model = sentencepiece_messages().ModelProto.FromString(trained.getvalue())
+    model = ModelProto.FromString(trained.getvalue())
     known = {piece.piece for piece in model.pieces}
     score = min(piece.score for piece in model.pieces if piece.type == piece.NORMAL)
     for word in pieces(cased=True):
@@ -49,17 +49,6 @@ def write_sentencepiece(
                 model.pieces.add(piece=piece, score=score)
     model.trainer_spec.vocab_size = size
     path.write_bytes(model.SerializeToString())
-
-
-def sentencepiece_messages() -> Any:
-    """The module of sentencepiece's messages, made known to transformers too.
-
-    The one inside the package sentencepiece wants a newer protobuf than our requirements allow; transformers carries
-    the same messages.
-    """
-    from transformers.utils import sentencepiece_model_pb2_new
-
-    return sys.modules.setdefault("sentencepiece.sentencepiece_model_pb2", sentencepiece_model_pb2_new)
 
 
 def _sentences() -> list[str]:

@@ -11,7 +11,7 @@ from published.row import Vocabulary
 
 from making.merges import write_byte_level, write_byte_word_ends, write_fastbpe, write_word_ends
 from making.modernbert import write_modernbert
-from making.sentencepieces import sentencepiece_messages, write_sentencepiece
+from making.sentencepieces import write_sentencepiece
 from making.wordpiece import write_wordpiece
 
 Write = Callable[[Path, Vocabulary], None]
@@ -83,7 +83,6 @@ KINDS: dict[str, Write] = {
 
 def write_tokenizer(folder: Path, vocabulary: Vocabulary) -> None:
     """Write everything that belongs to the tokenizer into a folder that holds config.json already."""
-    sentencepiece_messages()
     KINDS[vocabulary.kind](folder, vocabulary)
     path = folder / "tokenizer_config.json"
     path.write_text(json.dumps(vocabulary.config, ensure_ascii=False), encoding="utf-8")

@@ -90,7 +90,7 @@ def test_opentelemetrys_lines() -> None:
         ),
         (
             ["triton,file=/no such folder/x"],
-            "--trace-config triton,file=/no such folder/x: that is no file in an existing folder",
+            "--trace-config triton,file=/no such folder/x: that is not a file in an existing folder",
         ),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +100,6 @@ OPTIONS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"extra_ids": 3}, ("T5Tokenizer",)),
 ]
 CASES = [(name, options) for options, names in OPTIONS for name in names]
-
-
-@pytest.fixture(autouse=True)
-def reads_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """sentencepiece's own generated classes may ask for a newer protobuf than is installed; transformers has others."""
-    from transformers.utils import sentencepiece_model_pb2_new
-
-    module = import_module("transformers.convert_slow_tokenizer")
-    monkeypatch.setattr(module, "import_protobuf", lambda *_: sentencepiece_model_pb2_new)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_sentencepiece_model_is_read_whole(tmp_path: Path) -> None:
 )
 def test_what_is_no_sentencepiece_model_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m.model").write_bytes(data)
-    with pytest.raises(LoadFailed, match="is no sentencepiece model"):
+    with pytest.raises(LoadFailed, match="is not a sentencepiece model"):
         read_sentencepiece(tmp_path / "m.model")
 
 

@@ -53,6 +53,21 @@ def test_a_vocabulary_without_special_tokens_is_refused(tmp_path: Path, make_spe
         load_tokenizer(tmp_path, make_spec())
 
 
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("BertTokenizer", {"vocab.txt": ""}),
+        ("RobertaTokenizer", {"vocab.json": "{}", "merges.txt": ""}),
+    ],
+)
+def test_an_empty_vocabulary_is_said(name: str, files: dict[str, str], tmp_path: Path, make_spec: Any) -> None:
+    for file, content in files.items():
+        (tmp_path / file).write_text(content)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": name}))
+    with pytest.raises(LoadFailed, match=rf"empty vocabulary.*{name}.*{next(iter(files))}"):
+        load_tokenizer(tmp_path, make_spec())
+
+
 def test_a_vocabulary_that_is_not_text_is_refused(tmp_path: Path, make_spec: Any) -> None:
     (tmp_path / "vocab.txt").write_bytes(b"\xff\xfe")
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')

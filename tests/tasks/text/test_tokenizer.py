@@ -183,6 +183,22 @@ def test_the_maximum_is_that_of_sentence_transformers_then_the_tokenizers_then_t
     assert limit(tokenizer_config={"model_max_length": None}, sentence_bert_config={"max_seq_length": None}) == 100
 
 
+@pytest.mark.parametrize("written", [0, -1, 0.5, 10**30, float("inf")])
+def test_a_maximum_that_means_none_leaves_the_encoders(written: float, make_folder: Any, make_spec: Any) -> None:
+    folder = make_folder(tokenizer_config={"model_max_length": written})
+    assert load_tokenizer(folder, make_spec(max_tokens=100)).max_tokens == 100
+
+
+@pytest.mark.parametrize("written", ["64", True, [64]])
+def test_a_maximum_that_is_not_a_number_is_refused(written: object, make_folder: Any, make_spec: Any) -> None:
+    for files in (
+        {"tokenizer_config": {"model_max_length": written}},
+        {"sentence_bert_config": {"max_seq_length": written}},
+    ):
+        with pytest.raises(LoadFailed, match="a number is expected: mend max_seq_length"):
+            load_tokenizer(make_folder(**files), make_spec())
+
+
 def test_older_sentence_transformers_name_their_settings_after_the_architecture(
     make_folder: Any, make_spec: Any
 ) -> None:

@@ -82,4 +82,4 @@ def _check(folder: Path, source: str) -> None:
     if any(folder.glob("*.gguf")) and not (folder / "config.json").is_file():
         raise Unsupported(f"'{source}' holds GGUF files; `naiad convert` takes Hugging Face checkpoints in safetensors")
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
-        raise InvalidConfiguration(f"'{source}' has no config.json: it is no Hugging Face checkpoint", source=source)
+        raise InvalidConfiguration(f"'{source}' has no config.json: it is not a Hugging Face checkpoint", source=source)

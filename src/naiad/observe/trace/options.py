@@ -145,4 +145,6 @@ def _check(options: TraceOptions) -> None:
         raise InvalidConfiguration("--trace-config: rate=0 is for mode=opentelemetry")
     folder = Path(options.file).parent
     if options.file and (not folder.is_dir() or Path(options.file).is_dir()):
-        raise InvalidConfiguration(f"--trace-config triton,file={options.file}: that is no file in an existing folder")
+        raise InvalidConfiguration(
+            f"--trace-config triton,file={options.file}: that is not a file in an existing folder"
+        )

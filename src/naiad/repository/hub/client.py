@@ -64,7 +64,7 @@ def checked_endpoint(endpoint: str) -> str:
     if match is None:
         scheme = "" if "://" in endpoint else f"; did you mean https://{endpoint}?"
         raise InvalidConfiguration(
-            f"HF_ENDPOINT is '{without_password(endpoint)}', which is no web address: it has to begin with https:// or "
+            f"HF_ENDPOINT is '{without_password(endpoint)}', which is not a web address: begin it with https:// or "
             f"http://{scheme}",
             setting="HF_ENDPOINT",
         )

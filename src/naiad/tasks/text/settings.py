@@ -70,7 +70,7 @@ def longest_input(sentence: SentenceSettings, options: Mapping[str, Any], otherw
     """Tokens of the longest input: one rule for all checkpoints.
 
     What sentence-transformers says wins over the tokenizer's `model_max_length` (formerly `max_len`), that over the
-    class's own; never more than the encoder has positions for.
+    class's own; never more than the encoder has positions for. Raises LoadFailed for what is not a number.
     """
     written = sentence.overrides.get("model_max_length", sentence.max_seq_length)
     if written is None:
@@ -88,6 +88,11 @@ def truncation_side(options: Mapping[str, Any], folder: Path) -> str:
 
 def _sane(limit: object) -> int:
     """The limit, or the longest sane one where it is missing or means "none"."""
-    if isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < LONGEST_SANE_INPUT:
-        return int(limit)
-    return LONGEST_SANE_INPUT
+    if limit is None:
+        return LONGEST_SANE_INPUT
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        raise LoadFailed(
+            f"the longest input is {limit!r}, a number is expected: mend max_seq_length in sentence_bert_config.json "
+            "or model_max_length in tokenizer_config.json"
+        )
+    return int(limit) if 1 <= limit < LONGEST_SANE_INPUT else LONGEST_SANE_INPUT

@@ -93,19 +93,19 @@ def test_text_that_holds_an_image(wrap: object) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "it is no image"),
-        (b"\x00" * 100, "it is no image"),
-        (b"hello, this is text and no image at all", "it is no image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is no image"),
+        (b"", "it is not an image"),
+        (b"\x00" * 100, "it is not an image"),
+        (b"hello, this is text and no image at all", "it is not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is not an image"),
         (b"https://example.com/cat.png", "the server fetches nothing"),
         (b"data:image/png,abc", "a data URL without base64"),
-        (b"data:image/png;base64,?!", "no valid base64"),
-        (b"abcde", "no valid base64"),
-        (base64.b64encode(b"hello"), "it is no image"),
+        (b"data:image/png;base64,?!", "not valid base64"),
+        (b"abcde", "not valid base64"),
+        (base64.b64encode(b"hello"), "it is not an image"),
         (FILES["png"][:-40], "cannot be read"),
         (FILES["jpeg"][:200], "cannot be read"),
-        (FILES["png"][:30], "it is no image|cannot be read"),
-        (encoded(picture(), "PPM"), "it is no image"),
+        (FILES["png"][:30], "it is not an image|cannot be read"),
+        (encoded(picture(), "PPM"), "it is not an image"),
     ],
 )
 def test_what_is_no_image(data: bytes, message: str) -> None:

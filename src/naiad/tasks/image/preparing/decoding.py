@@ -51,7 +51,7 @@ def open_image(data: bytes) -> Image:
     except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
         raise InvalidRequest(_TOO_LARGE) from error
     except unidentified as error:
-        raise InvalidRequest(f"it is no image: {', '.join(FORMATS)} are read (or base64 of one)") from error
+        raise InvalidRequest(f"it is not an image: send {', '.join(FORMATS)}, or one of these in base64") from error
     except Exception as error:  # Pillow raises whatever its decoders meet in bytes that are damaged or hostile
         raise InvalidRequest(f"the image cannot be read: {str(error) or type(error).__name__}") from error
 
@@ -83,7 +83,7 @@ def _from_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(text.translate(None, b"\r\n\t "), validate=True)
     except binascii.Error as error:
-        raise InvalidRequest(f"it is no valid base64: {error}") from error
+        raise InvalidRequest(f"it is not valid base64: {error}") from error
 
 
 @cache

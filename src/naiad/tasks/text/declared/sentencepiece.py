@@ -61,9 +61,9 @@ def read_sentencepiece(path: Path) -> SentencePieceModel:
     except OSError as error:
         raise LoadFailed(f"cannot read {path}: {error.strerror}", path=str(path)) from error
     except (ValueError, IndexError, struct.error, TypeError, AttributeError) as error:
-        raise LoadFailed(f"{path} is no sentencepiece model: {error}", path=str(path)) from error
+        raise LoadFailed(f"{path} is not a sentencepiece model: {error}", path=str(path)) from error
     if not model.pieces or model.algorithm not in (UNIGRAM, BPE):
-        raise LoadFailed(f"{path} is no sentencepiece model of the kinds Unigram and BPE", path=str(path))
+        raise LoadFailed(f"{path} is not a sentencepiece model of the Unigram or BPE kind", path=str(path))
     return model
 
 

@@ -135,6 +135,15 @@ def missing(folder: Path, name: str, files: Iterable[str]) -> LoadFailed:
     )
 
 
+def empty(folder: Path, name: str, files: Iterable[str]) -> LoadFailed:
+    """What to say where a class's files have no tokens."""
+    return LoadFailed(
+        f"{folder} has an empty vocabulary for its tokenizer class {name}: no tokens in {' with '.join(files)}"
+        f"; copy the file again, or {SAVE}",
+        folder=str(folder),
+    )
+
+
 def _post_processor(document: Mapping[str, Any]) -> Any:
     """The post-processor alone, made by the library from a file without a vocabulary."""
     from tokenizers import Tokenizer

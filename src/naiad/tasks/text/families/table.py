@@ -81,6 +81,8 @@ def _parts(
         vocabulary.take_from_file(arguments, document, family.model)
     else:
         model = _take_from_files(folder, name, family, arguments)
+        if not arguments.vocabulary:
+            raise vocabulary.empty(folder, name, family.files)
         if model is not None and family.make is None:
             return make_generic(arguments, model), named_tokens(family, arguments)
     named = named_tokens(family, arguments)
