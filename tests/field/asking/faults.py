@@ -89,23 +89,20 @@ def _faults(
 
 
 def tensor_faults(server: RunningServer, theirs: Any) -> Iterator[str]:
-    """Where the raw-tensor view differs from the model's own outputs, for texts that are padded."""
-    import torch
-
+    """Where the raw-tensor view of padded texts differs from the model's own outputs for each text by itself."""
     batch = theirs.tokenizer(list(PLAIN), padding=True, return_tensors="pt")
-    with torch.no_grad():
-        output = theirs.torch_model(**batch)
-    given = {name: array.numpy() for name, array in batch.items()}
     try:
-        outputs = ask_client(server, "m.tensors", given, {})
+        outputs = ask_client(server, "m.tensors", {name: array.numpy() for name, array in batch.items()}, {})
     except Exception as error:  # noqa: BLE001 - as above
         yield f"  tensors: {type(error).__name__}: {error}"
         return
-    mask = batch["attention_mask"].numpy().astype(bool)
-    for name in ("logits", "last_hidden_state", "start_logits", "end_logits"):
-        if name in outputs:
-            wanted, got = output[name].numpy(), outputs[name]
-            if wanted.shape[:2] == mask.shape:
-                wanted, got = wanted[mask], got[mask]
-            if words := difference(wanted, np.asarray(got)):
-                yield f"  tensors: {name}{words}"
+    mask = batch["attention_mask"].bool()
+    for at, here in enumerate(mask):
+        output = theirs.torch_model(**{name: array[at : at + 1, here] for name, array in batch.items()})
+        for name in ("logits", "last_hidden_state", "start_logits", "end_logits"):
+            if name in outputs:
+                wanted, got = output[name][0].detach().numpy(), np.asarray(outputs[name][at])
+                if got.shape[:1] == here.shape:
+                    got = got[here.numpy()]
+                if words := difference(wanted, got):
+                    yield f"  tensors: {name} of text {at}{words}"

@@ -18,7 +18,7 @@ _LAYERS = {
     "bart": {"encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2},
     "t5": {"num_layers": 2},
     "funnel": {"block_sizes": [1, 1, 1]},
-    "clip": {},
+    **{family: {} for family in ("clip", "resnet", "convnext", "swin")},
 }
 """How families spell the number of layers, where it is not num_hidden_layers."""
 

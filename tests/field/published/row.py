@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+BASE_WIDTH = 768
+"""Where config.json has a width for each stage instead of one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
@@ -83,5 +86,5 @@ class Published:
         """What a row costs, in floats: mostly its word embeddings; of an image model, its layers."""
         config = self.config.get("text_config", self.config)
         widths = (config.get(key) for key in ("embedding_size", "dim", "hidden_size", "d_model"))
-        width = int(next(filter(None, widths)))
+        width = int(next(filter(None, widths), BASE_WIDTH))
         return width * int(config.get("vocab_size", 40 * width))
