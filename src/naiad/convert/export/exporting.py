@@ -70,7 +70,7 @@ def by_position(loaded: LoadedModel, inputs: tuple[str, ...], outputs: tuple[str
     """A module that takes and gives tuples, as exporters want it."""
     import torch
 
-    class ByPosition(torch.nn.Module):
+    class ByPosition(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # Any where torch is not installed
         def __init__(self) -> None:
             super().__init__()
             self.model = loaded.model
