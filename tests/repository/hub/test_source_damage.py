@@ -61,7 +61,8 @@ def test_a_killed_download_is_resumed_by_the_next_start(
     hub.add("org/name", {**checkpoint, "model.safetensors": weights})
     hub.stall_next("model.safetensors", after_bytes=30_000_000)
     code = (
-        "import sys; from pathlib import Path; from naiad.repository import *\n"
+        "import signal, sys; from pathlib import Path; from naiad.repository import *\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it\n"
         "settings = FetchSettings(cache_dir=Path(sys.argv[1]), endpoint=sys.argv[2], builder_knows=lambda c: True)\n"
         "fetch(ModelEntry.from_source('org/name'), settings)"
     )
