@@ -85,3 +85,10 @@ def test_any_strings_come_back(values: list[bytes]) -> None:
 def test_garbage_gives_one_of_our_errors(raw: bytes, count: int) -> None:
     with suppress(InvalidRequest):  # anything else would be a crash
         assert len(binary.decode("x", "BYTES", (count,), raw).data) == count
+
+
+def test_strings_without_a_shape_are_strings_still() -> None:
+    """The model's check refuses them; until then they can be looked at and sent like any others."""
+    tensor = binary.decode("x", "BYTES", (), b"xx", InferRequest("m"))
+    assert (tensor.shape, tensor.data.item()) == ((), b"")
+    assert binary.encode(tensor) == bytes(4)

@@ -40,7 +40,7 @@ def decode(
     row = BY_NAME[datatype]
     if not shape and request is not None and len(raw) != row.size_bytes:
         # No model takes an input without a shape; Triton looks at that first, and so the model's check will.
-        return Tensor(name, datatype, np.zeros(shape, row.numpy))
+        return bytes_tensor(name, [b""], shape) if row is _BYTES else Tensor(name, datatype, np.zeros(shape, row.numpy))
     if datatype == "BYTES":
         count = prod(shape)
         if limits is not None:
