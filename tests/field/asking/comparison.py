@@ -20,6 +20,13 @@ def difference(wanted: Any, got: Any, tolerance: float = TOLERANCE) -> str:
     return next(_differences(wanted, got, tolerance, ""), "")
 
 
+def logit_difference(wanted: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> str:
+    """The same for values of order 1: those that all happen to be near 0 are not rounded any finer."""
+    if wanted.shape != got.shape:
+        return f" has the shape {got.shape} instead of {wanted.shape}"
+    return difference(np.append(wanted, 1.0), np.append(got, 1.0))
+
+
 def _differences(wanted: Any, got: Any, tolerance: float, place: str) -> Iterator[str]:
     if isinstance(wanted, Mapping) and isinstance(got, Mapping):
         if wanted.keys() != got.keys():

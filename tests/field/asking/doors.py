@@ -42,7 +42,7 @@ def ask_json(server: RunningServer, model: str, inputs: Inputs, parameters: Mapp
             document = json.load(answer)
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{error.code} {error.read().decode()}") from None
-    return {one["name"]: np.array(one["data"]).reshape(one["shape"]) for one in document["outputs"]}
+    return {one["name"]: _read(one) for one in document["outputs"]}
 
 
 def ask_client(server: RunningServer, model: str, inputs: Inputs, parameters: Mapping[str, Any]) -> Outputs:
@@ -71,6 +71,12 @@ def ask_grpc(server: RunningServer, model: str, inputs: Inputs, parameters: Mapp
     with grpc.InferenceServerClient(server.grpc_address) as client:
         result = client.infer(model, tensors, parameters=dict(parameters) or None)
     return {output.name: _text(result.as_numpy(output.name)) for output in result.get_response().outputs}
+
+
+def _read(output: Mapping[str, Any]) -> np.ndarray[Any, Any]:
+    """Text stays Python's: numpy's own strings drop NUL characters at their end."""
+    kind = object if output["datatype"] == "BYTES" else None
+    return np.array(output["data"], dtype=kind).reshape(output["shape"])
 
 
 def _plain(array: np.ndarray[Any, Any]) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asking.comparison import TOLERANCE, difference
+from asking.comparison import TOLERANCE, difference, logit_difference
 from asking.doors import Door, ask_client, ask_grpc, ask_json
 from asking.pictures import pictures
 from asking.texts import EMPTY, MIXED_LENGTHS, ODD, PLAIN, long_text
@@ -104,5 +104,5 @@ def tensor_faults(server: RunningServer, theirs: Any) -> Iterator[str]:
                 wanted, got = output[name][0].detach().numpy(), np.asarray(outputs[name][at])
                 if got.shape[:1] == here.shape:
                     got = got[here.numpy()]
-                if words := difference(wanted, got):
+                if words := logit_difference(wanted, got):
                     yield f"  tensors: {name} of text {at}{words}"
