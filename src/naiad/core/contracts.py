@@ -6,7 +6,7 @@ Read these first, then the smallest implementation of each: `backends/identity.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -48,6 +48,50 @@ class Instance(Protocol[Item, Result_co]):
     def close(self) -> None:
         """Release what the instance holds; called once, after the last execute."""
         ...
+
+
+Send = Callable[[int, Any, bool], None]
+"""Tells of one result: which item of the batch, the result or NaiadError, whether it is that item's last."""
+
+
+class StreamingInstance(Protocol[Item]):
+    """One loaded copy of a model that gives any number of results for an item, none included, over time."""
+
+    capacity: int
+    """Batches that may run at the same time; at least 1."""
+
+    def execute(self, batch: Batch[Item], send: Send) -> None:
+        """Run a batch; called by up to `capacity` threads at a time.
+
+        `send` may be called from any thread, also after this has returned, and must be called with `is_final` once for
+        every item; items need no order. After an exception every item that has not had its last result gets that error.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the instance holds; called once, after the last result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Instances(Generic[Item]):
+    """The loaded copies of one model version, as a scheduler takes them; they may share one copy of the weights."""
+
+    narrow: tuple[Instance[Item, Any] | StreamingInstance[Item], ...]
+    """At least one; they run side by side under load, each with few threads."""
+    wide: Instance[Item, Any] | None = None
+    """All cores on one batch, for a request that has the machine to itself; None: the runtime has no such form."""
+    may_inline: bool = False
+    """A run neither blocks nor runs foreign Python, so that a short one may stay on the event loop."""
+    device: str = "cpu"
+    """What they compute on, as metrics and logs call it."""
+    names: tuple[str, ...] = ()
+    """Of the narrow ones, for threads and logs: `<group>_<i>`, as in Triton's."""
+
+    def close(self) -> None:
+        """Close all of them."""
+        for instance in self.narrow if self.wide is None else (*self.narrow, self.wide):
+            instance.close()
 
 
 @dataclass(frozen=True, slots=True)
