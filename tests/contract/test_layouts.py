@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from doors import DOORS, Case, in_process
 
-from naiad.core.message import InferRequest, InferResponse, Respond
+from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.observe.statistics import ModelStatistics
-from naiad.serving.model import Cancel
+from naiad.serving.response_sender import ResponseSender
 from naiad.testing import RunningServer, running_server
 
 NUMBERS = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
@@ -47,11 +47,12 @@ class Laid:
         self.name = name
         self.config = ModelConfig(name, inputs=(TensorConfig("IN", "INT32", (1,)),))
         self.statistics = ModelStatistics(name, "1")
+        self.labels: dict[str, list[str]] = {}
+        self.has_rows = False
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         datatype, data = LAID[self.name]
-        respond(InferResponse(self.name, "1", [Tensor("OUT", datatype, data)], request.id), True)
-        return lambda: False
+        sender.send(InferResponse(self.name, "1", [Tensor("OUT", datatype, data)]))
 
     async def drain(self) -> None:
         pass

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from naiad.core.message import InferRequest, InferResponse, Respond
+from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import bytes_tensor
 from naiad.observe.statistics import ModelStatistics
-from naiad.serving.model import Cancel
+from naiad.serving.response_sender import ResponseSender
 
 CONFIG = ModelConfig("told", inputs=(TensorConfig("IN", "INT32", (1,)),), outputs=(TensorConfig("OUT", "BYTES", (1,)),))
 
@@ -21,8 +21,10 @@ class Told:
 
     def __init__(self) -> None:
         self.statistics = ModelStatistics(self.name, self.version)
+        self.labels: dict[str, list[str]] = {}
+        self.has_rows = False
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         step = request.sequence
         seen: dict[str, Any] = {
             "id": request.id,
@@ -34,8 +36,7 @@ class Told:
             "parameters": {key: [type(value).__name__, value] for key, value in sorted(request.parameters.items())},
             "has_arrived": request.arrived_s > 0,
         }
-        respond(InferResponse("told", "1", [bytes_tensor("OUT", [json.dumps(seen).encode()])], request.id), True)
-        return lambda: False
+        sender.send(InferResponse("told", "1", [bytes_tensor("OUT", [json.dumps(seen).encode()])]))
 
     async def drain(self) -> None:
         pass

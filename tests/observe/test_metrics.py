@@ -6,13 +6,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from naiad.observe.histogram import Histogram
 from naiad.observe.metrics import FAILURES, HISTOGRAMS, PER_MODEL, PROCESS, MetricsPage
-from naiad.observe.statistics import FAILURE_REASONS, ModelStatistics, Stages
+from naiad.observe.statistics import FAILURE_REASONS, ModelStatistics
 
 
 def statistics() -> ModelStatistics:
     subject = ModelStatistics("m", "2")
-    subject.record_success(Stages(0.004, 0.001, 0.0005, 0.002, 0.0005), rows=3)
-    subject.record_success(Stages(7.0, 2.0, 0.0, 5.0, 0.0), rows=1)
+    subject.record_answer(0.004, 0.001, rows=3)
+    subject.record_compute(1, 0.0005, 0.002, 0.0005)
+    subject.record_answer(7.0, 2.0, rows=1)
+    subject.record_compute(1, 0.0, 5.0, 0.0)
     subject.record_run(4, 0.1, 0.2, 0.3)
     subject.record_failure("REJECTED", 0.5)
     return subject

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Batch
-from naiad.core.errors import Cancelled, InvalidRequest, NaiadError, NotReady, Overloaded
+from naiad.core.errors import Cancelled, InvalidRequest, NotFound, NotReady, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
 from naiad.core.tensor import Tensor
@@ -35,8 +35,10 @@ class Twice:
         self.batches: list[int] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.started = threading.Semaphore(0)
 
     def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
+        self.started.release()
         self.gate.wait()
         batch.input_ready_s = batch.output_ready_s = 1.0
         self.batches.append(len(batch.items))
@@ -96,9 +98,9 @@ async def test_cancelling_the_await_withdraws_the_request() -> None:
 async def test_cancel_answers_once() -> None:
     fixture = Fixture()
     answers: list[Answer] = []
-    cancel = fixture.engine.submit(request([1.0]), lambda answer, last: answers.append(answer))
-    cancel()
-    cancel()
+    sender = fixture.engine.submit(fixture.model, request([1.0]), lambda answer, last: answers.append(answer))
+    sender.cancel()
+    sender.cancel()
     await fixture.engine.drain()
     assert [type(answer) for answer in answers] == [Cancelled]
 
@@ -148,10 +150,24 @@ async def test_classification_uses_the_labels() -> None:
     assert answer.outputs[0].data.tolist() == [[b"8.000000:2:high", b"1.000000:0:low"]]
 
 
-async def test_an_unknown_model_is_an_answer_too() -> None:
+async def test_a_request_that_runs_is_withdrawn_at_once_and_its_result_ignored() -> None:
+    fixture = Fixture()
+    fixture.instance.gate.clear()
     answers: list[Answer] = []
-    Fixture().engine.submit(InferRequest("nope"), lambda answer, last: answers.append(answer))
-    assert isinstance(answers[0], NaiadError)
+    sender = fixture.engine.submit(fixture.model, request([1.0]), lambda answer, last: answers.append(answer))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(fixture.instance.started.acquire)
+    sender.cancel()
+    assert [type(answer) for answer in answers] == [Cancelled]
+    fixture.instance.gate.set()
+    await fixture.engine.drain()
+    assert len(answers) == 1
+    assert fixture.model.statistics.failures["CANCELED"] == 1
+
+
+async def test_an_unknown_model_is_not_routed() -> None:
+    with pytest.raises(NotFound, match="'nope' is not found"):
+        Fixture().engine.route("nope")
 
 
 def test_batching_can_be_switched_off() -> None:

@@ -17,9 +17,11 @@ from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, Na
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.observe.trace.tracing import Tracing
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.text_model import LIGHT_BYTES, TextModel
 
 CONFIG = ModelConfig(
@@ -97,9 +99,11 @@ class Fixture:
 
     def submit(self, *texts: bytes, outputs: Sequence[RequestedOutput] = ()) -> Any:
         request = InferRequest("texts", inputs={"text": bytes_tensor("text", list(texts))}, outputs=list(outputs))
-        return self.model.submit(request, self._respond)
+        sender = ResponseSender(self.model, request, self._deliver, Tracing())
+        self.model.submit(request, sender)
+        return sender.cancel
 
-    def _respond(self, answer: Answer, is_last: bool) -> None:
+    def _deliver(self, answer: Answer, is_last: bool) -> None:
         assert is_last
         self.answers.append(answer)
         self._arrived.set()

@@ -14,7 +14,7 @@ import numpy as np
 
 from naiad.backends.identity import IdentityBackend
 from naiad.core.contracts import Batch, LoadRequest
-from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.modelconfig import finish, parse_pbtxt, prepare
 from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.limits import Limits
@@ -24,7 +24,9 @@ from naiad.scheduling.queue import Job, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
 from naiad.serving.overview import Overview
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.tensor_model import TensorModel
 from naiad.serving.validation import RequestCheck
 from naiad.wire.http.api import http_router
@@ -129,15 +131,20 @@ async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
             stations.append("wire: answer written")
             answered.set()
 
-    def submit(request: InferRequest, respond: Any) -> Any:
+    def route(name: str, version: str = "") -> ServedModel:
+        stations.append("serving: routed")
+        return real_route(name, version)
+
+    def submit(served: ServedModel, request: InferRequest, deliver: Deliver, **how: Any) -> ResponseSender:
         stations.append("serving: submitted")
-        return real_submit(request, partial(responded, respond))
+        return real_submit(served, request, partial(delivered, deliver), **how)
 
-    def responded(respond: Any, answer: Answer, is_last: bool) -> None:
-        assert is_last, "a plain model answers once"
+    def delivered(deliver: Deliver, answer: Answer, is_final: bool) -> None:
+        assert is_final, "a plain model answers once"
         stations.append("serving: answered")
-        respond(answer, is_last)
+        deliver(answer, is_final)
 
+    real_route, engine.route = engine.route, route  # type: ignore[method-assign]
     real_submit, engine.submit = engine.submit, submit  # type: ignore[method-assign]
     router = http_router(Services(engine, Overview(engine, "triton")), Limits())
 
@@ -149,9 +156,10 @@ async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:
     connection = HttpConnection(dispatch, Limits(), set(), KnownHeads())
     connection.connection_made(transport)
     connection.data_received(HTTP)
-    assert stations == ["wire: request read", "serving: submitted"], "the model runs later, so that others can join"
+    way = ["wire: request read", "serving: routed", "serving: submitted"]
+    assert stations == way, "the model runs later, so that others can join"
     await asyncio.wait_for(answered.wait(), 10)
-    assert stations[2:] == ["serving: answered", "wire: answer written"]
+    assert stations[3:] == ["serving: answered", "wire: answer written"]
     assert json.loads(transport.written.partition(b"\r\n\r\n")[2]) == document
     assert model.statistics.as_json()["inference_stats"]["success"]["count"] == 1
     await engine.drain()

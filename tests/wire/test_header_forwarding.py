@@ -14,6 +14,7 @@ from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest
 from naiad.server import Server
+from naiad.serving.model import ServedModel
 from naiad.testing import RunningServer, running_server
 from naiad.wire.forwarding import Forwarding
 
@@ -44,9 +45,9 @@ def seen(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> list[dict[st
     found: list[dict[str, Any]] = []
     submit = server.server.engine.submit
 
-    def note(request: InferRequest, *more: Any) -> Any:
+    def note(model: ServedModel, request: InferRequest, *more: Any, **how: Any) -> Any:
         found.append(request.parameters)
-        return submit(request, *more)
+        return submit(model, request, *more, **how)
 
     monkeypatch.setattr(server.server.engine, "submit", note)
     return found

@@ -22,7 +22,7 @@ import pytest
 
 from naiad.backends.identity import IdentityInstance
 from naiad.proto.pool import message_class
-from naiad.serving.shared_memory.delivery import Delivery
+from naiad.serving.response_sender import ResponseSender
 from naiad.testing import RunningServer, running_server
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
@@ -45,25 +45,25 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running, self.opened = threading.Event(), threading.Event()
         self.withdrawn, self.over = threading.Event(), threading.Event()
-        execute, withdraw, take = IdentityInstance.execute, Delivery.withdraw, Delivery.__call__
+        execute, cancel, send = IdentityInstance.execute, ResponseSender.cancel, ResponseSender.send
 
         def held(instance: Any, batch: Any) -> Any:
             self.running.set()
             assert self.opened.wait(PATIENCE_S)
             return execute(instance, batch)
 
-        def withdrawn(delivery: Any) -> object:
-            result = withdraw(delivery)
+        def withdrawn(sender: ResponseSender) -> None:
+            cancel(sender)
             self.withdrawn.set()
-            return result
 
-        def over(delivery: Any, answer: Any, is_last: bool) -> None:
-            take(delivery, answer, is_last)
+        def over(sender: ResponseSender, *answer: Any, **more: Any) -> bool:
+            is_sent = send(sender, *answer, **more)
             self.over.set()
+            return is_sent
 
         monkeypatch.setattr(IdentityInstance, "execute", held)
-        monkeypatch.setattr(Delivery, "withdraw", withdrawn)
-        monkeypatch.setattr(Delivery, "__call__", over)
+        monkeypatch.setattr(ResponseSender, "cancel", withdrawn)
+        monkeypatch.setattr(ResponseSender, "send", over)
 
     def wait_running(self) -> None:
         assert self.running.wait(PATIENCE_S)

@@ -92,7 +92,5 @@ class InferResponse:
 Answer = InferResponse | NaiadError
 """What a request ends in."""
 
-Respond = Callable[[Answer, bool], None]
-"""Called with each answer and whether it is the last; called on the event loop's thread, and never after the last.
-
-Only a decoupled model answers more than once or not at all; `naiad.serving.model` has the rules."""
+Deliver = Callable[[Answer, bool], None]
+"""What a door takes answers with: called on the event loop's thread with each answer and whether it is the last."""

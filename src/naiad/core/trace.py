@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from naiad.core.tensor import Tensor
 
@@ -51,6 +52,10 @@ class Trace:
     """Activity and a tensor that nobody else will change."""
     error: str = ""
     """What the caller was told, when it went wrong."""
+    sending: str = ""
+    """What the moments of sending are called, without _START and _END."""
+    sampler: Any = None
+    """What picked the request; the tracing's own."""
 
     def mark(self, name: str, time_s: float) -> None:
         """Note a moment; 0 = it never came."""

@@ -32,17 +32,6 @@ class Duration:
 
 
 @dataclass(slots=True)
-class Stages:
-    """Seconds that one request spent in each stage."""
-
-    total: float
-    queue: float
-    compute_input: float
-    compute_infer: float
-    compute_output: float
-
-
-@dataclass(slots=True)
 class BatchStatistics:
     """Runs of one batch size."""
 
@@ -95,11 +84,6 @@ class ModelStatistics:
         """By number of the response in its request, from 0; decoupled models only."""
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
-
-    def record_success(self, stages: Stages, rows: int) -> None:
-        """Count one answered request of `rows` batch elements."""
-        self.record_answer(stages.total, stages.queue, rows)
-        self.record_compute(1, stages.compute_input, stages.compute_infer, stages.compute_output)
 
     def record_answer(self, total_s: float, queue_s: float, rows: int) -> None:
         """Count one answered request; its compute times are counted with its batch, by `record_compute`."""

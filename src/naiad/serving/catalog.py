@@ -51,8 +51,6 @@ class Catalog:
         self._entries: dict[str, dict[str, Entry]] = {}
         self._latest: dict[str, ServedModel] = {}
         """The highest ready version by name, remembered until something changes."""
-        self.has_decoupled = False
-        """Whether any model ever was; where none was, doors need not ask."""
 
     def begin(self, name: str, version: str = "") -> None:
         """Note that a version is being loaded; one that serves goes on serving meanwhile.
@@ -81,7 +79,6 @@ class Catalog:
                 self.begin(model.name, model.version)
                 entry.move(State.READY)
             entry.model = model
-            self.has_decoupled |= model.config.is_decoupled
         for model in old:
             entry = self._entry(model.name, model.version)
             if entry.model is model:

@@ -1,6 +1,6 @@
 """The one entry for every door: find the model, hand the request over, answer exactly once.
 
-Owned by the event loop's thread. Ensembles and in-process callers use the same two functions.
+Owned by the event loop's thread. Ensembles and in-process callers use the same two steps: `route`, then `submit`.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import InvalidRequest, NaiadError, NotReady, Unsupported
-from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.core.errors import NaiadError, NotReady
+from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
-from naiad.serving.failures import failure_reason, naming_request
-from naiad.serving.model import Cancel
-from naiad.serving.shared_memory.delivery import Delivery
+from naiad.serving.model import ServedModel
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.shared_memory.registry import SharedMemory
-from naiad.serving.single import SingleAnswer
 
 
 class Engine:
@@ -29,7 +27,7 @@ class Engine:
         self._clock = clock
         self._is_stopping = False
         self.tracing = Tracing(knows=self.serves)
-        """What the doors note of requests: nothing, unless the server has put its own here."""
+        """What is noted of requests: nothing, unless the server has put its own here."""
 
     @property
     def is_stopping(self) -> bool:
@@ -40,71 +38,50 @@ class Engine:
         """Whether any version of a model can answer."""
         return bool(self.catalog.ready_versions(model))
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
-        """Send a request on its way.
+    def route(self, name: str, version: str = "") -> ServedModel:
+        """Decide which model answers a request: once, before anything of the request is decoded.
 
-        `respond` is called on the loop's thread with each answer and whether it is the last, possibly before this
-        returns; errors arrive there too. The result withdraws the request.
+        Raises NotFound, NotReady, InvalidRequest for a version that is no number.
         """
-        if request.places is not None and not isinstance(respond, Delivery):
-            return Delivery(request.places, respond).submit(self.submit, request)
+        if self._is_stopping:
+            raise NotReady("Server exiting")
+        return self.catalog.find(name, version)
+
+    def submit(
+        self, model: ServedModel, request: InferRequest, deliver: Deliver, *, takes_one: bool = True
+    ) -> ResponseSender:
+        """Send a request on its way to the model that `route` gave; the result withdraws it.
+
+        `deliver` is called on the loop's thread with each answer and whether it is the last, possibly before this
+        returns; errors arrive there too. takes_one: for callers who can take only one answer; it is then called once.
+        """
         if not request.arrived_s:
             request.arrived_s = self._clock()
+        sender = ResponseSender(model, request, deliver, self.tracing, takes_one=takes_one, clock=self._clock)
         try:
-            if self._is_stopping:
-                raise NotReady("Server exiting")
-            model = self.catalog.find(request.model_name, request.model_version)
+            model.submit(request, sender)
         except NaiadError as error:
-            respond(error, True)
-            return _too_late
-        try:
-            return model.submit(request, respond)
-        except NaiadError as error:
-            # As in Triton, a request that does not suit its model was never the model's: it is no failure of it.
-            if not isinstance(error, InvalidRequest):
-                model.statistics.record_failure(failure_reason(error), self._clock() - request.arrived_s)
-            respond(naming_request(error, request), True)
-            return _too_late
-
-    def is_decoupled(self, model: str, version: str) -> bool:
-        """Whether a request to this model may have any number of answers; False where `submit` would refuse it."""
-        try:
-            return self.catalog.find(model, version).config.is_decoupled
-        except NaiadError:
-            return False
-
-    def first_error(self, error: NaiadError, model: str, version: str) -> NaiadError:
-        """Return what is said of a request that cannot be read: that there is no such model comes first."""
-        try:
-            self.catalog.find(model, version)
-        except NaiadError as unknown:
-            return unknown
-        return error
-
-    def refuse_decoupled(self, model: str, version: str, message: str) -> None:
-        """Raise Unsupported with the message for a decoupled model, for a door that takes one answer only."""
-        if self.is_decoupled(model, version):
-            raise Unsupported(message, model=model)
+            sender.refuse(error)
+        return sender
 
     async def infer(self, request: InferRequest) -> InferResponse:
         """Run one request and return its one answer; cancelling the await withdraws it. Raises NaiadError."""
         future: asyncio.Future[InferResponse] = asyncio.get_running_loop().create_future()
-        single = SingleAnswer()
 
-        def respond(answer: Answer, is_last: bool) -> None:
-            one = single.take(answer, is_last)
-            if one is None or future.done():
+        def deliver(answer: Answer, is_final: bool) -> None:
+            assert is_final
+            if future.done():
                 return
-            if isinstance(one, NaiadError):
-                future.set_exception(one)
+            if isinstance(answer, NaiadError):
+                future.set_exception(answer)
             else:
-                future.set_result(one)
+                future.set_result(answer)
 
-        cancel = self.submit(request, respond)
+        sender = self.submit(self.route(request.model_name, request.model_version), request, deliver)
         try:
             return await future
         except asyncio.CancelledError:
-            cancel()
+            sender.cancel()
             raise
 
     async def drain(self) -> None:
@@ -112,7 +89,3 @@ class Engine:
         self._is_stopping = True
         for model in list(self.catalog.models()):
             await model.drain()
-
-
-def _too_late() -> bool:
-    return False

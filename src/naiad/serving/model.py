@@ -1,23 +1,16 @@
-"""What the engine needs of anything it can send a request to: plain tensors, text, later ensembles and functions.
-
-How many answers: a model answers a request once, with `is_last` true. One whose `config.is_decoupled` is true may
-answer any number of times, none included, and requests in any order: `is_last` is then true with the last answer, or
-with a response that `is_empty` when it turns out only later that there are no more. Errors may stand between answers;
-the request goes on after them unless they are the last. Doors that take one answer only refuse decoupled models, or
-make of several an error (`naiad.serving.single`). `naiad.serving.responses` keeps these rules for a model.
-"""
+"""What the engine needs of anything it can send a request to: plain tensors, text, later ensembles and functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from naiad.core.message import InferRequest, Respond
+from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
 
-Cancel = Callable[[], object]
-"""Withdraws a request: it leaves the queue at once and is answered once, with Cancelled; too late = no effect."""
+if TYPE_CHECKING:
+    from naiad.serving.response_sender import ResponseSender
 
 
 class ServedModel(Protocol):
@@ -27,12 +20,16 @@ class ServedModel(Protocol):
     version: str
     config: ModelConfig
     statistics: ModelStatistics
+    labels: Mapping[str, Sequence[str]]
+    """By output name, for classification."""
+    has_rows: bool
+    """The first dimension of its outputs counts batch elements, for classification."""
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
-        """Check, queue and run a request; answers go to `respond`, on the loop's thread, possibly before this returns.
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
+        """Check, queue and run a request; answers go to the sender, possibly before this returns.
 
-        How many answers there may be is said above. Raises NaiadError instead of answering when the request is
-        refused at once.
+        Raises NaiadError instead of answering when the request is refused at once. Called on the loop's thread; the
+        sender is told on that thread, too.
         """
         ...
 

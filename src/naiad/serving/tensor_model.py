@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import Failed, NaiadError, Overloaded
-from naiad.core.message import InferRequest, InferResponse, Respond
+from naiad.core.errors import Overloaded
+from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
+from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import BatchRun, Job, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
-from naiad.serving.classification import classify
-from naiad.serving.failures import failure_reason, naming_request
-from naiad.serving.model import Cancel
-from naiad.serving.moments import mark_job
-from naiad.serving.shared_memory.delivery import stored
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
-
-_log = logging.getLogger("naiad.serving")
 
 
 class TensorModel:
@@ -50,7 +44,8 @@ class TensorModel:
         self.version = version
         self.config = config
         self.statistics = ModelStatistics(config.name, version)
-        self._labels = labels or {}
+        self.labels = labels or {}
+        self.has_rows = config.max_batch_size > 0
         self._max_waiting = max_waiting or sys.maxsize
         self._clock = clock
         self._check = RequestCheck(config)
@@ -66,15 +61,15 @@ class TensorModel:
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
         rows, key = self._check.check(request)
         if self._scheduler.pending >= self._max_waiting:
             raise Overloaded("Exceeds maximum queue size", queue_size=self._max_waiting)
         job = Job(request, rows, self._done, key)
-        job.owner = respond
+        job.owner = sender
+        sender.on_cancel = partial(self._scheduler.cancel, job)
         self._scheduler.submit(job, request.priority, request.timeout_us)
-        return partial(self._scheduler.cancel, job)
 
     async def drain(self) -> None:
         """See `ServedModel.drain`."""
@@ -85,42 +80,29 @@ class TensorModel:
         self._scheduler.close()
 
     def _done(self, job: Job, result: Any) -> None:
-        request: InferRequest = job.item
-        statistics = self.statistics
+        sender: ResponseSender = job.owner
         run = job.run
-        now = self._clock()
-        if request.trace is not None:
-            mark_job(request.trace, job)
-        if not isinstance(result, NaiadError):
-            result = self._complete(request, result)
-            if request.places is not None:
-                result = stored(result, job.owner)
-        if isinstance(result, NaiadError):
-            statistics.record_failure(failure_reason(result), now - request.arrived_s)
-            job.owner(naming_request(result, request), True)
-            return
-        assert run is not None
-        statistics.record_answer(now - request.arrived_s, run.started_s - job.queued_s, job.size)
-        job.owner(result, True)
-
-    def _complete(self, request: InferRequest, response: InferResponse) -> InferResponse | NaiadError:
-        response.model_version = self.version
-        response.id = request.id
-        if any(output.class_count for output in request.outputs):
-            try:
-                return classify(response, request, self._labels, has_batch=self.config.max_batch_size > 0)
-            except NaiadError as error:
-                return error
-            except Exception:  # noqa: BLE001 — whoever asked is answered
-                _log.exception("classes of model '%s' failed", self.name)
-                return Failed("internal error")
-        return response
+        if sender.request.trace is not None:
+            _mark(sender.request.trace, job)
+        if run is not None:
+            sender.queue_s = run.started_s - job.queued_s
+        sender.rows = job.size
+        sender.send(result)
 
     def _count_run(self, run: BatchRun) -> None:
         statistics = self.statistics
         if run.output_ready_s:  # else it failed as a whole
             statistics.record_run(run.size, *run.stages)
             statistics.record_compute(run.successes, *run.stages)
+
+
+def _mark(trace: Trace, job: Job) -> None:
+    """Note the moments of a request that was one job."""
+    run = job.run
+    if run is None:
+        trace.mark_run(job.queued_s, 0.0, 0.0, 0.0, 0.0)
+    else:
+        trace.mark_run(job.queued_s, run.started_s, run.input_ready_s, run.output_ready_s, run.finished_s)
 
 
 def dynamic_rule(config: ModelConfig) -> DynamicRule:

@@ -7,26 +7,24 @@ request is spread over many batches. The raw-tensor view of a model is another T
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Preparation, Task
 from naiad.core.encoder import EncoderResult
-from naiad.core.errors import Cancelled, Failed, NaiadError
-from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.errors import Failed, NaiadError
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig
-from naiad.observe.statistics import ModelStatistics, Stages
+from naiad.core.trace import Trace
+from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import BatchRun, Job
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
-from naiad.serving.classification import classify
 from naiad.serving.encoder_queue import EncoderQueue
-from naiad.serving.failures import failure_reason, naming_request
-from naiad.serving.model import Cancel
-from naiad.serving.moments import mark_jobs
-from naiad.serving.shared_memory.delivery import stored
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
 
 _log = logging.getLogger("naiad.serving")
@@ -44,13 +42,12 @@ LIGHT_BYTES = 4096
 class _Flight:
     """One request on its way: its sequences are run in any order and answered together."""
 
-    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "queued_s", "request", "respond", "results")
+    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "queued_s", "request", "results", "sender")
 
-    def __init__(self, model: TextModel, request: InferRequest, respond: Respond) -> None:
+    def __init__(self, model: TextModel, request: InferRequest, sender: ResponseSender) -> None:
         self.model = model
         self.request = request
-        self.respond: Respond | None = respond
-        """None once answered."""
+        self.sender = sender
         self.preparation: Preparation | None = None
         self.jobs: list[Job] = []
         self.results: list[EncoderResult | None] = []
@@ -84,6 +81,8 @@ class TextModel:
         self.version = version
         self.config = config
         self.statistics = ModelStatistics(config.name, version)
+        self.labels: Mapping[str, Sequence[str]] = {}
+        self.has_rows = True
         self._task = task
         self._encoder = encoder
         self._clock = clock
@@ -99,11 +98,12 @@ class TextModel:
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
         encoder.join()
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
         _accept_columns(request, self.config)
         self._check.check(request)
-        flight = _Flight(self, request, respond)
+        flight = _Flight(self, request, sender)
+        sender.on_cancel = partial(self._withdraw, flight)
         if _text_bytes(request) <= self._light_bytes:
             self._queue(flight, _prepare(self._task, request))
         else:
@@ -112,7 +112,6 @@ class TextModel:
             flight.jobs = [job]
             self._tokenizer.submit(job)
             self._flights.add(flight)
-        return partial(self._cancel, flight)
 
     async def drain(self) -> None:
         """See `ServedModel.drain`."""
@@ -133,7 +132,7 @@ class TextModel:
     def _prepared(self, job: Job, result: Preparation | NaiadError) -> None:
         """Take up what the tokenizer's thread made of a large request."""
         flight: _Flight = job.owner
-        if flight.respond is None:
+        if flight.sender.is_over:
             return
         if isinstance(result, NaiadError):
             self._answer(flight, result)
@@ -171,7 +170,7 @@ class TextModel:
     def _ran(self, job: Job, result: EncoderResult | NaiadError) -> None:
         flight: _Flight
         flight, index = job.owner
-        if flight.respond is None:
+        if flight.sender.is_over:
             return
         if flight.first_run is None and job.run is not None:
             flight.first_run = job.run
@@ -192,60 +191,46 @@ class TextModel:
             response = self._task.finish(
                 request, preparation, [result for result in flight.results if result is not None]
             )
-            classify(response, request, {}, has_batch=True)
         except NaiadError as error:
             self._answer(flight, error)
             return
         except BaseException:  # noqa: BLE001 — the others of the batch are answered, too
             self._answer(flight, _task_failed(self.name))
             return
-        response.model_version = self.version
-        response.id = request.id
         response.tokens = sum(job.size for job in flight.jobs)
         self._answer(flight, response)
 
     def _answer(self, flight: _Flight, answer: Answer) -> None:
-        """Answer once, and count it."""
-        respond, flight.respond = flight.respond, None
-        if respond is None:
-            return
+        """Answer, and count it."""
         self._flights.discard(flight)
-        if flight.request.places is not None:
-            answer = stored(answer, respond)
-        self._record(flight, answer)
-        if isinstance(answer, NaiadError):
-            answer = naming_request(answer, flight.request)
-        respond(answer, True)
-
-    def _record(self, flight: _Flight, answer: Answer) -> None:
-        now = self._clock()
-        request, run = flight.request, flight.first_run
-        total_s = now - request.arrived_s
-        if request.trace is not None:
-            mark_jobs(request.trace, flight.queued_s, flight.jobs, now)
-        if isinstance(answer, NaiadError):
-            self.statistics.record_failure(failure_reason(answer), total_s)
-            return
+        sender, run, now = flight.sender, flight.first_run, self._clock()
+        if flight.request.trace is not None:
+            _mark(flight.request.trace, flight, now)
         started_s = run.started_s if run is not None else flight.queued_s
-        ran_s = max((job.run.output_ready_s for job in flight.jobs if job.run is not None), default=started_s)
-        stages = Stages(
-            total=total_s,
-            queue=started_s - flight.queued_s,
-            compute_input=flight.queued_s - request.arrived_s,
-            compute_infer=ran_s - started_s,
-            compute_output=now - ran_s,
-        )
-        self.statistics.record_success(stages, max(1, len(flight.jobs)))
-
-    def _cancel(self, flight: _Flight) -> None:
-        self._answer(flight, Cancelled("the request was cancelled"))
-        self._withdraw(flight)
+        sender.queue_s = started_s - flight.queued_s
+        sender.rows = max(1, len(flight.jobs))
+        if sender.send(answer) and isinstance(answer, InferResponse):
+            ran_s = max((job.run.output_ready_s for job in flight.jobs if job.run is not None), default=started_s)
+            arrived_s = flight.request.arrived_s
+            self.statistics.record_compute(1, flight.queued_s - arrived_s, ran_s - started_s, now - ran_s)
 
     def _withdraw(self, flight: _Flight) -> None:
         """Take what still waits out of the queues; what already runs is ignored when it comes back."""
+        self._flights.discard(flight)
         for job in flight.jobs:
             if not self._encoder.scheduler.cancel(job):
                 self._tokenizer.cancel(job)
+
+
+def _mark(trace: Trace, flight: _Flight, now: float) -> None:
+    """Note the moments of a request that was several jobs, decoded together: from the first run to now."""
+    runs = [job.run for job in flight.jobs if job.run is not None]
+    if not runs:
+        trace.mark_run(flight.queued_s, 0.0, 0.0, 0.0, 0.0)
+        return
+    first = min(runs, key=lambda run: run.started_s)
+    last_s = max(run.output_ready_s for run in runs)
+    trace.mark_run(flight.queued_s, first.started_s, first.input_ready_s, last_s, now if last_s else 0.0)
 
 
 class _Tokenizing:

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from naiad.core.errors import ModelFailed
-from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.observe.statistics import ModelStatistics
-from naiad.serving.model import Cancel
-from naiad.serving.responses import Responses
+from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
 
 DOCUMENT = {
@@ -43,6 +42,8 @@ class Repeat:
             document=DOCUMENT | {"name": name, "model_transaction_policy": {"decoupled": decoupled}},
         )
         self.statistics = ModelStatistics(name, "1")
+        self.labels: dict[str, list[str]] = {}
+        self.has_rows = False
         self.seen: list[InferRequest] = []
         self.held: dict[str, Iterator[None]] = {}
         self.arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -50,11 +51,11 @@ class Repeat:
         self.cancelled: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._check = RequestCheck(self.config)
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         self._check.check(request)
         self.seen.append(request)
-        responses = Responses(request, respond, self.statistics)
-        steps = self._steps(request, responses)
+        sender.on_cancel = lambda: self.cancelled.put(request.id)
+        steps = self._steps(request, sender)
         if request.parameters.get("held"):
             self.held[request.id] = steps
             self.arrived.put(request.id)
@@ -62,23 +63,16 @@ class Repeat:
             for _ in steps:
                 pass
 
-        def cancel() -> None:
-            if not responses.is_over:
-                responses.cancel()
-                self.cancelled.put(request.id)
-
-        return cancel
-
-    def _steps(self, request: InferRequest, responses: Responses) -> Iterator[None]:
+    def _steps(self, request: InferRequest, sender: ResponseSender) -> Iterator[None]:
         values = request.inputs["IN"].data.tolist()
         for at, value in enumerate(values):
             answer: Answer = InferResponse(self.name, "", [Tensor("OUT", "INT32", np.array([value], np.int32))])
             if request.parameters.get("error_at") == at:
                 answer = ModelFailed("broken")
             is_last = bool(request.parameters.get("end_with_last")) and at == len(values) - 1
-            responses.send(answer, is_last=is_last)
+            sender.send(answer, is_last)
             yield
-        responses.end()
+        sender.send(None)
 
     async def step(self, identity: str) -> None:
         """Let a held request give its next response, or the end."""

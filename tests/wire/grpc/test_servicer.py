@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.errors import Cancelled, ModelFailed
-from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.core.errors import ModelFailed
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.observe.statistics import ModelStatistics
@@ -21,8 +21,8 @@ from naiad.proto.pool import message_class
 from naiad.protocol.limits import Limits
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
-from naiad.serving.model import Cancel
 from naiad.serving.overview import Overview
+from naiad.serving.response_sender import ResponseSender
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.servicer import HEALTH, SERVICE, Servicer
 from naiad.wire.services import Services
@@ -44,18 +44,20 @@ class Held:
 
     def __init__(self) -> None:
         self.statistics = ModelStatistics("held", "1")
-        self.waiting: dict[str, Respond] = {}
+        self.labels: dict[str, list[str]] = {}
+        self.has_rows = True
+        self.waiting: dict[str, ResponseSender] = {}
 
-    def submit(self, request: InferRequest, respond: Respond) -> Cancel:
-        self.waiting[request.id] = respond
-        return lambda: self.waiting.pop(request.id)(Cancelled("withdrawn"), True)
+    def submit(self, request: InferRequest, sender: ResponseSender) -> None:
+        self.waiting[request.id] = sender
+        sender.on_cancel = lambda: self.waiting.pop(request.id)
 
     def answer(self, identity: str, *, is_last: bool = True) -> None:
         tensor = Tensor("y", "INT32", np.array([[1, 2]], np.int32))
         self.give(identity, InferResponse("held", "1", [tensor], identity), is_last)
 
     def give(self, identity: str, answer: Answer, is_last: bool = True) -> None:
-        (self.waiting.pop if is_last else self.waiting.__getitem__)(identity)(answer, is_last)
+        (self.waiting.pop if is_last else self.waiting.__getitem__)(identity).send(answer, is_last)
 
     async def drain(self) -> None:
         assert not self.waiting

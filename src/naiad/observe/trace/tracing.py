@@ -13,7 +13,7 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError
-from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.message import Answer, InferRequest
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Caller, Trace, TracedDoor
 from naiad.observe.trace.options import TraceOptions
@@ -61,11 +61,6 @@ class Tracing:
         """Whether any request may be traced."""
         self._refresh()
 
-    @property
-    def now(self) -> float:
-        """Monotonic seconds, by the clock that the moments are noted by."""
-        return self._clock()
-
     # settings
 
     def settings(self, model: str = "") -> dict[str, Any]:
@@ -92,12 +87,11 @@ class Tracing:
     def follow(
         self,
         request: InferRequest,
-        respond: Respond,
         door: TracedDoor,
         caller: Caller | None = None,
         begun_s: float = 0.0,
-    ) -> Respond:
-        """Trace a request if it is picked: returns what takes its answers, in place of `respond`.
+    ) -> None:
+        """Trace a request if it is picked: it then carries a trace, which takes note of its answers.
 
         To be called when the request has been read, and only while `is_on`. begun_s: when its first byte came;
         0 = with the last.
@@ -106,12 +100,32 @@ class Tracing:
             caller = None
         sampler = self._pick(request.model_name, caller)
         if sampler is None:
-            return respond
+            return
         request.trace = trace = self._begin(request, door, caller, begun_s)
+        trace.sending, trace.sampler = door.value[1], sampler
         trace.mark("REQUEST_START", self._clock())
         if self._keeps_tensors(sampler):
             trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
-        return _Followed(self, sampler, trace, respond, door.value[1]).take
+
+    def note_answer(self, trace: Trace, answer: Answer, is_final: bool) -> None:
+        """Note an answer of a traced request that is about to be given to its door."""
+        now = self._clock()
+        if isinstance(answer, NaiadError):
+            trace.error = answer.message
+        elif not answer.is_empty:
+            trace.model_version = answer.model_version
+            trace.mark("INFER_RESPONSE_COMPLETE", now)
+            if self._keeps_tensors(trace.sampler):
+                trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in answer.outputs]
+        if is_final:
+            trace.mark("REQUEST_END", now)
+        trace.mark(f"{trace.sending}_START", self._clock())
+
+    def note_sent(self, trace: Trace, is_final: bool) -> None:
+        """Note that the door has taken the answer; after the final one the trace is handed on."""
+        trace.mark(f"{trace.sending}_END", self._clock())
+        if is_final:
+            self._finish(trace.sampler, trace)
 
     def note_unreadable(self, request: InferRequest, door: TracedDoor, begun_s: float, error: NaiadError) -> None:
         """Trace a request of which only the model and its arrival are known, if it is picked; only while `is_on`."""
@@ -119,19 +133,7 @@ class Tracing:
         if sampler is not None:
             trace = self._begin(request, door, None, begun_s)
             trace.error = error.message
-            self.finish(sampler, trace)
-
-    def keep_outputs(self, sampler: Sampler, trace: Trace, outputs: list[Tensor]) -> None:
-        """Note the tensors of an answer, where they are wanted."""
-        if self._keeps_tensors(sampler):
-            trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in outputs]
-
-    def finish(self, sampler: Sampler, trace: Trace) -> None:
-        """Hand a trace on; its request has been answered."""
-        sampler.under_way -= 1
-        assert self._writer is not None
-        self._writer.put(sampler, trace)
-        self._release_if_done(sampler)
+            self._finish(sampler, trace)
 
     def flush(self) -> bool:
         """Wait until every finished trace is written; returns whether that was in time. Not for the loop's thread."""
@@ -163,6 +165,13 @@ class Tracing:
         trace.mark(f"{reading}_END", ended_s)
         return trace
 
+    def _finish(self, sampler: Sampler, trace: Trace) -> None:
+        """Hand a trace on; its request has been answered."""
+        sampler.under_way -= 1
+        assert self._writer is not None
+        self._writer.put(sampler, trace)
+        self._release_if_done(sampler)
+
     def _keeps_tensors(self, sampler: Sampler) -> bool:
         return "TENSORS" in sampler.values.level and not self._options.makes_spans
 
@@ -177,40 +186,6 @@ class Tracing:
     def _check_known(self, model: str) -> None:
         if model and not self._knows(model):
             raise InvalidRequest(f"Request for unknown model : {model}")
-
-
-class _Followed:
-    """Takes the answers of one traced request, notes when, and passes them on."""
-
-    __slots__ = ("_respond", "_sampler", "_sending", "_trace", "_tracing")
-
-    def __init__(self, tracing: Tracing, sampler: Sampler, trace: Trace, respond: Respond, sending: str) -> None:
-        """sending: what the moments of sending are called, without _START and _END."""
-        self._tracing = tracing
-        self._sampler = sampler
-        self._trace = trace
-        self._respond = respond
-        self._sending = sending
-
-    def take(self, answer: Answer, is_last: bool) -> None:
-        """See `Respond`."""
-        tracing, trace = self._tracing, self._trace
-        now = tracing.now
-        if isinstance(answer, NaiadError):
-            trace.error = answer.message
-        elif not answer.is_empty:
-            trace.model_version = answer.model_version
-            trace.mark("INFER_RESPONSE_COMPLETE", now)
-            tracing.keep_outputs(self._sampler, trace, answer.outputs)
-        if is_last:
-            trace.mark("REQUEST_END", now)
-        trace.mark(f"{self._sending}_START", tracing.now)
-        try:
-            self._respond(answer, is_last)
-        finally:
-            trace.mark(f"{self._sending}_END", tracing.now)
-            if is_last:
-                tracing.finish(self._sampler, trace)
 
 
 def _copied(tensor: Tensor) -> Tensor:

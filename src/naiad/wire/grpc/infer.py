@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.errors import NaiadError
-from naiad.core.message import Answer, InferRequest, InferResponse, Respond
+from naiad.core.errors import NaiadError, Unsupported
+from naiad.core.message import Answer, InferRequest
+from naiad.core.trace import TracedDoor
+from naiad.observe.trace.tracing import Tracing, read_caller
 from naiad.protocol.grpc.infer_answer import encode
 from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.serving.engine import Engine
-from naiad.serving.model import Cancel
-from naiad.serving.single import NO_ANSWER, SingleAnswer
+from naiad.serving.model import ServedModel
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
-from naiad.wire.grpc.following import follow
 
 _log = logging.getLogger("naiad.wire.grpc")
 
@@ -28,6 +28,12 @@ def mistake(call: Call) -> str:
     """Note a mistake of ours, inside an `except`; returns what the caller is told. What it was is for the log alone."""
     _log.exception("%s failed", call.method)
     return "internal error"
+
+
+def follow(tracing: Tracing, call: Call, request: InferRequest) -> None:
+    """Trace a request if it is picked; called only while tracing is on."""
+    caller = read_caller(call.metadata.get("traceparent"), call.metadata.get("tracestate"))
+    tracing.follow(request, TracedDoor.GRPC, caller, call.begun_s)
 
 
 class InferCall:
@@ -41,8 +47,6 @@ class InferCall:
         "_is_taken",
         "_known",
         "_limits",
-        "_single",
-        "_withdraw",
         "forwarding",
     )
 
@@ -58,31 +62,30 @@ class InferCall:
         """Set by the servicer where metadata become parameters."""
         self._is_taken = False
         self._is_over = False
-        self._withdraw: Cancel | None = None
-        self._single: SingleAnswer | None = None
         call.on_message = self._message
         call.on_end = self._end
 
     def _message(self, raw: bytes) -> None:
         if self._is_taken:
-            self._cancel()
+            withdraw = self._call.on_cancel
             self._finish("INTERNAL", "ModelInfer takes one message")
+            if withdraw is not None:
+                withdraw()
             return
         self._is_taken = True
         arrived_s = self._clock()
         try:
             request = self._known.recall(raw)
             if request is None:
-                request = self._decode(raw)
-            elif self._engine.catalog.has_decoupled:
-                self._engine.refuse_decoupled(request.model_name, request.model_version, _DECOUPLED)
+                model, request = self._decode(raw)
+            else:
+                model = self._route(request.model_name, request.model_version)
             if self.forwarding is not None:
                 self.forwarding.add_metadata(request, self._call.metadata)
             request.arrived_s = arrived_s
-            respond: Respond = self._respond
             if self._engine.tracing.is_on:
-                respond = follow(self._engine.tracing, self._call, request, respond)
-            withdraw = self._engine.submit(request, respond)
+                follow(self._engine.tracing, self._call, request)
+            sender = self._engine.submit(model, request, self._deliver)
         except NaiadError as error:
             self._finish(grpc_status(error), error.message)
             return
@@ -90,61 +93,38 @@ class InferCall:
             self._finish("INTERNAL", mistake(self._call))
             return
         if not self._is_over:
-            self._withdraw = withdraw
-            self._call.on_cancel = self._cancel
+            self._call.on_cancel = sender.cancel
 
-    def _decode(self, raw: bytes) -> InferRequest:
+    def _route(self, name: str, version: str) -> ServedModel:
+        model = self._engine.route(name, version)
+        if model.config.is_decoupled:
+            raise Unsupported(_DECOUPLED, model=name)
+        return model
+
+    def _decode(self, raw: bytes) -> tuple[ServedModel, InferRequest]:
         message, contents = parse_request(raw)
-        if self._engine.catalog.has_decoupled:  # before anything in the request is judged
-            self._engine.refuse_decoupled(message.model_name, message.model_version, _DECOUPLED)
-        try:
-            request = decode(message, contents, self._limits, self._engine.memory)
-        except NaiadError as error:
-            raise self._engine.first_error(error, message.model_name, message.model_version) from None
+        model = self._route(message.model_name, message.model_version)  # before anything in the request is judged
+        request = decode(message, contents, self._limits, self._engine.memory)
         self._known.learn(raw, request)
-        return request
-
-    def _cancel(self) -> None:
-        self._is_over = True
-        if self._withdraw is not None:
-            self._withdraw()
+        return model, request
 
     def _end(self) -> None:
         if not self._is_taken:
             self._finish("INTERNAL", "the call ended without a message")
 
-    def _respond(self, answer: Answer, is_last: bool) -> None:
+    def _deliver(self, answer: Answer, is_final: bool) -> None:
+        del is_final  # there is one answer
         if self._is_over:
-            self._let_go()
             return
-        if not is_last or self._single is not None:
-            self._single = self._single or SingleAnswer()
-            one = self._single.take(answer, is_last)
-            if one is None:
-                return
-            answer = one
         if isinstance(answer, NaiadError):
             self._finish(grpc_status(answer), answer.message)
-        elif answer.is_empty:
-            self._finish("INTERNAL", NO_ANSWER)
-        else:
-            self._send(answer)
-
-    def _send(self, answer: InferResponse) -> None:
-        try:
-            message = encode(answer)
-        except Exception:  # noqa: BLE001 - the others of the batch are answered, too
-            self._finish("INTERNAL", mistake(self._call))
             return
-        self._call.send(message)
+        self._call.send(encode(answer))
         self._finish("OK", "")
 
     def _finish(self, status: str, message: str) -> None:
+        """End the call, and drop what points back here, so that nothing is left for the garbage collector."""
         self._is_over = True
-        self._call.finish(status, message)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        """Drop what points back here, so that nothing is left for the garbage collector."""
         call = self._call
-        call.on_message = call.on_end = call.on_cancel = self._withdraw = None
+        call.finish(status, message)
+        call.on_message = call.on_end = call.on_cancel = None

@@ -12,11 +12,12 @@ from typing import Any
 import orjson
 
 from naiad.core.errors import NaiadError
-from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.message import Deliver, InferRequest
 from naiad.core.trace import TracedDoor
 from naiad.observe.trace.tracing import Tracing, read_caller
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
 from naiad.wire.http.compression import inflate
 from naiad.wire.http.exchange import Exchange
 
@@ -29,22 +30,29 @@ def read_body(exchange: Exchange, most_bytes: int) -> bytes:
     return exchange.body if encoding is None else inflate(exchange.body, encoding.strip().lower(), most_bytes)
 
 
-def submit(engine: Engine, exchange: Exchange, request: InferRequest, respond: Respond) -> None:
+def submit(
+    engine: Engine,
+    exchange: Exchange,
+    model: ServedModel,
+    request: InferRequest,
+    deliver: Deliver,
+    *,
+    takes_one: bool = True,
+) -> None:
     """Send a request on its way; it is withdrawn when the client leaves before it is answered."""
-    respond = guarded(exchange, respond)
     if engine.tracing.is_on:
-        respond = _follow(engine.tracing, exchange, request, respond)
-    cancel = engine.submit(request, respond)
+        _follow(engine.tracing, exchange, request)
+    sender = engine.submit(model, request, deliver, takes_one=takes_one)
     if not exchange.is_finished:
-        exchange.on_abandon = cancel
+        exchange.on_abandon = sender.cancel
 
 
-def _follow(tracing: Tracing, exchange: Exchange, request: InferRequest, respond: Respond) -> Respond:
+def _follow(tracing: Tracing, exchange: Exchange, request: InferRequest) -> None:
     traceparent, tracestate = (exchange.headers.get(name) for name in (b"traceparent", b"tracestate"))
     caller = None
     if traceparent is not None:
         caller = read_caller(traceparent.decode("latin-1"), (tracestate or b"").decode("latin-1"))
-    return tracing.follow(request, respond, TracedDoor.HTTP, caller, exchange.begun_s)
+    tracing.follow(request, TracedDoor.HTTP, caller, exchange.begun_s)
 
 
 def note_unreadable(tracing: Tracing, exchange: Exchange, request: InferRequest, error: NaiadError) -> None:
@@ -81,15 +89,3 @@ def internal_error(exchange: Exchange) -> None:
         exchange.end_stream()
     else:
         exchange.fail(500, "internal error")
-
-
-def guarded(exchange: Exchange, respond: Respond) -> Respond:
-    """`respond` for the engine: a mistake in it costs this answer, not those of the requests in the same batch."""
-
-    def answer_once(answer: Answer, is_last: bool) -> None:
-        try:
-            respond(answer, is_last)
-        except Exception:  # noqa: BLE001 — see above
-            internal_error(exchange)
-
-    return answer_once

@@ -6,18 +6,18 @@ Extension").
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeGuard
 
 import orjson
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Failed, InvalidRequest, NaiadError
-from naiad.core.message import Answer, InferRequest, Respond
+from naiad.core.message import Answer, Deliver, InferRequest
 from naiad.protocol import generate
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
-from naiad.serving.single import SingleAnswer
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import note_unreadable, submit
 from naiad.wire.http.exchange import Exchange
@@ -46,7 +46,7 @@ class GenerateHandler:
         self._engine = engine
         self._limits = limits
         self._clock = clock
-        self._respond_to = _streamer if streams else _answerer
+        self._streams = streams
 
     def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
         """Handle one request."""
@@ -54,8 +54,8 @@ class GenerateHandler:
         try:
             if exchange.headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
                 raise InvalidRequest("Unsupported content-encoding, only 'identity' is supported.")
-            config = self._engine.catalog.find(model, version).config
-            request = generate.decode(config, version, exchange.body, self._limits)
+            served = self._engine.route(model, version)
+            request = generate.decode(served.config, version, exchange.body, self._limits)
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
@@ -65,32 +65,27 @@ class GenerateHandler:
             exchange.fail(http_status(error), error.message)
             return
         request.arrived_s = arrived_s
-        submit(self._engine, exchange, request, self._respond_to(exchange))
+        deliver = _streamer(exchange) if self._streams else partial(_answer, exchange)
+        submit(self._engine, exchange, served, request, deliver, takes_one=not self._streams)
 
 
-def _answerer(exchange: Exchange) -> Respond:
+def _answer(exchange: Exchange, answer: Answer, is_final: bool) -> None:
     """Answer with the one answer of the model."""
-    single = SingleAnswer()
-
-    def respond(answer: Answer, is_last: bool) -> None:
-        one = single.take(answer, is_last)
-        if one is None:
-            return
-        body = Failed(_ONE_ANSWER) if single.has_wrong_number else _encode(one)
-        if isinstance(body, NaiadError):
-            exchange.fail(http_status(body), body.message)
-        else:
-            exchange.answer(200, body, _JSON)
-
-    return respond
+    del is_final
+    has_wrong_number = isinstance(answer, Failed) and "responses" in answer.detail
+    body = Failed(_ONE_ANSWER) if has_wrong_number else _encode(answer)
+    if isinstance(body, NaiadError):
+        exchange.fail(http_status(body), body.message)
+    else:
+        exchange.answer(200, body, _JSON)
 
 
-def _streamer(exchange: Exchange) -> Respond:
+def _streamer(exchange: Exchange) -> Deliver:
     """Answer with an event for each answer of the model."""
 
-    def respond(answer: Answer, is_last: bool) -> None:
+    def deliver(answer: Answer, is_final: bool) -> None:
         body = _encode(answer)
-        if is_last and _is_refusal(body) and not exchange.is_streaming and exchange.on_abandon is None:
+        if is_final and _is_refusal(body) and not exchange.is_streaming and exchange.on_abandon is None:
             exchange.fail(http_status(body), body.message)  # before it was on its way: no stream begins
             return
         if not exchange.is_streaming:
@@ -99,10 +94,10 @@ def _streamer(exchange: Exchange) -> Respond:
             body = orjson.dumps({"error": body.message})
         if body:
             exchange.push(generate.event(body))
-        if is_last:
+        if is_final:
             exchange.end_stream()
 
-    return respond
+    return deliver
 
 
 def _is_refusal(body: bytes | NaiadError) -> TypeGuard[NaiadError]:

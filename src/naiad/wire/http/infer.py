@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError, Unsupported
 from naiad.core.message import Answer, InferRequest
@@ -11,7 +13,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
-from naiad.serving.single import NO_ANSWER, SingleAnswer
+from naiad.serving.model import ServedModel
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import note_unreadable, read_body, submit
 from naiad.wire.http.compression import choose, deflate
@@ -45,39 +47,28 @@ class InferHandler:
         """Handle one request."""
         arrived_s = self._clock()
         try:
-            request, binary_default = self._decode(exchange, model, version)
+            served = self._engine.route(model, version)
+            if served.config.is_decoupled:
+                raise Unsupported(_DECOUPLED, model=model)
+            request, binary_default = self._decode(exchange, served, version)
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
             self._refuse(exchange, error, InferRequest(model, version, arrived_s=arrived_s))
             return
         request.arrived_s = arrived_s
-        single: SingleAnswer | None = None
-
-        def respond(answer: Answer, is_last: bool) -> None:
-            nonlocal single
-            if not is_last or single is not None:
-                single = single or SingleAnswer()
-                one = single.take(answer, is_last)
-                if one is None:
-                    return
-                answer = one
-            _answer(exchange, request, answer, binary_default)
-
-        submit(self._engine, exchange, request, respond)
+        submit(self._engine, exchange, served, request, partial(_answer, exchange, request, binary_default))
 
     def _refuse(self, exchange: Exchange, error: NaiadError, request: InferRequest) -> None:
         """Answer a request that cannot be read."""
-        error = self._engine.first_error(error, request.model_name, request.model_version)
         if self._engine.tracing.is_on:
             note_unreadable(self._engine.tracing, exchange, request, error)
         is_encoding = isinstance(error, Unsupported) and b"content-encoding" in exchange.headers
         accept = b"Accept-Encoding: gzip, deflate\r\n" if is_encoding else b""
         exchange.fail(http_status(error), error.message, accept)
 
-    def _decode(self, exchange: Exchange, model: str, version: str) -> tuple[InferRequest, bool]:
-        if self._engine.catalog.has_decoupled:
-            self._engine.refuse_decoupled(model, version, _DECOUPLED)
+    def _decode(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
+        model = served.name
         body = read_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         if length is None and body:
@@ -88,8 +79,7 @@ class InferHandler:
         else:
             header_length = 0 if length is None else _parse_length(length, len(body))
         if header_length == 0:
-            config = self._engine.catalog.find(model, version).config
-            return decode_raw(config, version, body, self._limits), True
+            return decode_raw(served.config, version, body, self._limits), True
         known = self._known.recall(model, version, body, header_length)
         if known is None:
             known = infer_json.decode(model, version, body, header_length, self._limits, self._engine.memory)
@@ -115,12 +105,10 @@ def _parse_length(value: bytes, body_bytes: int) -> int:
     return length
 
 
-def _answer(exchange: Exchange, request: InferRequest, answer: Answer, binary_default: bool) -> None:
+def _answer(exchange: Exchange, request: InferRequest, binary_default: bool, answer: Answer, is_final: bool) -> None:
+    del is_final  # there is one answer
     if isinstance(answer, NaiadError):
         exchange.fail(http_status(answer), answer.message)
-        return
-    if answer.is_empty:
-        exchange.fail(500, NO_ANSWER)
         return
     try:
         encoded = infer_answer.encode(request, answer, binary_default)

@@ -18,6 +18,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.texts import openai, scoring, tei
 from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX
 from naiad.wire.http.answering import answering_errors, read_body, submit
 from naiad.wire.http.exchange import Exchange
@@ -68,6 +69,7 @@ class _Models:
     """Finds models by the names that these routes' clients use."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._catalog = engine.catalog
         self._created = int(time.time())
 
@@ -79,29 +81,29 @@ class _Models:
         name = self.named(model).name
         exchange.answer(200, orjson.dumps(openai.model_document(name, self._created)), _JSON)
 
-    def named(self, model: str, tasks: Sequence[str] = ()) -> ModelConfig:
+    def named(self, model: str, tasks: Sequence[str] = ()) -> ServedModel:
         """Return the model of that name; clients may send the Hub's org/name.
 
         tasks: what it should be for; a model that is not, but is served for that beside it, gives way to that one.
         """
         found = self._find(model) or self._find(model.rpartition("/")[2])
         if found is not None:
-            if tasks and _task(found) not in tasks:
+            if tasks and _task(found.config) not in tasks:
                 beside = self._find(found.name + RANKING_SUFFIX)
-                return beside if beside is not None and _task(beside) in tasks else found
+                return beside if beside is not None and _task(beside.config) in tasks else found
             return found
         raise NotFound(f"there is no model '{model}'; GET /v1/models lists those that are served", param="model")
 
-    def _find(self, name: str) -> ModelConfig | None:
+    def _find(self, name: str) -> ServedModel | None:
         try:
-            return self._catalog.find(name).config
+            return self._engine.route(name)
         except NotFound:
             return None
 
-    def only(self, what: TextRoute) -> ModelConfig:
+    def only(self, what: TextRoute) -> ServedModel:
         """Return the one model for the purpose, where a request names none."""
         found = {
-            model.name: model.config
+            model.name: model
             for model in self._catalog.models()
             if _task(model.config) in what.tasks and not model.name.endswith(VIEW_SUFFIX)
         }
@@ -142,20 +144,21 @@ class _Texts:
         check_keys(what, document)
         check_size(document, self._limits)
         names_model = fail is _fail or document.get("model") is not None
-        config = self._models.named(openai.read_model(document), what.tasks) if names_model else self._models.only(what)
-        if _task(config) not in what.tasks:
-            raise InvalidRequest(f"model '{config.name}' is not for {what.purpose}", param="model")
-        call = what.read(document, _task(config))
-        name = config.name + (VIEW_SUFFIX if call.takes_ids else "")
-        self._submit(exchange, name, call, fail)
+        model = self._models.named(openai.read_model(document), what.tasks) if names_model else self._models.only(what)
+        if _task(model.config) not in what.tasks:
+            raise InvalidRequest(f"model '{model.name}' is not for {what.purpose}", param="model")
+        call = what.read(document, _task(model.config))
+        if call.takes_ids:
+            model = self._engine.route(model.name + VIEW_SUFFIX, model.version)
+        self._submit(exchange, model, call, fail)
 
-    def _submit(self, exchange: Exchange, model: str, call: TextCall, fail: Fail) -> None:
-        request = InferRequest(model, inputs={tensor.name: tensor for tensor in call.inputs})
+    def _submit(self, exchange: Exchange, model: ServedModel, call: TextCall, fail: Fail) -> None:
+        request = InferRequest(model.name, inputs={tensor.name: tensor for tensor in call.inputs})
         request.outputs = tuple(RequestedOutput(name) for name in call.outputs)
         request.parameters = call.parameters
 
-        def respond(answer: Answer, is_last: bool) -> None:
-            del is_last  # text models answer once
+        def deliver(answer: Answer, is_final: bool) -> None:
+            del is_final  # there is one answer
             try:
                 if isinstance(answer, NaiadError):
                     fail(exchange, answer)
@@ -164,7 +167,7 @@ class _Texts:
             except NaiadError as error:
                 fail(exchange, error)
 
-        submit(self._engine, exchange, request, respond)
+        submit(self._engine, exchange, model, request, deliver)
 
 
 def _task(config: ModelConfig) -> str:

@@ -8,9 +8,7 @@ import pytest
 from door import OK, POST, Door
 
 from naiad.core.features import Feature
-from naiad.core.message import Answer, InferResponse
 from naiad.protocol.limits import Limits
-from naiad.wire.http.answering import guarded
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Router, route
 
@@ -288,23 +286,6 @@ def test_a_mistake_of_ours_is_answered_and_the_connection_lives_on(caplog: pytes
     assert text.count(b"HTTP/1.1 200 OK") == 1
     assert b"secret" not in text
     assert "KeyError: 'secret'" in caplog.text
-
-
-@pytest.mark.parametrize("streams", [False, True])
-def test_an_answer_that_cannot_be_written_is_answered_all_the_same(streams: bool) -> None:
-    door = Door(answers=False)
-    door.send(POST)
-    (exchange,) = door.exchanges
-
-    def respond(answer: Answer, is_last: bool) -> None:
-        if streams:
-            exchange.begin_stream(200, b"text/event-stream")
-        raise KeyError("a mistake")
-
-    guarded(exchange, respond)(InferResponse("m", "1", []), True)
-    assert exchange.is_finished
-    assert door.wire.text.startswith(b"HTTP/1.1 200 OK" if streams else b"HTTP/1.1 500 ")
-    assert door.wire.text.endswith(b"\r\n\r\n0\r\n\r\n" if streams else b'{"error":"internal error"}')
 
 
 def test_the_answer_to_head_has_no_body() -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
+from response_sender_fixture import Asked as AskedSender
 
-from naiad.core.errors import Failed, NotFound
-from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.errors import Cancelled, Failed, NotFound
+from naiad.core.message import InferResponse
 from naiad.core.tensor import Array, Tensor, bytes_tensor
-from naiad.serving.shared_memory.delivery import Delivery
 
 
 class Buffer:
@@ -25,28 +22,15 @@ class Buffer:
         self.held = bytes(data)
 
 
-class Asked:
+class Asked(AskedSender):
     """A request for outputs in memory, and the answers it got."""
 
-    def __init__(self, **buffers: Buffer) -> None:
-        self.answers: list[tuple[Answer, bool]] = []
-        self.request = InferRequest("m")
-        self.delivery = Delivery(dict(buffers), lambda answer, is_last: self.answers.append((answer, is_last)))
-        self.cancelled = 0
-        self.withdraw = self.delivery.submit(self.submit, self.request)
-
-    def submit(self, request: InferRequest, respond: Any) -> Callable[[], object]:
-        assert (request, respond) == (self.request, self.delivery)
-
-        def cancel() -> bool:
-            self.cancelled += 1
-            return False
-
-        return cancel
+    def __init__(self, *, decoupled: bool = False, **buffers: Buffer) -> None:
+        super().__init__(decoupled=decoupled, takes_one=not decoupled, places=dict(buffers))
 
     def answer(self, is_last: bool = True, **arrays: Array) -> InferResponse:
         response = InferResponse("m", "1", [Tensor.of(name, array) for name, array in arrays.items()])
-        self.delivery(response, is_last)
+        self.sender.send(response, is_last)
         return response
 
 
@@ -78,7 +62,7 @@ def test_any_array_is_written_as_it_would_be_sent(array: Array) -> None:
 def test_strings_are_written_with_their_lengths() -> None:
     buffer = Buffer(100)
     asked = Asked(a=buffer)
-    asked.delivery(InferResponse("m", "1", [bytes_tensor("a", [b"xy", b""])]), True)
+    asked.sender.send(InferResponse("m", "1", [bytes_tensor("a", [b"xy", b""])]))
     assert buffer.held == b"\2\0\0\0xy\0\0\0\0"
 
 
@@ -99,17 +83,17 @@ def test_too_little_room_is_an_error_and_nothing_is_written() -> None:
 def test_nothing_is_written_for_who_went_away() -> None:
     buffer = Buffer(8)
     asked = Asked(a=buffer)
-    asked.withdraw()
+    asked.sender.cancel()
     assert asked.cancelled == 1
     asked.answer(a=np.zeros(8, np.int8))
     assert buffer.held == b""
-    assert len(asked.answers) == 1  # the engine owes one, and the door knows that nobody wants it
+    assert [type(answer) for answer, _ in asked.answers] == [Cancelled]
 
 
 def test_errors_pass() -> None:
     asked = Asked(a=Buffer(8))
     error = NotFound("x")
-    asked.delivery(error, True)
+    asked.sender.send(error)
     assert asked.answers == [(error, True)]
 
 
@@ -133,30 +117,13 @@ def test_a_mistake_of_ours_is_answered_and_logged(caplog: pytest.LogCaptureFixtu
     asked = Asked(a=Wrong(8))
     asked.answer(a=np.zeros(8, np.int8))
     assert [(str(answer), last) for answer, last in asked.answers] == [("internal error", True)]
-    assert "could not be written" in caplog.text
+    assert "could not be completed" in caplog.text
 
 
 def test_every_answer_of_a_decoupled_model_is_written() -> None:
     buffer = Buffer(8)
-    asked = Asked(a=buffer)
+    asked = Asked(decoupled=True, a=buffer)
     for value in (1, 2):
         asked.answer(is_last=value == 2, a=np.full(3, value, np.int8))
         assert buffer.held == bytes([value] * 3)
     assert [is_last for _, is_last in asked.answers] == [False, True]
-
-
-def test_an_answer_may_come_before_the_way_to_withdraw_it() -> None:
-    """Nothing is left then that would keep the places from being let go of."""
-    buffer = Buffer(8)
-    request = InferRequest("m")
-    answers: list[Answer] = []
-    delivery = Delivery({"a": buffer}, lambda answer, is_last: answers.append(answer))
-
-    def submit(request: InferRequest, respond: Any) -> Callable[[], object]:
-        respond(InferResponse(request.model_name, "1", [Tensor.of("a", np.zeros(2, np.int8))]), True)
-        return lambda: pytest.fail("it is over")
-
-    withdraw = delivery.submit(submit, request)
-    assert buffer.held == bytes(2)
-    withdraw()
-    assert len(answers) == 1
