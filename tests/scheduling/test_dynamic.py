@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from naiad.scheduling.decision import Run, WaitUntil
+from naiad.scheduling.decision import Run, Situation, WaitUntil
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 
 
@@ -38,7 +38,7 @@ def items(*sizes: int) -> list[Item]:
     ],
 )
 def test_how_many_are_taken(sizes: tuple[int, ...], rule: DynamicRule, now: float, taken: int) -> None:
-    decision = decide_dynamic(items(*sizes), now, 1, rule)
+    decision = decide_dynamic(Situation(items(*sizes), now), rule)
     assert isinstance(decision, Run)
     assert list(range(taken)) == list(decision.picks)
 
@@ -46,10 +46,10 @@ def test_how_many_are_taken(sizes: tuple[int, ...], rule: DynamicRule, now: floa
 def test_waits_for_company_until_the_delay_is_over() -> None:
     rule = DynamicRule(8, (), 0.5)
     waiting = [Item(1, queued_s=10.0)]
-    assert WaitUntil(10.5) == decide_dynamic(waiting, 10.2, 1, rule)
-    assert Run(range(1)) == decide_dynamic(waiting, 10.5, 1, rule)
+    assert WaitUntil(10.5) == decide_dynamic(Situation(waiting, 10.2), rule)
+    assert Run(range(1)) == decide_dynamic(Situation(waiting, 10.5), rule)
 
 
 def test_other_shapes_end_the_batch() -> None:
     waiting = [Item(1, shape_key="a"), Item(1, shape_key="a"), Item(1, shape_key="b"), Item(1, shape_key="a")]
-    assert Run(range(2)) == decide_dynamic(waiting, 0.0, 1, DynamicRule(8, (), 5.0))
+    assert Run(range(2)) == decide_dynamic(Situation(waiting, 0.0), DynamicRule(8, (), 5.0))

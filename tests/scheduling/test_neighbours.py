@@ -13,7 +13,7 @@ import pytest
 from naiad.core.contracts import Batch
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import BatchRun, Job
+from naiad.scheduling.queue import Execution, Job
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 
@@ -64,9 +64,10 @@ async def outcome(instance: Any, items: Sequence[Any], done: Any = None) -> list
     """Results in the order of the items, run as one batch; done: told of each as it is delivered."""
     found: dict[int, Any] = {}
     arrived = asyncio.Event()
-    runs: list[BatchRun] = []
+    runs: list[Execution] = []
 
-    def keep(index: int, job: Job, result: Any) -> None:
+    def keep(index: int, job: Job, result: Any, is_final: bool) -> None:
+        assert is_final
         found[index] = result
         if len(found) == len(items):
             arrived.set()

@@ -11,8 +11,8 @@ from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.queue import Job, JobQueue
 
 
-def ignore(job: Job, result: Any) -> None:
-    del job, result
+def ignore(job: Job, result: Any, is_final: bool) -> None:
+    del job, result, is_final
 
 
 def job(item: str) -> Job:

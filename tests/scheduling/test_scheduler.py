@@ -14,7 +14,7 @@ from naiad.core.contracts import Batch
 from naiad.core.errors import Cancelled, DeadlineExceeded, ModelFailed, NotReady, Overloaded
 from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.queue import Execution, Job, JobQueue
 from naiad.scheduling.runner import INLINE_AFTER_RUNS, Runner
 from naiad.scheduling.scheduler import LINGER_LOOKS, LINGER_S, LONE_JOBS, Scheduler
 from naiad.testing import ManualClock
@@ -53,7 +53,8 @@ class Collector:
     def job(self, item: Any) -> Job:
         return Job(item, 1, self._done)
 
-    def _done(self, job: Job, result: Any) -> None:
+    def _done(self, job: Job, result: Any, is_final: bool) -> None:
+        assert is_final, "plain instances answer once"
         self.answers.append((job.item, result))
         self._arrived.set()
 
@@ -314,7 +315,7 @@ async def test_after_an_inline_run_the_loop_stays_awake_for_a_moment_only() -> N
 
 
 async def test_every_run_is_reported_with_its_times() -> None:
-    runs: list[BatchRun] = []
+    runs: list[Execution] = []
     echo, answers = Echo(), Collector()
     subject = scheduler(echo, on_run=runs.append)
     subject.submit(answers.job("a"))

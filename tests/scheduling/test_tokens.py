@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naiad.scheduling.decision import Run, WaitUntil
+from naiad.scheduling.decision import Run, Situation, WaitUntil
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 
 
@@ -20,13 +20,13 @@ class Item:
 
 
 def packed(sizes: list[int], idle: int = 1, rule: TokenRule | None = None) -> list[int]:
-    decision = decide_packed([Item(size) for size in sizes], 0.0, idle, rule or TokenRule(max_tokens=128))
+    decision = decide_packed(Situation([Item(size) for size in sizes], 0.0, idle), rule or TokenRule(max_tokens=128))
     assert isinstance(decision, Run)
     return list(decision.picks)
 
 
 def padded(sizes: list[int], rule: TokenRule) -> list[int]:
-    decision = decide_padded([Item(size) for size in sizes], 0.0, 1, rule)
+    decision = decide_padded(Situation([Item(size) for size in sizes], 0.0), rule)
     assert isinstance(decision, Run)
     return list(decision.picks)
 
@@ -64,10 +64,10 @@ def test_waits_for_company_only_when_told_to_and_only_until_the_delay_is_over() 
     rule = TokenRule(max_tokens=128, max_delay_s=0.5)
     alone, full = [Item(20, queued_s=10.0)], [Item(100, queued_s=10.0), Item(100, queued_s=10.0)]
     for decide in (decide_packed, decide_padded):
-        assert decide(alone, 10.1, 1, TokenRule()) == Run([0])
-        assert decide(alone, 10.1, 1, rule) == WaitUntil(10.5)
-        assert decide(alone, 10.5, 1, rule) == Run([0])
-        assert decide(full, 10.1, 1, rule) == Run([0])
+        assert decide(Situation(alone, 10.1), TokenRule()) == Run([0])
+        assert decide(Situation(alone, 10.1), rule) == WaitUntil(10.5)
+        assert decide(Situation(alone, 10.5), rule) == Run([0])
+        assert decide(Situation(full, 10.1), rule) == Run([0])
 
 
 @given(st.lists(st.integers(1, 512), min_size=1, max_size=100), st.integers(1, 4))

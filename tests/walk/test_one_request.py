@@ -18,7 +18,7 @@ from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.modelconfig import finish, parse_pbtxt, prepare
 from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.limits import Limits
-from naiad.scheduling.decision import Run
+from naiad.scheduling.decision import Run, Situation
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import Job, JobQueue
 from naiad.scheduling.runner import Runner
@@ -86,8 +86,8 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
 
     # 4. scheduling: it waits, a pure function decides, a batch is made.
     queue = JobQueue()
-    queue.add(Job(request, rows, lambda job, result: None, shape_key), now=10.0)
-    decision = decide_dynamic(queue.front(64), 10.0, 1, DynamicRule(config.max_batch_size))
+    queue.add(Job(request, rows, lambda job, result, is_final: None, shape_key), now=10.0)
+    decision = decide_dynamic(Situation(queue.front(64), 10.0), DynamicRule(config.max_batch_size))
     assert decision == Run(range(1))
 
     # 5. backends: an instance runs the batch and gives one answer for each request.

@@ -1,6 +1,6 @@
 """What a batching policy says, and what it is told.
 
-A policy is a pure function `decide(waiting, now, idle, rule) -> Decision`, so that every batching question is a table
+A policy is a pure function `decide(situation, rule) -> Decision`, so that every batching question is a table
 test with no loop and no clock. The scheduler asks it whenever an instance is idle and something waits, and does what it
 says.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 
 class Waiting(Protocol):
@@ -23,12 +23,26 @@ class Waiting(Protocol):
     """Monotonic seconds."""
 
 
+@dataclass(slots=True)
+class Situation:
+    """All that a policy may know; the scheduler fills one anew for every question, so a policy keeps none."""
+
+    waiting: Sequence[Waiting]
+    """Items in the order in which they would run; at least one."""
+    now: float
+    """Monotonic seconds."""
+    idle: int = 1
+    """Instances with nothing to do, the one that is to run this included."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Run these now."""
 
     picks: Sequence[int]
     """Indices into `waiting`, ascending."""
+    instance: int | None = None
+    """Which instance must run them, by its number; None: the one that the scheduler has chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +54,5 @@ class WaitUntil:
 
 Decision = Run | WaitUntil
 
-Policy = Callable[[Sequence[Any], float, int], Decision]
-"""A rule bound to its settings: waiting items in order (at least one), now, idle instances → decision."""
+Policy = Callable[[Situation], Decision]
+"""A rule bound to its settings."""

@@ -6,10 +6,9 @@ Source of the rule: Triton's dynamic batch scheduler, as its behaviour is descri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from naiad.scheduling.decision import Decision, Run, Waiting, WaitUntil
+from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,13 @@ class DynamicRule:
     """How long the oldest request may wait for company."""
 
 
-def decide_dynamic(waiting: Sequence[Waiting], now: float, idle: int, rule: DynamicRule) -> Decision:
+def decide_dynamic(situation: Situation, rule: DynamicRule) -> Decision:
     """Pick a prefix of the queue; never skips a request, never splits one.
 
     A prefix that adds up to a preferred size is taken before a larger one, until the oldest request has waited for
-    `max_delay_s`; then everything collected is taken. `waiting` must not be empty.
+    `max_delay_s`; then everything collected is taken.
     """
-    del idle
+    waiting, now = situation.waiting, situation.now
     preferred = rule.preferred_sizes or (rule.max_batch_size,)
     largest = max(preferred)
     taken = total = marked = 0

@@ -11,22 +11,37 @@ from itertools import islice
 from typing import Any
 
 from naiad.core.contracts import Batch
-from naiad.core.errors import NaiadError, Overloaded
+from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
+
+Done = Callable[["Job", Any, bool], None]
 
 
 class Job:
     """One waiting item and who is to hear of it. Slots and no dataclass: one is made for every request."""
 
-    __slots__ = ("deadline_s", "done", "is_delayed", "item", "level", "owner", "queued_s", "run", "shape_key", "size")
+    __slots__ = (
+        "deadline_s",
+        "done",
+        "execution",
+        "is_delayed",
+        "item",
+        "level",
+        "owner",
+        "queued_s",
+        "shape_key",
+        "size",
+    )
 
-    def __init__(self, item: Any, size: int, done: Callable[[Job, Any], None], shape_key: Hashable = None) -> None:
+    def __init__(self, item: Any, size: int, done: Done, shape_key: Hashable = None) -> None:
         self.item = item
         """What the instance takes."""
         self.size = size
         """Rows or tokens."""
         self.done = done
-        """Called once, on the loop's thread, with this job and its result or NaiadError."""
+        """Called on the loop's thread with this job, a result or NaiadError, and whether it is the last.
+
+        Once, with True, by plain instances; nothing comes after the last."""
         self.shape_key = shape_key
         """Jobs with different keys never share a batch."""
         self.owner: Any = None
@@ -39,12 +54,12 @@ class Job:
         """By the queue."""
         self.is_delayed = False
         """By the queue: its time was over and the policy says to run it after all others."""
-        self.run: BatchRun | None = None
+        self.execution: Execution | None = None
         """By the scheduler, when an instance took it up."""
 
 
-class BatchRun(Batch[Any]):
-    """A batch that an instance has taken up, with the jobs it was made from."""
+class Execution(Batch[Any]):
+    """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
 
     __slots__ = ("finished_s", "jobs", "size", "started_s", "successes")
 
@@ -172,7 +187,3 @@ class JobQueue:
         while self._deadlines and self._deadlines[0][2] not in self._waiting[self._deadlines[0][2].level]:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
-
-
-Outcome = Any | NaiadError
-"""What `Job.done` gets."""

@@ -17,9 +17,9 @@ from typing import Any
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Instance
 from naiad.core.errors import ModelFailed, NaiadError
-from naiad.scheduling.queue import BatchRun
+from naiad.scheduling.queue import Execution
 
-Finished = Callable[["Runner", BatchRun, Sequence[Any]], None]
+Finished = Callable[["Runner", Execution, Sequence[Any]], None]
 
 INLINE_BELOW_S = 150e-6
 """A hand-over to a thread and back costs 60-120 µs with a busy loop; a run that is shorter is better done in place."""
@@ -52,7 +52,7 @@ class Runner:
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._short_runs = 0
-        self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, BatchRun, Finished] | None] = SimpleQueue()
+        self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, Execution, Finished] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._in_hand = 0
         """Batches started and not finished; only touched on the loop's thread."""
@@ -76,7 +76,7 @@ class Runner:
         """Whether the next batch will run on the event loop."""
         return self._may_inline and self._short_runs >= INLINE_AFTER_RUNS
 
-    def start(self, run: BatchRun, finished: Finished) -> None:
+    def start(self, run: Execution, finished: Finished) -> None:
         """Run a batch; called on the loop's thread. Inline runs call `finished` before this returns."""
         self._in_hand += 1
         if self.runs_inline:
@@ -101,11 +101,11 @@ class Runner:
             loop.call_soon_threadsafe(self._finish, run, finished, results)
             del work, run, results  # or the last batch's tensors would live until the next one
 
-    def _finish(self, run: BatchRun, finished: Finished, results: Sequence[Any]) -> None:
+    def _finish(self, run: Execution, finished: Finished, results: Sequence[Any]) -> None:
         self._in_hand -= 1
         finished(self, run, results)
 
-    def _execute(self, run: BatchRun) -> Sequence[Any]:
+    def _execute(self, run: Execution) -> Sequence[Any]:
         """One result per item, whatever happens."""
         run.started_s = self._clock()
         inline = self.runs_inline
@@ -132,7 +132,7 @@ class Runner:
             return ModelFailed(f"{type(error).__name__}: {error}")
         return ModelFailed(f"the model gave {len(results)} results for {len(batch.items)} requests")
 
-    def _apart(self, run: BatchRun) -> list[Any]:
+    def _apart(self, run: Execution) -> list[Any]:
         """Run each item alone, after all of them together failed: what one raises is no business of the others."""
         results: list[Any] = []
         for item in run.items:

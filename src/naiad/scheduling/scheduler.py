@@ -14,8 +14,8 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
-from naiad.scheduling.decision import Policy, WaitUntil
-from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.decision import Policy, Situation, WaitUntil
+from naiad.scheduling.queue import Execution, Job, JobQueue
 from naiad.scheduling.runner import Runner
 
 _log = logging.getLogger("naiad.scheduling")
@@ -46,7 +46,7 @@ class Scheduler:
         *,
         wide: Runner | None = None,
         preserves_ordering: bool = False,
-        on_run: Callable[[BatchRun], None] | None = None,
+        on_run: Callable[[Execution], None] | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
@@ -196,7 +196,7 @@ class Scheduler:
         now = self._clock()
         waiting = self._queue.front(WINDOW)
         idle = sum(1 for other in self._runners if other.is_idle)
-        decision = self._policy(waiting, now, idle)
+        decision = self._policy(Situation(waiting, now, idle))
         if isinstance(decision, WaitUntil):
             self._wake_s = decision.time_s
             return False
@@ -210,7 +210,7 @@ class Scheduler:
             return False
         now = self._clock()
         waiting = self._queue.front(WINDOW)
-        decision = self._policy(waiting, now, 1)
+        decision = self._policy(Situation(waiting, now, 1))
         if isinstance(decision, WaitUntil) or len(decision.picks) == len(waiting):
             return False  # others may still join this batch
         self._run(runner, waiting, decision.picks, now)
@@ -219,14 +219,14 @@ class Scheduler:
     def _run(self, runner: Runner, waiting: Sequence[Job], picks: Sequence[int], now: float) -> None:
         jobs = [waiting[index] for index in picks]
         self._queue.take(jobs)
-        run = BatchRun(jobs, now)
+        run = Execution(jobs, now)
         for job in jobs:
-            job.run = run
+            job.execution = run
         self._running += 1
         self._has_run_inline |= runner.runs_inline
         runner.start(run, self._finished)
 
-    def _finished(self, runner: Runner, run: BatchRun, results: Sequence[Any]) -> None:
+    def _finished(self, runner: Runner, run: Execution, results: Sequence[Any]) -> None:
         del runner
         self._running -= 1
         run.successes = sum(1 for result in results if not isinstance(result, NaiadError))
@@ -277,6 +277,6 @@ class Scheduler:
 def _tell(job: Job, result: Any) -> None:
     """Tell a job's owner; a mistake of the owner's is no business of the jobs in the same batch."""
     try:
-        job.done(job, result)
+        job.done(job, result, True)
     except Exception:  # noqa: BLE001 — see above
         _log.exception("a result could not be delivered")

@@ -8,10 +8,9 @@ docs/explanation/design.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from naiad.scheduling.decision import Decision, Run, Waiting, WaitUntil
+from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +27,23 @@ class TokenRule:
     """Padded only: largest share of a batch's tokens that may be padding."""
 
 
-def decide_packed(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
+def decide_packed(situation: Situation, rule: TokenRule) -> Decision:
     """Take the oldest, then whatever still fits, in order of arrival."""
-    budget = _fair_budget(waiting, idle, rule)
+    waiting = situation.waiting
+    budget = _fair_budget(situation, rule)
     picks = [0]
     total = waiting[0].size
     for index in range(1, min(len(waiting), rule.window)):
         if total + waiting[index].size <= budget:
             picks.append(index)
             total += waiting[index].size
-    return _run_or_wait(picks, total, waiting, now, rule)
+    return _run_or_wait(picks, total, situation, rule)
 
 
-def decide_padded(waiting: Sequence[Waiting], now: float, idle: int, rule: TokenRule) -> Decision:
+def decide_padded(situation: Situation, rule: TokenRule) -> Decision:
     """Take the oldest and its nearest neighbours in length, within the token budget and the waste cap."""
-    budget = _fair_budget(waiting, idle, rule)
+    waiting = situation.waiting
+    budget = _fair_budget(situation, rule)
     oldest = waiting[0].size
     others = sorted(range(1, min(len(waiting), rule.window)), key=lambda index: abs(waiting[index].size - oldest))
     picks = [0]
@@ -54,20 +55,22 @@ def decide_padded(waiting: Sequence[Waiting], now: float, idle: int, rule: Token
             picks.append(index)
             longest = max(longest, size)
             total += size
-    return _run_or_wait(sorted(picks), longest * len(picks), waiting, now, rule)
+    return _run_or_wait(sorted(picks), longest * len(picks), situation, rule)
 
 
-def _run_or_wait(picks: list[int], cost: int, waiting: Sequence[Waiting], now: float, rule: TokenRule) -> Decision:
+def _run_or_wait(picks: list[int], cost: int, situation: Situation, rule: TokenRule) -> Decision:
     """Run what was picked, unless it may still wait and all that waits does not fill a batch."""
+    waiting = situation.waiting
     deadline_s = waiting[0].queued_s + rule.max_delay_s
-    if now < deadline_s and cost < rule.max_tokens and len(picks) == len(waiting):
+    if situation.now < deadline_s and cost < rule.max_tokens and len(picks) == len(waiting):
         return WaitUntil(deadline_s)
     return Run(picks)
 
 
-def _fair_budget(waiting: Sequence[Waiting], idle: int, rule: TokenRule) -> int:
+def _fair_budget(situation: Situation, rule: TokenRule) -> int:
     """Tokens for this batch: an equal share of what waits when several instances are idle, `max_tokens` at most."""
+    idle = situation.idle
     if idle <= 1:
         return rule.max_tokens
-    queued = sum(item.size for item in waiting[: rule.window])
+    queued = sum(item.size for item in situation.waiting[: rule.window])
     return min(rule.max_tokens, -(-queued // idle))

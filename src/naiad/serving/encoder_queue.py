@@ -11,7 +11,7 @@ from typing import Protocol
 from naiad.core.clock import Clock, monotonic
 from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.decision import Policy
-from naiad.scheduling.queue import BatchRun, JobQueue
+from naiad.scheduling.queue import Execution, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 
@@ -19,7 +19,7 @@ from naiad.scheduling.scheduler import Scheduler
 class CountsRuns(Protocol):
     """A model, as far as the queue knows it: the `model` of the first part of a job's owner."""
 
-    def count_run(self, run: BatchRun, sequences: int) -> None:
+    def count_run(self, run: Execution, sequences: int) -> None:
         """Count a run that had `sequences` of this model's in it."""
         ...
 
@@ -58,7 +58,7 @@ class EncoderQueue:
             self.scheduler.close()
 
     @staticmethod
-    def _count_run(run: BatchRun) -> None:
+    def _count_run(run: Execution) -> None:
         """Credit the run to every model that had a sequence in it."""
         counts: dict[CountsRuns, int] = {}
         for job in run.jobs:

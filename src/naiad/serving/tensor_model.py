@@ -14,7 +14,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import BatchRun, Job, JobQueue
+from naiad.scheduling.queue import Execution, Job, JobQueue
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 from naiad.serving.response_sender import ResponseSender
@@ -79,17 +79,17 @@ class TensorModel:
         """See `ServedModel.close`."""
         self._scheduler.close()
 
-    def _done(self, job: Job, result: Any) -> None:
+    def _done(self, job: Job, result: Any, is_final: bool) -> None:
         sender: ResponseSender = job.owner
-        run = job.run
+        run = job.execution
         if sender.request.trace is not None:
             _mark(sender.request.trace, job)
         if run is not None:
             sender.queue_s = run.started_s - job.queued_s
         sender.rows = job.size
-        sender.send(result)
+        sender.send(result, is_final)
 
-    def _count_run(self, run: BatchRun) -> None:
+    def _count_run(self, run: Execution) -> None:
         statistics = self.statistics
         if run.output_ready_s:  # else it failed as a whole
             statistics.record_run(run.size, *run.stages)
@@ -98,7 +98,7 @@ class TensorModel:
 
 def _mark(trace: Trace, job: Job) -> None:
     """Note the moments of a request that was one job."""
-    run = job.run
+    run = job.execution
     if run is None:
         trace.mark_run(job.queued_s, 0.0, 0.0, 0.0, 0.0)
     else:

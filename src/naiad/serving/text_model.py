@@ -20,7 +20,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import BatchRun, Job
+from naiad.scheduling.queue import Execution, Job
 from naiad.scheduling.runner import Runner
 from naiad.scheduling.scheduler import Scheduler
 from naiad.serving.encoder_queue import EncoderQueue
@@ -54,12 +54,12 @@ class _Flight:
         self.missing = 0
         self.queued_s = 0.0
         """When its sequences entered the queue."""
-        self.first_run: BatchRun | None = None
+        self.first_run: Execution | None = None
 
     @property
     def has_started(self) -> bool:
         """Whether an instance has taken up any of the sequences."""
-        return self.preparation is not None and any(job.run is not None for job in self.jobs)
+        return self.preparation is not None and any(job.execution is not None for job in self.jobs)
 
 
 class TextModel:
@@ -124,13 +124,14 @@ class TextModel:
         self._tokenizer.close()
         self._encoder.leave()
 
-    def count_run(self, run: BatchRun, sequences: int) -> None:
+    def count_run(self, run: Execution, sequences: int) -> None:
         """Count a run of the encoder that had `sequences` of this model's in it."""
         if run.output_ready_s:  # else it failed as a whole
             self.statistics.record_run(sequences, *run.stages)
 
-    def _prepared(self, job: Job, result: Preparation | NaiadError) -> None:
+    def _prepared(self, job: Job, result: Preparation | NaiadError, is_final: bool) -> None:
         """Take up what the tokenizer's thread made of a large request."""
+        assert is_final, "tokenised once"
         flight: _Flight = job.owner
         if flight.sender.is_over:
             return
@@ -167,13 +168,14 @@ class TextModel:
         if not items:
             self._complete(flight)
 
-    def _ran(self, job: Job, result: EncoderResult | NaiadError) -> None:
+    def _ran(self, job: Job, result: EncoderResult | NaiadError, is_final: bool) -> None:
+        assert is_final, "encoders give one result for each sequence"
         flight: _Flight
         flight, index = job.owner
         if flight.sender.is_over:
             return
-        if flight.first_run is None and job.run is not None:
-            flight.first_run = job.run
+        if flight.first_run is None and job.execution is not None:
+            flight.first_run = job.execution
         if isinstance(result, NaiadError):
             self._answer(flight, result)
             self._withdraw(flight)
@@ -210,7 +212,9 @@ class TextModel:
         sender.queue_s = started_s - flight.queued_s
         sender.rows = max(1, len(flight.jobs))
         if sender.send(answer) and isinstance(answer, InferResponse):
-            ran_s = max((job.run.output_ready_s for job in flight.jobs if job.run is not None), default=started_s)
+            ran_s = max(
+                (job.execution.output_ready_s for job in flight.jobs if job.execution is not None), default=started_s
+            )
             arrived_s = flight.request.arrived_s
             self.statistics.record_compute(1, flight.queued_s - arrived_s, ran_s - started_s, now - ran_s)
 
@@ -224,7 +228,7 @@ class TextModel:
 
 def _mark(trace: Trace, flight: _Flight, now: float) -> None:
     """Note the moments of a request that was several jobs, decoded together: from the first run to now."""
-    runs = [job.run for job in flight.jobs if job.run is not None]
+    runs = [job.execution for job in flight.jobs if job.execution is not None]
     if not runs:
         trace.mark_run(flight.queued_s, 0.0, 0.0, 0.0, 0.0)
         return
