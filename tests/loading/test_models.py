@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch
+from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import LoadFailed, NaiadError, NotFound, NotReady
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.loading.models import Models
 from naiad.loading.plan import Plan, PlannedModel
-from naiad.scheduling.runner import Runner
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
@@ -65,7 +64,7 @@ class Fixture:
                 if isinstance(what, str):
                     raise LoadFailed(what)
                 config = ModelConfig(name, inputs=SIDE, outputs=SIDE)
-                return [TensorModel(config, version, [Runner(what, "i", may_inline=False)])]
+                return [TensorModel(config, version, Instances((what,)))]
 
             return PlannedModel(name, version, load, Path("/models/m"))
 
@@ -85,7 +84,7 @@ class Fixture:
 
 def instances_of(model: ServedModel) -> list[Any]:
     """The instances behind a model."""
-    return [runner._instance for runner in model._scheduler._runners]  # type: ignore[attr-defined]
+    return [slot.runner._instance for slot in model._scheduler._slots]  # type: ignore[attr-defined]
 
 
 @pytest.fixture

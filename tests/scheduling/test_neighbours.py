@@ -12,10 +12,10 @@ import pytest
 
 from naiad.core.contracts import Batch
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
+from naiad.scheduling.batching.scheduler import BatchScheduler
+from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import Execution, Job
-from naiad.scheduling.runner import Runner
-from naiad.scheduling.scheduler import Scheduler
+from naiad.scheduling.runners.thread import ThreadRunner
 
 
 class PanicException(BaseException):
@@ -75,7 +75,7 @@ async def outcome(instance: Any, items: Sequence[Any], done: Any = None) -> list
             done(job)
 
     policy = partial(decide_dynamic, rule=DynamicRule(64))
-    scheduler = Scheduler([Runner(instance, "i", may_inline=False)], policy, on_run=runs.append)
+    scheduler = BatchScheduler([ThreadRunner(instance, "i")], policy, on_run=runs.append)
     for index, item in enumerate(items):
         scheduler.submit(Job(item, 1, partial(keep, index)))
     await asyncio.wait_for(arrived.wait(), 10)

@@ -8,7 +8,8 @@ import pytest
 
 from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
-from naiad.scheduling.queue import Job, JobQueue
+from naiad.scheduling.contract import Job
+from naiad.scheduling.queue import JobQueue
 
 
 def ignore(job: Job, result: Any, is_final: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
 from functools import partial
@@ -13,10 +14,14 @@ import pytest
 from naiad.core.contracts import Batch
 from naiad.core.errors import Cancelled, DeadlineExceeded, ModelFailed, NotReady, Overloaded
 from naiad.core.model_config import QueuePolicy
+from naiad.scheduling.batching.lingering import LINGER_LOOKS, LINGER_S
+from naiad.scheduling.batching.scheduler import BatchScheduler
+from naiad.scheduling.batching.slots import LONE_JOBS
+from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import Execution, Job, JobQueue
-from naiad.scheduling.runner import INLINE_AFTER_RUNS, Runner
-from naiad.scheduling.scheduler import LINGER_LOOKS, LINGER_S, LONE_JOBS, Scheduler
+from naiad.scheduling.queue import JobQueue
+from naiad.scheduling.runners.thread import INLINE_AFTER_RUNS, ThreadRunner
 from naiad.testing import ManualClock
 
 
@@ -65,11 +70,13 @@ class Collector:
                 await self._arrived.wait()
 
 
-def scheduler(*instances: Echo, wide: Echo | None = None, rule: DynamicRule | None = None, **options: Any) -> Scheduler:
-    runners = [Runner(instance, f"i{at}", may_inline=False) for at, instance in enumerate(instances)]
-    wide_runner = Runner(wide, "wide", may_inline=False) if wide is not None else None
+def scheduler(
+    *instances: Echo, wide: Echo | None = None, rule: DynamicRule | None = None, **options: Any
+) -> BatchScheduler:
+    runners = [ThreadRunner(instance, f"i{at}") for at, instance in enumerate(instances)]
+    wide_runner = ThreadRunner(wide, "wide") if wide is not None else None
     policy = partial(decide_dynamic, rule=rule or DynamicRule(8))
-    return Scheduler(runners, policy, wide=wide_runner, **options)
+    return BatchScheduler(runners, policy, wide=wide_runner, **options)
 
 
 async def test_jobs_of_one_turn_of_the_loop_share_a_batch() -> None:
@@ -266,8 +273,8 @@ async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
             return super().execute(batch)
 
     timed, answers = Timed(), Collector()
-    runner = Runner(timed, "i", may_inline=True, clock=clock, cpu_clock=clock)
-    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    runner = ThreadRunner(timed, "i", may_inline=True, clock=clock, cpu_clock=clock)
+    subject = BatchScheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
     for at in range(INLINE_AFTER_RUNS):
         subject.submit(answers.job(at))
     await answers.until(INLINE_AFTER_RUNS)
@@ -297,20 +304,20 @@ async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
 async def test_after_an_inline_run_the_loop_stays_awake_for_a_moment_only() -> None:
     clock = ManualClock()
     echo, answers = Echo(), Collector()
-    runner = Runner(echo, "i", may_inline=True, clock=clock, cpu_clock=clock)
-    subject = Scheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    runner = ThreadRunner(echo, "i", may_inline=True, clock=clock, cpu_clock=clock)
+    subject = BatchScheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
     for at in range(INLINE_AFTER_RUNS):
         subject.submit(answers.job(at))
     await answers.until(INLINE_AFTER_RUNS)
-    assert subject._looks_left == 0, "runs in the thread do not keep it awake"
+    assert subject._lingering.looks_left == 0, "runs in the thread do not keep it awake"
     subject.submit(answers.job("inline"))
     subject.turn()
-    assert subject._looks_left == LINGER_LOOKS
+    assert subject._lingering.looks_left == LINGER_LOOKS
     await asyncio.sleep(0)
-    assert 0 < subject._looks_left < LINGER_LOOKS
+    assert 0 < subject._lingering.looks_left < LINGER_LOOKS
     clock.advance(LINGER_S)
     await asyncio.sleep(0)
-    assert subject._looks_left == 0
+    assert subject._lingering.looks_left == 0
     subject.close()
 
 
@@ -322,4 +329,49 @@ async def test_every_run_is_reported_with_its_times() -> None:
     await answers.until(1)
     assert runs[0].size == 1
     assert runs[0].finished_s >= runs[0].started_s > 0
+    subject.close()
+
+
+async def test_a_policy_may_say_which_instance_runs_a_batch() -> None:
+    """As one that keeps the requests of a sequence together: each item says where it belongs."""
+
+    def decide(situation: Situation) -> Decision:
+        for index, job in enumerate(situation.waiting):
+            belongs = job.item[0]  # type: ignore[attr-defined]  # the jobs of this test
+            if not situation.instances[belongs].in_hand:
+                return Run((index,), belongs)
+        return WaitUntil(math.inf)
+
+    left, right, answers = Echo(held=True), Echo(), Collector()
+    subject = BatchScheduler([ThreadRunner(left, "left"), ThreadRunner(right, "right")], decide)
+    for item in [(0, "a"), (0, "b"), (1, "a"), (1, "b")]:
+        subject.submit(answers.job(item))
+    await answers.until(2)
+    assert right.batches == [[(1, "a")], [(1, "b")]]
+    left.gate.set()
+    await answers.until(4)
+    assert left.batches == [[(0, "a")], [(0, "b")]]
+    subject.close()
+
+
+async def test_a_policy_is_told_how_many_batches_could_start() -> None:
+    told: list[int] = []
+
+    def decide(situation: Situation) -> Decision:
+        told.append(situation.idle)
+        return Run((0,))
+
+    first, second, answers = Echo(held=True), Echo(held=True), Collector()
+    subject = BatchScheduler([ThreadRunner(first, "i0"), ThreadRunner(second, "i1")], decide)
+    for item in range(3):
+        subject.submit(answers.job(item))
+    subject.turn()
+    assert told == [2, 1, 1], "the third question is about a batch ahead"
+    first.gate.set()
+    second.gate.set()
+    await answers.until(3)
+    for item in range(3, 5):
+        subject.submit(answers.job(item))
+    await answers.until(5)
+    assert told[-2:] == [2, 1]
     subject.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from naiad.core.contracts import Instances
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.model_config import ModelConfig
 from naiad.serving.catalog import Catalog, Entry
@@ -12,7 +13,7 @@ from naiad.serving.tensor_model import TensorModel
 
 
 def model(name: str, version: str) -> TensorModel:
-    return TensorModel(ModelConfig(name), version, [])
+    return TensorModel(ModelConfig(name), version, Instances(()))
 
 
 def catalog() -> Catalog:

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch
+from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import Cancelled, InvalidRequest, NotFound, NotReady, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.scheduling.runner import Runner
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
-from naiad.serving.tensor_model import TensorModel, dynamic_rule
+from naiad.serving.tensor_model import TensorModel
 
 CONFIG = ModelConfig(
     "twice",
@@ -53,7 +52,7 @@ class Twice:
 class Fixture:
     def __init__(self, config: ModelConfig = CONFIG, **options: Any) -> None:
         self.instance = Twice()
-        self.model = TensorModel(config, "1", [Runner(self.instance, "i", may_inline=False)], **options)
+        self.model = TensorModel(config, "1", Instances((self.instance,)), **options)
         catalog = Catalog()
         catalog.add(self.model)
         self.engine = Engine(catalog)
@@ -168,10 +167,3 @@ async def test_a_request_that_runs_is_withdrawn_at_once_and_its_result_ignored()
 async def test_an_unknown_model_is_not_routed() -> None:
     with pytest.raises(NotFound, match="'nope' is not found"):
         Fixture().engine.route("nope")
-
-
-def test_batching_can_be_switched_off() -> None:
-    assert dynamic_rule(CONFIG).max_batch_size == 4
-    off = ModelConfig("twice", max_batch_size=4, parameters={"batching": "off"})
-    assert dynamic_rule(off).max_batch_size == 1
-    assert dynamic_rule(ModelConfig("twice")).max_batch_size == 1

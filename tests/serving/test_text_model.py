@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch, Preparation
+from naiad.core.contracts import Batch, Instances, Preparation
 from naiad.core.encoder import EncoderResult, TokenSequence
 from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.observe.trace.tracing import Tracing
-from naiad.scheduling.runner import Runner
 from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.response_sender import ResponseSender
@@ -92,7 +91,7 @@ class Fixture:
         self.task = LengthTask()
         self.encoder = Counting()
         policy = partial(decide_packed, rule=TokenRule(max_tokens=max_tokens))
-        self.queue = EncoderQueue([Runner(self.encoder, "e", may_inline=False)], policy, max_sequences=max_sequences)
+        self.queue = EncoderQueue("e", Instances((self.encoder,)), policy, max_sequences=max_sequences)
         self.model = TextModel(CONFIG, "1", self.task, self.queue)
         self.answers: list[Answer] = []
         self._arrived = asyncio.Event()

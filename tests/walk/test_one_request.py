@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.identity import IdentityBackend
-from naiad.core.contracts import Batch, LoadRequest
+from naiad.core.contracts import Batch, Instances, LoadRequest
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.modelconfig import finish, parse_pbtxt, prepare
 from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.limits import Limits
+from naiad.scheduling.contract import Job
 from naiad.scheduling.decision import Run, Situation
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import Job, JobQueue
-from naiad.scheduling.runner import Runner
+from naiad.scheduling.queue import JobQueue
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
@@ -114,7 +114,7 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
     assert transport.written.endswith(b"\r\n\r\n" + encoded.header)
 
     # The same way in one go, as the server goes it: the door, the engine, the catalog, the model's scheduler.
-    await the_whole_way(TensorModel(config, "1", [Runner(instance, "echo_0", may_inline=True)]), document)
+    await the_whole_way(TensorModel(config, "1", Instances((instance,), may_inline=True)), document)
 
 
 async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import Item, Task
+from naiad.core.contracts import Instances, Item, Task
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.modelconfig import finish
 from naiad.repository import ModelEntry
 from naiad.scheduling.decision import Policy
-from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.runner import Runner
+from naiad.scheduling.kinds import ONE_BY_ONE
 from naiad.serving.encoder_queue import EncoderQueue
 
 
@@ -28,13 +26,12 @@ def open_queue(
 ) -> EncoderQueue:
     """Put a queue before an encoder's instances. max_waiting: most items that may wait, whatever the settings say."""
     if not settings.batching:
-        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
-    narrow = [Runner(instance, f"{entry.name}_{at}", may_inline=False) for at, instance in enumerate(instances.narrow)]
-    wide = Runner(instances.wide, f"{entry.name}_wide", may_inline=False)
+        policy = ONE_BY_ONE
     waiting = entry.batching.max_queue_size or settings.max_waiting
     if max_waiting is not None:
         waiting = min(waiting, max_waiting) if waiting else max_waiting
-    return EncoderQueue(narrow, policy, wide=wide, max_sequences=waiting)
+    wide = None if instances.wide in instances.narrow else instances.wide
+    return EncoderQueue(entry.name, Instances(instances.narrow, wide), policy, max_sequences=waiting)
 
 
 def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:

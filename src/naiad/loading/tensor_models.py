@@ -12,13 +12,12 @@ from typing import Any
 
 from naiad.backends.registry import find_backend
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import LoadRequest
+from naiad.core.contracts import Instances, LoadRequest
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
 from naiad.loading.backend_settings import settings_of
 from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
 from naiad.repository import CONFIG_FILE, CONFIGS_FOLDER, ModelFolder, check_relative_path
-from naiad.scheduling.runner import Runner
 from naiad.serving.model import ServedModel
 from naiad.serving.tensor_model import TensorModel
 
@@ -80,13 +79,11 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     labels = _labels(config, folder.folder)
     told = settings_of(settings.backend_config, config.backend)
     request = LoadRequest(config, str(version), folder.folder, version_dir, config.name, settings=told)
-    runners = [
-        Runner(backend.load(replace(request, instance_name=name)), name, may_inline=True)
-        for name in _instance_names(config)
-    ]
-    wide_name = f"{config.name}_wide"
-    wide = Runner(backend.load(replace(request, instance_name=wide_name, threads=0)), wide_name, may_inline=True)
-    model = TensorModel(config, str(version), runners, wide=wide, labels=labels, max_waiting=settings.max_waiting)
+    names = tuple(_instance_names(config))
+    narrow = tuple(backend.load(replace(request, instance_name=name)) for name in names)
+    wide = backend.load(replace(request, instance_name=f"{config.name}_wide", threads=0))
+    instances = Instances(narrow, wide, may_inline=True, names=names)
+    model = TensorModel(config, str(version), instances, labels=labels, max_waiting=settings.max_waiting)
     model.statistics.load_s = time.perf_counter() - began_s
     return [model]
 

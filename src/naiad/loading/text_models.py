@@ -18,7 +18,7 @@ from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.scheduling.decision import Policy
-from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.kinds import ONE_BY_ONE
 from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
@@ -80,7 +80,7 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings
     else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
     if spec.runs_alone:
-        policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
+        policy = ONE_BY_ONE
     return open_queue(entry, settings, instances, policy), spec
 
 

@@ -23,6 +23,15 @@ class Waiting(Protocol):
     """Monotonic seconds."""
 
 
+class InstanceLoad(Protocol):
+    """What a policy may know of an instance."""
+
+    capacity: int
+    """Batches that may run at the same time."""
+    in_hand: int
+    """Batches that it has and that are not finished."""
+
+
 @dataclass(slots=True)
 class Situation:
     """All that a policy may know; the scheduler fills one anew for every question, so a policy keeps none."""
@@ -32,7 +41,9 @@ class Situation:
     now: float
     """Monotonic seconds."""
     idle: int = 1
-    """Instances with nothing to do, the one that is to run this included."""
+    """Batches that could start right now, this one included."""
+    instances: Sequence[InstanceLoad] = ()
+    """All of them, for policies that say which one must run a batch; never the wide one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +53,15 @@ class Run:
     picks: Sequence[int]
     """Indices into `waiting`, ascending."""
     instance: int | None = None
-    """Which instance must run them, by its number; None: the one that the scheduler has chosen."""
+    """Which of `instances` must run them; None: the one that the scheduler has chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Nothing to run yet; ask again at this time, or when something arrives."""
+    """Nothing to run yet; ask again at this time, when something arrives, or when an instance has finished."""
 
     time_s: float
+    """`math.inf`: there is no such time."""
 
 
 Decision = Run | WaitUntil

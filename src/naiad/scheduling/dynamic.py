@@ -7,6 +7,7 @@ Source of the rule: Triton's dynamic batch scheduler, as its behaviour is descri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 
@@ -49,7 +50,12 @@ def decide_dynamic(situation: Situation, rule: DynamicRule) -> Decision:
             break
     deadline = waiting[0].queued_s + rule.max_delay_s
     if marked and now < deadline:
-        return Run(range(marked))
+        return _first(marked)
     if is_complete or total >= largest or now >= deadline:
-        return Run(range(taken))
+        return _first(taken)
     return WaitUntil(deadline)
+
+
+@cache
+def _first(count: int) -> Run:
+    return Run(range(count))

@@ -6,83 +6,13 @@ Knows nothing of batches or threads. Every item leaves exactly once: taken, remo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Hashable, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
 
-from naiad.core.contracts import Batch
 from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
-
-Done = Callable[["Job", Any, bool], None]
-
-
-class Job:
-    """One waiting item and who is to hear of it. Slots and no dataclass: one is made for every request."""
-
-    __slots__ = (
-        "deadline_s",
-        "done",
-        "execution",
-        "is_delayed",
-        "item",
-        "level",
-        "owner",
-        "queued_s",
-        "shape_key",
-        "size",
-    )
-
-    def __init__(self, item: Any, size: int, done: Done, shape_key: Hashable = None) -> None:
-        self.item = item
-        """What the instance takes."""
-        self.size = size
-        """Rows or tokens."""
-        self.done = done
-        """Called on the loop's thread with this job, a result or NaiadError, and whether it is the last.
-
-        Once, with True, by plain instances; nothing comes after the last."""
-        self.shape_key = shape_key
-        """Jobs with different keys never share a batch."""
-        self.owner: Any = None
-        """For the caller's own use."""
-        self.queued_s = 0.0
-        """By the queue."""
-        self.deadline_s: float | None = None
-        """By the queue, from its policy and the wish passed to `add`."""
-        self.level = 0
-        """By the queue."""
-        self.is_delayed = False
-        """By the queue: its time was over and the policy says to run it after all others."""
-        self.execution: Execution | None = None
-        """By the scheduler, when an instance took it up."""
-
-
-class Execution(Batch[Any]):
-    """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
-
-    __slots__ = ("finished_s", "jobs", "size", "started_s", "successes")
-
-    def __init__(self, jobs: Sequence[Job], started_s: float) -> None:
-        super().__init__([job.item for job in jobs])
-        self.jobs = jobs
-        self.size = sum(job.size for job in jobs)
-        """Rows or tokens of all items."""
-        self.started_s = started_s
-        """By the scheduler, when it was handed to an instance."""
-        self.finished_s = 0.0
-        """By the runner, when the results were there."""
-        self.successes = 0
-        """By the scheduler: how many items have a result and no error."""
-
-    @property
-    def stages(self) -> tuple[float, float, float]:
-        """Seconds of gathering inputs, running the model, splitting outputs; once the model has run."""
-        return (
-            self.input_ready_s - self.started_s,
-            self.output_ready_s - self.input_ready_s,
-            self.finished_s - self.output_ready_s,
-        )
+from naiad.scheduling.contract import Job
 
 
 class JobQueue:
@@ -93,24 +23,31 @@ class JobQueue:
         policy: QueuePolicy | None = None,
         levels: int = 0,
         default_level: int = 0,
-        level_policies: dict[int, QueuePolicy] | None = None,
+        level_policies: Mapping[int, QueuePolicy] | None = None,
+        *,
+        most: int = 0,
     ) -> None:
-        """levels: number of priority levels, 1 = highest; 0 = one queue for all."""
+        """levels: priority levels, 1 = highest; 0 = one queue for all. most: jobs over all levels; 0 = no bound."""
+        self._most = most or sys.maxsize
         self._levels = max(1, levels)
         self._default_level = default_level if levels else 1
         default = policy or QueuePolicy()
         self._policies = {level: (level_policies or {}).get(level, default) for level in range(1, self._levels + 1)}
+        self.has_time_limits = any(policy.default_timeout_s for policy in self._policies.values())
+        """Whether any job may expire; else `expire` and `next_deadline_s` need not be asked."""
         self._waiting: dict[int, dict[Job, None]] = {level: {} for level in range(1, self._levels + 1)}
         self._delayed: dict[Job, None] = {}
         self._deadlines: list[tuple[float, int, Job]] = []
         self._order = 0
         self._only_line = self._waiting[1] if self._levels == 1 and default == QueuePolicy() else None
-        """The one line of a queue without levels, bounds and time limits, which most are."""
+        """The one line of a queue without levels, bounds of theirs and time limits, which most are."""
         self.length = 0
         """Jobs waiting, over all levels."""
 
     def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:
-        """Put a job at the end of its level. Raises Overloaded when the level is full."""
+        """Put a job at the end of its level. Raises Overloaded when the level, or the whole queue, is full."""
+        if self.length >= self._most:
+            raise Overloaded("Exceeds maximum queue size", queue_size=self._most)
         if self._only_line is not None:
             job.queued_s = now
             job.level = 1

@@ -5,15 +5,14 @@ What a sequence means, and to whom its result goes, is `text_model`'s business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.model_config import QueuePolicy
+from naiad.core.contracts import Instances
+from naiad.scheduling.contract import Execution
 from naiad.scheduling.decision import Policy
-from naiad.scheduling.queue import Execution, JobQueue
-from naiad.scheduling.runner import Runner
-from naiad.scheduling.scheduler import Scheduler
+from naiad.scheduling.kinds import open_batches
+from naiad.scheduling.queue import JobQueue
 
 
 class CountsRuns(Protocol):
@@ -29,22 +28,16 @@ class EncoderQueue:
 
     def __init__(
         self,
-        runners: Sequence[Runner],
+        name: str,
+        instances: Instances[Any],
         policy: Policy,
         *,
-        wide: Runner | None = None,
         max_sequences: int = 0,
         clock: Clock = monotonic,
     ) -> None:
-        """wide: a runner with all cores, for a lone sequence. max_sequences: most that may wait; 0 = no bound."""
-        self.scheduler = Scheduler(
-            runners,
-            policy,
-            JobQueue(QueuePolicy(max_queue_size=max_sequences)),
-            wide=wide,
-            on_run=self._count_run,
-            clock=clock,
-        )
+        """max_sequences: most that may wait; 0 = no bound."""
+        queue = JobQueue(most=max_sequences)
+        self.scheduler = open_batches(name, instances, policy, queue, on_run=self._count_run, clock=clock)
         self._users = 0
 
     def join(self) -> None:

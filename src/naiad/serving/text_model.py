@@ -12,17 +12,15 @@ from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Batch, Preparation, Task
+from naiad.core.contracts import Batch, Instances, Preparation, Task
 from naiad.core.encoder import EncoderResult
 from naiad.core.errors import Failed, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
-from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
-from naiad.scheduling.queue import Execution, Job
-from naiad.scheduling.runner import Runner
-from naiad.scheduling.scheduler import Scheduler
+from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.kinds import ONE_BY_ONE, open_batches
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
@@ -88,12 +86,8 @@ class TextModel:
         self._clock = clock
         self._check = RequestCheck(config)
         self._light_bytes = light_bytes
-        tokenizers = [
-            Runner(_Tokenizing(task), f"{config.name}-tokenizer-{number}", may_inline=False, clock=clock)
-            for number in range(preparers)
-        ]
-        one_by_one = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
-        self._tokenizer = Scheduler(tokenizers, one_by_one, clock=clock)
+        tokenizers: Instances[InferRequest] = Instances(tuple(_Tokenizing(task) for _ in range(preparers)))
+        self._tokenizer = open_batches(f"{config.name}-tokenizer", tokenizers, ONE_BY_ONE, clock=clock)
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
         encoder.join()

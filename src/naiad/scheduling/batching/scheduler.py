@@ -1,0 +1,245 @@
+"""Waiting jobs on one side, instances on the other: asks the policy, starts batches, hands results back.
+
+One owner: everything here runs on the event loop's thread. The queue knows the order, the policy what to join, `slots`
+where to run it, the runner how to get there; this file has the turns in which they are brought together, and the timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
+from naiad.scheduling.batching.lingering import Lingering
+from naiad.scheduling.batching.ordering import Ordering, tell
+from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
+from naiad.scheduling.contract import Execution, Job, OnRun, Runner
+from naiad.scheduling.decision import Policy, Situation, WaitUntil
+from naiad.scheduling.queue import JobQueue
+
+WINDOW = 64
+"""How many waiting jobs a policy gets to see."""
+
+
+class BatchScheduler:
+    """Joins the jobs of one model version into batches."""
+
+    def __init__(
+        self,
+        runners: Sequence[Runner],
+        policy: Policy,
+        queue: JobQueue | None = None,
+        *,
+        wide: Runner | None = None,
+        preserves_ordering: bool = False,
+        on_run: OnRun | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        """Bring the parts together; nothing starts before the first job.
+
+        wide: a runner that uses all cores, for jobs that come one at a time. preserves_ordering: answers leave in the
+        order in which jobs came.
+        """
+        self._slots = [Slot(runner) for runner in runners]
+        self._wide = None if wide is None else Slot(wide)
+        self._policy = policy
+        self._queue = queue or JobQueue()
+        self._on_run = on_run
+        self._clock = clock
+        self._ordering = Ordering() if preserves_ordering else None
+        self._tell = tell if self._ordering is None else self._ordering.tell
+        self._lingering = Lingering(clock)
+        self._running = 0
+        """Executions started and not finished, wide ones included."""
+        self._idle = sum(slot.capacity for slot in self._slots)
+        """Executions that could start right now, wide ones apart."""
+        self._lone_jobs = LONE_JOBS
+        """Jobs since two were last there together."""
+        self._situation = Situation((), 0.0, 0, self._slots)
+        self._is_turn_due = False
+        """One is planned or under way: whatever comes now will be looked at."""
+        self._has_run_inline = False
+        """In this turn."""
+        self._wake_s = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+        self._is_stopping = False
+
+    @property
+    def pending(self) -> int:
+        """Jobs that wait for an instance."""
+        return self._queue.length
+
+    def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
+        """See `Scheduler.submit`."""
+        if self._is_stopping:
+            raise _stopping()
+        self._queue.add(job, self._clock(), priority, timeout_us)
+        if self._ordering is not None:
+            self._ordering.expect((job,))
+        if not self._is_turn_due:
+            self._plan_turn()
+
+    def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
+        """See `Scheduler.submit_all`."""
+        if self._is_stopping:
+            raise _stopping()
+        now = self._clock()
+        for number, job in enumerate(jobs):
+            try:
+                self._queue.add(job, now, priority, timeout_us)
+            except Overloaded:
+                self._queue.take(jobs[:number])
+                raise
+        if self._ordering is not None:
+            self._ordering.expect(jobs)
+        if not self._is_turn_due:
+            self._plan_turn()
+
+    def cancel(self, job: Job) -> bool:
+        """See `Scheduler.cancel`."""
+        if not self._queue.remove(job):
+            return False
+        self._tell(job, Cancelled("the request was cancelled"), True)
+        self._wake_waiters()
+        return True
+
+    def turn(self) -> None:
+        """Start whatever can start now. Called by itself after submit; tests with a manual clock call it."""
+        self._is_turn_due = True
+        self._wake_s = math.inf
+        try:
+            if self._queue.has_time_limits:
+                for job in self._queue.expire(self._clock()):
+                    self._tell(job, DeadlineExceeded("Request timeout expired"), True)
+            while self._queue.length and self._start():
+                pass
+        finally:
+            self._is_turn_due = False
+        if self._has_run_inline:
+            self._has_run_inline = False
+            self._lingering.begin()
+        if self._queue.length:
+            self._set_timer()
+        if self._waiters:
+            self._wake_waiters()
+
+    async def drain(self) -> None:
+        """See `Scheduler.drain`."""
+        self._is_stopping = True
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """See `Scheduler.quiet`."""
+        if self._queue.length or self._running:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    def close(self) -> None:
+        """See `Scheduler.close`."""
+        self._is_stopping = True
+        self._lingering.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        for job in self._queue.front(self._queue.length):
+            self._queue.remove(job)
+            self._tell(job, NotReady("the model is being unloaded"), True)
+        for slot in self._slots if self._wide is None else [*self._slots, self._wide]:
+            slot.runner.close()
+
+    def sent(self, execution: Execution, index: int, result: Any, is_final: bool) -> None:
+        """See `Listener.sent`."""
+        if is_final and not isinstance(result, NaiadError):
+            execution.successes += 1
+        self._tell(execution.jobs[index], result, is_final)
+
+    def finished(self, execution: Execution, results: Sequence[Any]) -> None:
+        """See `Listener.finished`."""
+        self._running -= 1
+        slot: Slot = execution.slot
+        slot.in_hand -= 1
+        if slot is not self._wide and slot.in_hand < slot.capacity:
+            self._idle += 1
+        for result in results:
+            if not isinstance(result, NaiadError):
+                execution.successes += 1
+        if self._on_run is not None:
+            self._on_run(execution)
+        if self._queue.length and not self._is_turn_due:
+            self._plan_turn()
+        # Or execution and jobs would keep each other, and their tensors, until garbage is collected.
+        jobs, execution.jobs = execution.jobs, ()
+        for job, result in zip(jobs, results, strict=bool(results)):
+            self._tell(job, result, True)
+        if self._waiters:
+            self._wake_waiters()
+
+    def _plan_turn(self) -> None:
+        # One turn for all jobs that arrive in this turn of the loop: that is what lets them share a batch.
+        self._is_turn_due = True
+        asyncio.get_running_loop().call_soon(self.turn)
+
+    def _start(self) -> bool:
+        """Start one batch; False when no instance takes one, or the policy would rather wait."""
+        queue = self._queue
+        self._lone_jobs = self._lone_jobs + 1 if queue.length == 1 and not self._running else 0
+        slot = choose_slot(self._slots, self._wide, self._lone_jobs)
+        is_ahead = slot is None
+        if slot is None:
+            slot = choose_ahead(self._slots)
+            if slot is None:
+                return False
+        waiting = queue.front(WINDOW)
+        situation = self._situation
+        situation.waiting, situation.now, situation.idle = waiting, self._clock(), 1 if is_ahead else self._idle
+        decision = self._policy(situation)
+        situation.waiting = ()  # or what was in it would live until the next question
+        if isinstance(decision, WaitUntil):
+            if not is_ahead:
+                self._wake_s = decision.time_s
+            return False
+        if is_ahead and len(decision.picks) == len(waiting):
+            return False  # others may still join this batch
+        if decision.instance is not None:
+            slot = self._slots[decision.instance]
+        self._run(slot, list(map(waiting.__getitem__, decision.picks)))
+        return True
+
+    def _run(self, slot: Slot, jobs: Sequence[Job]) -> None:
+        self._queue.take(jobs)
+        self._running += 1
+        if slot is not self._wide and slot.in_hand < slot.capacity:
+            self._idle -= 1
+        slot.in_hand += 1
+        runner = slot.runner
+        if runner.runs_inline:
+            self._has_run_inline = True
+        runner.start(Execution(jobs, slot), self)
+
+    def _set_timer(self) -> None:
+        """Wake for the nearest of the policy's wish and the queue's deadlines."""
+        wake_s = self._wake_s
+        deadline_s = self._queue.next_deadline_s
+        if deadline_s is not None and deadline_s < wake_s:
+            wake_s = deadline_s
+        if wake_s == math.inf:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        delay_s = max(0.0, wake_s - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self.turn)
+
+    def _wake_waiters(self) -> None:
+        if not self._queue.length and not self._running:
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters.clear()
+
+
+def _stopping() -> NotReady:
+    return NotReady("Server is stopping, scheduler for model has stopped accepting new inference requests")

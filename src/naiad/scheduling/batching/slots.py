@@ -1,0 +1,47 @@
+"""Which instance runs the next batch: a pure choice by what each has in hand, as what to batch is one by what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from naiad.scheduling.contract import Runner
+
+LONE_JOBS = 3
+"""After so many jobs that came alone, the next lone one gets all cores; between two clients it would only be in the way
+of the other's job."""
+
+
+class Slot:
+    """One instance as its scheduler sees it."""
+
+    __slots__ = ("capacity", "in_hand", "runner")
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.capacity = runner.capacity
+        """Executions that may be under way at the same time."""
+        self.in_hand = 0
+        """Executions started and not finished."""
+
+
+def choose_slot(slots: Sequence[Slot], wide: Slot | None, lone_jobs: int) -> Slot | None:
+    """Give the first slot that can start a batch right now, if there is one.
+
+    wide: the instance with all cores, for a job that has the machine to itself. lone_jobs: how many in a row have come
+    to an empty queue and idle instances, the one that waits now included; 0: it is not alone.
+    """
+    if wide is not None and lone_jobs > LONE_JOBS:
+        return wide
+    for slot in slots:
+        if slot.in_hand < slot.capacity:
+            return slot
+    return None
+
+
+def choose_ahead(slots: Sequence[Slot]) -> Slot | None:
+    """Give the first busy slot that takes one more batch to go on with, if there is one."""
+    for slot in slots:
+        runner = slot.runner
+        if slot.in_hand < slot.capacity + runner.ahead and not runner.runs_inline:
+            return slot
+    return None

@@ -1,0 +1,159 @@
+"""What schedulers and runners hand each other, and what each of them promises.
+
+The smallest implementations: `runners/thread.py` and `batching/scheduler.py`. Everything here belongs to the event
+loop's thread; only what is inside a runner crosses into others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol
+
+from naiad.core.contracts import Batch
+
+Done = Callable[["Job", Any, bool], None]
+
+
+class Job:
+    """One waiting item and who is to hear of it. Slots and no dataclass: one is made for every request."""
+
+    __slots__ = (
+        "deadline_s",
+        "done",
+        "execution",
+        "is_delayed",
+        "item",
+        "level",
+        "owner",
+        "queued_s",
+        "shape_key",
+        "size",
+    )
+
+    def __init__(self, item: Any, size: int, done: Done, shape_key: Hashable = None) -> None:
+        self.item = item
+        """What the instance takes."""
+        self.size = size
+        """Rows or tokens."""
+        self.done = done
+        """Called on the loop's thread with this job, a result or NaiadError, and whether it is the last.
+
+        Once, with True, by plain instances; nothing comes after the last."""
+        self.shape_key = shape_key
+        """Jobs with different keys never share a batch."""
+        self.owner: Any = None
+        """For the caller's own use."""
+        self.queued_s = 0.0
+        """By the queue."""
+        self.deadline_s: float | None = None
+        """By the queue, from its policy and the wish passed to `add`."""
+        self.level = 0
+        """By the queue."""
+        self.is_delayed = False
+        """By the queue: its time was over and the policy says to run it after all others."""
+        self.execution: Execution | None = None
+        """Set when an instance took it up."""
+
+
+class Execution(Batch[Any]):
+    """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
+
+    __slots__ = ("finished_s", "jobs", "size", "slot", "started_s", "successes")
+
+    def __init__(self, jobs: Sequence[Job], slot: Any = None) -> None:
+        items: list[Any] = []
+        size = 0
+        for job in jobs:
+            job.execution = self
+            items.append(job.item)
+            size += job.size
+        self.items = items
+        self.input_ready_s = self.output_ready_s = 0.0
+        self.jobs = jobs
+        self.size = size
+        """Rows or tokens of all items."""
+        self.slot = slot
+        """For the scheduler's own use: who runs it."""
+        self.started_s = 0.0
+        """By the runner, when the instance gets it."""
+        self.finished_s = 0.0
+        """By the runner, when the results were there."""
+        self.successes = 0
+        """By the scheduler: how many items have ended with a result and no error."""
+
+    @property
+    def stages(self) -> tuple[float, float, float]:
+        """Seconds of gathering inputs, running the model, splitting outputs; once the model has run."""
+        return (
+            self.input_ready_s - self.started_s,
+            self.output_ready_s - self.input_ready_s,
+            self.finished_s - self.output_ready_s,
+        )
+
+
+class Listener(Protocol):
+    """Whoever starts executions; called on the loop's thread."""
+
+    def sent(self, execution: Execution, index: int, result: Any, is_final: bool) -> None:
+        """Take one result, or error, of the item at `index`; nothing follows an item's last one."""
+        ...
+
+    def finished(self, execution: Execution, results: Sequence[Any]) -> None:
+        """Hear once that it is over; results: one for each item, in order, or none where all have been sent."""
+        ...
+
+
+class Runner(Protocol):
+    """One instance, and the way to it and back; used on the loop's thread."""
+
+    capacity: int
+    """Executions that may be under way at the same time; at least 1."""
+    ahead: int
+    """How many more it takes while it is busy, so that it can go on without waiting for the loop."""
+    runs_inline: bool
+    """The next execution runs on the event loop and is over when `start` returns."""
+
+    def start(self, execution: Execution, listener: Listener) -> None:
+        """Run a batch and tell the listener; never raises, whatever the instance does."""
+        ...
+
+    def close(self) -> None:
+        """Release the instance; blocks until it has no more to do."""
+        ...
+
+
+class Scheduler(Protocol):
+    """Takes the jobs of one model version and has them run; answers each of them, whatever happens."""
+
+    @property
+    def pending(self) -> int:
+        """Jobs that wait for an instance."""
+        ...
+
+    def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
+        """Queue a job; `job.done` is called later. Raises Overloaded, or NotReady while stopping."""
+        ...
+
+    def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
+        """Queue jobs that belong together, so that they can share a batch; all of them or, raising, none."""
+        ...
+
+    def cancel(self, job: Job) -> bool:
+        """Take a waiting job out and answer it with Cancelled; False when it already runs or is done."""
+        ...
+
+    async def drain(self) -> None:
+        """Take no more jobs; return when nothing waits and nothing runs."""
+        ...
+
+    async def quiet(self) -> None:
+        """Return when nothing waits and nothing runs."""
+        ...
+
+    def close(self) -> None:
+        """Answer what still waits with NotReady and release the instances; blocks until running batches are done."""
+        ...
+
+
+OnRun = Callable[[Execution], None]
+"""Told of every execution after it has run; before its jobs are, unless they were told one by one."""

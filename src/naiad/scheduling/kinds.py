@@ -1,0 +1,126 @@
+"""Which kind of scheduler a model's configuration asks for; a new kind is a new row of `KINDS`.
+
+What has no configuration of Triton's, as encoders, brings a policy of its own to `open_batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Instances
+from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.scheduling.batching.scheduler import BatchScheduler
+from naiad.scheduling.contract import OnRun, Scheduler
+from naiad.scheduling.decision import Policy
+from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.queue import JobQueue
+from naiad.scheduling.runners.opening import open_runners
+
+ONE_BY_ONE: Policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
+"""Every job runs alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """What a kind needs to open a scheduler."""
+
+    config: ModelConfig
+    instances: Instances[Any]
+    on_run: OnRun | None
+    max_waiting: int
+    """Most jobs that may wait, whatever the model's own queue policies say; 0 = no bound."""
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table."""
+
+    name: str
+    suits: Callable[[ModelConfig], bool]
+    open: Callable[[OpenRequest], Scheduler]
+
+
+def takes_batches(config: ModelConfig) -> bool:
+    """Whether requests may share a batch; `parameters { key: "batching" value { string_value: "off" } }` forbids it."""
+    return config.max_batch_size > 0 and config.parameters.get("batching") != "off"
+
+
+def open_dynamic(request: OpenRequest) -> Scheduler:
+    """Join requests along the batch dimension.
+
+    Without a `dynamic_batching` block, requests that wait anyway are still joined (never waiting for company): the
+    model has declared that it takes batches.
+    """
+    batching = request.config.dynamic_batching or DynamicBatching()
+    rule = DynamicRule(request.config.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s)
+    return _open(request, partial(decide_dynamic, rule=rule))
+
+
+def open_direct(request: OpenRequest) -> Scheduler:
+    """Run each request alone, in the order and within the bounds that a `dynamic_batching` block may still set."""
+    return _open(request, ONE_BY_ONE)
+
+
+KINDS = [
+    Kind("dynamic", takes_batches, open_dynamic),
+    Kind("direct", lambda _config: True, open_direct),
+]
+"""The first that suits is taken."""
+
+
+def open_scheduler(
+    config: ModelConfig,
+    instances: Instances[Any],
+    on_run: OnRun | None = None,
+    *,
+    max_waiting: int = 0,
+    clock: Clock = monotonic,
+) -> Scheduler:
+    """Put the scheduler that a model asks for before its instances; closing it closes them.
+
+    max_waiting: most jobs that may wait, whatever the model's own queue policies say; 0 = no bound.
+    """
+    kind = next(kind for kind in KINDS if kind.suits(config))
+    return kind.open(OpenRequest(config, instances, on_run, max_waiting, clock))
+
+
+def open_batches(
+    name: str,
+    instances: Instances[Any],
+    policy: Policy,
+    queue: JobQueue | None = None,
+    *,
+    preserves_ordering: bool = False,
+    on_run: OnRun | None = None,
+    clock: Clock = monotonic,
+) -> BatchScheduler:
+    """Put a batching scheduler with this policy before instances. name: for their threads."""
+    runners, wide = open_runners(instances, name, clock)
+    return BatchScheduler(
+        runners, policy, queue, wide=wide, preserves_ordering=preserves_ordering, on_run=on_run, clock=clock
+    )
+
+
+def _open(request: OpenRequest, policy: Policy) -> Scheduler:
+    config, batching = request.config, request.config.dynamic_batching or DynamicBatching()
+    queue = JobQueue(
+        batching.default_queue_policy,
+        batching.priority_levels,
+        batching.default_priority_level,
+        batching.priority_queue_policies,
+        most=request.max_waiting,
+    )
+    return open_batches(
+        config.name,
+        request.instances,
+        policy,
+        queue,
+        preserves_ordering=batching.preserves_ordering,
+        on_run=request.on_run,
+        clock=request.clock,
+    )

@@ -1,0 +1,141 @@
+"""A plain instance in a thread of its own, or inline on the event loop.
+
+Inline while that has been measured to be cheaper than the hand-over and back. Every item gets one result; all results
+of a batch come together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Batch, Instance
+from naiad.core.errors import ModelFailed, NaiadError
+from naiad.scheduling.contract import Execution, Listener
+
+INLINE_BELOW_S = 150e-6
+"""A hand-over to a thread and back costs 60-120 µs with a busy loop; a run that is shorter is better done in place."""
+INLINE_AFTER_RUNS = 8
+"""Consecutive short runs before a model is trusted to run inline; the first runs of a session are slow anyway."""
+
+_log = logging.getLogger("naiad.scheduling")
+
+
+class ThreadRunner:
+    """One instance and the thread it runs in; the thread starts with the first batch that needs it."""
+
+    capacity = 1
+    ahead = 1
+    """One batch ahead spares the thread the way to the loop and back between two batches, in which it would do
+    nothing; a second would only bind requests early."""
+
+    def __init__(
+        self,
+        instance: Instance[Any, Any],
+        name: str,
+        *,
+        may_inline: bool = False,
+        clock: Clock = monotonic,
+        cpu_clock: Clock = time.thread_time,
+    ) -> None:
+        """may_inline: the instance neither blocks nor runs foreign Python; short runs may then stay on the loop.
+
+        cpu_clock: seconds that the calling thread has computed. Wall time would count the wait for the interpreter lock
+        and for other processes, and so call a cheap model expensive just when the server is busy.
+        """
+        self._instance = instance
+        self._name = name
+        self._may_inline = may_inline
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._short_runs = 0
+        self.runs_inline = False
+        """See `Runner`; decided by the last run."""
+        self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, Execution, Listener] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self, execution: Execution, listener: Listener) -> None:
+        """See `Runner.start`; inline runs are over when this returns."""
+        if self.runs_inline:
+            listener.finished(execution, self._run_inline(execution))
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        self._work.put((asyncio.get_running_loop(), execution, listener))
+
+    def close(self) -> None:
+        """End the thread, then release the instance; blocks until the batch in hand is done."""
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join()
+        self._instance.close()
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            loop, execution, listener = work
+            results = self._run_measured(execution)
+            loop.call_soon_threadsafe(listener.finished, execution, results)
+            del work, execution, results  # or the last batch's tensors would live until the next one
+
+    def _run_inline(self, execution: Execution) -> Sequence[Any]:
+        """Run on the loop, timed by the wall: reading the processor time costs as much as a small model.
+
+        A run that took long sends the next into the thread, where it is measured whether it was the model or the
+        machine.
+        """
+        began_s = execution.started_s = self._clock()
+        results = self._attempt(execution)
+        if isinstance(results, NaiadError):
+            results = self._apart(execution, results)
+        execution.finished_s = ended_s = self._clock()
+        if ended_s - began_s > INLINE_BELOW_S:
+            self._short_runs = INLINE_AFTER_RUNS - 1
+            self.runs_inline = False
+        return results
+
+    def _run_measured(self, execution: Execution) -> Sequence[Any]:
+        """Run in the thread, timed by what it computed, which decides where the next run belongs."""
+        execution.started_s = self._clock()
+        began_s = self._cpu_clock()
+        results = self._attempt(execution)
+        if isinstance(results, NaiadError):
+            results = self._apart(execution, results)
+        is_short = self._cpu_clock() - began_s < INLINE_BELOW_S
+        execution.finished_s = self._clock()
+        self._short_runs = self._short_runs + 1 if is_short else 0
+        self.runs_inline = self._may_inline and self._short_runs >= INLINE_AFTER_RUNS
+        return results
+
+    def _attempt(self, batch: Batch[Any]) -> Sequence[Any] | NaiadError:
+        """One result for each item, or why there is none."""
+        try:
+            results = self._instance.execute(batch)
+            if len(results) == len(batch.items):
+                return results
+        except NaiadError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001 — a model may raise anything, and panics of Rust are no Exception
+            if len(batch.items) == 1:  # else each item is tried alone, and the log names what only one of them raises
+                _log.exception("instance %s failed", self._name)
+            return ModelFailed(f"{type(error).__name__}: {error}")
+        return ModelFailed(f"the model gave {len(results)} results for {len(batch.items)} requests")
+
+    def _apart(self, execution: Execution, error: NaiadError) -> list[Any]:
+        """Run each item alone, after all of them together failed: what one raises is no business of the others."""
+        if len(execution.items) == 1:
+            return [error]
+        results: list[Any] = []
+        for item in execution.items:
+            alone = Batch([item])
+            result = self._attempt(alone)
+            results.append(result if isinstance(result, NaiadError) else result[0])
+            execution.input_ready_s = execution.input_ready_s or alone.input_ready_s
+            execution.output_ready_s = alone.output_ready_s or execution.output_ready_s
+        return results
