@@ -61,8 +61,6 @@ class BatchScheduler:
         self._situation = Situation((), 0.0, 0, self._slots)
         self._is_turn_due = False
         """One is planned or under way: whatever comes now will be looked at."""
-        self._has_run_inline = False
-        """In this turn."""
         self._wake_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -109,20 +107,27 @@ class BatchScheduler:
 
     def turn(self) -> None:
         """Start whatever can start now. Called by itself after submit; tests with a manual clock call it."""
+        queue, has_run_inline = self._queue, False
         self._is_turn_due = True
         self._wake_s = math.inf
         try:
-            if self._queue.has_time_limits:
-                for job in self._queue.expire(self._clock()):
+            if queue.has_time_limits:
+                for job in queue.expire(self._clock()):
                     self._tell(job, DeadlineExceeded("Request timeout expired"), True)
-            while self._queue.length and self._start():
-                pass
+            while queue.length and (decided := self._decide()) is not None:
+                slot, jobs = decided
+                queue.take(jobs)
+                self._running += 1
+                if slot is not self._wide and slot.in_hand < slot.capacity:
+                    self._idle -= 1
+                slot.in_hand += 1
+                has_run_inline = has_run_inline or slot.runner.runs_inline
+                slot.runner.start(Execution(jobs, slot), self)
         finally:
             self._is_turn_due = False
-        if self._has_run_inline:
-            self._has_run_inline = False
+        if has_run_inline:
             self._lingering.begin()
-        if self._queue.length:
+        if queue.length:
             self._set_timer()
         if self._waiters:
             self._wake_waiters()
@@ -183,8 +188,8 @@ class BatchScheduler:
         self._is_turn_due = True
         asyncio.get_running_loop().call_soon(self.turn)
 
-    def _start(self) -> bool:
-        """Start one batch; False when no instance takes one, or the policy would rather wait."""
+    def _decide(self) -> tuple[Slot, list[Job]] | None:
+        """Choose what to run next, and where; None when no instance takes a batch, or the policy would rather wait."""
         queue = self._queue
         self._lone_jobs = self._lone_jobs + 1 if queue.length == 1 and not self._running else 0
         slot = choose_slot(self._slots, self._wide, self._lone_jobs)
@@ -192,7 +197,7 @@ class BatchScheduler:
         if slot is None:
             slot = choose_ahead(self._slots)
             if slot is None:
-                return False
+                return None
         waiting = queue.front(WINDOW)
         situation = self._situation
         situation.waiting, situation.now, situation.idle = waiting, self._clock(), 1 if is_ahead else self._idle
@@ -201,24 +206,12 @@ class BatchScheduler:
         if isinstance(decision, WaitUntil):
             if not is_ahead:
                 self._wake_s = decision.time_s
-            return False
+            return None
         if is_ahead and len(decision.picks) == len(waiting):
-            return False  # others may still join this batch
+            return None  # others may still join this batch
         if decision.instance is not None:
             slot = self._slots[decision.instance]
-        self._run(slot, list(map(waiting.__getitem__, decision.picks)))
-        return True
-
-    def _run(self, slot: Slot, jobs: Sequence[Job]) -> None:
-        self._queue.take(jobs)
-        self._running += 1
-        if slot is not self._wide and slot.in_hand < slot.capacity:
-            self._idle -= 1
-        slot.in_hand += 1
-        runner = slot.runner
-        if runner.runs_inline:
-            self._has_run_inline = True
-        runner.start(Execution(jobs, slot), self)
+        return slot, list(map(waiting.__getitem__, decision.picks))
 
     def _set_timer(self) -> None:
         """Wake for the nearest of the policy's wish and the queue's deadlines."""

@@ -61,35 +61,14 @@ class ThreadRunner:
         self._thread: threading.Thread | None = None
 
     def start(self, execution: Execution, listener: Listener) -> None:
-        """See `Runner.start`; inline runs are over when this returns."""
-        if self.runs_inline:
-            listener.finished(execution, self._run_inline(execution))
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
-        self._work.put((asyncio.get_running_loop(), execution, listener))
+        """See `Runner.start`.
 
-    def close(self) -> None:
-        """End the thread, then release the instance; blocks until the batch in hand is done."""
-        if self._thread is not None:
-            self._work.put(None)
-            self._thread.join()
-        self._instance.close()
-
-    def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            loop, execution, listener = work
-            results = self._run_measured(execution)
-            loop.call_soon_threadsafe(listener.finished, execution, results)
-            del work, execution, results  # or the last batch's tensors would live until the next one
-
-    def _run_inline(self, execution: Execution) -> Sequence[Any]:
-        """Run on the loop, timed by the wall: reading the processor time costs as much as a small model.
-
-        A run that took long sends the next into the thread, where it is measured whether it was the model or the
-        machine.
+        Inline runs are timed by the wall: reading the processor time costs as much as a small model. One that took long
+        sends the next into the thread, where it is measured whether it was the model or the machine.
         """
+        if not self.runs_inline:
+            self._hand_over(execution, listener)
+            return
         began_s = execution.started_s = self._clock()
         results = self._attempt(execution)
         if isinstance(results, NaiadError):
@@ -98,9 +77,29 @@ class ThreadRunner:
         if ended_s - began_s > INLINE_BELOW_S:
             self._short_runs = INLINE_AFTER_RUNS - 1
             self.runs_inline = False
-        return results
+        listener.finished(execution, results)
 
-    def _run_measured(self, execution: Execution) -> Sequence[Any]:
+    def close(self) -> None:
+        """End the thread, then release the instance; blocks until the batch in hand is done."""
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join()
+        self._instance.close()
+
+    def _hand_over(self, execution: Execution, listener: Listener) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+        self._work.put((asyncio.get_running_loop(), execution, listener))
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            loop, execution, listener = work
+            results = self._run(execution)
+            loop.call_soon_threadsafe(listener.finished, execution, results)
+            del work, execution, results  # or the last batch's tensors would live until the next one
+
+    def _run(self, execution: Execution) -> Sequence[Any]:
         """Run in the thread, timed by what it computed, which decides where the next run belongs."""
         execution.started_s = self._clock()
         began_s = self._cpu_clock()
