@@ -75,7 +75,7 @@ def check_request(request: InferRequest) -> None:
     for tensor in request.inputs.values():
         require(tensor.data.size == int(np.prod(tensor.data.shape, dtype=object)), tensor)
         binary.encode(tensor)
-    _CHECK.check(request)
+    _CHECK.rows(request)
 
 
 def binary_tensor(data: bytes) -> None:

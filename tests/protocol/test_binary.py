@@ -65,7 +65,7 @@ def test_what_is_wrong_with_an_input_without_a_shape_is_the_shape(most_rows: int
     request = InferRequest("m")
     request.inputs["x"] = binary.decode("x", "INT32", (), bytes(8), request)
     with pytest.raises(InvalidRequest, match="shape"):
-        RequestCheck(config).check(request)
+        RequestCheck(config).rows(request)
 
 
 def test_an_absurd_shape_allocates_nothing() -> None:

@@ -81,7 +81,8 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
     assert (request.id, request.inputs["IN"].data.tolist(), binary_default) == ("a", [[1.5, 2.0]], False)
 
     # 3. serving: does the request suit the model? How many rows has it, and whom may it share a batch with?
-    rows, shape_key = RequestCheck(config).check(request)
+    check = RequestCheck(config)
+    rows, shape_key = check.rows(request), None if check.has_one_shape else check.key(request)
     assert (rows, shape_key) == (1, None)
 
     # 4. scheduling: it waits, a pure function decides, a batch is made.

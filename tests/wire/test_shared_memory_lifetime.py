@@ -86,7 +86,7 @@ class Scene:
         self.path = OBJECTS / self.key
         self.path.write_bytes(VALUES + bytes(16))
         self.register()
-        region = server.server.engine.memory._regions["r"]
+        region = server.server.engine.memory.regions["r"]
         self.unmapped = threading.Event()
         weakref.finalize(region._mapping, self.unmapped.set)
         self.pool = ThreadPoolExecutor(2)

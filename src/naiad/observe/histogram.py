@@ -6,28 +6,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_FOLD_AFTER = 4096
+FOLD_AFTER = 4096
 """Values noted before they are counted; counting that many at a time costs 0.05 µs each, one by one 0.3 µs."""
 
 
 class Histogram:
     """Counts of values by upper bound; cumulative only when read. One owner, no lock."""
 
-    __slots__ = ("_bounds", "_counts", "_noted", "_sum")
+    __slots__ = ("_bounds", "_counts", "_sum", "noted")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         """bounds: upper bounds of the buckets, ascending, without infinity."""
         self._bounds = np.array(bounds, dtype=np.float64)
         self._counts = np.zeros(len(bounds) + 1, dtype=np.int64)
-        self._noted: list[float] = []
+        self.noted: list[float] = []
+        """Values that are not counted yet. Who observes for every request may append here and `fold` now and then."""
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
         """Count a value."""
-        noted = self._noted
-        noted.append(value)
-        if len(noted) >= _FOLD_AFTER:
-            self._fold()
+        self.noted.append(value)
+        if len(self.noted) >= FOLD_AFTER:
+            self.fold()
 
     def observe_times(self, value: float, times: int) -> None:
         """Count a value so many times."""
@@ -37,24 +37,25 @@ class Histogram:
     @property
     def sum(self) -> float:
         """Of all values observed."""
-        self._fold()
+        self.fold()
         return self._sum
 
     @property
     def count(self) -> int:
         """How many values were observed."""
-        self._fold()
+        self.fold()
         return int(self._counts.sum())
 
     def cumulative(self) -> list[tuple[str, float]]:
         """(upper bound as text, how many values were at most that), ending with +Inf."""
-        self._fold()
+        self.fold()
         bounds = [*map(repr, self._bounds.tolist()), "+Inf"]
         return list(zip(bounds, np.cumsum(self._counts).astype(np.float64).tolist(), strict=True))
 
-    def _fold(self) -> None:
-        if self._noted:
-            values = np.array(self._noted)
-            self._noted.clear()
+    def fold(self) -> None:
+        """Count what has been noted."""
+        if self.noted:
+            values = np.array(self.noted)
+            self.noted.clear()
             self._counts += np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
             self._sum += float(values.sum())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from naiad.observe.histogram import Histogram
+from naiad.observe.histogram import FOLD_AFTER, Histogram
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
@@ -25,19 +25,20 @@ class Duration:
     sum: float = 0.0
     """Seconds."""
 
-    def add(self, seconds: float, times: int = 1) -> None:
-        """Count one more, or `times` of them that took `seconds` each."""
-        self.count += times
-        self.sum += seconds * times
+    def add(self, seconds: float) -> None:
+        """Count one more."""
+        self.count += 1
+        self.sum += seconds
 
 
 @dataclass(slots=True)
 class BatchStatistics:
-    """Runs of one batch size."""
+    """Executions of one batch size, and the seconds that they took together."""
 
-    compute_input: Duration = field(default_factory=Duration)
-    compute_infer: Duration = field(default_factory=Duration)
-    compute_output: Duration = field(default_factory=Duration)
+    count: int = 0
+    compute_input: float = 0.0
+    compute_infer: float = 0.0
+    compute_output: float = 0.0
 
 
 @dataclass(slots=True)
@@ -88,14 +89,24 @@ class ModelStatistics:
     def record_answer(self, total_s: float, queue_s: float, rows: int) -> None:
         """Count one answered request; its compute times are counted with its batch, by `record_compute`."""
         self.inference_count += rows
-        self.success.observe(total_s)
-        self.queue.observe(queue_s)
+        success = self.success.noted
+        success.append(total_s)
+        self.queue.noted.append(queue_s)
+        if len(success) >= FOLD_AFTER:
+            self.success.fold()
+            self.queue.fold()
 
     def record_compute(self, requests: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
         """Count the compute times of that many answered requests, which ran in one batch."""
-        self.compute_input.add(compute_input, requests)
-        self.compute_infer.observe_times(compute_infer, requests)
-        self.compute_output.add(compute_output, requests)
+        before, after = self.compute_input, self.compute_output
+        before.count += requests
+        before.sum += compute_input * requests
+        if requests == 1:
+            self.compute_infer.observe(compute_infer)
+        else:
+            self.compute_infer.observe_times(compute_infer, requests)
+        after.count += requests
+        after.sum += compute_output * requests
 
     def record_run(self, rows: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
         """Count one execution of the model on `rows` batch elements."""
@@ -104,9 +115,10 @@ class ModelStatistics:
         batch = self.batches.get(rows)
         if batch is None:
             batch = self.batches[rows] = BatchStatistics()
-        batch.compute_input.add(compute_input)
-        batch.compute_infer.add(compute_infer)
-        batch.compute_output.add(compute_output)
+        batch.count += 1
+        batch.compute_input += compute_input
+        batch.compute_infer += compute_infer
+        batch.compute_output += compute_output
 
     def record_response(self, index: int, outcome: str, infer_s: float, output_s: float = 0.0) -> None:
         """Count the response of that number; outcome: success, fail, empty_response or cancel (Triton's names)."""
@@ -141,9 +153,9 @@ class ModelStatistics:
             "batch_stats": [
                 {
                     "batch_size": rows,
-                    "compute_input": _count_and_ns(batch.compute_input),
-                    "compute_infer": _count_and_ns(batch.compute_infer),
-                    "compute_output": _count_and_ns(batch.compute_output),
+                    "compute_input": {"count": batch.count, "ns": round(batch.compute_input * 1e9)},
+                    "compute_infer": {"count": batch.count, "ns": round(batch.compute_infer * 1e9)},
+                    "compute_output": {"count": batch.count, "ns": round(batch.compute_output * 1e9)},
                 }
                 for rows, batch in sorted(self.batches.items())
             ],

@@ -132,6 +132,9 @@ def encode(tensor: Tensor) -> bytes:
 
 def view(tensor: Tensor) -> bytes | memoryview:
     """Return the tensor's bytes without copying them where that pays: a large tensor's own memory."""
-    if tensor.datatype == "BYTES" or tensor.data.nbytes < _COPIED_BYTES:
+    data = tensor.data
+    if tensor.datatype == "BYTES" or data.nbytes < _COPIED_BYTES:
+        if data.dtype == BY_NAME[tensor.datatype].numpy and data.dtype != object:
+            return data.tobytes()
         return encode(tensor)
     return wire_array(tensor).data.cast("B")

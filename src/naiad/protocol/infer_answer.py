@@ -33,7 +33,8 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     tail: list[bytes | memoryview] = []
     separator = b""
     for tensor in response.outputs:
-        pieces += (separator, _head(tensor))
+        head = _heads.get((tensor.name, tensor.datatype, tensor.data.shape))
+        pieces += (separator, _head(tensor) if head is None else head)
         separator = b","
         if binary_default if as_binary is None else as_binary.get(tensor.name, False):
             raw = binary.view(tensor)
@@ -69,12 +70,10 @@ def _opening(request_id: str, response: InferResponse) -> bytes:
 
 
 def _head(tensor: Tensor) -> bytes:
-    """Name, datatype and shape, the object left open."""
+    """Make what says name, datatype and shape, the object left open, and remember it."""
     key = (tensor.name, tensor.datatype, tensor.data.shape)
-    head = _heads.get(key)
-    if head is None:
-        shape = ",".join(map(str, key[2])).encode()
-        head = b'{"name":%b,"datatype":"%b","shape":[%b]' % (orjson.dumps(key[0]), key[1].encode(), shape)
-        if len(_heads) < _REMEMBERED:
-            _heads[key] = head
+    shape = ",".join(map(str, key[2])).encode()
+    head = b'{"name":%b,"datatype":"%b","shape":[%b]' % (orjson.dumps(key[0]), key[1].encode(), shape)
+    if len(_heads) < _REMEMBERED:
+        _heads[key] = head
     return head

@@ -92,18 +92,18 @@ def _take_inputs(
     """Put every input into the request; returns whether any has its numbers in the JSON."""
     if len(entries) > limits.tensors:
         raise too_many("inputs", len(entries), limits.tensors)
-    inputs = request.inputs
+    inputs, longest_name = request.inputs, limits.name_length
     has_numbers = False
     at = 0
     for entry in entries:
         is_plain = type(entry) is dict and "data" in entry and "parameters" not in entry
         size = None if is_plain else _check_source(entry)
         name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
-        count = _check_head(name, datatype, shape, limits)
+        if type(name) is not str or type(datatype) is not str or type(shape) is not list or len(name) > longest_name:
+            raise _wrong_head(name, datatype, shape, limits)
+        count = count_elements(name, datatype, shape)
         if size is not None:
-            raw = b"" if tail is None else tail[at : at + size]
-            if len(raw) < size:
-                raise _too_short(request, name, size - len(raw))
+            raw = _cut(request, name, tail, at, size)
             try:
                 tensor = binary.decode(name, datatype, tuple(shape), raw, request, limits)
             except InvalidRequest:
@@ -125,6 +125,14 @@ def _take_inputs(
     return has_numbers
 
 
+def _cut(request: InferRequest, name: str, tail: memoryview | None, at: int, size: int) -> bytes | memoryview:
+    """The bytes of one input from the tail; fewer than it needs are an error."""
+    raw = b"" if tail is None else tail[at : at + size]
+    if len(raw) < size:
+        raise _too_short(request, name, size - len(raw))
+    return raw
+
+
 def _check_tail(request: InferRequest, entries: list[Any], tail: memoryview | None) -> None:
     """Raise what Triton says first of sizes that are wrong: that they do not make up the tail."""
     left = 0 if tail is None else len(tail)
@@ -143,15 +151,12 @@ def _too_short(request: InferRequest, name: Any, missing: int) -> InvalidRequest
     )
 
 
-def _check_head(name: Any, datatype: Any, shape: Any, limits: Limits) -> int:
-    """Check name, datatype and shape of one input; returns how many elements the shape has."""
-    if type(name) is not str or type(datatype) is not str or type(shape) is not list:
-        read_text("name", name)
-        read_text("datatype", datatype)
-        read_list("shape", shape)
-    if len(name) > limits.name_length:
-        raise too_long("name of an input", len(name), limits.name_length)
-    return count_elements(name, datatype, shape)
+def _wrong_head(name: Any, datatype: Any, shape: Any, limits: Limits) -> InvalidRequest:
+    """Return what is wrong with an input's name, datatype or shape, or raise it."""
+    read_text("name", name)
+    read_text("datatype", datatype)
+    read_list("shape", shape)
+    return too_long("name of an input", len(name), limits.name_length)
 
 
 def _check_source(entry: Any) -> int | None:

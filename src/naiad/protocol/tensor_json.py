@@ -143,10 +143,13 @@ def encode(tensor: Tensor) -> bytes:
         raise InvalidRequest(
             f"sending {tensor.datatype} data via JSON is not supported. Please use the binary data format for output"
         )
-    numbers = wire_array(tensor).reshape(-1)
-    if not numbers.flags.aligned:  # what a client sent behind a JSON header may begin anywhere, and come back so
-        numbers = numbers.copy()
-    raw = orjson.dumps(numbers, option=_NUMPY)
+    numbers = tensor.data
+    flags = numbers.flags
+    if numbers.dtype != _DTYPES.get(tensor.datatype) or not flags.c_contiguous or not flags.aligned:
+        numbers = wire_array(tensor)
+        if not numbers.flags.aligned:  # what a client sent behind a JSON header may begin anywhere, and come back so
+            numbers = numbers.copy()
+    raw = orjson.dumps(numbers.reshape(-1), option=_NUMPY)
     if b"null" in raw:
         raise Failed(
             f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",

@@ -49,8 +49,8 @@ class Catalog:
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
-        self._latest: dict[str, ServedModel] = {}
-        """The highest ready version by name, remembered until something changes."""
+        self.latest: dict[str, ServedModel] = {}
+        """The highest ready version by name, remembered until something changes; those that have been asked for."""
 
     def begin(self, name: str, version: str = "") -> None:
         """Note that a version is being loaded; one that serves goes on serving meanwhile.
@@ -72,7 +72,7 @@ class Catalog:
 
         Versions of `old` that `new` does not have are UNLOADING until `released`.
         """
-        self._latest.clear()
+        self.latest.clear()
         for model in new:
             entry = self._entry(model.name, model.version)
             if entry.state is not State.READY:
@@ -134,7 +134,7 @@ class Catalog:
         Raises NotFound for what is not there, NotReady for what is not ready (messages as in Triton).
         """
         if version in ("", "-1"):
-            return self._latest.get(name) or self._find_latest(name)
+            return self.latest.get(name) or self._find_latest(name)
         version = version_number(version)
         entry = self._versions(name).get(version)
         if entry is None:
@@ -165,7 +165,7 @@ class Catalog:
             raise NotFound(f"Request for unknown model: '{name}' has no available versions{detail}", model=name)
         best = max(ready, key=lambda entry: int(entry.version))
         assert best.model is not None
-        self._latest[name] = best.model
+        self.latest[name] = best.model
         return best.model
 
     def knows(self, name: str) -> bool:

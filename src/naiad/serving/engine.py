@@ -45,6 +45,8 @@ class Engine:
         """
         if self._is_stopping:
             raise NotReady("Server exiting")
+        if not version and (model := self.catalog.latest.get(name)) is not None:
+            return model
         return self.catalog.find(name, version)
 
     def submit(

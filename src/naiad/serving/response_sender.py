@@ -159,30 +159,23 @@ class ResponseSender:
         return InferResponse(self.request.model_name, "", [], self.request.id, is_empty=True)
 
     def _pass_on(self, answer: Answer, is_final: bool) -> None:
-        """Hand an answer to the door, with the trace's moments around it."""
-        trace = self.request.trace
-        if trace is None:
-            self._hand_over(answer, is_final)
-            return
-        self._tracing.note_answer(trace, answer, is_final)
-        try:
-            self._hand_over(answer, is_final)
-        finally:
-            self._tracing.note_sent(trace, is_final)
+        """Hand an answer to the door, with the trace's moments around it.
 
-    def _hand_over(self, answer: Answer, is_final: bool) -> None:
-        """Call `deliver`. A mistake in it costs this request, not those of the same batch."""
-        deliver = self._deliver
+        A mistake of the door's costs this request, not those of the same batch.
+        """
+        deliver, trace = self._deliver, self.request.trace
         if is_final:
             self._deliver = None  # or they would keep each other until garbage is collected
         if deliver is None:
             return
+        if trace is not None:
+            self._tracing.note_answer(trace, answer, is_final)
         if not isinstance(answer, InferResponse) or not answer.is_empty:
             self._count += 1
         if self._takes_one and (not is_final or self._count != 1 or self._first is not None):
             self._first = self._first or answer
             if not is_final:
-                return
+                deliver = _nowhere
             answer = self._first if self._count == 1 else Failed(WRONG_NUMBER % self._count, responses=self._count)
         try:
             deliver(answer, is_final)
@@ -194,12 +187,18 @@ class ResponseSender:
             if on_cancel is not None:
                 self.is_cancelled = True
                 on_cancel()
+        if trace is not None:
+            self._tracing.note_sent(trace, is_final)
+
+
+def _nowhere(answer: Answer, is_final: bool) -> None:
+    """Hold an answer back, because the caller takes only one."""
 
 
 def _deliver_failure(deliver: Deliver) -> None:
     try:
         deliver(Failed("internal error"), True)
-    except Exception:  # noqa: BLE001 — see `_hand_over`
+    except Exception:  # noqa: BLE001 — see `_pass_on`
         _log.exception("the failure could not be delivered either")
 
 

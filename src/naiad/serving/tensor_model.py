@@ -49,7 +49,8 @@ class TensorModel:
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
-        rows, key = self._check.check(request)
+        rows = self._check.rows(request)
+        key = None if self._check.has_one_shape else self._check.key(request)
         job = Job(request, rows, self._done, key)
         job.owner = sender
         sender.on_cancel = partial(self._scheduler.cancel, job)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Instances, Preparation, Task
@@ -40,7 +40,19 @@ LIGHT_BYTES = 4096
 class _Flight:
     """One request on its way: its sequences are run in any order and answered together."""
 
-    __slots__ = ("first_run", "jobs", "missing", "model", "preparation", "queued_s", "request", "results", "sender")
+    __slots__ = (
+        "first_run",
+        "jobs",
+        "missing",
+        "model",
+        "preparation",
+        "queued_s",
+        "ran_s",
+        "request",
+        "results",
+        "sender",
+        "tokens",
+    )
 
     def __init__(self, model: TextModel, request: InferRequest, sender: ResponseSender) -> None:
         self.model = model
@@ -53,6 +65,9 @@ class _Flight:
         self.queued_s = 0.0
         """When its sequences entered the queue."""
         self.first_run: Execution | None = None
+        self.ran_s = 0.0
+        """When the last run of its sequences ended, so far."""
+        self.tokens = 0
 
     @property
     def has_started(self) -> bool:
@@ -95,7 +110,7 @@ class TextModel:
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
         _accept_columns(request, self.config)
-        self._check.check(request)
+        self._check.rows(request)
         flight = _Flight(self, request, sender)
         sender.on_cancel = partial(self._withdraw, flight)
         if _text_bytes(request) <= self._light_bytes:
@@ -149,6 +164,7 @@ class TextModel:
             job = Job(item, item.tokens, self._ran)
             job.owner = (flight, index)
             flight.jobs.append(job)
+            flight.tokens += job.size
         self._flights.add(flight)
         scheduler, request = self._encoder.scheduler, flight.request
         try:
@@ -168,8 +184,10 @@ class TextModel:
         flight, index = job.owner
         if flight.sender.is_over:
             return
-        if flight.first_run is None and job.execution is not None:
-            flight.first_run = job.execution
+        execution = job.execution
+        if execution is not None:
+            flight.first_run = flight.first_run or execution
+            flight.ran_s = max(flight.ran_s, execution.output_ready_s)
         if isinstance(result, NaiadError):
             self._answer(flight, result)
             self._withdraw(flight)
@@ -184,16 +202,14 @@ class TextModel:
         request, preparation = flight.request, flight.preparation
         assert preparation is not None
         try:
-            response = self._task.finish(
-                request, preparation, [result for result in flight.results if result is not None]
-            )
+            response = self._task.finish(request, preparation, cast("list[EncoderResult]", flight.results))
         except NaiadError as error:
             self._answer(flight, error)
             return
         except BaseException:  # noqa: BLE001 — the others of the batch are answered, too
             self._answer(flight, _task_failed(self.name))
             return
-        response.tokens = sum(job.size for job in flight.jobs)
+        response.tokens = flight.tokens
         self._answer(flight, response)
 
     def _answer(self, flight: _Flight, answer: Answer) -> None:
@@ -206,9 +222,7 @@ class TextModel:
         sender.queue_s = started_s - flight.queued_s
         sender.rows = max(1, len(flight.jobs))
         if sender.send(answer) and isinstance(answer, InferResponse):
-            ran_s = max(
-                (job.execution.output_ready_s for job in flight.jobs if job.execution is not None), default=started_s
-            )
+            ran_s = flight.ran_s or started_s
             arrived_s = flight.request.arrived_s
             self.statistics.record_compute(1, flight.queued_s - arrived_s, ran_s - started_s, now - ran_s)
 

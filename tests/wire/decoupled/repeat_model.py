@@ -52,7 +52,7 @@ class Repeat:
         self._check = RequestCheck(self.config)
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
-        self._check.check(request)
+        self._check.rows(request)
         self.seen.append(request)
         sender.on_cancel = lambda: self.cancelled.put(request.id)
         steps = self._steps(request, sender)

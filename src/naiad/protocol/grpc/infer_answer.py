@@ -59,12 +59,19 @@ def _pieces(response: InferResponse, parameters: Mapping[str, Parameter]) -> lis
         pieces += (_ID, _varint(len(identity)), identity)
     if parameters:
         pieces.append(_parameters(parameters))
-    pieces += [_head(tensor) for tensor in response.outputs]
     stored = response.stored
+    contents: list[bytes | memoryview] = []
     for tensor in response.outputs:
+        head = _heads.get((tensor.name, tensor.datatype, tensor.data.shape))
+        pieces.append(_head(tensor) if head is None else head)
         raw = b"" if stored and tensor.name in stored else binary.view(tensor)
-        pieces += (_RAW_CONTENTS, _varint(len(raw)), raw)
-    return pieces
+        size = len(raw)
+        contents += (_RAW_CONTENTS, _SHORT[size] if size < len(_SHORT) else _varint(size), raw)
+    return pieces + contents
+
+
+_SHORT = tuple(bytes((size,)) for size in range(0x80))
+"""Lengths that take one byte."""
 
 
 def _varint(value: int) -> bytes:
@@ -89,15 +96,13 @@ def _opening(response: InferResponse) -> bytes:
 
 
 def _head(tensor: Tensor) -> bytes:
-    """Name, datatype and shape, as one of the repeated `outputs`."""
+    """Make name, datatype and shape, as one of the repeated `outputs`, and remember it."""
     key = (tensor.name, tensor.datatype, tensor.data.shape)
-    head = _heads.get(key)
-    if head is None:
-        output = message_class("ModelInferResponse.InferOutputTensor")(name=key[0], datatype=key[1], shape=key[2])
-        raw = output.SerializeToString()
-        head = _OUTPUT + _varint(len(raw)) + raw
-        if len(_heads) < _REMEMBERED:
-            _heads[key] = head
+    output = message_class("ModelInferResponse.InferOutputTensor")(name=key[0], datatype=key[1], shape=key[2])
+    raw: bytes = output.SerializeToString()
+    head = _OUTPUT + _varint(len(raw)) + raw
+    if len(_heads) < _REMEMBERED:
+        _heads[key] = head
     return head
 
 

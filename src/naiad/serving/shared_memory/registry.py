@@ -27,12 +27,8 @@ class SharedMemory:
         """
         self._is_allowed = is_allowed
         self._most_regions = _quarter_of_open_files() if most_regions is None else most_regions
-        self._regions: dict[str, Region] = {}
-
-    @property
-    def has_regions(self) -> bool:
-        """Whether any request can point into memory."""
-        return bool(self._regions)
+        self.regions: dict[str, Region] = {}
+        """By name; while there are none, no request can point into memory."""
 
     def check_register(self, name: str) -> None:
         """Raise Unsupported while regions are not allowed, InvalidRequest for a region without a name."""
@@ -52,14 +48,14 @@ class SharedMemory:
                 f"cannot register shared memory region '{name}' with key '{key}' as the key contains the reserved "
                 f"prefix '{_RESERVED}'"
             )
-        if name in self._regions:
+        if name in self.regions:
             raise AlreadyExists(f"shared memory region '{name}' already in manager", region=name)
-        if len(self._regions) >= self._most_regions:
+        if len(self.regions) >= self._most_regions:
             raise Overloaded(
-                f"{len(self._regions)} shared memory regions are registered; unregister some, or raise the limit on "
+                f"{len(self.regions)} shared memory regions are registered; unregister some, or raise the limit on "
                 "open files (ulimit -n)"
             )
-        self._regions[name] = Region(name, key, offset, byte_size)
+        self.regions[name] = Region(name, key, offset, byte_size)
 
     def register_cuda(self, name: str) -> None:
         """Raise InvalidRequest, or Unsupported while client memory is not allowed."""
@@ -72,9 +68,9 @@ class SharedMemory:
         """Forget a region, or all; one that there is not is no error. Raises Unsupported while it is not allowed."""
         self.check_allowed()
         if name:
-            self._regions.pop(name, None)
+            self.regions.pop(name, None)
         else:
-            self._regions.clear()
+            self.regions.clear()
 
     def unregister_cuda(self, name: str = "") -> None:
         """Do nothing, or raise Unsupported while client memory is not allowed."""
@@ -83,16 +79,16 @@ class SharedMemory:
 
     def status(self, name: str = "") -> list[dict[str, Any]]:
         """Describe one region, or all in the order of their names. Raises NotFound."""
-        if name and name not in self._regions:
+        if name and name not in self.regions:
             raise NotFound(f"Unable to find system shared memory region: '{name}'", region=name)
         return [
             {"name": region.name, "key": region.key, "offset": region.offset, "byte_size": region.byte_size}
-            for region in ([self._regions[name]] if name else sorted(self._regions.values(), key=lambda one: one.name))
+            for region in ([self.regions[name]] if name else sorted(self.regions.values(), key=lambda one: one.name))
         ]
 
     def status_cuda(self, name: str = "") -> list[dict[str, Any]]:
         """Describe nothing. Raises NotFound for any name."""
-        if name in self._regions:
+        if name in self.regions:
             raise NotFound(
                 f"The region named '{name}' is registered as system shared memory, not CUDA shared memory", region=name
             )
@@ -115,10 +111,10 @@ class SharedMemory:
 
     def close(self) -> None:
         """Forget everything; for a server that stops."""
-        self._regions.clear()
+        self.regions.clear()
 
     def _find(self, name: str) -> Region:
-        found = self._regions.get(name)
+        found = self.regions.get(name)
         if found is None:
             self.check_allowed()
             raise NotFound(f"Unable to find shared memory region: '{name}'", region=name)

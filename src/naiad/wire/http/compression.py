@@ -45,7 +45,7 @@ def choose(accept: bytes) -> bytes:
     for part in accept.split(b","):
         name, _, options = part.partition(b";")
         name = name.strip().lower()
-        weight = _weight(options)
+        weight = _weight(options) if options else 1.0
         if name in _WINDOWS and weight > best_weight:
             best, best_weight = name, weight
         elif name == b"identity" and weight >= best_weight and weight > 0.0:

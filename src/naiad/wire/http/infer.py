@@ -69,11 +69,12 @@ class InferHandler:
 
     def _decode(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
         model = served.name
-        body = read_body(exchange, self._limits.body_bytes)
-        length = exchange.headers.get(_HEADER_LENGTH)
+        headers = exchange.headers
+        body = read_body(exchange, self._limits.body_bytes) if b"content-encoding" in headers else exchange.body
+        length = headers.get(_HEADER_LENGTH)
         if length is None and body:
             memory = self._engine.memory
-            if not (memory.has_regions and self._known.may_know(body)):
+            if not memory.regions or not self._known.may_know(body):
                 return infer_json.decode(model, version, body, None, self._limits, memory)
             header_length = len(body)
         else:
@@ -117,7 +118,7 @@ def _answer(exchange: Exchange, request: InferRequest, binary_default: bool, ans
         return
     kind, headers, body, tail = _JSON, b"", encoded.header, encoded.tail
     accept = exchange.headers.get(b"accept-encoding")
-    encoding = b"" if accept is None else choose(accept)
+    encoding = b"" if accept is None or accept == b"identity" else choose(accept)
     if tail:
         kind = _BINARY
         headers = b"Inference-Header-Content-Length: %d\r\n" % len(body)
