@@ -51,7 +51,9 @@ class Instance(Protocol[Item, Result_co]):
 
 
 Send = Callable[[int, Any, bool], None]
-"""Tells of one result: which item of the batch, the result or NaiadError, whether it is that item's last."""
+"""Tells of one result: which item of the batch, the result or NaiadError, whether it is that item's last.
+
+With the last, None in place of a result: there are no more."""
 
 
 class StreamingInstance(Protocol[Item]):

@@ -20,6 +20,15 @@ def tell(job: Job, result: Any, is_final: bool) -> None:
         _log.exception("a result could not be delivered")
 
 
+def tell_all(jobs: Sequence[Job], results: Sequence[Any]) -> None:
+    """Tell the owner of each job its only result."""
+    for job, result in zip(jobs, results, strict=True):
+        try:
+            job.done(job, result, True)
+        except Exception:  # noqa: BLE001 — as in `tell`, without a call for every job
+            _log.exception("a result could not be delivered")
+
+
 class Ordering:
     """Holds back what is early, for models that answer in the order of their requests (`preserve_ordering`)."""
 
@@ -32,6 +41,11 @@ class Ordering:
     def expect(self, jobs: Sequence[Job]) -> None:
         """Note jobs as they come."""
         self._line.extend(jobs)
+
+    def tell_all(self, jobs: Sequence[Job], results: Sequence[Any]) -> None:
+        """Tell the owner of each job its only result, as soon as it is its turn."""
+        for job, result in zip(jobs, results, strict=True):
+            self.tell(job, result, True)
 
     def tell(self, job: Job, result: Any, is_final: bool) -> None:
         """Tell the job's owner as soon as all before it have had their last result."""

@@ -14,7 +14,7 @@ from typing import Any
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
 from naiad.scheduling.batching.lingering import Lingering
-from naiad.scheduling.batching.ordering import Ordering, tell
+from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
 from naiad.scheduling.contract import Execution, Job, OnRun, Runner
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
@@ -78,8 +78,9 @@ class BatchScheduler:
         self._queue.add(job, self._clock(), priority, timeout_us)
         if self._ordering is not None:
             self._ordering.expect((job,))
-        if not self._is_turn_due:
-            self._plan_turn()
+        if not self._is_turn_due:  # as `_plan_turn`, which every request would pass through
+            self._is_turn_due = True
+            asyncio.get_running_loop().call_soon(self.turn)
 
     def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit_all`."""
@@ -178,8 +179,11 @@ class BatchScheduler:
             self._plan_turn()
         # Or execution and jobs would keep each other, and their tensors, until garbage is collected.
         jobs, execution.jobs = execution.jobs, ()
-        for job, result in zip(jobs, results, strict=bool(results)):
-            self._tell(job, result, True)
+        if results:
+            if self._ordering is None:
+                tell_all(jobs, results)
+            else:
+                self._ordering.tell_all(jobs, results)
         if self._waiters:
             self._wake_waiters()
 
