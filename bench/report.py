@@ -37,7 +37,7 @@ FOOTPRINT = (
 
 
 def markdown(results: dict) -> str:
-    """The whole table of one run; sections that were not measured are left out."""
+    """The whole table of one run; sections that were not measured are left out, and notes stand below their section."""
     parts = [_machine(results["machine"], results)]
     writers = {
         "simple": _simple,
@@ -48,7 +48,10 @@ def markdown(results: dict) -> str:
         "families": _families,
         "footprint": _footprint,
     }
-    parts += [write(results[name]) for name, write in writers.items() if name in results]
+    for name, write in writers.items():
+        if name in results:
+            parts.append(write(results[name]))
+            parts += results.get("notes", {}).get(name, [])
     return "\n\n".join(parts) + "\n"
 
 
@@ -132,7 +135,7 @@ def _simple(data: dict) -> str:
         ratios = [ratio(rounds, (NAIAD, c, "per_second"), (name, c, "per_second")) for c in concurrencies]
         aims = [SIMPLE_AIMS.get(c) if name == SIMPLE_PEER else None for c in concurrencies]
         rows.append([f"Naiad / {name}", *map(against, ratios, aims)])
-    title = "### `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
+    title = "## `simple` over HTTP JSON: requests/s (p50 / p99)\n\n"
     body = table(["", *(f"concurrency {c}" for c in concurrencies)], rows)
     return "\n".join([title + body, "", "Settings:", "", *_settings(data["settings"], "simple")])
 
@@ -140,7 +143,7 @@ def _simple(data: dict) -> str:
 def _protocol(data: dict) -> str:
     """A table for each model; a row for each way to ask."""
     rounds = data["rounds"]
-    parts = ["### perf_analyzer: requests/s (server's processor time for a request)"]
+    parts = ["## perf_analyzer: requests/s (server's processor time for a request)"]
     for model, ways in rounds[0].items():
         concurrencies = list(next(iter(ways.values()))[NAIAD])
         rows = []
@@ -186,7 +189,7 @@ def _text(data: dict) -> str:
         [label, *(cells.get(job, ("-", ""))[0] for job in jobs), *(cells.get(job, ("-", ""))[1] for job in jobs)]
         for label, cells in rows.items()
     ]
-    title = "### MiniLM, 512 texts of mixed length, concurrency 32\n\n"
+    title = "## MiniLM, 512 texts of mixed length, concurrency 32\n\n"
     best = "; ".join(f"{job}: {best_policy(data[job]['rounds'], 'offline')}" for job in jobs)
     settings = [line for job in jobs for line in _settings(data[job]["settings"], job)]
     lines = [title + table(head, body), "", f"Best offline policy: {best}."]
@@ -226,7 +229,7 @@ def _latency(data: dict) -> str:
             ours, bare = ("served", key), ("bare", best, key)
             cells = [f"{middle(rounds, *ours):.2f} ms", f"{middle(rounds, *bare):.2f} ms ({best})"]
             rows.append([f"{job}, {word}", *cells, against(ratio(rounds, ours, bare), aim, at_most=True)])
-    title = "### Concurrency 1: text to embedding\n\n"
+    title = "## Concurrency 1: text to embedding\n\n"
     return title + table(["", "Naiad over HTTP", "tokenizers + bare ONNX Runtime, best session", "ratio"], rows)
 
 
@@ -245,7 +248,7 @@ def _batching(data: dict) -> str:
         ratios = [ratio(rounds, ("on", c, "per_second"), ("off", c, "per_second")) for c in concurrencies]
         rows.append([f"{job}, ratio", *map(against, ratios, [None] * len(ratios))])
     head = ["", *(f"concurrency {c}" for c in concurrencies)]
-    title = "### Batching against one text at a time, both in Naiad (not below 1 but for noise)\n\n"
+    title = "## Batching against one text at a time, both in Naiad (not below 1 but for noise)\n\n"
     return title + table(head, rows)
 
 
@@ -261,7 +264,7 @@ def _families(data: dict) -> str:
             best = max(policies, key=lambda policy: middle(rounds, "bare", policy))
             cells = [f"{middle(rounds, *ours):,.1f}/s", f"{middle(rounds, 'bare', best):,.1f}/s ({best})"]
             rows.append([f"{shape}, concurrency {c}", *cells, against(ratio(rounds, ours, ("bare", best)), aim)])
-    title = "### Other families: Naiad over HTTP against bare ONNX Runtime on torch's export\n\n"
+    title = "## Other families: Naiad over HTTP against bare ONNX Runtime on torch's export\n\n"
     return title + table(["", "Naiad", "bare, best policy", "ratio"], rows)
 
 
@@ -271,4 +274,4 @@ def _footprint(data: dict) -> str:
         value = data[key]
         reached = "" if aim is None else f"≤ {aim:g} {unit}: " + ("reached" if value <= aim else "**missed**")
         rows.append([words, f"{value:.2f} {unit}" if unit == "s" else f"{value:,.0f} {unit}", reached])
-    return "### Start and size\n\n" + table(["", "Naiad", "aim"], rows)
+    return "## Start and size\n\n" + table(["", "Naiad", "aim"], rows)

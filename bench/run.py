@@ -1,8 +1,9 @@
-"""The benchmark: prints the whole table as Markdown and writes it to bench/results, with the figures as JSON.
+"""The benchmark: prints the whole table as Markdown and writes it to bench/results, with the figures and a picture.
 
     .venv/bin/python bench/run.py             # everything (tens of minutes)
     .venv/bin/python bench/run.py --quick     # one short round, Triton the only peer (five minutes)
     .venv/bin/python bench/run.py --only simple footprint --rounds 5
+    .venv/bin/python bench/run.py --redraw    # measure nothing; write table and picture anew from the last figures
 
 How it measures and what it does not say: docs/explanation/benchmarks.md.
 """
@@ -27,6 +28,7 @@ from peers.mlserver import MLServer
 from peers.mosec import Mosec
 from peers.naiad import Naiad
 from peers.triton import Triton
+from picture import picture
 from report import markdown
 from sections import batching, families, footprint, latency, protocol, simple, text
 
@@ -55,24 +57,28 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
 
 
 def write(results: dict, path: Path) -> str:
-    """Write the figures so far and their table beside each other; answer the table."""
+    """Write the figures so far, their table and their picture beside each other; answer the table."""
     results = json.loads(json.dumps(results))  # keys become text, as they are when the file is read again
     page = markdown(results)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
     path.with_suffix(".md").write_text(page)
+    path.with_suffix(".svg").write_text(picture(results))
     return page
 
 
 def main() -> None:
     options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped on the way out
+    path = (FOLDER / "results" if options.quick else RESULTS) / options.results
+    if options.redraw:
+        write(json.loads(path.with_suffix(".json").read_text()), path)
+        return
     chosen = options.peers if options.peers is not None else ["triton"] if options.quick else list(PEERS)
     pace = QUICK if options.quick else FULL
     if options.rounds:
         pace = replace(pace, rounds=options.rounds)
     files = prepare(["triton", *chosen] if "protocol" in options.only and "triton" not in chosen else chosen)
-    path = (FOLDER / "results" if options.quick else RESULTS) / options.results
     results: dict[str, object] = {"machine": machine.describe(), "rounds": pace.rounds}
     page = ""
     sections = ways([PEERS[name]() for name in chosen], pace, files, quick=options.quick)
@@ -92,6 +98,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, help="how often everybody meets everybody")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing; write table and picture anew")
     parser.add_argument("--results", default="latest", help="name of the files in bench/results")
     return parser.parse_args()
 

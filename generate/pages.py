@@ -29,26 +29,26 @@ ENVIRONMENT = (
         "NAIAD_CACHE",
         "`naiad` below `XDG_CACHE_HOME` or `~/.cache`",
         (
-            "Folder for converted and prepared models that cannot lie beside the model (`.naiad` in its folder): those "
-            "of the Hub's cache, of packages and of read-only folders. Where it cannot be written, a temporary folder "
-            "serves and a warning says so"
+            "Folder for converted and prepared models that cannot be kept next to the model (in `.naiad`): models from "
+            "the Hub's cache, from packages and from read-only folders. If it cannot be written, a temporary folder is "
+            "used, with a warning"
         ),
     ),
     ("HF_HOME", "`~/.cache/huggingface`", "The Hub's cache, shared with other programs"),
     ("HF_TOKEN", "the saved login", "Token for the Hub"),
     ("HF_ENDPOINT", "https://huggingface.co", "A mirror of the Hub"),
-    ("HF_HUB_OFFLINE", "0", "1 is `--offline`"),
+    ("HF_HUB_OFFLINE", "0", "1 means `--offline`"),
 )
-"""Variables that are no options: name, default, meaning."""
+"""Variables without an option: name, default, meaning."""
 
 
 def errors_page() -> Iterator[str]:
-    """Every class of the tree, with what it is sent as."""
+    """Every class of the tree, with the status that it is sent as."""
     yield "# Errors\n"
     yield (
         "Every error that Naiad raises on purpose is a `NaiadError` with a `message` for people, a stable `code` for "
-        'programs and a `detail` with the values involved. Over HTTP it is `{"error": message}` with the status below. '
-        "The clients turn answers back into these classes.\n"
+        'programs and a `detail` with the values involved. Over HTTP it is sent as `{"error": message}` with the '
+        "status below. The clients turn answers back into these classes.\n"
     )
     yield "```"
     tree = next(part for part in (inspect.getdoc(errors) or "").split("\n\n") if "├──" in part)
@@ -65,7 +65,7 @@ def errors_page() -> Iterator[str]:
 def cli_page() -> Iterator[str]:
     """Every command, argument and option."""
     yield "# Command line\n"
-    yield "`naiad COMMAND --help` says the same. Order of precedence: default < environment < option.\n"
+    yield "`naiad COMMAND --help` says the same. An option overrides the environment, which overrides the default.\n"
     for name in COMMANDS:
         command: click.Command = importlib.import_module(module_of(name)).command
         yield f"## naiad {name}\n"
@@ -109,9 +109,9 @@ def metrics_page() -> Iterator[str]:
     """Every metric."""
     yield "# Metrics\n"
     yield (
-        "`GET :8002/metrics`, Prometheus text. Names and meanings of the `nv_` metrics are Triton's, so that its "
-        "dashboards work; the histograms are ours, in seconds. All but the last three carry the labels `model` and "
-        "`version`.\n"
+        "`GET :8002/metrics` answers in Prometheus' text format. The `nv_` metrics have Triton's names and meanings, "
+        "so that its dashboards work; the histograms are ours, in seconds. All but the last three have the labels "
+        "`model` and `version`.\n"
     )
     yield "| Metric | Type | Meaning |"
     yield "|---|---|---|"
@@ -126,14 +126,14 @@ def metrics_page() -> Iterator[str]:
 
 
 def tasks_page() -> Iterator[str]:
-    """What each task takes and gives, as its module says."""
+    """What each task takes and returns, as its module says."""
     yield "# Tasks\n"
     yield (
-        "What a Hugging Face model is for decides its inputs and outputs. The task is read from the checkpoint and can "
-        "be set (`task:` in the manifest). `GET /v2/models/NAME` describes a served model; parameters go into the "
-        "request's `parameters`, and as defaults into the manifest's `options`. Request parameters that a task does "
-        "not know are ignored, since they may be meant for others (`content_type`, forwarded headers); those that "
-        "look like a misspelt one are errors.\n"
+        "A Hugging Face model's task, what it is for, determines its inputs and outputs. It is read from the "
+        "checkpoint; `task:` in the manifest overrides it. `GET /v2/models/NAME` describes a served model. Put "
+        "parameters into a request's `parameters`, and their defaults into the manifest's `options`. Request "
+        "parameters that a task does not know are ignored, since they may be meant for someone else (`content_type`, "
+        "forwarded headers), unless one looks like a misspelling: that is an error.\n"
     )
     for module in sorted(pkgutil.walk_packages(naiad.tasks.__path__, "naiad.tasks."), key=lambda one: one.name):
         text = inspect.getdoc(importlib.import_module(module.name)) or ""
@@ -147,7 +147,7 @@ def tasks_page() -> Iterator[str]:
 def states_page() -> Iterator[str]:
     """The life of a model version."""
     yield "# States of a model version\n"
-    yield "As the repository index (`POST /v2/repository/index`) prints them.\n"
+    yield "The repository index (`POST /v2/repository/index`) shows them.\n"
     yield "```mermaid"
     yield "stateDiagram-v2"
     yield f"    [*] --> {State.UNKNOWN}"

@@ -17,7 +17,7 @@ One tree, so that a caller can catch as widely or as narrowly as it likes:
     │   │   └── GateFailed          a converted model does not answer as the original does
     │   └── DownloadFailed          the source could not be reached or gave wrong bytes
     ├── Cancelled                   the caller went away
-    └── DeadlineExceeded            the caller's time is over
+    └── DeadlineExceeded            the caller's deadline has passed
 
 Raising sites pass values; the sentence says what is wrong and how to mend it. Status codes do not live here: the table
 from error class to HTTP and gRPC status is `naiad.protocol.status`.
@@ -29,7 +29,7 @@ from typing import ClassVar
 
 
 class NaiadError(Exception):
-    """Base of the tree; carries a sentence for people, a stable code for programs and the values involved."""
+    """Base of the tree, with a sentence for people, a stable code for programs and the values involved."""
 
     code: ClassVar[str] = "error"
     """Stable, kebab-case; documented in docs/reference/errors.md."""
@@ -53,7 +53,7 @@ class MalformedBody(InvalidRequest):
 
 
 class Unsupported(InvalidRequest):
-    """A well-formed request for something that this server or model does not do."""
+    """The request is well-formed, but this server or model does not support it."""
 
     code = "unsupported"
 
@@ -89,7 +89,7 @@ class Overloaded(NaiadError):
 
 
 class Failed(NaiadError):
-    """Something went wrong on this side."""
+    """Something went wrong on the server's side."""
 
     code = "failed"
 
@@ -119,12 +119,12 @@ class DownloadFailed(Failed):
 
 
 class Cancelled(NaiadError):
-    """The caller withdrew the request or closed the connection."""
+    """The caller cancelled the request or closed the connection."""
 
     code = "cancelled"
 
 
 class DeadlineExceeded(NaiadError):
-    """The request's time was over before an answer was there."""
+    """The deadline passed before there was an answer."""
 
     code = "deadline-exceeded"

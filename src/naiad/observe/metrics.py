@@ -88,8 +88,8 @@ FAILURES = ("nv_inference_request_failure", "Number of failed inference requests
 
 HISTOGRAMS = {
     "success": ("naiad_request_duration_seconds", "Time from the last byte of a request to its answer"),
-    "queue": ("naiad_queue_duration_seconds", "Time that a request waited for an instance"),
-    "compute_infer": ("naiad_compute_duration_seconds", "Time that the model ran for a request"),
+    "queue": ("naiad_queue_duration_seconds", "Time a request waited for an instance"),
+    "compute_infer": ("naiad_compute_duration_seconds", "Time the model ran for a request"),
 }
 
 PROCESS = (

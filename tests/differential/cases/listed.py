@@ -7,7 +7,7 @@ from __future__ import annotations
 
 LISTED: dict[str, tuple[str, ...]] = {
     # Safety
-    "Requests that end Triton's process are answered: a shape of 2⁶² elements, classes of BYTES, classes of nothing.": (),
+    "Requests that crash Triton are answered: a shape of 2⁶² elements, classification of BYTES, classification of an empty tensor.": (),
     "A number that its datatype cannot hold is an error; Triton takes its lower bits.": (
         "json/value: UINT8 above", "json/value: UINT16 above", "json/value: UINT32 above", "json/value: INT8 above",
         "json/value: INT16 above", "json/value: INT32 above", "json/value: INT8 below", "json/value: INT16 below",
@@ -20,138 +20,138 @@ LISTED: dict[str, tuple[str, ...]] = {
         "settings/trace, trace_rate negative text", "settings/trace, log_frequency negative text",
         "grpc others/trace, rate negative",
     ),
-    "A shape of more elements than can be is named as such before anything else is looked at.": (
+    "A shape of too many elements is reported before any other error.": (
         "json/value: an overflowing shape", "json/value: a dimension of 2**63",
     ),
-    "JSON that is nested deeper than 100 levels is refused before it is looked at.": ("json/syntax: too deep",),
-    "A compressed body that is broken is an error; Triton goes on with what it could decompress.": (
+    "JSON that is nested more than 100 levels deep is refused before it is parsed.": ("json/syntax: too deep",),
+    "A broken compressed body is an error; Triton continues with what it could decompress.": (
         "transport/deflate without a container", "transport/not compressed at all", "transport/not compressed at all, deflate",
         "transport/gzip cut", "transport/gzip without its end", "transport/gzip with a wrong sum",
     ),
-    "A body whose end is said in two ways, or in an unknown one, is refused.": (
+    "A body whose length is given in two ways, or in an unknown one, is refused.": (
         "transport/connection: a length twice, equal", "transport/broken: a length and chunks",
         "transport/broken: an unknown transfer coding",
     ),
-    "More raw contents than inputs are an error.": (
+    "It is an error to send more raw contents than inputs.": (
         "grpc/contents: one too many", "grpc/shared memory and raw for both",
     ),
-    "An output that is named twice is an error.": ("outputs/twice", "grpc/outputs: same output twice"),
-    "Log settings of which one is wrong change nothing.": ("settings/log, right and wrong",),
-    "A wrong body of an unload over HTTP is an error.": (
+    "It is an error to name an output twice.": ("outputs/twice", "grpc/outputs: same output twice"),
+    "If one log setting of a request is wrong, none is changed.": ("settings/log, right and wrong",),
+    "A wrong body in an unload request over HTTP is an error.": (
         "repository/unload with bad JSON", "explicit/unload with bad JSON", "explicit/unload, parameters null",
         "explicit/unload, unload_dependents null", "explicit/unload, unload_dependents 1",
         "explicit/unload, unload_dependents text", "explicit/unload, unload_dependents list",
         "explicit/unload, unload_dependents object",
     ),
     "A file that is not base64 is refused; Triton writes what it could decode.": ("explicit/load, a file that is not base64",),
-    "A region of shared memory must have a name, which over HTTP is decoded from its path.": (
+    "A region of shared memory must have a name; over HTTP, the name in the path is decoded.": (
         "grpc others/register without a name", "shared memory/an encoded name",
     ),
-    "A version is a whole number and nothing else; Triton over gRPC reads as far as there are digits.": (
+    "A version must be a whole number; over gRPC, Triton reads only the leading digits.": (
         "grpc/tensors: version '1.0'", "grpc/tensors: version '1x'", "grpc/tensors: version ' 1'", "grpc/tensors: version '+1'",
     ),
     # JSON
-    "NaN and infinity are no JSON, neither received nor sent.": (
+    "NaN and infinity are not JSON, whether received or sent.": (
         "json/syntax: NaN", "json/syntax: Infinity", "json/syntax: 'NaN'", "json/syntax: 'Inf'", "json/syntax: '-Infinity'",
         "json/value: FP32 too large", "binary/NaN in, JSON out", "binary/inf in, JSON out",
     ),
-    "JSON is UTF-8, received and sent.": (
+    "JSON is UTF-8, whether received or sent.": (
         "json/syntax: bytes that are not UTF-8", "json/syntax: '\"\\\\udc00\"'", "binary/bytes in, JSON out",
     ),
     "A NUL does not end the text.": ("json/syntax: a NUL behind", "json/syntax: a NUL", "binary/no header length"),
-    "Of a key that stands twice the last one counts; in Triton the first.": (
+    "If a key appears twice, the last one counts; in Triton, the first.": (
         "json/syntax: a key twice", "json/syntax: inputs twice",
     ),
-    "FP32 is written with the digits that FP32 has: 0.1, not 0.10000000149011612.": ("json/FP32",),
+    "FP32 is written with as many digits as FP32 has: 0.1, not 0.10000000149011612.": ("json/FP32",),
     # HTTP
     "Every error is `application/json`; Triton calls some of them `text/plain`.": (),
     "405 has an `Allow` header, and statuses have their standard phrases.": (),
     "`/generate` answers with a `Content-Length`, not in chunks.": (),
-    "Names in a path are decoded; Triton takes `%20` for three letters.": (
+    "Names in a path are decoded; Triton takes `%20` for three characters.": (
         "routing/GET /v2/models/simple%2Finfer", "routing/an encoded letter", "routing/a space in a name",
         "routing/a quote in a name", "routing/unicode in a name", "routing/a slash in a name",
     ),
-    "Content codings are read in any case, and with spaces where they may be; an empty one is none.": (
+    "Content codings are case-insensitive, may have spaces where the RFC allows them, and may be empty.": (
         "transport/an empty encoding", "transport/GZIP in capitals", "transport/accept 'GZIP'",
         "transport/accept 'gzip ;q=0.5'",
     ),
-    "Answers of less than a kilobyte are not compressed.": ("transport/answer gzip, binary", "transport/accept gzip, little"),
-    "Requests that are sent without waiting for answers are all answered; Triton drops all but the first.": (
+    "Answers smaller than a kilobyte are not compressed.": ("transport/answer gzip, binary", "transport/accept gzip, little"),
+    "Pipelined requests are all answered; Triton drops all but the first.": (
         "transport/connection: two at once",
     ),
-    "An answer after which the connection closes says so, over HTTP/1.0 too.": (
+    "The last answer before the connection closes says so, also over HTTP/1.0.": (
         "transport/connection: HTTP/1.0", "transport/connection: HTTP/1.0 with a body", "transport/connection: HTTP/1.0, an error",
         "transport/connection: HTTP/1.0 kept",
     ),
-    "Empty lines before a request and chunk extensions are read over, and a chunked body may have a trailer.": (
+    "Empty lines before a request and chunk extensions are skipped, and a chunked body may have a trailer.": (
         "transport/connection: chunks with an extension", "transport/connection: chunks with a trailer",
         "transport/connection: empty lines first",
     ),
     "The answer to HEAD has no body.": ("transport/connection: HEAD", "transport/connection: HEAD of nothing"),
-    "What is no HTTP/1 is answered with 400 before the connection closes; Triton closes without a word, or waits.": (
+    "Anything but HTTP/1 is answered with 400 before the connection closes; Triton closes it silently, or waits.": (
         "transport/connection: bare newlines", "transport/broken: nonsense", "transport/broken: an unknown version",
         "transport/broken: an unknown method", "transport/broken: a header without a colon",
         "transport/broken: a length of letters", "transport/broken: a negative length", "transport/broken: a chunk of letters",
         "transport/broken: a space in the target",
     ),
-    "A request without a version is answered as HTTP/1; Triton waits for ever.": ("transport/broken: no version",),
+    "A request without an HTTP version is answered as HTTP/1; Triton waits forever.": ("transport/broken: no version",),
     # Sentences
-    "An unknown datatype is named, with those that there are.": (
+    "The error for an unknown datatype names it and lists the valid ones.": (
         "json/type of datatype: text", "json/type of datatype: empty text", "json/value: an unknown datatype",
         "json/value: a datatype in lower case", "json/value: TYPE_INT32", "json/value: STRING",
         "grpc/tensors: unknown datatype", "grpc/tensors: no datatype",
     ),
-    "That no input is missing is written `[]`, not `]`.": ("json/value: one input too many", "grpc/tensors: three inputs"),
-    "A `trace_count` that is too small is said over HTTP as over gRPC, with a space before it.": (
+    "An empty list of missing inputs is written `[]`, not `]`.": ("json/value: one input too many", "grpc/tensors: three inputs"),
+    "The error for a `trace_count` that is too small has a space before the number over HTTP, as over gRPC.": (
         "settings/trace, trace_count negative text",
     ),
-    "An unknown gRPC method is named.": (
+    "The error for an unknown gRPC method names it.": (
         "grpc/transport: an unknown method", "grpc/transport: an unknown service", "grpc/transport: not a path",
         "grpc/transport: health watched", "grpc/transport: health listed",
     ),
-    "That bytes do not fill a shape may be said before another fault of the same request.": (
+    "If a request has several errors, the one reported first may be that its bytes do not fill a shape.": (
         "several faults/size, shape", "several faults/size, unknown", "several faults/size, datatype",
         "several faults/size, batch", "several faults/both sizes",
     ),
-    "No bytes of shared memory are too few for a tensor, but no wrong range.": (
+    "Zero bytes of shared memory are too few for a tensor, but not an invalid range.": (
         "shared memory/an input of no bytes", "shared memory/no input size", "shared memory/an output without a size",
     ),
     # Newer
-    "`ready` of a model or version that there is not is NOT_FOUND or 404.": (
+    "`ready` for an unknown model or version is NOT_FOUND or 404.": (
         "reading/unknown version/ready", "reading/unknown model/ready", "reading/unknown model and version/ready",
         "reading/a model called stats", "explicit/a model that is not loaded", "explicit/load a broken model",
         "grpc others/ModelReady nope", "grpc others/ModelReady ", "grpc others/ModelReady of version '9'",
         "grpc others/ModelReady of version '0'",
     ),
-    "Version `-1` means the highest that is ready.": (
+    "Version `-1` means the highest ready one.": (
         "grpc/tensors: version '-1'", "grpc others/ModelReady of version '-1'", "grpc others/ModelMetadata of version '-1'",
         "grpc others/ModelConfig of version '-1'",
     ),
-    "A negative dimension is called an invalid one.": (
+    "A negative dimension is reported as invalid.": (
         "json/type of dimension: negative", "json/value: a negative dimension", "json/value: dimension -1",
         "grpc/tensors: dimension -1", "grpc/tensors: a negative batch",
     ),
-    "`Inference-Header-Content-Length` must be a whole number of 32 bits.": (
+    "`Inference-Header-Content-Length` must be a 32-bit whole number.": (
         "binary/header length ''", "binary/header length 'x'", "binary/header length '1x'", "binary/header length '+13'",
         "binary/header length '1.5'", "binary/header length '1e1'", "binary/header length '0x0d'",
         "binary/header length '99999999999'", "binary/header length '2147483648'", "binary/header length '-2147483649'",
         "binary/header length '999999999999999999999999'",
     ),
-    "`ready` of the index must be true or false.": (
+    "`ready` in an index request must be true or false.": (
         "repository/index ready null", "repository/index ready 1", "repository/index ready text", "repository/index ready list",
         "repository/index ready object", "explicit/index ready null", "explicit/index ready 1", "explicit/index ready text",
         "explicit/index ready list", "explicit/index ready object",
     ),
     "Loading without a configuration reads the one on disk again.": ("explicit/load, another config",),
-    "With `triton_grpc_error` the first error of any kind ends the stream.": (
+    "With `triton_grpc_error`, the first error of any kind ends the stream.": (
         "grpc streams/error mode, an error", "grpc streams/error mode, an unknown model", "grpc streams/error mode, no data",
     ),
-    "The objects of Triton's Python backend cannot be registered as shared memory.": ("shared memory/a reserved key",),
-    "A region of shared memory may begin at any byte; one of no bytes has wrong arguments.": (
+    "Shared memory of Triton's Python backend cannot be registered as a region.": ("shared memory/a reserved key",),
+    "A region of shared memory may begin at any byte; a region of zero bytes is an invalid argument.": (
         "shared memory/two regions", "shared memory/an offset within a page", "shared memory/size 0",
         "grpc others/register no bytes", "grpc others/register at 2**64-1",
     ),
-    "CUDA regions are refused, whatever is said of them: there is no GPU.": (
+    "CUDA regions are always refused: there is no GPU.": (
         "shared memory/CUDA register", "shared memory/CUDA register, no body", "grpc others/CudaSharedMemoryRegister",
     ),
     # Not yet
@@ -159,16 +159,16 @@ LISTED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 ELSEWHERE = (
-    "A model name that is empty or leads elsewhere is INVALID_ARGUMENT.",
-    "Of a new model, the versions that can be loaded serve although another cannot.",
-    "Files that can run code are not taken over the network unless `--allow-code-upload` says so.",
-    "The index of ready models lists none that is not.",
-    "Metrics begin anew when a model is loaded again, as its statistics do.",
-    "A number in a trace setting is all of its text.",
-    "`generate` with another number of answers than one is 500.",
-    "An error of the model has the same status over `generate` as over `infer`.",
-    "`priority`, `timeout` and the parameters of sequences take effect over `generate`, too.",
-    "A range of shared memory that passes 2^64 is called an overflow.",
+    "A model name that is empty or leaves the repository is INVALID_ARGUMENT.",
+    "If one version of a new model cannot be loaded, the others are served.",
+    "Files that can run code are not accepted over the network without `--allow-code-upload`.",
+    "The index of ready models lists only ready ones.",
+    "Metrics, like statistics, start at zero when a model is loaded again.",
+    "A number in a trace setting must be a number as a whole.",
+    "`generate` fails with 500 unless there is exactly one answer.",
+    "A model's error has the same status over `generate` as over `infer`.",
+    "`priority`, `timeout` and the sequence parameters also work over `generate`.",
+    "A range of shared memory that exceeds 2^64 is reported as an overflow.",
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py."""
 
@@ -179,9 +179,7 @@ RULES = {
 }
 """Differences that are in so many answers that they are taken out before comparing; name → line of the page."""
 
-OURS_ONLY = (
-    "Requests that end Triton's process are answered: a shape of 2⁶² elements, classes of BYTES, classes of nothing."
-)
+OURS_ONLY = "Requests that crash Triton are answered: a shape of 2⁶² elements, classification of BYTES, classification of an empty tensor."
 
 
 def line_of(case: str) -> str | None:
