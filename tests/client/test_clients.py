@@ -131,7 +131,7 @@ def test_what_a_model_says_of_itself(ask: Ask, server: Any) -> None:
         (lambda client: client.model("nope").is_ready(), errors.NotFound, "unknown model: 'nope'"),
         (lambda client: client.model("text")(txt="x"), errors.InvalidRequest, "no input 'txt' .* mean 'text'"),
         (lambda client: client.model("text")("x", "y"), errors.InvalidRequest, "takes 1 inputs .* got 2"),
-        (lambda client: client.model("text")("x", text="y"), errors.InvalidRequest, "by position and by name"),
+        (lambda client: client.model("text")("x", text="y"), errors.InvalidRequest, "both by position and by name"),
         (lambda client: client.model("text")("x", timeout_s=0), errors.InvalidConfiguration, "more than 0"),
         (lambda client: client.model("text")("x", parameters={"a": object()}), errors.InvalidRequest, "plain values"),
     ],
@@ -221,7 +221,7 @@ def test_an_inference_that_is_not_v2_is_a_failure(
         header = orjson.dumps(document)
         length = header_length or str(len(header))
         server.canned = (200, header + tail, {"Inference-Header-Content-Length": length})
-        with pytest.raises(errors.Failed, match="not what the v2 protocol promises"):
+        with pytest.raises(errors.Failed, match="does not follow the v2 protocol"):
             model("x")
 
 

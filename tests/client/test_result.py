@@ -20,7 +20,7 @@ def test_outputs_are_items_and_attributes() -> None:
 
 def test_the_only_output_has_a_short_name() -> None:
     assert Result({"label": "joy"}, "mood", "2").value == "joy"
-    with pytest.raises(ValueError, match="answered a, b; name the one"):
+    with pytest.raises(ValueError, match="returned a, b; name the one"):
         _ = Result({"a": 1, "b": 2}, "mood", "2").value
     with pytest.raises(ValueError, match="answered nothing"):
         _ = Result({}, "mood", "2").value

@@ -86,4 +86,4 @@ def test_keys_about_onnx_files_and_other_weights(tmp_path: Path) -> None:
     entry = ModelEntry.from_source(f"m={tiny_checkpoint(tmp_path / 'm')}", output="logits")
     with running_server(entry) as running, Client(running.url) as client:
         (found, *_) = [each for each in client.index() if each.name == "m"]
-    assert "output and inputs are about ONNX files, and this model has other weights" in found.reason
+    assert "output and inputs apply to ONNX files only, but this model has other weights" in found.reason

@@ -122,7 +122,7 @@ def test_without_auto_complete_the_configuration_must_be_whole(tmp_path: Path) -
     assert served.config.max_batch_size == 8
     served.close()
     (folder / "config.pbtxt").unlink()
-    with pytest.raises(InvalidConfiguration, match="--no-auto-complete-config forbids"):
+    with pytest.raises(InvalidConfiguration, match="--no-auto-complete-config requires one"):
         planned(folder, settings)
     (served,) = planned(folder)[0].load()
     assert [tensor.name for tensor in served.config.inputs] == ["INPUT0", "INPUT1"]

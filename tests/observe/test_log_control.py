@@ -88,7 +88,7 @@ def test_an_unknown_format_changes_nothing() -> None:
 
 def test_a_file_that_is_gone_for_good_leaves_the_settings(file: Path) -> None:
     control = LogControl(LogOptions(format="json", file=str(file.parent / "gone" / "log")))
-    with pytest.raises(Unsupported, match="the log file cannot be opened any more"):
+    with pytest.raises(Unsupported, match="the log file can no longer be opened"):
         control.change({"log_info": False})
     assert control.settings()["log_info"] is True
 

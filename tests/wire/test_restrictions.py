@@ -184,7 +184,7 @@ def test_a_method_that_the_gate_does_not_know_is_not_served() -> None:
         ([f":key={SECRET}"], "option format is"),
         ([f"health:={SECRET}"], "option format is"),
         (["health:key="], "option format is"),
-        ([f"{SECRET}:key=health"], "unknown restricted api; there are: health, metadata"),
+        ([f"{SECRET}:key=health"], "unknown restricted api; known: health, metadata"),
         ([f"frob:key={SECRET}"], "unknown restricted api 'frob'"),
         ([f"health,:key={SECRET}"], "unknown restricted api"),
         ([f"health:a={SECRET}", f"metadata,health:b={SECRET}"], "'health' can not be specified in multiple"),

@@ -134,7 +134,7 @@ def bind(model: meta.ModelMetadata, values: Sequence[Any], named: Mapping[str, A
     bound = dict(zip(names, values, strict=False))
     for name in named:
         if name in bound:
-            raise InvalidRequest(f"input '{name}' of model '{model.name}' is given by position and by name")
+            raise InvalidRequest(f"input '{name}' of model '{model.name}' is given both by position and by name")
     return bound | dict(named)
 
 
@@ -216,7 +216,7 @@ def _understanding(reply: Reply) -> Iterator[None]:
         yield
     except (NaiadError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise Failed(
-            f"the answer of {reply.address} is not what the v2 protocol promises ({type(error).__name__}: {error}). "
+            f"the answer of {reply.address} does not follow the v2 protocol ({type(error).__name__}: {error}). "
             "Is this the HTTP port of an inference server?",
             address=reply.address,
         ) from error

@@ -18,7 +18,7 @@ from naiad.protocol.status import TABLE
 
 
 class Unreachable(errors.NotReady):
-    """No server answers at the address, or the connection broke before an answer was there."""
+    """No server answers at the address, or the connection broke before the answer arrived."""
 
     code = "unreachable"
 
@@ -107,7 +107,7 @@ def translated(address: str, timeout_s: float) -> Iterator[None]:
         raise Unreachable(_not_connected(address, error), address=address) from error
     except httpx2.RequestError as error:
         raise Unreachable(
-            f"the connection to {address} broke before the answer was there ({error or type(error).__name__}). Is this "
+            f"the connection to {address} broke before the answer arrived ({error or type(error).__name__}). Is this "
             "the HTTP port of an inference server, and is it still running?",
             address=address,
         ) from error

@@ -36,13 +36,13 @@ class Result(Mapping[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("__") and name in self.outputs:
             return self.outputs[name]
-        raise AttributeError(f"model '{self.model_name}' answered no output '{name}'; it answered {self._names}")
+        raise AttributeError(f"model '{self.model_name}' returned no output '{name}'; it returned {self._names}")
 
     @property
     def value(self) -> Any:
         """The only output. Raises ValueError where there are several."""
         if len(self.outputs) != 1:
-            raise ValueError(f"model '{self.model_name}' answered {self._names}; name the one that is wanted")
+            raise ValueError(f"model '{self.model_name}' returned {self._names}; name the one you want")
         return next(iter(self.outputs.values()))
 
     @property

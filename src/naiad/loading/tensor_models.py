@@ -66,9 +66,7 @@ def _given(folder: ModelFolder, settings: ServerSettings) -> Mapping[str, Any]:
         return parse_pbtxt(path.read_bytes(), str(path))
     if settings.auto_complete_config:
         return {}
-    raise InvalidConfiguration(
-        f"{path} is missing, and --no-auto-complete-config forbids to do without it", model=folder.name
-    )
+    raise InvalidConfiguration(f"{path} is missing, and --no-auto-complete-config requires one", model=folder.name)
 
 
 def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ServerSettings) -> list[ServedModel]:

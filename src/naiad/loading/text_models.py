@@ -40,7 +40,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     record = read_record(folder)
     task_name = entry.task or (record.task if record else infer_task(folder))
     if record is not None and record.gate == "off":
-        _log.warning("'%s' was converted with its gate off: its answers were compared with nothing", entry.name)
+        _log.warning("'%s' was converted with --gate off: its answers were not checked", entry.name)
     encoder, spec = _open(entry, layout, task_name, settings)
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
@@ -99,7 +99,9 @@ def _takes_safetensors(entry: ModelEntry, layout: Layout) -> bool:
         return False
     asks_for_onnx = bool(entry.output or entry.inputs)
     if asks_for_onnx and (layout.onnx is None or entry.weights == "safetensors"):
-        raise LoadFailed(f"'{entry.name}': output and inputs are about ONNX files, and this model has other weights")
+        raise LoadFailed(
+            f"'{entry.name}': output and inputs apply to ONNX files only, but this model has other weights"
+        )
     return not asks_for_onnx
 
 

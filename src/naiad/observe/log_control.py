@@ -77,4 +77,4 @@ def _apply(settings: LogOptions) -> None:
     try:
         set_up_logging(settings)
     except InvalidConfiguration as error:
-        raise Unsupported("the log file cannot be opened any more, so the settings were left as they are") from error
+        raise Unsupported("the log file can no longer be opened, so no setting was changed") from error

@@ -152,7 +152,7 @@ def encode(tensor: Tensor) -> bytes:
     raw = orjson.dumps(numbers.reshape(-1), option=_NUMPY)
     if b"null" in raw:
         raise Failed(
-            f"output '{tensor.name}' holds NaN or infinity, which JSON cannot carry. Ask for it as binary data.",
+            f"output '{tensor.name}' holds NaN or infinity, which JSON cannot represent. Request it as binary data.",
             tensor=tensor.name,
         )
     return raw

@@ -163,7 +163,7 @@ def _parse_scheme(text: str, scheme: str, rest: str) -> Reference:
         return PackageReference(module, path.strip("/"))
     if scheme == "file":
         return _folder(text, Path(unquote(body)))
-    raise InvalidConfiguration(f"'{text}': nothing is known about {scheme}://; write {FORMS}", reference=text)
+    raise InvalidConfiguration(f"'{text}': unknown scheme {scheme}://; write {FORMS}", reference=text)
 
 
 def _parse_hub(body: str, note: str = "") -> HubReference:

@@ -95,5 +95,5 @@ def _feature(name: str, kind: str, option: str) -> Feature:
         known = ", ".join(there_are)
         # Who mixes up the order writes the secret here: only what looks like a category is repeated.
         shown = f" '{name}'" if name.replace("-", "").isalpha() and len(name) <= len(Feature.MODEL_REPOSITORY) else ""
-        raise InvalidConfiguration(f"{option}: unknown restricted {kind}{shown}; there are: {known}")
+        raise InvalidConfiguration(f"{option}: unknown restricted {kind}{shown}; known: {known}")
     return Feature(name)

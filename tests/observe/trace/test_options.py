@@ -64,11 +64,11 @@ def test_opentelemetrys_lines() -> None:
         (["bar,x=1"], "--trace-config 'bar,x=1': the mode must be triton or opentelemetry"),
         (
             ["foo=1"],
-            "--trace-config 'foo=1': there is no 'foo' here, only rate, level, count, log-frequency, mode",
+            "--trace-config 'foo=1': unknown option 'foo'; known: rate, level, count, log-frequency, mode",
         ),
         (
             ["triton,rate=1"],
-            "--trace-config 'triton,rate=1': there is no 'rate' here, only triton,file, triton,log-frequency",
+            "--trace-config 'triton,rate=1': unknown option 'rate'; known: triton,file, triton,log-frequency",
         ),
         (
             ["opentelemetry,resource=ab"],
@@ -83,14 +83,14 @@ def test_opentelemetrys_lines() -> None:
             "--trace-config: bsp_max_export_batch_size must not exceed bsp_max_queue_size",
         ),
         (["level=TENSORS"], "--trace-config: level=TENSORS needs triton,file=PATH"),
-        (["level=TENSORS", "rate=0", "triton,file=/x"], "--trace-config: rate=0 is for mode=opentelemetry"),
+        (["level=TENSORS", "rate=0", "triton,file=/x"], "--trace-config: rate=0 works only with mode=opentelemetry"),
         (
             ["level=TENSORS", "mode=opentelemetry"],
-            "--trace-config: spans need level=TIMESTAMPS; TENSORS is for mode=triton",
+            "--trace-config: mode=opentelemetry needs level=TIMESTAMPS; TENSORS works only with mode=triton",
         ),
         (
             ["triton,file=/no such folder/x"],
-            "--trace-config triton,file=/no such folder/x: that is not a file in an existing folder",
+            "--trace-config triton,file=/no such folder/x: the path must be a file in an existing folder",
         ),
     ],
 )

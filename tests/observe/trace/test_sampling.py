@@ -76,7 +76,11 @@ def test_a_change_of_the_servers_values_replaces_the_models_samplers() -> None:
         (RULES, {"trace_rate": 0}, "sample rate must be non-zero"),
         (NO_FILE, {"trace_level": ("TENSORS",)}, "trace file name is not given"),
         (NO_FILE, {"trace_level": ("TENSORS",), "trace_rate": 0}, "sample rate must be non-zero"),
-        (SPANS, {"trace_level": ("TENSORS",)}, "spans need TIMESTAMPS; TENSORS is for the mode triton"),
+        (
+            SPANS,
+            {"trace_level": ("TENSORS",)},
+            "mode opentelemetry needs TIMESTAMPS; TENSORS works only with mode triton",
+        ),
     ],
 )
 @pytest.mark.parametrize("model", ["", "m"])

@@ -60,8 +60,8 @@ def test_a_full_queue_drops_and_says_so_once(caplog: pytest.LogCaptureFixture) -
         writer.close()
     assert (sink.told, writer.dropped) == ([0, 1, 2, "close"], 7)
     assert caplog.messages == [
-        "traces come faster than they can be written; some are lost",
-        "7 traces were lost because they came faster than they could be written",
+        "traces arrive faster than they can be written; some are dropped",
+        "7 traces were dropped because they arrived faster than they could be written",
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_sink_that_fails_is_told_of_once_and_asked_again(caplog: pytest.LogCap
             writer.put(SAMPLER, Trace(number, "m"))
             writer.release(SAMPLER)
         writer.close()
-    assert caplog.messages == ["traces cannot be written; this is said once"]
+    assert caplog.messages == ["traces cannot be written; further failures are not logged"]
     assert sink.told[-1] == "close"
 
 
@@ -97,7 +97,7 @@ def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.WARNING, "naiad"):
         writer.close(timeout_s=0.01)
     sink.gate.set()
-    assert caplog.messages == ["traces could not be written in 0.01 s; the rest is lost"]
+    assert caplog.messages == ["traces could not be written within 0.01 s; the rest are dropped"]
 
 
 def test_no_thread_without_a_trace() -> None:

@@ -25,7 +25,7 @@ def answer(status: int, **headers: str) -> httpx2.Response:
         (httpx2.ReadTimeout("slow"), Busy, "cannot be reached"),
         (errors.HfHubHTTPError("x", response=answer(503)), Busy, "http://hub answers 503 for file"),
         (errors.HfHubHTTPError("x", response=answer(418)), DownloadFailed, "answers 418 for file"),
-        (errors.HfHubHTTPError("x", response=answer(403)), DownloadFailed, "forbids file"),
+        (errors.HfHubHTTPError("x", response=answer(403)), DownloadFailed, "refuses file"),
         (errors.RepositoryNotFoundError("x", response=answer(404)), NotFound, "no public repository org/name"),
         (errors.GatedRepoError("x", response=answer(403)), DownloadFailed, "accept its terms at http://hub/org/name"),
         (errors.RevisionNotFoundError("x", response=answer(404)), NoSuchRevision, "there is no file: no branch"),

@@ -110,9 +110,9 @@ def test_a_folder_that_cannot_be_served_is_not_pushed(settings: PushSettings, ma
 
 def test_without_the_right_to_write(hub: LocalHub, settings: PushSettings, folder: Path) -> None:
     hub.add("org/other", {}, tokens=("hf_reader",))
-    with pytest.raises(DownloadFailed, match="may not do this"):
+    with pytest.raises(DownloadFailed, match="lacks the permission"):
         push(folder, TARGET, PushSettings(Secret("hf_reader", "$READ"), endpoint=hub.url))
-    with pytest.raises(DownloadFailed, match=r"wants a token for hf://me/model.*set HF_TOKEN"):
+    with pytest.raises(DownloadFailed, match=r"requires a token for hf://me/model.*set HF_TOKEN"):
         push(folder, TARGET, PushSettings(endpoint=hub.url))
 
 

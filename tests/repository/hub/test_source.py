@@ -124,9 +124,9 @@ def test_the_environment_says_where_hub_and_cache_are(hub: LocalHub, checkpoint:
     assert first.stdout.startswith(str(tmp_path / "home" / "hub" / "models--org--name")), first.stderr
     asked = hub.count()
     offline = run(HF_HUB_OFFLINE="1")
-    assert "offline mode forbids asking the Hub" in offline.stdout
+    assert "the Hub may not be contacted in offline mode" in offline.stdout
     assert hub.count() == asked
-    assert "offline mode forbids" in run(HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "empty")).stderr
+    assert "may not be contacted" in run(HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "empty")).stderr
 
 
 def test_several_models_side_by_side(hub: LocalHub, pull: Any, checkpoint: Files) -> None:

@@ -215,7 +215,7 @@ def test_contents_shared_between_repositories(hub: LocalHub, pull: Any, checkpoi
 
 def test_disk_space_is_looked_at_first(hub: LocalHub, pull: Any, checkpoint: Files, refusal: Any) -> None:
     hub.add("org/name", checkpoint)
-    with refusal(DownloadFailed, "1.2 MB are to be downloaded", "has 1.0 MB free", "HF_HOME"):
+    with refusal(DownloadFailed, "1.2 MB have to be downloaded", "has 1.0 MB free", "HF_HOME"):
         pull("org/name", free_bytes=lambda folder: 1_000_000)
     assert hub.count("GET", "model.safetensors") == 0
 

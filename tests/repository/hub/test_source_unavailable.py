@@ -48,7 +48,7 @@ def test_with_something_cached_patience_is_short_and_the_lock_is_served(
     fetched = pull("org/name", update=True)
     assert (fetched.commit, sum(pull.slept) <= 10) == (commit, True)
     assert "answers 429" in fetched.notices[0]
-    assert "serving what is in the cache, which may not be the newest" in fetched.notices[0]
+    assert "serving what is in the cache, which may be outdated" in fetched.notices[0]
 
 
 def test_a_rate_limit_of_minutes_is_not_waited_for(hub: LocalHub, pull: Any, checkpoint: Files, refusal: Any) -> None:
@@ -105,7 +105,7 @@ def test_another_choice_of_files_falls_back_to_the_locked_commit(hub: LocalHub, 
 def test_nothing_cached_and_no_hub(hub: LocalHub, pull: Any, refusal: Any) -> None:
     with hub.refused_connections(), refusal(DownloadFailed, "cannot be reached", "naiad pull"):
         pull("org/name")
-    with refusal(DownloadFailed, "offline mode forbids asking the Hub"):
+    with refusal(DownloadFailed, "the Hub may not be contacted in offline mode"):
         pull("org/name", is_offline=True)
 
 

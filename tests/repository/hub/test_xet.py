@@ -31,7 +31,7 @@ def test_where_xet_cannot_be_had_plain_http_goes_on(hub: LocalHub, pull: Any, ch
     assert (pull("org/name").folder / "model.safetensors").read_bytes() == weights
     (note,) = pull.progress.notes
     assert note.startswith("Xet failed for model.safetensors: RuntimeError")
-    assert note.endswith("; going on by plain HTTP")
+    assert note.endswith("; continuing over plain HTTP")
     assert hub.count("GET", "xet-read-token") == 1
 
 

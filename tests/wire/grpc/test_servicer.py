@@ -231,7 +231,7 @@ def test_a_call_without_a_message_and_one_that_cannot_be_read() -> None:
     for name in ("ServerLive", "ModelInfer"):
         empty = Door().open(name)
         empty.receive(ends=True)
-        assert empty.ends == [("INTERNAL", "the call ended without a message")]
+        assert empty.ends == [("INTERNAL", "the call ended without a request message")]
     for name in ("ModelReady", "ModelInfer", "ModelStreamInfer"):
         broken = Door().open(name)
         broken.receive(b"\xff")
@@ -398,7 +398,7 @@ def test_the_requests_of_a_stream_are_bounded() -> None:
     door = Door(Limits(stream_requests=2))
     call = door.open("ModelStreamInfer")
     call.receive(infer_message("a"), infer_message("b"), infer_message("c"))
-    assert call.ends == [("RESOURCE_EXHAUSTED", "2 requests of this stream wait for their answers")]
+    assert call.ends == [("RESOURCE_EXHAUSTED", "2 requests of this stream are still waiting for answers")]
     assert not door.model.waiting
 
 

@@ -105,7 +105,7 @@ def test_one_connection_too_many(server: RunningServer) -> None:
     while piece := sock.recv(4096):
         answer += piece
     assert answer.startswith(b"HTTP/1.1 503")
-    assert b"the server has its 3 connections" in answer
+    assert b"the server has reached its maximum of 3 connections" in answer
     assert ask(connections[0], GOOD)[0] == 200
     for connection in connections:
         connection.close()

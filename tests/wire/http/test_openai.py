@@ -110,7 +110,7 @@ def test_fewer_dimensions_are_normalised_again(client: openai.OpenAI) -> None:
     short = client.embeddings.create(model="tiny", input=TEXTS[0], dimensions=8).data[0].embedding
     whole = client.embeddings.create(model="tiny", input=TEXTS[0]).data[0].embedding
     assert np.allclose(short, np.array(whole[:8]) / np.linalg.norm(whole[:8]), atol=1e-6)
-    with pytest.raises(openai.BadRequestError, match="'dimensions' is 999, but model 'tiny' gives 32"):
+    with pytest.raises(openai.BadRequestError, match="'dimensions' is 999, but the vectors of model 'tiny' have 32"):
         client.embeddings.create(model="tiny", input="x", dimensions=999)
 
 
@@ -119,7 +119,7 @@ def test_fewer_dimensions_are_normalised_again(client: openai.OpenAI) -> None:
     [
         ({"input": "x"}, 400, "'model' must be the name of a model"),
         ({"model": "nope", "input": "x"}, 404, "there is no model 'nope'"),
-        ({"model": "ranker", "input": "x"}, 400, "model 'ranker' is not for embeddings"),
+        ({"model": "ranker", "input": "x"}, 400, "model 'ranker' does not support embeddings"),
         ({"model": "tiny"}, 400, "'input' must be"),
         ({"model": "tiny", "input": []}, 400, "'input' must be"),
         ({"model": "tiny", "input": ["a", 1]}, 400, "'input' must be"),
@@ -129,9 +129,9 @@ def test_fewer_dimensions_are_normalised_again(client: openai.OpenAI) -> None:
         ({"model": "tiny", "input": [10**9]}, 400, "1000000000"),
         ({"model": "tiny", "input": [10**30]}, 400, "'input' must be"),
         ({"model": "tiny", "input": [True]}, 400, "'input' must be"),
-        ({"model": "tiny", "input": "x", "stream": True}, 400, "'stream': answers of this route come whole"),
+        ({"model": "tiny", "input": "x", "stream": True}, 400, "'stream' is not supported on this route"),
         ({"model": "tiny", "input": "x", "truncate_prompt_tokens": 3}, 400, "'truncate_prompt_tokens' is not known"),
-        ({"model": "simple", "input": "x"}, 400, "model 'simple' is not for embeddings"),
+        ({"model": "simple", "input": "x"}, 400, "model 'simple' does not support embeddings"),
         (b"{", 400, "failed to parse"),
     ],
 )
@@ -163,7 +163,7 @@ def test_rerank(server: RunningServer) -> None:
         ({"model": "ranker", "query": "q"}, "'documents' must be a list"),
         ({"model": "ranker", "query": "q", "documents": [1]}, "each of 'documents'"),
         ({"model": "ranker", "query": "q", "documents": ["a"], "top_n": "x"}, "'top_n' must be"),
-        ({"model": "tiny", "query": "q", "documents": ["a"]}, "model 'tiny' is not for reranking"),
+        ({"model": "tiny", "query": "q", "documents": ["a"]}, "model 'tiny' does not support reranking"),
     ],
 )
 def test_rerank_mistakes(server: RunningServer, document: Any, message: str) -> None:

@@ -165,12 +165,12 @@ def test_rerank_with_texts(client: httpx2.Client) -> None:
     ("path", "document", "status", "words"),
     [
         ("/v1/classify", {"input": "x"}, 400, "'model' must be the name"),
-        ("/v1/classify", {"model": "ranker", "input": "x"}, 400, "model 'ranker' is not for classification"),
+        ("/v1/classify", {"model": "ranker", "input": "x"}, 400, "model 'ranker' does not support classification"),
         ("/v1/classify", {"model": "judge", "input": [1, 2]}, 400, "'input' must be a string or a list of strings"),
         ("/v1/classify", {"model": "judge", "input": []}, 400, "'input' must be"),
         ("/v1/classify", {"model": "judge", "input": "x", "use_activation": 1}, 400, "must be true or false"),
-        ("/v1/classify", {"model": "judge", "input": "x", "colour": 1}, 400, "'colour' is not known here"),
-        ("/v1/score", {"model": "judge", "text_1": "a", "text_2": "b"}, 400, "is not for scoring pairs"),
+        ("/v1/classify", {"model": "judge", "input": "x", "colour": 1}, 400, "'colour' is not a key of this route"),
+        ("/v1/score", {"model": "judge", "text_1": "a", "text_2": "b"}, 400, "does not support scoring pairs"),
         ("/v1/score", {"model": "ranker", "text_1": "a"}, 400, "'text_2' must be"),
         ("/v1/score", {"model": "ranker", "text_1": ["a", "b"], "text_2": ["c"]}, 400, "'text_1' has 2 texts"),
         ("/v1/rerank", {"model": "ranker", "query": "q", "documents": ["a"], "top_n": 0}, 400, "'top_n' must be"),
@@ -191,16 +191,16 @@ def test_mistakes_have_openais_shape(
     ("path", "document", "status", "words"),
     [
         ("/embed", {"inputs": []}, 422, "'inputs' must be"),
-        ("/embed", {"inputs": "x", "normalize": False}, 422, "'normalize': false is not done here"),
+        ("/embed", {"inputs": "x", "normalize": False}, 422, "'normalize': false is not supported"),
         ("/embed", {"inputs": "x", "prompt_name": 1}, 422, "'prompt_name' must be"),
         ("/embed", {"inputs": "x", "prompt_name": "nope"}, 422, "prompt_name"),
         ("/embed", {"inputs": "x", "truncation_direction": "Left"}, 422, "'truncation_direction' must be"),
         ("/embed", {"inputs": "x", "colour": 1}, 422, "'colour' is not known"),
-        ("/embed", {"inputs": "a " * 80}, 413, "1 texts are longer than the model takes"),
+        ("/embed", {"inputs": "a " * 80}, 413, "1 texts are longer than the model's maximum"),
         ("/embed", {"model": "nope", "inputs": "x"}, 404, "there is no model 'nope'"),
         ("/predict", {"inputs": ["a", "b", "c"]}, 422, "'inputs' must be a text, a pair"),
         ("/predict", {"inputs": 5}, 422, "'inputs' must be"),
-        ("/predict", {"model": "tiny", "inputs": "x"}, 422, "model 'tiny' is not for classification"),
+        ("/predict", {"model": "tiny", "inputs": "x"}, 422, "model 'tiny' does not support classification"),
         ("/rerank", {"query": 1, "texts": ["a"]}, 422, "'query' must be a string"),
         ("/rerank", {"query": "q", "texts": [1]}, 422, "'texts' must be"),
     ],
@@ -236,6 +236,6 @@ def test_a_request_that_names_no_model_needs_a_single_one(tmp_path: Any) -> None
     folder = tiny_checkpoint(tmp_path / "a")
     with running_server(f"a={folder}", f"b={folder}") as running, httpx2.Client(base_url=running.url) as client:
         several = client.post("/embed", json={"inputs": "x"})
-        assert "there are a, b: name one with 'model'" in several.json()["error"]
+        assert "name one with 'model': a, b" in several.json()["error"]
         assert client.post("/embed", json={"inputs": "x", "model": "a"}).status_code == 200
-        assert "there is none here" in client.post("/predict", json={"inputs": "x"}).json()["error"]
+        assert "no such model is served" in client.post("/predict", json={"inputs": "x"}).json()["error"]

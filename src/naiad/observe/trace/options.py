@@ -99,7 +99,7 @@ def _split(line: str) -> Iterable[tuple[str, str]]:
             raise InvalidConfiguration(f"--trace-config '{line}': each option is KEY=VALUE")
         if key not in _KEYS[mode]:
             allowed = ", ".join((f"{mode}," if mode else "") + known for known in _KEYS[mode])
-            raise InvalidConfiguration(f"--trace-config '{line}': there is no '{key}' here, only {allowed}")
+            raise InvalidConfiguration(f"--trace-config '{line}': unknown option '{key}'; known: {allowed}")
         yield key, value
 
 
@@ -137,14 +137,16 @@ def _check(options: TraceOptions) -> None:
     values = options.values
     if options.makes_spans:
         if values.level == ("TENSORS",):
-            raise InvalidConfiguration("--trace-config: spans need level=TIMESTAMPS; TENSORS is for mode=triton")
+            raise InvalidConfiguration(
+                "--trace-config: mode=opentelemetry needs level=TIMESTAMPS; TENSORS works only with mode=triton"
+            )
         return
     if values.level and not options.file:
         raise InvalidConfiguration(f"--trace-config: level={values.level[0]} needs triton,file=PATH")
     if values.level and not values.rate:
-        raise InvalidConfiguration("--trace-config: rate=0 is for mode=opentelemetry")
+        raise InvalidConfiguration("--trace-config: rate=0 works only with mode=opentelemetry")
     folder = Path(options.file).parent
     if options.file and (not folder.is_dir() or Path(options.file).is_dir()):
         raise InvalidConfiguration(
-            f"--trace-config triton,file={options.file}: that is not a file in an existing folder"
+            f"--trace-config triton,file={options.file}: the path must be a file in an existing folder"
         )

@@ -70,7 +70,9 @@ class Rules:
             return
         if self.makes_spans:
             if "TIMESTAMPS" not in values.level:
-                raise InvalidRequest(_INVALID + "spans need TIMESTAMPS; TENSORS is for the mode triton")
+                raise InvalidRequest(
+                    _INVALID + "mode opentelemetry needs TIMESTAMPS; TENSORS works only with mode triton"
+                )
             return
         if not values.rate:
             raise InvalidRequest(_INVALID + "sample rate must be non-zero")

@@ -71,7 +71,7 @@ class TraceWriter:
         if waiting >= self._most_traces or (waiting and self._put_bytes - self._taken_bytes + size > self._most_bytes):
             self.dropped += 1
             if self.dropped == 1:
-                _log.warning("traces come faster than they can be written; some are lost")
+                _log.warning("traces arrive faster than they can be written; some are dropped")
             return
         self._put_traces += 1
         self._put_bytes += size
@@ -98,12 +98,12 @@ class TraceWriter:
             self._queue.put(None)
             self._thread.join(timeout_s)
             if self._thread.is_alive():
-                _log.warning("traces could not be written in %g s; the rest is lost", timeout_s)
+                _log.warning("traces could not be written within %g s; the rest are dropped", timeout_s)
             self._thread = None
         else:
             self._sink.close()  # it may have threads of its own
         if self.dropped:
-            _log.warning("%d traces were lost because they came faster than they could be written", self.dropped)
+            _log.warning("%d traces were dropped because they arrived faster than they could be written", self.dropped)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -147,7 +147,7 @@ class TraceWriter:
         """Tell of the first failure; the next thousand would say the same."""
         if not self._has_failed:
             self._has_failed = True
-            _log.exception("traces cannot be written; this is said once")
+            _log.exception("traces cannot be written; further failures are not logged")
 
 
 def _size(trace: Trace) -> int:

@@ -23,7 +23,7 @@ def answer(raw: bytes) -> bytes:
     try:
         question = reflection_class("ServerReflectionRequest").FromString(raw)
     except DecodeError as error:
-        raise MalformedBody(f"the {len(raw)} bytes received are no ServerReflectionRequest: {error}") from error
+        raise MalformedBody(f"the {len(raw)} bytes received are not a ServerReflectionRequest: {error}") from error
     made = reflection_class("ServerReflectionResponse")(valid_host=question.host, original_request=question)
     kind = question.WhichOneof("message_request")
     handle = _ANSWERS.get(kind)

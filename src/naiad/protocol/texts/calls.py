@@ -63,9 +63,9 @@ def check_keys(route: TextRoute, document: Mapping[str, Any]) -> None:
         if key in route.keys or key in IGNORED or value is None or (key == "stream" and value is False):
             continue
         if key == "stream":
-            raise InvalidRequest("'stream': answers of this route come whole; leave it out", param=key)
+            raise InvalidRequest("'stream' is not supported on this route; leave it out", param=key)
         known = ", ".join(sorted(route.keys))
-        raise InvalidRequest(f"'{key}' is not known here; known are model, {known}", param=key)
+        raise InvalidRequest(f"'{key}' is not a key of this route; known: model, {known}", param=key)
 
 
 def check_size(document: Mapping[str, Any], limits: Limits) -> None:

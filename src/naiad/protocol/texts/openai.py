@@ -59,7 +59,9 @@ def shorten(embeddings: Array, dimensions: int, model: str) -> Array:
     """Keep the first numbers of each row, normalised again; 0 = all. Raises InvalidRequest where there are fewer."""
     width = embeddings.shape[1]
     if dimensions > width:
-        raise InvalidRequest(f"'dimensions' is {dimensions}, but model '{model}' gives {width}", param="dimensions")
+        raise InvalidRequest(
+            f"'dimensions' is {dimensions}, but the vectors of model '{model}' have {width}", param="dimensions"
+        )
     return normalise(embeddings[:, :dimensions]) if dimensions else embeddings
 
 

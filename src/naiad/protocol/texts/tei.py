@@ -43,7 +43,7 @@ def read_embed(document: dict[str, Any], task: str) -> TextCall:
     texts, token_ids = read_input("inputs", document.get("inputs"))
     if not read_flag(document, "normalize", True):
         raise errors.InvalidRequest(
-            "'normalize': false is not done here: embeddings are normalised; /v2 gives them as the checkpoint says",
+            "'normalize': false is not supported on this route; /v2 returns embeddings as the checkpoint makes them",
             param="normalize",
         )
     write = _uncut(document, partial(_write_embed, read_count(document, "dimensions")))
@@ -144,7 +144,7 @@ def _uncut(document: dict[str, Any], write: Callable[[InferResponse], bytes]) ->
     def write_whole(response: InferResponse) -> bytes:
         cut = response.parameters.get("truncated_texts", 0)
         if cut:
-            message = f"{cut} texts are longer than the model takes; shorten them, or send 'truncate': true"
+            message = f"{cut} texts are longer than the model's maximum; shorten them, or send 'truncate': true"
             raise errors.InvalidRequest(message, too_long=cut)
         return write(response)
 

@@ -116,7 +116,7 @@ class HubClient:
             return Path(self._ask(file.path, by_library))
         except XetFailed as error:
             # Firewalls that let the Hub through often stop its Xet hosts.
-            progress.note(f"{error.message}; going on by plain HTTP")
+            progress.note(f"{error.message}; continuing over plain HTTP")
         self._ask(file.path, partial(self._fetch_blob, commit, file, progress, xet_counts=False))
         return Path(self._ask(file.path, by_library))
 
@@ -168,7 +168,7 @@ class HubClient:
             fault = content_fault(unfinished, file)
             if fault:
                 unfinished.unlink()
-                raise DownloadFailed(f"{file.path} {fault}: what came was damaged and is thrown away; try again")
+                raise DownloadFailed(f"{file.path} {fault}: the download was damaged and is discarded; try again")
             unfinished.replace(blob)
 
     def _label(self, file: HubFile) -> str:

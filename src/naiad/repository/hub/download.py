@@ -58,7 +58,7 @@ def check_space(cache: CachedRepository, files: Sequence[HubFile], settings: Fet
     needed, free = cache.bytes_to_come(files), settings.free_bytes(place)
     if needed > free:
         raise DownloadFailed(
-            f"{size_text(needed)} are to be downloaded to {cache_dir}, but its disk has {size_text(free)} free; make "
+            f"{size_text(needed)} have to be downloaded to {cache_dir}, but its disk has {size_text(free)} free; make "
             "room, or set HF_HOME to a folder on a larger disk",
             needed_bytes=needed,
             free_bytes=free,

@@ -42,7 +42,7 @@ class HubErrors:
         if isinstance(error, errors.HfHubHTTPError):
             return self._of_answer(what, error)
         if isinstance(error, errors.OfflineModeIsEnabled):
-            return HubUnavailable("HF_HUB_OFFLINE forbids asking the Hub")
+            return HubUnavailable("HF_HUB_OFFLINE is set, so the Hub may not be contacted")
         if isinstance(error, errors.LocalEntryNotFoundError):
             # The library has already tried several times by itself.
             return HubUnavailable(f"{self.endpoint} did not give {what} ({reason(error.__cause__)})")
@@ -85,13 +85,13 @@ class HubErrors:
             return Busy(f"{self.endpoint} answers {status} for {what}", retry_after_s(headers))
         settings = f"{self.endpoint}/settings/tokens"
         if status == 401 and not self.secret and not get_token():
-            words = f"wants a token for {what}: make one at {settings} and set HF_TOKEN to it"
+            words = f"requires a token for {what}: make one at {settings} and set HF_TOKEN to it"
         elif status == 401:
             words = (
                 f"does not accept {self._whose_token()}; make a new one at {settings}, or unset it for public models"
             )
         elif status == 403:
-            words = f"forbids {what}: {self._whose_token()} may not do this; give it the right at {settings}"
+            words = f"refuses {what}: {self._whose_token()} lacks the permission; grant it at {settings}"
         else:
             words = f"answers {status} for {what}"
         return DownloadFailed(f"{self.endpoint} {words}", repository=self.repo_id, status=status)

@@ -141,7 +141,7 @@ def _refuse_what_must_stay(folder: Path, files: Sequence[str], settings: PushSet
     code = [path for path in files if path.endswith(CODE)]
     if code and not settings.allow_code:
         raise InvalidConfiguration(
-            f"{code[0]} is code; take it out of {folder}, or allow code in so many words", files=code
+            f"{code[0]} is code; take it out of {folder}, or allow it with --allow-code", files=code
         )
 
 

@@ -117,7 +117,7 @@ class _Fetch:
 
     def _client(self, *, has_cached: bool) -> HubClient:
         if self.settings.is_offline or is_offline():
-            raise HubUnavailable("offline mode forbids asking the Hub")
+            raise HubUnavailable("the Hub may not be contacted in offline mode")
         total_s = PATIENCE_WITH_CACHE_S if has_cached else PATIENCE_S
         patience = Patience(total_s, self.settings.sleep, self.settings.progress.note)
         return HubClient(self._cache, self.entry.token, self.settings.endpoint, patience)
@@ -165,12 +165,12 @@ class _Fetch:
         if asked == revision:
             self._cache.note_commit(revision, commit)
         notices += self._write_lock(LockedSource(str(self.reference), commit, self._selection, complete))
-        came = f"downloaded {size_text(to_come_bytes)}" if to_come_bytes else "all of it in the cache already"
-        return self._fetched(commit, complete, f"{revision} by the Hub's word, {came}", notices)
+        came = f"downloaded {size_text(to_come_bytes)}" if to_come_bytes else "all of it was in the cache already"
+        return self._fetched(commit, complete, f"{revision} on the Hub, {came}", notices)
 
     def _fall_back(self, locked: LockedSource | None, error: HubUnavailable) -> Fetched:
         """The Hub cannot be had: whatever is whole in the cache is served, and that is said."""
-        warning = f"{self.reference}: {error.message}; serving what is in the cache, which may not be the newest"
+        warning = f"{self.reference}: {error.message}; serving what is in the cache, which may be outdated"
         same_files = locked is not None and locked.selection == self._selection
         if locked is not None and same_files and not faults(self._cache, locked.commit, locked.files):
             return self._fetched(locked.commit, locked.files, "from the cache, as locked", [warning])
@@ -178,11 +178,11 @@ class _Fetch:
         if not commit:
             raise DownloadFailed(
                 f"{self.reference}: {error.message}, and the cache ({self._cache.folder}) does not have it; fetch it "
-                "with `naiad pull` where the Hub can be reached",
+                "with `naiad pull` on a machine that can reach the Hub",
                 reference=str(self.reference),
             ) from error
         files = self._chosen_from_cache(commit, error)
-        return self._fetched(commit, files, "from the cache, the Hub being away", [warning])
+        return self._fetched(commit, files, "from the cache, Hub unreachable", [warning])
 
     def _chosen_from_cache(self, commit: str, error: HubUnavailable) -> list[HubFile]:
         """Without a lock the blobs' own names say what their contents must be."""

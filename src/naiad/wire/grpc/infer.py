@@ -110,7 +110,7 @@ class InferCall:
 
     def _end(self) -> None:
         if not self._is_taken:
-            self._finish("INTERNAL", "the call ended without a message")
+            self._finish("INTERNAL", "the call ended without a request message")
 
     def _deliver(self, answer: Answer, is_final: bool) -> None:
         del is_final  # there is one answer

@@ -111,7 +111,7 @@ def _once(
 ) -> None:
     """Answer the first message and end the call. write: makes the message of an answer that `make` waits for."""
     call.on_message = lambda raw: _settle(call, lambda: make(raw), write)
-    call.on_end = lambda: call.finish("INTERNAL", "the call ended without a message")
+    call.on_end = lambda: call.finish("INTERNAL", "the call ended without a request message")
 
 
 def _settle(

@@ -98,7 +98,9 @@ class StreamCall:
             self.end(grpc_status(error), error.message)
             return
         if len(self._under_way) >= self._limits.stream_requests:
-            self.end("RESOURCE_EXHAUSTED", f"{len(self._under_way)} requests of this stream wait for their answers")
+            self.end(
+                "RESOURCE_EXHAUSTED", f"{len(self._under_way)} requests of this stream are still waiting for answers"
+            )
             return
         model = self._route(message.model_name, message.model_version)
         in_line = isinstance(model, NaiadError) or not model.config.is_decoupled

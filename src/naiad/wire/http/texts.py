@@ -92,7 +92,7 @@ class _Models:
                 beside = self._find(found.name + RANKING_SUFFIX)
                 return beside if beside is not None and _task(beside.config) in tasks else found
             return found
-        raise NotFound(f"there is no model '{model}'; GET /v1/models lists those that are served", param="model")
+        raise NotFound(f"there is no model '{model}'; GET /v1/models lists the models", param="model")
 
     def _find(self, name: str) -> ServedModel | None:
         try:
@@ -109,7 +109,7 @@ class _Models:
         }
         if len(found) == 1:
             return next(iter(found.values()))
-        served = f"there are {', '.join(sorted(found))}: name one with 'model'" if found else "there is none here"
+        served = f"name one with 'model': {', '.join(sorted(found))}" if found else "no such model is served"
         raise InvalidRequest(f"the request names no model for {what.purpose}; {served}", param="model")
 
 
@@ -146,7 +146,7 @@ class _Texts:
         names_model = fail is _fail or document.get("model") is not None
         model = self._models.named(openai.read_model(document), what.tasks) if names_model else self._models.only(what)
         if _task(model.config) not in what.tasks:
-            raise InvalidRequest(f"model '{model.name}' is not for {what.purpose}", param="model")
+            raise InvalidRequest(f"model '{model.name}' does not support {what.purpose}", param="model")
         call = what.read(document, _task(model.config))
         if call.takes_ids:
             model = self._engine.route(model.name + VIEW_SUFFIX, model.version)

@@ -125,7 +125,7 @@ def test_one_connection_too_many_is_told_so() -> None:
     capacity = Capacity(connections=0)
     door = Door(capacity=capacity)
     assert door.wire.text.startswith(b"HTTP/1.1 503")
-    assert b"the server has its 0 connections; try again later" in door.wire.text
+    assert b"the server has reached its maximum of 0 connections; try again later" in door.wire.text
     assert door.wire.closed
     door.send(POST)
     assert door.exchanges == []

@@ -185,7 +185,7 @@ class GrpcConnection(asyncio.Protocol):
         elif action is Action.DRAIN:
             http2.drain()
         elif action is Action.TIME_OUT:
-            http2.fail(ErrorCode.SETTINGS_TIMEOUT, "the client has not begun")
+            http2.fail(ErrorCode.SETTINGS_TIMEOUT, "the client did not start HTTP/2 in time")
         elif action is Action.ABORT:
             self.abort()
             return

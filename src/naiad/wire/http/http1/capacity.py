@@ -32,4 +32,4 @@ class Capacity:
     @property
     def crowded_message(self) -> str:
         """For a client that comes when there are too many."""
-        return f"the server has its {self.connections} connections; try again later"
+        return f"the server has reached its maximum of {self.connections} connections; try again later"

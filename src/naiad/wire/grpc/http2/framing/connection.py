@@ -284,7 +284,7 @@ class Http2Connection(Generic[Head]):
         stream = self.streams.get(stream_id)
         if stream is None:
             if self.ids.is_skipped(stream_id):
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "stream id lower than one before")
+                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "stream id lower than an earlier one")
             if not self.ids.is_abandoned(stream_id):
                 raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"HEADERS on closed stream {stream_id}")
             self._heads.skip(block)
@@ -296,5 +296,5 @@ class Http2Connection(Generic[Head]):
         if stream.state == State.HALF_CLOSED_REMOTE:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after the end of the stream")
         if not flags & END_STREAM:
-            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream")
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers without END_STREAM")
         self._on_data(END_STREAM, stream_id, b"", 0, 0)

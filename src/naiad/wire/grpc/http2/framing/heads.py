@@ -102,7 +102,7 @@ class HeaderBlocks(Generic[Head]):
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"header list too large: {error}") from error
         except (self._error, IndexError) as error:
             # hpack's own words may hold addresses of our memory, which are nobody's business.
-            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "header block that cannot be decompressed") from error
+            raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "cannot decompress the header block") from error
 
     def _check_size(self, fields: Fields) -> None:
         size = sum(len(name) + len(value) + 32 for name, value in fields)

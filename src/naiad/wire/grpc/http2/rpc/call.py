@@ -130,7 +130,7 @@ class RpcCall:
         except MessageFault as fault:
             self._abort(fault.status, fault.message)
         if ends and self._reader is not None and not self._reader.is_between:
-            self._abort("INTERNAL", "the request ends within a message")
+            self._abort("INTERNAL", "the request ends in the middle of a message")
         if ends and not self._is_over and self.on_end is not None:
             self.on_end()
 

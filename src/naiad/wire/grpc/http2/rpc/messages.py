@@ -126,5 +126,5 @@ def decompress(data: bytes, flag: int, wbits: int, most_bytes: int) -> bytes:
     if len(plain) > most_bytes:
         raise MessageFault("RESOURCE_EXHAUSTED", f"Received message larger than max (decompressed, {most_bytes})")
     if not inflater.eof or inflater.unused_data:
-        raise MessageFault("INTERNAL", "compressed message is incomplete, or more than one")
+        raise MessageFault("INTERNAL", "compressed data is incomplete, or more than one message")
     return plain
