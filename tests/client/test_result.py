@@ -12,7 +12,7 @@ from naiad.client.result import Result
 def test_outputs_are_items_and_attributes() -> None:
     result = Result({"label": "joy", "score": 0.5}, "mood", "2")
     assert (result["label"], result.score, len(result), list(result)) == ("joy", 0.5, 2, ["label", "score"])
-    with pytest.raises(AttributeError, match="no output 'lable'; it answered label, score"):
+    with pytest.raises(AttributeError, match="no output 'lable'; it returned label, score"):
         _ = result.lable
     with pytest.raises(KeyError):
         _ = result["lable"]
@@ -22,7 +22,7 @@ def test_the_only_output_has_a_short_name() -> None:
     assert Result({"label": "joy"}, "mood", "2").value == "joy"
     with pytest.raises(ValueError, match="returned a, b; name the one"):
         _ = Result({"a": 1, "b": 2}, "mood", "2").value
-    with pytest.raises(ValueError, match="answered nothing"):
+    with pytest.raises(ValueError, match="returned nothing"):
         _ = Result({}, "mood", "2").value
 
 

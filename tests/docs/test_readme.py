@@ -14,7 +14,7 @@ from naiad.testing import RunningServer
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 NAIAD = f"{sys.executable} -c 'from naiad.cli.main import main; main()'"
-COMMANDS = re.findall(r"^(?:curl|naiad infer) .*(?:\\\n.*)*", README, re.MULTILINE)
+COMMANDS = re.findall(r"^(?:curl|naiad infer) (?:.*\\\n)*.*", README, re.MULTILINE)
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 

@@ -33,4 +33,4 @@ def test_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         states = {entry.name: entry for entry in client.index()}
     assert states["good"].state == "READY"
     assert states["bad"].state == "UNAVAILABLE"
-    assert "ended the process by SIGSEGV" in states["bad"].reason
+    assert "ended its process with SIGSEGV" in states["bad"].reason

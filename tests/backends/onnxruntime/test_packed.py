@@ -110,7 +110,7 @@ def test_more_than_a_pack(encoder: PackedEncoder) -> None:
         (sequence(), "has 0 tokens; this model takes 1 to 150"),
         (sequence(*[1] * 151), "has 151 tokens"),
         (sequence(1, outputs=("pooled",)), "has no output pooled; it has embedding, "),
-        (sequence(1, outputs=()), "is asked for no output"),
+        (sequence(1, outputs=()), "was asked for no output"),
         (sequence(VOCABULARY), f"not between 0 and {VOCABULARY - 1}"),
         (sequence(1, -1), "token id is not between"),
         (sequence(1, rows=np.array([1])), "outside the sequence's 1 tokens"),

@@ -180,7 +180,7 @@ def test_inputs_that_are_the_same_for_every_text(dims: tuple[Any, ...], tmp_path
     path = write_named(tmp_path, input_ids=("b", "t"), task_id=dims)
     with pytest.raises(LoadFailed, match=r"if task_id is a number, set it by `inputs: \{task_id: NUMBER\}`"):
         EncoderFile.open(path)
-    with pytest.raises(LoadFailed, match="inputs: there is no input task; there are input_ids, task_id"):
+    with pytest.raises(LoadFailed, match="inputs: no input task; the file has input_ids, task_id"):
         EncoderFile(path, open_session(path), {"task_id": 4, "task": 4})
     encoder = PaddedEncoder(EncoderFile(path, open_session(path), {"task_id": 4}), spec_of("token", 1), LOGITS)
     first, _ = encoder.execute(Batch(ITEMS))

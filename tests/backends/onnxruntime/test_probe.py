@@ -62,30 +62,30 @@ GRAPHS: dict[str, tuple[list[Any], str]] = {
             helper.make_node("ReduceMean", ["product"], ["mean"], axes=[1], keepdims=0),
             helper.make_node("Cast", ["mean"], ["y"], to=TensorProto.FLOAT),
         ],
-        "changes with the padding behind it",
+        "changes with its padding",
     ),
-    "one scale for all": (QUANTIZED, r"by one scale \(DynamicQuantizeLinear\)"),
+    "one scale for all": (QUANTIZED, r"with one scale \(DynamicQuantizeLinear\)"),
     "statistics of the batch": (
         [
             helper.make_node("ReduceMean", ["x"], ["centre"], axes=[0], keepdims=1),
             helper.make_node("Sub", ["x", "centre"], ["y"]),
         ],
-        "changes with the texts that share its run",
+        "changes with the other texts in its batch",
     ),
     "the largest of the batch": (
         [
             helper.make_node("ReduceMax", ["x"], ["top"], keepdims=1),
             helper.make_node("Div", ["x", "top"], ["y"]),
         ],
-        "changes with the texts that share its run",
+        "changes with the other texts in its batch",
     ),
     "a mean without the mask": (
         [helper.make_node("ReduceMean", ["x"], ["y"], axes=[1], keepdims=0)],
-        "changes with the padding behind it",
+        "changes with its padding",
     ),
     "softmax over the padding": (
         [helper.make_node("Softmax", ["x"], ["y"], axis=1)],
-        "changes with the padding behind it",
+        "changes with its padding",
     ),
     "one text at a time": (
         [helper.make_node("Squeeze", ["x", "first"], ["one"]), helper.make_node("Unsqueeze", ["one", "first"], ["y"])],

@@ -80,7 +80,7 @@ class ImageEncoder:
             return InvalidRequest("this model takes images, not texts")
         expected = (self.spec.channels, self.spec.height, self.spec.width)
         if item.pixels.shape != expected:
-            return InvalidRequest(f"an image has shape {list(item.pixels.shape)}, the model takes {list(expected)}")
+            return InvalidRequest(f"an image has shape {list(item.pixels.shape)}, but the model takes {list(expected)}")
         unknown = [name for name in item.outputs if name not in self._granularity]
         return InvalidRequest(f"the encoder has no output '{unknown[0]}'") if unknown else None
 

@@ -36,7 +36,7 @@ def model_path(version_dir: Path, filename: str) -> Path:
     if path.is_dir():
         path = path / "model.onnx"
     if not path.is_file():
-        raise LoadFailed(f"{path}: there is no such file; the onnxruntime backend needs it", path=str(path))
+        raise LoadFailed(f"{path}: no such file; the onnxruntime backend needs it", path=str(path))
     return path
 
 

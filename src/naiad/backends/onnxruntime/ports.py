@@ -40,7 +40,9 @@ class Reshape:
             )
             return data.reshape(data.shape[: self.batch_dims] + shape)
         except (ValueError, IndexError) as error:
-            raise ModelFailed(f"a tensor of shape {list(data.shape)} cannot take shape {list(self.target)}") from error
+            raise ModelFailed(
+                f"a tensor of shape {list(data.shape)} cannot be reshaped to {list(self.target)}"
+            ) from error
 
 
 class InputPort:

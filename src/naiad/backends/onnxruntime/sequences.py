@@ -20,13 +20,13 @@ def objection(item: TokenSequence, spec: EncoderSpec) -> InvalidRequest | None:
     names = [output.name for output in spec.outputs]
     unknown = [name for name in item.outputs if name not in names]
     if unknown or not item.outputs:
-        asked = f"has no output {', '.join(unknown)}" if unknown else "is asked for no output"
+        asked = f"has no output {', '.join(unknown)}" if unknown else "was asked for no output"
         return InvalidRequest(f"this model {asked}; it has {', '.join(names)}")
     if spec.vocabulary and _outside(item.input_ids, spec.vocabulary):
         return InvalidRequest(f"a token id is not between 0 and {spec.vocabulary - 1}, this model's vocabulary")
     if spec.needed_token is not None and spec.needed_token not in item.input_ids:
         return InvalidRequest(
-            f"the sequence does not hold the token {spec.needed_token}, whose state this model classifies by",
+            f"the text does not contain the token {spec.needed_token}, from which this model classifies",
             token=spec.needed_token,
         )
     if item.rows is not None and len(item.rows) and _outside(item.rows, item.tokens):

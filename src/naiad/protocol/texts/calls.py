@@ -65,7 +65,7 @@ def check_keys(route: TextRoute, document: Mapping[str, Any]) -> None:
         if key == "stream":
             raise InvalidRequest("'stream' is not supported on this route; leave it out", param=key)
         known = ", ".join(sorted(route.keys))
-        raise InvalidRequest(f"'{key}' is not a key of this route; known: model, {known}", param=key)
+        raise InvalidRequest(f"unknown key '{key}'; this route has: model, {known}", param=key)
 
 
 def check_size(document: Mapping[str, Any], limits: Limits) -> None:

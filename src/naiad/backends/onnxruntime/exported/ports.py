@@ -72,15 +72,13 @@ class Ports:
         """Raise LoadFailed where an input is not known, or no batch can be given."""
         missing = [name for name in self.constants if name not in self.inputs]
         if missing:
-            raise LoadFailed(
-                f"{graph}: inputs: there is no input {', '.join(missing)}; there are {', '.join(self.inputs)}"
-            )
+            raise LoadFailed(f"{graph}: inputs: no input {', '.join(missing)}; the file has {', '.join(self.inputs)}")
         given = {role(name) for name in self.inputs}
         foreign = [name for name in self.inputs if not role(name) and name not in self.constants]
         if foreign or "input_ids" not in given or len(self.inputs[self.ids]) != 2:
             raise LoadFailed(
                 f"{graph}: not a text encoder: its inputs are {', '.join(self.inputs)}; an encoder takes input_ids of "
-                "(batch, tokens), and attention_mask, token_type_ids and position_ids besides"
+                "(batch, tokens), and optionally attention_mask, token_type_ids and position_ids"
                 + (f"; if {foreign[0]} is a number, set it by `inputs: {{{foreign[0]}: NUMBER}}`" if foreign else ""),
                 path=str(graph),
             )

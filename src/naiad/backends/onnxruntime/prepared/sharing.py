@@ -68,7 +68,7 @@ def share(
         try:
             return Shared([open_copy(place / GRAPH, count) for count in threads], findings)
         except LoadFailed as error:
-            _log.warning("prepared graph is damaged and made again", extra={"reason": error.message})
+            _log.warning("prepared graph is damaged; preparing it again", extra={"reason": error.message})
             shutil.rmtree(place, ignore_errors=True)
     report = _make(Order(graph, None, threads, spec, constants or {}, os.getpid()), place)
     if report.is_copied:

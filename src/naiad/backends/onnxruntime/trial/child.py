@@ -31,7 +31,7 @@ def main() -> None:
     except NaiadError as error:
         report = Report(error=error.message)
     except MemoryError:
-        report = Report(error=f"{order.graph}: memory ran out in its first run; serve a smaller or quantised model")
+        report = Report(error=f"{order.graph}: its first run ran out of memory; serve a smaller or quantised model")
     answers.write(report.to_json())
     answers.close()
 

@@ -25,15 +25,15 @@ BYTES_PER_S = 20e6
 """What a slow disk and processor make of larger ones: this much more time for each byte of weights."""
 
 _MEANINGS = {
-    signal.SIGSEGV: "a kernel of ONNX Runtime reached outside of its memory",
-    signal.SIGBUS: "a file that it maps is shorter than it should be, or lies at an odd place",
+    signal.SIGSEGV: "an ONNX Runtime kernel accessed memory out of bounds",
+    signal.SIGBUS: "a mapped file is truncated or misaligned",
     signal.SIGILL: "ONNX Runtime used an instruction that this processor does not have",
-    signal.SIGABRT: "ONNX Runtime gave up",
-    signal.SIGFPE: "a kernel of ONNX Runtime divided by zero",
-    signal.SIGKILL: "most likely memory ran out",
+    signal.SIGABRT: "ONNX Runtime aborted",
+    signal.SIGFPE: "an ONNX Runtime kernel divided by zero",
+    signal.SIGKILL: "the machine probably ran out of memory",
 }
 
-_OTHERS = "The server and its other models go on."
+_OTHERS = "The server and its other models keep running."
 
 _OTHER_FILE = (
     "Serve another file of this model (`weights:`), export it again, or try another version of onnxruntime; and please "
@@ -67,7 +67,7 @@ def run_trial(order: Order, *, seconds: float = 0.0, child: str = CHILD) -> Repo
     except subprocess.TimeoutExpired as error:
         raise _died(
             order.graph,
-            f"was not over after {seconds:.0f} s",
+            f"did not finish within {seconds:.0f} s",
             "Serve a smaller or quantised model, or give this machine more cores",
         ) from error
     except OSError as error:
@@ -84,8 +84,8 @@ def _read(graph: Path, done: subprocess.CompletedProcess[str]) -> Report:
         report = Report.from_json(done.stdout)
     except ValueError as error:
         last = done.stderr.strip().rpartition("\n")[2]
-        _log.warning("a first run said: %s", done.stderr[-4000:])
-        how = f"ended the process with status {done.returncode}" + (f" ({last[:300]})" if last else "")
+        _log.warning("output of the first run: %s", done.stderr[-4000:])
+        how = f"ended its process with status {done.returncode}" + (f" ({last[:300]})" if last else "")
         raise _died(graph, how, _OTHER_FILE) from error
     if report.error:
         raise LoadFailed(report.error, path=str(graph))
@@ -98,11 +98,11 @@ def _killed(graph: Path, number: int) -> LoadFailed:
     except ValueError:
         name, meaning = f"signal {number}", ""
     fix = "Free memory, or serve a smaller or quantised model" if number == signal.SIGKILL else _OTHER_FILE
-    return _died(graph, f"ended the process by {name}" + (f": {meaning}" if meaning else ""), fix)
+    return _died(graph, f"ended its process with {name}" + (f": {meaning}" if meaning else ""), fix)
 
 
 def _died(graph: Path, how: str, fix: str) -> LoadFailed:
-    sentence = f"{graph}: the model's first run, in a process of its own, {how}. {fix}. {_OTHERS}"
+    sentence = f"{graph}: the model's first run, in a separate process, {how}. {fix}. {_OTHERS}"
     return LoadFailed(sentence, path=str(graph))
 
 

@@ -81,12 +81,12 @@ def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int
         if among_itself is None or among_others is None:
             return "the graph fails on several texts at once"
         if _differs(among_itself, among_others, texts, SAME):
-            return "a text's answer changes with the texts that share its run"
+            return "a text's answer changes with the other texts in its batch"
         if fixed_tokens:
             continue
         padded = _attempt(run, [item], length + tokens)  # which may be too long for the graph
         if padded is not None and _differs(run([item], 0), padded, 1, like):
-            return "a text's answer changes with the padding behind it"
+            return "a text's answer changes with its padding"
     return ""
 
 
@@ -100,7 +100,7 @@ def _structural(graph: Path) -> str:
     with suppress(OSError, ValueError):
         found = sorted(read_operators(graph) & BY_TENSOR)
         if found:
-            return f"the graph rounds everything that runs together by one scale ({', '.join(found)})"
+            return f"the graph quantises everything in a batch with one scale ({', '.join(found)})"
     return ""
 
 
