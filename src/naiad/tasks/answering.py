@@ -1,4 +1,4 @@
-"""question-answering: questions and contexts in, the stretch of each context that answers out.
+"""question-answering: the passage of each context that answers its question.
 
     inputs   question   BYTES [n] or [1]   one each, or one for all contexts
              context    BYTES [n] or [1]
@@ -9,15 +9,15 @@
              answers    BYTES [n]          the top_k answers of each as a JSON array of {score, start, end, answer}
 
     parameters and options
-        top_k                      how many answers to give; 1 if not set
-        max_answer_len             longest answer in tokens; 15
-        max_seq_len                longest window in tokens, question included; the model's maximum, at most 384
-        doc_stride                 tokens that a window shares with the one before; 128, at most half a window
-        handle_impossible_answer   whether "" may win, where the model says that there is no answer; false
-        align_to_words             whether answers grow to whole words; true
+        top_k                      how many answers to give; default 1
+        max_answer_len             longest answer, in tokens; default 15
+        max_seq_len                tokens of the longest window, with the question; the model's maximum, at most 384
+        doc_stride                 tokens that a window shares with the previous one; default 128, at most half a window
+        handle_impossible_answer   whether the answer may be "", if the model finds none; default false
+        align_to_words             whether answers are extended to whole words; default true
 
-Long contexts are read in windows, so nothing is ever cut. Answers equal those of the pipeline that
-transformers had before version 5. The arithmetic of one window is in `spans.py`.
+Long contexts are read in overlapping windows, so nothing is ever cut. Answers equal those of the pipeline in
+transformers before version 5. The arithmetic of one window is in `spans.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""text-classification: texts in, the labels that fit them out.
+"""text-classification: labels for texts, with their scores.
 
     inputs   text        BYTES [n]
              text_pair   BYTES [n]      optional: second texts, for models trained on pairs; "" for none
@@ -8,15 +8,15 @@
              scores      FP32  [n, k]   their scores
 
     parameters and options
-        top_k               how many labels to give (k), the best; all of them if not set
+        top_k               how many labels to give (k), best first; default: all
         order               best, or class: `labels` and `scores` in the order of config.json's id2label
         function_to_apply   softmax, sigmoid, tanh, none, or default: none for regression, sigmoid for several labels at
                             once or one label, else softmax, by config.json's problem_type and label count
-        prompt_name         name of one of the checkpoint's prompts, put before each text; its default one if not set
+        prompt_name         name of one of the checkpoint's prompts, put before each text; default: the checkpoint's
         prompt              the prompt itself; "" for none
 
-Scores equal those of transformers' pipeline with top_k=None; those of a CrossEncoder, whose files name its activation,
-equal what sentence-transformers predicts.
+Scores equal those of transformers' pipeline with top_k=None or, for a CrossEncoder, whose files name its activation,
+those of sentence-transformers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""feature-extraction and sentence-similarity: texts in, one vector each out. The smallest task: read it first.
+"""feature-extraction and sentence-similarity: one vector for each text. The smallest task: read it first.
 
     inputs   text        BYTES [n]
     outputs  embedding   FP32  [n, width]
@@ -6,12 +6,12 @@
     parameters and options
         prompt_name    name of one of the checkpoint's prompts (config_sentence_transformers.json), put before each text
         prompt         the prompt itself; "" for none
-        input_type     query or document: the checkpoint's prompt for such texts, if it has one
-        truncate_dim   how many of each vector's numbers to keep, the first; config_sentence_transformers.json's if not
-                       set, else all
-        normalize      whether to divide each vector by its length at the end; false: only where the checkpoint does
+        input_type     query or document: use the checkpoint's prompt for such texts, if it has one
+        truncate_dim   how many numbers of each vector to keep, from the first; default: as in
+                       config_sentence_transformers.json, else all
+        normalize      whether to scale each vector to length one at the end; false: only if the checkpoint does
 
-Pooling and what follows it happen in the encoder; prompts, truncate_dim and their order are sentence-transformers'.
+Pooling and the modules after it run in the encoder; prompts, truncate_dim and their order are sentence-transformers'.
 The model's configuration names the checkpoint's similarity_fn_name.
 """
 

@@ -1,17 +1,17 @@
-"""token-classification: texts in, the named things in them out.
+"""token-classification: the named entities in texts.
 
     inputs   text       BYTES [n]
-    outputs  entities   BYTES [n]   for each text a JSON array of what was found, as transformers' pipeline gives it:
+    outputs  entities   BYTES [n]   for each text a JSON array of entities, as transformers' pipeline returns them:
                                     {entity, score, index, word, start, end} for each token without aggregation, else
                                     {entity_group, score, word, start, end} for each group; start and end in characters
 
     parameters and options
-        aggregation_strategy   none, simple, first, average or max; none if not set
-        ignore_labels          labels to leave out, separated by commas or as a JSON array; O if not set
-        stride                 with a strategy: read texts longer than the maximum in pieces that share so many tokens,
-                               instead of cutting them
+        aggregation_strategy   none, simple, first, average or max; default none
+        ignore_labels          labels to leave out, separated by commas or as a JSON array; default O
+        stride                 with a strategy: read long texts in pieces that share this many tokens, instead of
+                               cutting them
 
-One JSON text for each input, because the number of entities differs from text to text. How tokens become groups is in
+Each text has one JSON string, because the number of entities differs from text to text. How tokens become groups is in
 `grouping.py`.
 """
 

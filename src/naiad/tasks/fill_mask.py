@@ -1,18 +1,18 @@
-"""fill-mask: texts with a mask in, the tokens that fit in its place out.
+"""fill-mask: the tokens that fit in place of a mask.
 
     inputs   text         BYTES [n]          each with at least one mask token ([MASK], <mask> …)
     outputs  token        BYTES [m, k]       the tokens that fit, best first; m masks over all texts, in order
              token_id     INT64 [m, k]       their numbers
              score        FP32  [m, k]       their scores
              sequence     BYTES [m, k]       the text with the token in the mask's place
-             text_index   INT64 [m]          which text the mask stands in
+             text_index   INT64 [m]          which text the mask is in
 
     parameters and options
-        top_k     how many tokens to give (k); 5 if not set, never more than there are targets
+        top_k     how many tokens to give (k); default 5, at most as many as there are targets
         targets   only these tokens, separated by commas or as a JSON array; a word that is not one token stands for its
                   first token
 
-With one mask a text, m is n. Answers equal those of transformers' pipeline.
+With one mask per text, m is n. Answers equal those of transformers' pipeline.
 """
 
 from __future__ import annotations

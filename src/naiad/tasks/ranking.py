@@ -1,4 +1,4 @@
-"""text-ranking: a query and documents in, how well each document answers the query out (a cross-encoder).
+"""text-ranking: how well each document answers a query (a cross-encoder).
 
     inputs   query       BYTES [1] or [n]   one for all documents, or one each
              documents   BYTES [n]
@@ -6,9 +6,9 @@
              index       INT64 [k]          numbers of the documents, best first
 
     parameters and options
-        top_k               how many documents `index` names (k); all if not set
-        function_to_apply   sigmoid, none, tanh, or default: what the checkpoint says, sigmoid where it says nothing
-        prompt_name         name of one of the checkpoint's prompts, put before each query; its default one if not set
+        top_k               how many documents `index` lists (k); default: all
+        function_to_apply   sigmoid, none, tanh, or default: the checkpoint's, else sigmoid
+        prompt_name         name of one of the checkpoint's prompts, put before each query; default: the checkpoint's
         prompt              the prompt itself; "" for none
 
 The default function is that of sentence-transformers' CrossEncoder, wherever its version writes it down.

@@ -1,14 +1,14 @@
-"""The raw-tensor view of an encoder: token ids in, the graph's own outputs out. Served as `NAME.tensors`.
+"""The raw-tensor view of an encoder: from token ids to the graph's own outputs. Served as `NAME.tensors`.
 
     inputs   input_ids        INT64 or INT32 [batch, longest]
-             attention_mask   INT64 or INT32 [batch, longest]   optional: 1 for tokens, 0 for padding; else all 1
-             token_type_ids   INT64 or INT32 [batch, longest]   optional: else all 0
+             attention_mask   INT64 or INT32 [batch, longest]   optional: 1 for tokens, 0 for padding; default: all 1
+             token_type_ids   INT64 or INT32 [batch, longest]   optional; default: all 0
     outputs  what the encoder computes: embedding [batch, width], last_hidden_state [batch, longest, width], logits
              [batch, labels], [batch, longest, labels] or [batch, longest, vocabulary]; for question answering
              start_logits and end_logits [batch, longest]; all FP32
 
-Padding is dropped before the run and put back as zeros after it, so a padded request costs no more than its tokens.
-Only what the request lists is computed. Nothing is cut: a row longer than the model's maximum is an error.
+Padding is removed before the run and restored as zeros after it, so a padded request costs no more than its tokens.
+Only the outputs that the request lists are computed. Nothing is cut: a row longer than the model's maximum is an error.
 """
 
 from __future__ import annotations

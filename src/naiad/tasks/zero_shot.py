@@ -1,15 +1,15 @@
-"""zero-shot-classification: texts and candidate labels in, the labels in the order in which they fit out.
+"""zero-shot-classification: your own labels for texts, best first.
 
     inputs   text               BYTES [n]
-             candidate_labels   BYTES [m]      optional where the parameter of the same name is set
+             candidate_labels   BYTES [m]      optional if the parameter of the same name is set
     outputs  label              BYTES [n]      the best label
              score              FP32  [n]      its score
              labels             BYTES [n, m]   labels, best first
              scores             FP32  [n, m]   their scores
 
     parameters and options
-        hypothesis_template   a sentence with {} where the label goes; "This example is {}." if not set
-        multi_label           true: each label on its own, entailment against contradiction; else shares of one
+        hypothesis_template   a sentence with {} where the label goes; default "This example is {}."
+        multi_label           true: score each label on its own (entailment, contradiction); false: they add up to one
         candidate_labels      separated by commas or as a JSON array; for callers and options without the input
 
 Runs n times m pairs through a classifier trained on entailment; only the text is cut, never the hypothesis. Scores

@@ -1,4 +1,4 @@
-"""image-classification: images in, the labels that fit them out.
+"""image-classification: labels for images, with their scores.
 
     inputs   image    BYTES [n]      image files: JPEG, PNG, WebP, GIF, BMP, TIFF; in JSON base64 of them, or data URLs
     outputs  label    BYTES [n]      the best label
@@ -7,14 +7,14 @@
              scores   FP32  [n, k]   their scores
 
     parameters and options
-        top_k               how many labels to give (k), the best; 5 if not set
+        top_k               how many labels to give (k), best first; default 5
         function_to_apply   softmax, sigmoid, none, or default: none for regression and for ONNX files that end in a
                             softmax or sigmoid, sigmoid for several labels at once or one label, else softmax, by
                             config.json's problem_type and label count
 
-Images are prepared as preprocessor_config.json says, upright by their EXIF data and without transparency, of an
-animation the first frame. Scores equal those of transformers' pipeline. At most 256 images a request, of 64 million
-pixels each.
+Images are prepared as preprocessor_config.json says, turned upright by their EXIF data, without transparency; of an
+animation, the first frame. Scores equal those of transformers' pipeline. A request may hold up to 256 images of up
+to 64 million pixels each.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""image-feature-extraction: images in, one vector each out.
+"""image-feature-extraction: one vector for each image.
 
     inputs   image       BYTES [n]          image files, as for image-classification
     outputs  embedding   FP32  [n, width]
 
     parameters and options
-        normalize   whether to divide each vector by its length; false
+        normalize   whether to scale each vector to length one; default false
 
-`embedding` is what transformers calls `pooler_output` (for CLIP with a projection `image_embeds`): of ViT and DeiT the
-pooler's, of BEiT the mean over the patches, of DINOv2 the class token, of SigLIP the attention head's. Where a
-checkpoint has no pooler, it is the class token's state. The states of all patches, which transformers' pipeline gives,
-are the output `last_hidden_state` of the raw-tensor view.
+`embedding` is what transformers calls `pooler_output` (for CLIP with a projection, `image_embeds`): the output of the
+pooler (ViT, DeiT), the mean over the patches (BEiT), the class token (DINOv2), or the output of the attention head
+(SigLIP). Without a pooler, it is the state of the class token. The states of all patches, which transformers' pipeline
+returns, are the output `last_hidden_state` of the raw-tensor view.
 """
 
 from __future__ import annotations

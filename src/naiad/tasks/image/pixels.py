@@ -1,10 +1,10 @@
-"""The raw-tensor view of an image encoder: pixel values in, the graph's own outputs out. Served as `NAME.tensors`.
+"""The raw-tensor view of an image encoder: from pixel values to the graph's own outputs. Served as `NAME.tensors`.
 
     inputs   pixel_values   FP32 [batch, channels, height, width]   prepared as preprocessor_config.json says
     outputs  what the encoder computes: logits [batch, labels], or embedding [batch, width] and last_hidden_state
              [batch, tokens, width], the tokens before the patches included; all FP32
 
-Only what the request lists is computed.
+Only the outputs that the request lists are computed.
 """
 
 from __future__ import annotations

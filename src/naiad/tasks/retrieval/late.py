@@ -1,17 +1,17 @@
-"""late-interaction: texts in, one vector for each token out (ColBERT). Served with `NAME.ranking` beside it.
+"""late-interaction: one vector for each token (ColBERT). Served together with `NAME.ranking`.
 
     inputs   text        BYTES [n]
     outputs  counts      INT64 [n]          how many vectors each text has
-             embedding   FP32  [t, width]   those of all texts in order
+             embedding   FP32  [t, width]   text after text
 
     parameters and options
         input_type   query or document: how the texts are marked, cut and expanded, and which of their tokens have a
-                     vector; document if not set
+                     vector; default document
         prompt       what to put before each text instead of the checkpoint's own marker; "" for nothing
 
-Two texts are compared by MaxSim: for each of the query's vectors the largest product with one of the document's, and
-the sum of these. `NAME.ranking` does that (text-ranking). Equal to sentence-transformers' MultiVectorEncoder, also for
-the checkpoints of PyLate and Stanford's ColBERT.
+MaxSim compares two texts: the sum, over the query's vectors, of the largest product with one of the document's.
+`NAME.ranking` computes it (text-ranking). Equal to sentence-transformers' MultiVectorEncoder, also for checkpoints of
+PyLate and Stanford's ColBERT.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""sparse-embedding: texts in, a weight for each word of the vocabulary that fits them out (SPLADE).
+"""sparse-embedding: weights of the vocabulary's words that match a text (SPLADE).
 
     inputs   text      BYTES [n]
     outputs  counts    INT64 [n]   how many weights each text has
-             indices   INT64 [t]   words by their number in the vocabulary, ascending; those of all texts in order
+             indices   INT64 [t]   numbers of the words in the vocabulary, ascending; text after text
              values    FP32  [t]   their weights
              tokens    BYTES [t]   the words
 
@@ -10,11 +10,11 @@
         prompt_name       name of one of the checkpoint's prompts, put before each text
         prompt            the prompt itself; "" for none
         input_type        query or document: the checkpoint's prompt for such texts, and its way of encoding them
-        max_active_dims   how many weights a text may have, the largest; the checkpoint's own if not set, else all
+        max_active_dims   how many weights to keep, the largest; default: the checkpoint's, else all
 
-Equal to sentence-transformers' SparseEncoder. Where the checkpoint has an inference-free way for queries (a Router with
-SparseStaticEmbedding), their words are looked up in its table and no model runs; `input_type` tells, or the router's
-default route.
+Equal to sentence-transformers' SparseEncoder. If the checkpoint needs no inference for queries (a Router with
+SparseStaticEmbedding), their words are looked up in its table and no model runs; `input_type` decides, or else the
+router's default route.
 """
 
 from __future__ import annotations

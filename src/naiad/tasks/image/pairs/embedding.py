@@ -1,12 +1,11 @@
-"""feature-extraction of images and texts: vectors of both kinds in one space, for search across them (CLIP, SigLIP).
+"""feature-extraction of images and texts: vectors of both in one space, to search across them (CLIP, SigLIP).
 
     inputs   text        BYTES [n]          optional
-             image       BYTES [m]          optional: image files, as for image-classification; one of the two is needed
+             image       BYTES [m]          optional: image files, as for image-classification; at least one of the two
     outputs  embedding   FP32  [n + m, width]   the texts' vectors, then the images'
 
     parameters and options
-        normalize   whether to divide each vector by its length; true where the checkpoint has a Normalize module, else
-                    false
+        normalize   whether to scale each vector to length one; default: true if the checkpoint has a Normalize module
 
 The vectors are those of `get_text_features` and `get_image_features` of transformers, and of sentence-transformers'
 CLIPModel. The task has the same two names as for texts alone, feature-extraction and sentence-similarity, and serves

@@ -1,14 +1,14 @@
-"""The raw-tensor view of a model of images and texts: token ids and pixel values in, vectors and logits out.
+"""The raw-tensor view of a model of images and texts: from token ids and pixels to vectors and logits.
 
     inputs   input_ids          INT64 [n, longest]          optional
-             attention_mask     INT64 [n, longest]          optional: 1 for tokens, 0 for padding; else all 1
+             attention_mask     INT64 [n, longest]          optional: 1 for tokens, 0 for padding; default: all 1
              pixel_values       FP32  [m, channels, height, width]   optional: prepared as preprocessor_config.json says
     outputs  text_embeds        FP32  [n, width]   with input_ids
              image_embeds       FP32  [m, width]   with pixel_values
              logits_per_image   FP32  [m, n]       with both
 
-Names and values are those of transformers' CLIPModel and SiglipModel: the vectors have length one. A row of SigLIP's
-must come padded to the model's maximum, and its padding counts.
+Names and values are those of transformers' CLIPModel and SiglipModel: the vectors have length one. SigLIP needs
+rows padded to the model's maximum, and attends to the padding.
 """
 
 from __future__ import annotations

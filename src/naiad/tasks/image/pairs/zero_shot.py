@@ -1,17 +1,17 @@
-"""zero-shot-image-classification: images and candidate labels in, the labels in the order in which they fit out.
+"""zero-shot-image-classification: your own labels for images, best first.
 
     inputs   image              BYTES [n]      image files, as for image-classification
-             candidate_labels   BYTES [m]      optional where the parameter of the same name is set
+             candidate_labels   BYTES [m]      optional if the parameter of the same name is set
     outputs  label              BYTES [n]      the best label
              score              FP32  [n]      its score
              labels             BYTES [n, m]   labels, best first
              scores             FP32  [n, m]   their scores
 
     parameters and options
-        hypothesis_template   a sentence with {} where the label goes; "This is a photo of {}." if not set
+        hypothesis_template   a sentence with {} where the label goes; default "This is a photo of {}."
         candidate_labels      separated by commas or as a JSON array; for callers and options without the input
 
-Every image is compared with every label by a model of images and texts. CLIP's scores are shares of one, SigLIP's are
+Every image is compared with every label by a model of images and texts. CLIP's scores add up to one, SigLIP's are
 each between 0 and 1; both equal those of transformers' pipeline.
 """
 
