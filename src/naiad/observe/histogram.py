@@ -36,7 +36,7 @@ class Histogram:
 
     @property
     def sum(self) -> float:
-        """Of all values observed."""
+        """Sum of all observed values."""
         self.fold()
         return self._sum
 

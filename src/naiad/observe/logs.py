@@ -19,7 +19,7 @@ _LOGGER = "naiad"
 
 _LEVELS = ("debug", "info", "warning", "error")
 _TABLE = "table_lines"
-"""Of a record: what a formatter of Triton's prints below its line instead of a message."""
+"""Attribute of a record with the lines that a formatter of Triton's prints instead of a message."""
 
 _RESERVED = frozenset(vars(logging.makeLogRecord({})))
 

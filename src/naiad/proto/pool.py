@@ -78,7 +78,7 @@ def _with_needed(file: Any) -> list[bytes]:
 class _Made(NamedTuple):
     pool: Any
     classes: dict[str, Any]
-    """Of every message, nested ones included, by full name."""
+    """The class of every message, nested ones included, by full name."""
 
 
 _lock = Lock()

@@ -30,7 +30,7 @@ EXTENSIONS = (
     "trace",
     "logging",
 )
-"""Those that work, in the order in which Triton lists them."""
+"""Extensions that work, in the order in which Triton lists them."""
 
 
 def server_metadata(name: str = SERVER_NAME) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _Key = tuple[str, str, int, bytes]
 
 
 class KnownBodies:
-    """Those of one server."""
+    """The bodies that one server has learnt."""
 
     def __init__(self, limits: Limits | None = None, memory: ClientMemory = NO_MEMORY) -> None:
         """memory: where tensors are that are not in the bodies."""

@@ -17,7 +17,7 @@ from naiad.protocol.request_form import is_same_but_tensors
 from naiad.protocol.shared_memory import MemoryRange
 
 LONGEST_BYTES = 4096
-"""Of a request that is learnt; 512 of them, as many as there are forms, take 2 MiB."""
+"""The longest request that is learnt; 512 of them, as many as there are forms, take 2 MiB."""
 
 
 class MemoryForm:

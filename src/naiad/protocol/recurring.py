@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 MOST_KEPT = 512
-"""Of each kind; with keys of at most 4 KiB that is 2 MiB."""
+"""Entries of each kind; with keys of at most 4 KiB, that is 2 MiB."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

@@ -91,7 +91,7 @@ def _kind(label: str) -> tuple[bool, str]:
 
 
 def without_overlaps(entities: list[Entity]) -> list[Entity]:
-    """Of entities that overlap, as pieces of one text give them, the longest, then the surest."""
+    """Keep the longest, then the surest, of overlapping entities, which come from overlapping pieces of a text."""
     kept: list[Entity] = []
     for entity in sorted(entities, key=lambda entity: int(entity["start"])):
         if not kept or not kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:

@@ -58,7 +58,7 @@ class StaticTokens:
         return [self._known(ids[: self.max_tokens]) for ids in found], cut
 
     def _known(self, ids: Array) -> Array:
-        """Those that count; the last row of the table where none does."""
+        """Return the ids that count, or the table's last row if none does."""
         if self._dropped is not None:
             ids = ids[ids != self._dropped]
         return ids if len(ids) else self._nothing

@@ -36,7 +36,7 @@ LOWEST = {"gelu": 0.17, "gelu_tanh": 0.1701, "silu": 0.2785, "quick_gelu": 0.163
 """How far below zero an activation function can go; those that are not here are symmetric."""
 
 BELOW_ZERO = 32
-"""Of 256 steps, how many an activation with a lowest value keeps for values below zero: 16 and 64 are no better."""
+"""How many of 256 steps an activation with a lowest value keeps for values below zero; 16 and 64 are no better."""
 
 BALANCE = 0.5
 """Exponent that shares a channel's reach between activations and weights; 0.35 to 0.8 measured alike."""

@@ -14,10 +14,10 @@ from typing import Any
 from naiad.convert.export.loaded import LoadedModel, Refused, pick_outputs
 
 BATCH, LENGTH = 2, 11
-"""Of the example that is exported; neither 1, which exporters take for a constant."""
+"""Shape of the example that is exported; neither is 1, which exporters take for a constant."""
 
 SAMPLES = 16_000
-"""Of sound in the example: a second."""
+"""Samples of sound in the example: one second."""
 
 LEGACY_OPSET = 17
 

@@ -22,7 +22,7 @@ class Exportable:
     kind: str
     """What goes in: text, image or audio."""
     outputs: tuple[str, ...]
-    """Of these, those that the model gives become the graph's outputs."""
+    """Candidates: those that the model returns become the graph's outputs."""
 
 
 EXPORTABLE: dict[str, Exportable] = {

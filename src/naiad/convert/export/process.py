@@ -90,7 +90,7 @@ class TorchProcess:
 
     @property
     def version(self) -> str:
-        """Of transformers, for reports."""
+        """Name and version of transformers, for reports."""
         return f"transformers {self.facts['transformers']}"
 
     def export(self, into: Path, *, opset: int | None = None, size: Sequence[int] = ()) -> dict[str, Any]:

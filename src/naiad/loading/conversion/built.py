@@ -32,7 +32,7 @@ class Truth:
     """What answers are compared with: transformers', and where it has none our own float32 graph's."""
 
     name: str = ""
-    """Of transformers; empty without."""
+    """Name and version of transformers; empty without it."""
     answers: Sequence[Answers] = ()
     own: Sequence[Answers] = ()
 

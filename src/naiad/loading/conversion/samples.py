@@ -22,7 +22,7 @@ from naiad.tasks.text.loading import load_tokenizer
 from naiad.tasks.text.tokenizer import Tokenizer
 
 LONGEST_TOKENS = 1024
-"""Of the longest text: attention over many more takes the memory of a machine, and the report says how many it was."""
+"""Length of the longest text: attention over many more would exhaust memory; the report says how many it was."""
 
 TAKES_PAIRS = ("sequence-classification", "question-answering")
 ROWS_LOOKED_AT = 6

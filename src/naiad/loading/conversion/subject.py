@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Of one input without the batch: (channels, height, width), (samples,) or (frames, bins); () for text."""
+        """Shape of one input without the batch: (channels, height, width), (samples,), (frames, bins), () for text."""
         if self.kind == IMAGE:
             return image_size(self.folder, self.config)
         if self.kind == AUDIO:

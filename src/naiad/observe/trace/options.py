@@ -18,7 +18,7 @@ from naiad.observe.trace.settings import LEVELS, OFF, TraceValues, parse_level, 
 MODES = ("triton", "opentelemetry")
 _VALUES = ("rate", "level", "count", "log-frequency", "mode")
 _BATCHING = {"bsp_schedule_delay": 5000, "bsp_max_export_batch_size": 512, "bsp_max_queue_size": 2048}
-"""Of the batch span processor, with their defaults: milliseconds, spans, spans."""
+"""Options of the batch span processor with their defaults: milliseconds, spans, spans."""
 _KEYS = {"": _VALUES, "triton": ("file", "log-frequency"), "opentelemetry": ("url", "resource", *_BATCHING)}
 _OLD_LEVELS = {"MIN": "TIMESTAMPS", "MAX": "TIMESTAMPS"}
 
@@ -28,7 +28,7 @@ class SpanOptions:
     """Where spans go, and how."""
 
     url: str = "http://localhost:4318/v1/traces"
-    """Of an OTLP collector that takes HTTP."""
+    """Address of an OTLP collector that accepts HTTP."""
     resource: tuple[str, ...] = ()
     """Attributes of this server, each KEY=VALUE."""
     batching: dict[str, int] = field(default_factory=lambda: dict(_BATCHING))

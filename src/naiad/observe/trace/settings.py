@@ -12,7 +12,7 @@ from typing import Any
 from naiad.core.errors import InvalidRequest
 
 KEYS = ("trace_level", "trace_rate", "trace_count", "log_frequency")
-"""Those that can be changed while the server runs."""
+"""Settings that can be changed while the server runs."""
 
 NO_FILE = "trace file location can not be updated through network protocol"
 """A client that could name files could overwrite any (CVE-2024-0100)."""

@@ -22,8 +22,8 @@ from naiad.observe.trace.writer import Picked
 NS = 1_000_000_000
 
 MOST_KEPT_BYTES = 64 * 1024 * 1024
-"""Of traces that wait for company in a numbered file; past it they are written, fewer in a file than asked for. The
-number asked for comes over the network, and may be four thousand million."""
+"""Bytes of traces kept for the next numbered file; past it they are written, fewer to a file than asked for. The number
+asked for comes over the network and may be four billion."""
 
 
 def render(trace: Trace, level: tuple[str, ...]) -> bytes:
@@ -88,9 +88,9 @@ class TritonFiles:
         self._end = 0
         """Where the next entry is written: over the closing bracket; 0 = nothing has been written."""
         self._number = 0
-        """Of the next numbered file."""
+        """Number of the next file."""
         self._kept: dict[Sampler, list[bytes]] = {}
-        """Of those who write numbered files: what is not enough for one yet."""
+        """Samplers that write numbered files → traces that do not fill one yet."""
         self._kept_bytes = 0
 
     def write(self, traces: Sequence[Picked]) -> None:

@@ -17,7 +17,7 @@ from naiad.observe.trace.sampling import Sampler
 
 MOST_TRACES = 4096
 MOST_BYTES = 64 * 1024 * 1024
-"""Of tensors that wait to be written."""
+"""Bytes of tensors that wait to be written."""
 
 _TOGETHER = 256
 """Traces written at once."""

@@ -59,7 +59,7 @@ class _Known:
 
 
 class KnownMessages:
-    """Those of one server."""
+    """The messages that one server has learnt."""
 
     def __init__(self, limits: Limits, memory: ClientMemory = NO_MEMORY) -> None:
         """memory: where tensors are that are not in the messages."""

@@ -31,11 +31,11 @@ class TextCall:
 
     inputs: list[Tensor]
     outputs: tuple[str, ...]
-    """Those that `write` reads; nothing else is computed."""
+    """Outputs that `write` reads; nothing else is computed."""
     write: Callable[[InferResponse], bytes]
     """Answer → body. Raises NaiadError where the answer does not suit the request."""
     parameters: dict[str, Parameter] = field(default_factory=dict)
-    """Of the model's task."""
+    """Parameters of the model's task."""
 
     @property
     def takes_ids(self) -> bool:
@@ -50,9 +50,9 @@ class TextRoute:
     purpose: str
     """For the error about a model that is for something else."""
     tasks: tuple[str, ...]
-    """Of models that suit."""
+    """Tasks of the models that suit."""
     keys: frozenset[str]
-    """Of its document, besides IGNORED."""
+    """Keys of its document, besides IGNORED."""
     read: Callable[[dict[str, Any], str], TextCall]
     """read(document, task of the model). Raises InvalidRequest naming the key."""
 

@@ -33,7 +33,7 @@ class HubFile:
     size_bytes: int
     """UNKNOWN where a Hub does not say."""
     sha256: str = ""
-    """Of the content; the Hub gives it for large files, the lock for all."""
+    """Checksum of the content; the Hub gives it for large files, the lock for all."""
     blob_id: str = ""
     """Git's sha1 of small files; of large ones only of their pointer, and of no use here."""
 
@@ -80,7 +80,7 @@ class CachedRepository:
         return sum(max(0, file.size_bytes - self._bytes_here(file)) for file in files if not self.has_content(file))
 
     def _bytes_here(self, file: HubFile) -> int:
-        """Of an unfinished download."""
+        """How much of an unfinished download there is."""
         with contextlib.suppress(OSError):
             return self.unfinished(file.sha256 or file.blob_id).stat().st_size
         return 0

@@ -18,7 +18,7 @@ CHARACTERS_PER_TOKEN = 16
 """First guess for how much of a long text is needed; ordinary text has 3 to 6. A wrong guess costs time only."""
 
 MAX_CHARACTERS = 1_000_000
-"""Of one text that are tokenised at most: the library needs about 200 bytes of memory for each."""
+"""The most of one text that is tokenised: the library needs about 200 bytes of memory for each."""
 
 SPARE_TOKENS = 32
 """Tokens beyond the maximum that a part of a long text must give: only those next to the cut can differ."""

@@ -14,7 +14,7 @@ from naiad.convert.encoder.families.architecture import Classifier
 from naiad.core.tensor import Array
 
 USUAL_EPSILON = 1e-5
-"""Of those LayerNorms that transformers makes without config.json's."""
+"""The epsilon of LayerNorms that transformers makes without the one in config.json."""
 
 
 class MobileBody(Body):

@@ -35,7 +35,7 @@ class Layout:
     max_batch_size: int = MAX_BATCH_SIZE
     instances: int = 1
     threads: int = 0
-    """Of one run; 0 = the server's choice."""
+    """Threads of one run; 0: the server's choice."""
 
     def __post_init__(self) -> None:
         check_model_name(self.name)

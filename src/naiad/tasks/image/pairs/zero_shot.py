@@ -39,7 +39,7 @@ from naiad.tasks.text.strings import read_optional_texts, text_array
 LABELS = "candidate_labels"
 
 MAX_LABELS = 10_000
-"""Of one request."""
+"""The most labels in one request."""
 
 
 class ZeroShotImageTask:

@@ -11,7 +11,7 @@ IMAGE = "image"
 """Name of the input in all tasks."""
 
 MAX_IMAGES = 256
-"""Of one request: prepared, 256 images of 224 x 224 are 38 MB, of 518 x 518 206 MB."""
+"""The most images in one request: prepared, 256 images of 224 x 224 are 38 MB, of 518 x 518 206 MB."""
 
 
 def prepare_images(request: InferRequest, processor: ImageProcessor, outputs: tuple[str, ...]) -> list[ImagePixels]:

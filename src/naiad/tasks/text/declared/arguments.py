@@ -14,7 +14,7 @@ from typing import Any
 from naiad.tasks.checkpoint import read_object
 
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
-"""Of special tokens, in the order in which transformers adds them to a vocabulary."""
+"""Roles of special tokens, in the order in which transformers adds them to a vocabulary."""
 
 ROLE_KEYS = tuple(f"{role}_token" for role in ROLES)
 
@@ -30,7 +30,7 @@ class Arguments:
     vocabulary: Any = None
     """Token → number for WordPiece and BPE, [(piece, score)] for Unigram."""
     merges: Any = field(default_factory=list)
-    """Of BPE, pairs of tokens, most important first."""
+    """BPE's pairs of tokens, most important first."""
     charsmap: bytes | None = None
     """sentencepiece's table of replacements."""
     post_processor: Any = None

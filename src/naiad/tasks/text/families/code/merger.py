@@ -10,7 +10,7 @@ from functools import lru_cache
 from heapq import heappop, heappush
 
 WORDS_KEPT = 65_536
-"""Of which the pieces are remembered; ordinary text repeats its words."""
+"""Words whose pieces are remembered; ordinary text repeats its words."""
 
 END = "</w>"
 
