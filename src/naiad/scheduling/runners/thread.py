@@ -124,7 +124,7 @@ class ThreadRunner:
             if len(batch.items) == 1:  # else each item is tried alone, and the log names what only one of them raises
                 _log.exception("instance %s failed", self._name)
             return ModelFailed(f"{type(error).__name__}: {error}")
-        return ModelFailed(f"the model gave {len(results)} results for {len(batch.items)} requests")
+        return ModelFailed(f"the model returned {len(results)} results for {len(batch.items)} requests")
 
     def _apart(self, execution: Execution, error: NaiadError) -> list[Any]:
         """Run each item alone, after all of them together failed: what one raises is no business of the others."""
