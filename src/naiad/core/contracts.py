@@ -19,6 +19,9 @@ from naiad.core.model_config import ModelConfig, TensorConfig
 Item = TypeVar("Item")
 """What an instance takes: InferRequest for tensor models, EncoderItem for encoders."""
 
+Item_co = TypeVar("Item_co", covariant=True)
+"""The same, of who makes items."""
+
 Result_co = TypeVar("Result_co", covariant=True)
 """What it gives for each item: InferResponse, or EncoderResult."""
 
@@ -75,6 +78,18 @@ class StreamingInstance(Protocol[Item]):
         ...
 
 
+class Samples(Protocol[Item_co]):
+    """Makes up items that suit a model, so that its runs can be measured before there are any requests."""
+
+    def size_near(self, tokens: int) -> int:
+        """The size in tokens of an item that can be, nearest to the one wished for."""
+        ...
+
+    def make(self, sizes: Sequence[int]) -> Sequence[Item_co]:
+        """Make one item of each size; sizes are of `size_near`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Instances(Generic[Item]):
     """The loaded copies of one model version, as a scheduler takes them; they may share one copy of the weights."""
@@ -89,6 +104,10 @@ class Instances(Generic[Item]):
     """What they compute on, as metrics and logs call it."""
     names: tuple[str, ...] = ()
     """Of the narrow ones, for threads and logs: `<group>_<i>`, as in Triton's."""
+    samples: Samples[Item] | None = None
+    """Items to measure runs with; None: runs are not measured."""
+    notes: Path | None = None
+    """Folder for what is found out about them, gone with the model, the processor or the runtime's version."""
 
     def close(self) -> None:
         """Close all of them."""

@@ -1,0 +1,1 @@
+"""Batching that learns the machine: measured times of runs, the rule that chooses from them, and how they change."""

@@ -1,0 +1,102 @@
+"""A policy that learns: the rule in use, and the times that runs in service go on changing.
+
+One for each encoder, on the event loop's thread. What it does with each run is pure and lies in `watching.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from naiad.scheduling.decision import Decision, Situation
+from naiad.scheduling.learned.curve import Curve, Times
+from naiad.scheduling.learned.rule import LearnedRule, chosen_texts, decide_learned, decide_otherwise
+from naiad.scheduling.learned.watching import Ran, Watched, learn, settle
+
+USUAL_TOKENS = 32
+"""Of a text, until texts have come."""
+
+SETTLE_S = 5.0
+"""Between two looks at whether another choice would be better."""
+
+OTHERWISE_EVERY = 64
+"""Questions, when several texts wait: one in so many is answered otherwise, so that what is not done stays known."""
+
+LEAST_S = 0.01
+"""Between two runs that are learned from; of shorter ones, learning from each would cost more than it gives."""
+
+
+class LearnedBatching:
+    """A Policy, and the listener to the runs that it leads to."""
+
+    def __init__(self, rule: LearnedRule) -> None:
+        self.rule = rule
+        self._watched = Watched(rule.curve)
+        self._usual = float(USUAL_TOKENS)
+        """Tokens of a text, a moving mean."""
+        self._questions = 0
+        """When several texts waited."""
+        self._learned_s = self._settled_s = float("-inf")
+
+    def __call__(self, situation: Situation) -> Decision:
+        """See `decide_learned`; now and then `decide_otherwise`."""
+        if len(situation.waiting) > 1:
+            self._questions += 1
+            if not self._questions % OTHERWISE_EVERY:
+                return decide_otherwise(situation, self.rule)
+        return decide_learned(situation, self.rule)
+
+    def prefers_wide(self, tokens: int) -> bool:
+        """Whether a text that has the machine to itself is answered sooner by all cores."""
+        return self.rule.prefers_wide(tokens)
+
+    def ran(self, ran: Ran, now: float) -> None:
+        """Learn from a run that has just ended."""
+        if now - self._learned_s < LEAST_S:
+            return
+        self._learned_s = now
+        self._usual += (ran.tokens / ran.texts - self._usual) * 0.01
+        self._watched = learn(self._watched, ran)
+        if now - self._settled_s >= SETTLE_S:
+            self._settled_s = now
+            self.rule = settle(self.rule, self.curve, self.usual_tokens)
+
+    @property
+    def curve(self) -> Curve:
+        """As runs have changed it; the rule goes on with it where it leads to no other choice, or to a better one."""
+        return self._watched.curve
+
+    @property
+    def usual_tokens(self) -> int:
+        """Tokens of a usual text."""
+        return max(1, round(self._usual))
+
+    @property
+    def chosen_tokens(self) -> int:
+        """Tokens of a run of usual texts when many wait; 0 = each runs alone."""
+        usual = self.usual_tokens
+        texts = chosen_texts(self.rule, usual)
+        return texts * usual if texts > 1 else 0
+
+    def facts(self) -> dict[str, Any]:
+        """For statistics and metrics, in plain values."""
+        usual = self.usual_tokens
+        return {
+            "tokens_chosen": self.chosen_tokens,
+            "usual_tokens": usual,
+            "lone_on": "wide" if self.prefers_wide(usual) else "narrow",
+            "seconds": [*_rows(self.curve)],
+        }
+
+
+def _rows(curve: Curve) -> Iterator[dict[str, Any]]:
+    kinds: tuple[tuple[str, str, Times], ...] = (
+        ("alone", "quiet", curve.alone),
+        ("together", "quiet", curve.together),
+        ("alone", "busy", curve.busy_alone),
+        ("together", "busy", curve.busy_together),
+        ("alone", "wide", curve.wide),
+    )
+    for texts, load, times in kinds:
+        for tokens, seconds in times.points:
+            yield {"texts": texts, "load": load, "tokens": tokens, "seconds": seconds}

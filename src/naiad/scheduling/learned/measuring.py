@@ -1,0 +1,200 @@
+"""Measure at load what a model's runs cost: texts alone and together, on one instance and on all, and on the wide one.
+
+It runs on `Instances`, so it knows no runtime. Sizes grow, rounds are repeated while there is time, and each size keeps
+its least time, because noise only adds. A model that is too slow for all of it is measured as far as the time goes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.contracts import Batch, Instance, Instances, Samples
+from naiad.core.errors import NaiadError
+from naiad.scheduling.learned.curve import Curve, Times
+
+BUDGET_S = 0.9
+"""For all of it; a model is ready a second later once, and never again on this machine."""
+
+ROUNDS = 4
+"""Of cheap models; more would not make the least time much smaller."""
+
+TEXT = 32
+"""Tokens of the texts that are measured together; a usual text has about as many."""
+
+ALONE = (TEXT, 8, 128)
+TOGETHER = (2, 3, 4, 6, 8, 12, 16)
+"""Texts of TEXT tokens in one run."""
+
+TOO_MUCH = 1.15
+"""Sizes that cost so many times the best for each token are the last to be measured: larger ones are worse."""
+
+_turn = threading.Lock()
+"""Models load side by side; two that are measured at once would measure each other."""
+
+_log = logging.getLogger("naiad.scheduling")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One kind of run to time."""
+
+    place: str
+    """quiet, busy or wide."""
+    texts: int
+    size: int
+    """Tokens of each text."""
+
+    @property
+    def tokens(self) -> int:
+        return self.texts * self.size
+
+
+def measure(
+    instances: Instances[Any],
+    samples: Samples[Any],
+    limit: int,
+    *,
+    budget_s: float = BUDGET_S,
+    clock: Clock = monotonic,
+) -> Curve | None:
+    """Time runs of up to `limit` tokens; None where the time did not even suffice for two texts in one run.
+
+    Blocks, so it is called off the event loop, before anybody else uses the instances.
+    """
+    with _turn:
+        measuring = _Measuring(instances, samples, clock, clock() + budget_s)
+        try:
+            measuring.warm_up()
+            for _ in range(ROUNDS):
+                if not measuring.run_round(limit):
+                    break
+        except (NaiadError, RuntimeError) as error:
+            _log.warning("a model could not be measured and is batched by default sizes", extra={"reason": str(error)})
+            return None
+        finally:
+            measuring.close()
+        return measuring.curve()
+
+
+class _Measuring:
+    """The instances, the time that is left, and the least seconds of each step."""
+
+    def __init__(self, instances: Instances[Any], samples: Samples[Any], clock: Clock, until_s: float) -> None:
+        narrow = instances.narrow
+        self._narrow: Sequence[Any] = narrow
+        self._wide = instances.wide
+        self._samples = samples
+        self._clock = clock
+        self._until_s = until_s
+        self._least: dict[_Step, float] = {}
+        self._pool = ThreadPoolExecutor(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
+        self._barrier = threading.Barrier(len(narrow))
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._barrier.abort()
+            self._pool.shutdown()
+
+    def warm_up(self) -> None:
+        """Run each kind of instance once: the first run takes memory that later ones find."""
+        for instance in (self._narrow[0], *((self._wide,) if self._wide else ())):
+            self._on_one(instance, self._samples.make([self._samples.size_near(min(ALONE))]))
+
+    def run_round(self, limit: int) -> bool:
+        """Time everything once, as far as the time goes; False when it is used up."""
+        places = ("quiet", *(("busy",) if self._pool else ()), *(("wide",) if self._wide else ()))
+        sizes = dict.fromkeys(self._samples.size_near(size) for size in ALONE)
+        timed = [self._time(_Step(place, 1, size)) for size in sizes for place in places]
+        size = self._samples.size_near(TEXT)
+        counts = [texts for texts in TOGETHER if texts * size <= limit or texts == TOGETHER[0]]
+        narrow = reversed(places[: 2 if self._pool else 1])  # what a busy machine does counts most
+        grown = [self._grow([_Step(place, texts, size) for texts in counts]) for place in narrow]
+        return all(timed + grown)
+
+    def curve(self) -> Curve | None:
+        """What was found; a quiet machine's packs follow from a busy one's where the time was too short for them."""
+        quiet, wide = self._times("quiet", 1), self._times("wide", 1)
+        busy = self._times("busy", 1) if self._pool else quiet
+        together = {place: self._times(place, 2) for place in ("quiet", "busy")}
+        if not self._pool:
+            together["busy"] = together["quiet"]
+        if not (quiet.points and busy.points and together["busy"].points):
+            return None
+        if len(together["quiet"].points) < len(together["busy"].points):
+            size = self._samples.size_near(TEXT)
+            share = min(1.0, quiet.seconds(size) / busy.seconds(size))
+            together["quiet"] = Times(tuple((tokens, s * share) for tokens, s in together["busy"].points))
+        return Curve(quiet, together["quiet"], busy, together["busy"], wide)
+
+    def _grow(self, steps: Sequence[_Step]) -> bool:
+        """Time larger and larger runs until they are worse; False when there was no time for one."""
+        best = float("inf")
+        for step in steps:
+            if not self._time(step):
+                return False
+            per_token = self._least[step] / step.tokens
+            if per_token > TOO_MUCH * best:
+                break
+            best = min(best, per_token)
+        return True
+
+    def _time(self, step: _Step) -> bool:
+        """Time one step, unless it would take longer than there is time."""
+        if self._clock() + self._expected_s(step) > self._until_s:
+            return False
+        items = self._samples.make([step.size] * step.texts)
+        if step.place == "busy":
+            seconds = self._on_all(items)
+        else:
+            instance = self._narrow[0] if step.place == "quiet" else self._wide
+            assert instance is not None
+            seconds = self._on_one(instance, items)
+        self._least[step] = min(seconds, self._least.get(step, float("inf")))
+        return True
+
+    def _expected_s(self, step: _Step) -> float:
+        """Of a step that was timed, its time; else in proportion to the costliest of smaller ones."""
+        known = self._least.get(step)
+        if known is not None:
+            return known
+        rates = [seconds / other.tokens for other, seconds in self._least.items() if other.tokens <= step.tokens]
+        return step.tokens * min(rates, default=0.0)
+
+    def _on_one(self, instance: Instance[Any, Any], items: Sequence[Any]) -> float:
+        began_s = self._clock()
+        results = instance.execute(Batch(items))
+        seconds = self._clock() - began_s
+        for result in results:
+            if isinstance(result, NaiadError):
+                raise result
+        return seconds
+
+    def _on_all(self, items: Sequence[Any]) -> float:
+        """The mean over all narrow instances, which begin together."""
+        assert self._pool is not None
+
+        def run(instance: Instance[Any, Any]) -> float:
+            try:
+                self._barrier.wait()
+                return self._on_one(instance, items)
+            except BaseException:
+                self._barrier.abort()
+                raise
+
+        taken = list(self._pool.map(run, self._narrow))
+        return sum(taken) / len(taken)
+
+    def _times(self, place: str, texts: int) -> Times:
+        """Of texts alone (1) or together (2)."""
+        return Times.of(
+            (step.tokens, max(seconds, 1e-9))
+            for step, seconds in self._least.items()
+            if step.place == place and min(step.texts, 2) == texts
+        )
