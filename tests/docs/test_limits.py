@@ -10,7 +10,7 @@ import pytest
 from naiad.core.config import ServerSettings, flag
 from naiad.protocol.limits import Limits
 from naiad.wire.http.http1.capacity import Capacity
-from naiad.wire.http.http1.patience import HttpTimes
+from naiad.wire.http.http1.timeouts import HttpTimes
 from naiad.wire.limiting import LIMIT_OPTIONS, TIME_OPTIONS, grpc_limits, http_capacity, http_limits, http_times
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "limits.md").read_text()

@@ -188,7 +188,7 @@ def test_mutual_grpc_refuses_strangers(mutual: RunningServer, files: Files) -> N
     assert refused(secure(mutual, files.ca, files.other_cert, files.other_key))
 
 
-# patience
+# timeouts
 
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 

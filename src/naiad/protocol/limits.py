@@ -1,7 +1,7 @@
 """What a single request may weigh; past any of these the answer is one clear error.
 
 Each has an option (`naiad.wire.limiting` says which) and stands in docs/reference/limits.md. Not here: how long a
-client may take (`naiad.wire.http.http1.patience`) and what one HTTP/2 connection may ask of us (`Http2Limits`).
+client may take (`naiad.wire.http.http1.timeouts`) and what one HTTP/2 connection may ask of us (`Http2Limits`).
 """
 
 from __future__ import annotations

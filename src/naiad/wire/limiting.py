@@ -5,7 +5,7 @@ from __future__ import annotations
 from naiad.core.config import ServerSettings
 from naiad.protocol.limits import Limits
 from naiad.wire.http.http1.capacity import Capacity
-from naiad.wire.http.http1.patience import HttpTimes
+from naiad.wire.http.http1.timeouts import HttpTimes
 
 LIMIT_OPTIONS = {
     "body_bytes": "http_max_input_size",

@@ -9,7 +9,7 @@ from huggingface_hub import errors
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
 from naiad.repository import Secret
 from naiad.repository.hub.hub_errors import HubErrors, NoSuchRevision, XetFailed, reason, without_password
-from naiad.repository.hub.patience import Busy, HubUnavailable
+from naiad.repository.hub.retries import Busy, HubUnavailable
 
 WORDS = HubErrors("org/name", "http://hub", None)
 

@@ -39,7 +39,7 @@ def test_large_files_are_asked_for_again_too(hub: LocalHub, pull: Any, checkpoin
     assert pull.slept == [1, 2]
 
 
-def test_with_something_cached_patience_is_short_and_the_lock_is_served(
+def test_with_something_cached_retries_end_soon_and_the_lock_is_served(
     hub: LocalHub, pull: Any, checkpoint: Files
 ) -> None:
     commit = hub.add("org/name", checkpoint)

@@ -11,7 +11,7 @@ from huggingface_hub.utils._xet_progress_reporting import XetDownloadProgressRep
 from naiad.repository.hub.cache import CachedRepository, HubFile
 from naiad.repository.hub.client import HubClient
 from naiad.repository.hub.hub_errors import HubErrors, XetFailed
-from naiad.repository.hub.patience import Patience
+from naiad.repository.hub.retries import Retries
 from naiad.testing import LocalHub
 
 hf_xet = pytest.importorskip("hf_xet", reason="hf_xet is not to be had for this platform")
@@ -38,7 +38,7 @@ def test_where_xet_cannot_be_had_plain_http_goes_on(hub: LocalHub, pull: Any, ch
 def test_progress_by_xet_counts_what_is_on_the_disk(pull: Any) -> None:
     """The library's own reporter, driven as hf_xet drives it."""
     cache = CachedRepository(pull.cache, "org/name")
-    client = HubClient(cache, None, "http://hub", Patience(1, pull.slept.append, pull.progress.note))
+    client = HubClient(cache, None, "http://hub", Retries(1, pull.slept.append, pull.progress.note))
     meters = client._meters(pull.progress, HubFile("weights", 100))
     with XetDownloadProgressReporter(reconstruction_desc="x", total=100, log_level=0, tqdm_class=meters) as reporter:
         for on_disk, transferred in ((0, 30), (40, 60), (100, 70)):

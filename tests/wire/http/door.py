@@ -12,7 +12,7 @@ from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.connection import HttpConnection
 from naiad.wire.http.http1.heads import KnownHeads
-from naiad.wire.http.http1.patience import HttpTimes, Watch
+from naiad.wire.http.http1.timeouts import HttpTimes, Watch
 
 
 class Wire(asyncio.Transport):

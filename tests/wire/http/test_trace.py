@@ -17,6 +17,7 @@ import pytest
 from stations import stations
 
 from naiad.testing import RunningServer, running_server
+from naiad.wire.http.http1.reader import Part
 
 REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
 SETTINGS = "/v2/trace/setting"
@@ -245,7 +246,7 @@ def test_the_first_byte_and_the_last(server: RunningServer, folder: Path) -> Non
             server.run(lambda: until(lambda: len(connections(server)) == 1))
             (connection,) = connections(server)
             client.sendall(head)
-            server.run(partial(until, lambda reader=connection._reader: not reader.is_between))
+            server.run(partial(until, lambda reader=connection._reader: reader.part is not Part.BETWEEN))
             between_ns = time.perf_counter_ns()
             client.sendall(body)
             assert client.recv(1000).startswith(b"HTTP/1.1 200")

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.cache import UNKNOWN, CachedRepository, HubFile, content_fault
 from naiad.repository.hub.hub_errors import HubErrors, XetFailed, without_password
-from naiad.repository.hub.patience import Patience
+from naiad.repository.hub.retries import Retries
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.progress import Meter, Progress
 
@@ -81,12 +81,12 @@ def uses_xet() -> bool:
 class HubClient:
     """Requests about one repository."""
 
-    def __init__(self, cache: CachedRepository, token: Secret | None, endpoint: str | None, patience: Patience) -> None:
+    def __init__(self, cache: CachedRepository, token: Secret | None, endpoint: str | None, retries: Retries) -> None:
         self._cache, self._repo_id = cache, cache.repo_id
         self._token = token.reveal() if token else None
         self._endpoint = checked_endpoint(endpoint or default_endpoint())
         self._words = HubErrors(self._repo_id, without_password(self._endpoint), token)
-        self._patience = patience
+        self._retries = retries
 
     def list_files(self, revision: str) -> Listing:
         """Resolve a revision and list its files, sizes and checksums.
@@ -186,7 +186,7 @@ class HubClient:
         return FileMeter
 
     def _ask(self, what: str, call: Callable[[], Result]) -> Result:
-        return self._patience.call(partial(self._translated, what, call))
+        return self._retries.call(partial(self._translated, what, call))
 
     def _translated(self, what: str, call: Callable[[], Result]) -> Result:
         import httpx2

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError, NotFound
-from naiad.repository.hub.patience import Busy, HubUnavailable, retry_after_s
+from naiad.repository.hub.retries import Busy, HubUnavailable, retry_after_s
 from naiad.repository.manifest.secret import Secret
 
 _PASSING = (408, 429, 500, 502, 503, 504)

@@ -17,7 +17,7 @@ from naiad.core.errors import Failed, InvalidConfiguration, NaiadError
 from naiad.repository.hub.choose import CODE, PICKLES
 from naiad.repository.hub.client import checked_endpoint, default_endpoint
 from naiad.repository.hub.hub_errors import HubErrors, without_password
-from naiad.repository.hub.patience import Busy
+from naiad.repository.hub.retries import Busy
 from naiad.repository.layout import Layout, LayoutKind, recognise
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.progress import Progress, SilentProgress, size_text

@@ -21,13 +21,13 @@ from naiad.repository.hub.client import HubClient, default_cache, is_offline
 from naiad.repository.hub.download import download, faults, with_checksums
 from naiad.repository.hub.hub_errors import NoSuchRevision
 from naiad.repository.hub.lock import LockedSource, read_lock, write_lock
-from naiad.repository.hub.patience import HubUnavailable, Patience
+from naiad.repository.hub.retries import HubUnavailable, Retries
 from naiad.repository.layout import recognise
 from naiad.repository.manifest.entry import ModelEntry
 from naiad.repository.progress import SilentProgress, size_text
 from naiad.repository.reference import HubReference
 
-PATIENCE_S, PATIENCE_WITH_CACHE_S = 90.0, 10.0
+RETRY_S, RETRY_WITH_CACHE_S = 90.0, 10.0
 
 
 class HubSource:
@@ -118,9 +118,9 @@ class _Fetch:
     def _client(self, *, has_cached: bool) -> HubClient:
         if self.settings.is_offline or is_offline():
             raise HubUnavailable("the Hub may not be contacted in offline mode")
-        total_s = PATIENCE_WITH_CACHE_S if has_cached else PATIENCE_S
-        patience = Patience(total_s, self.settings.sleep, self.settings.progress.note)
-        return HubClient(self._cache, self.entry.token, self.settings.endpoint, patience)
+        total_s = RETRY_WITH_CACHE_S if has_cached else RETRY_S
+        retries = Retries(total_s, self.settings.sleep, self.settings.progress.note)
+        return HubClient(self._cache, self.entry.token, self.settings.endpoint, retries)
 
     # -- three ways -------------------------------------------------------------------------------------------------
 

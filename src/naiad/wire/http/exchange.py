@@ -108,11 +108,6 @@ class Exchange:
             self._pending += b"0\r\n\r\n"
             self._on_answer()
 
-    def take(self) -> bytes:
-        """Return what is ready to be sent, once."""
-        pending, self._pending = self._pending, b""
-        return pending
-
     def _head(self, status: int, content_type: bytes, headers: bytes) -> bytes:
         kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
         connection = b"" if self.keep_alive else b"Connection: close\r\n"
@@ -127,8 +122,9 @@ def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:
     ready: list[bytes | memoryview] = []
     while exchanges:
         first = exchanges[0]
-        if piece := first.take():
-            ready.append(piece)
+        if first._pending:
+            ready.append(first._pending)
+            first._pending = b""
         if first.tail:
             ready += first.tail
         if not first.is_finished:

@@ -3,6 +3,7 @@
 Requests are read by `reader.py`, once for each different head (`heads.py`). Knows nothing of routes or models: a
 finished request goes to `dispatch` as an Exchange, and whoever has it answers it exactly once, now or later, from the
 event loop's thread. A client that sends faster than it is answered, or does not read its answers, is not read from.
+When a connection reads, and when it ends, follows from the table and the reasons in `states.py`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,25 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.heads import KnownHeads
-from naiad.wire.http.http1.patience import HttpTimes, Stage, Watch, allowed_s, stage_of
-from naiad.wire.http.http1.reader import Refusal, RequestReader
+from naiad.wire.http.http1.reader import Part, Refusal, RequestReader
+from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, ConnectionState, Hold
+from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
 from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HALF_OPEN_S = 0.5
 """For the answers to a client that sends no more. One that is gone looks the same; what it asked is withdrawn then."""
 
+_OPEN, _CLOSING, _BETWEEN = ConnectionState.OPEN, ConnectionState.CLOSING, Part.BETWEEN
+"""Asked for with every request, and slow to look up in an enum."""
+
 
 class HttpConnection(asyncio.Protocol):
     """The server's side of one connection."""
+
+    _state = _OPEN
+    _transport: asyncio.Transport | None = None
+    """While it is not LOST."""
 
     def __init__(
         self,
@@ -48,24 +57,12 @@ class HttpConnection(asyncio.Protocol):
         self._capacity = capacity or Capacity()
         self._watch = watch
         self._reader = RequestReader(limits, self._capacity, self.flush, self._take, self._allow_body)
-        self._transport: asyncio.Transport | None = None
         self._exchanges: deque[Exchange] = deque()
         """Requests not yet answered to the client, oldest first."""
         self._waiting: deque[Exchange] = deque()
         """The newest of them, not yet dispatched."""
-        self._most_exchanges = limits.pipelined
-        """As many may be under way; 0 while the client is not read from."""
-        self._is_releasing = False
-        self._is_unread = False
-        """The client does not read what we write."""
-        self._is_closing = False
-        """Read no more; close when everything owed is sent."""
-        self._owes_continue = False
-        """A client waits for leave to send a body, behind an answer that it waits for, too."""
-        self._is_draining = False
-        """The next answer says that the connection closes."""
-        self._lingers = False
-        """The client may still be sending; closing at once would destroy the answer on its way (RFC 9112, 9.6)."""
+        self._holds: set[Hold] = set()
+        """While there is any, nothing is read."""
         self._stage: tuple[Stage, int] = (Stage.IDLE, 0)
         """Where the watch last saw it, and since when."""
         self._stage_since_s = 0.0
@@ -80,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
         """Begin; called by the loop."""
         self._transport = gentle(transport)
         if len(self._connections) >= self._capacity.connections:
-            self._refuse(Refusal(503, self._capacity.crowded_message), lingers=False)
+            self._refuse(Refusal(503, self._capacity.crowded_message), ConnectionEvent.LAST)
             return
         self._connections.add(self)
         if self._watch is not None:
@@ -92,7 +89,7 @@ class HttpConnection(asyncio.Protocol):
         self._connections.discard(self)
         self.lost.set()
         self._transport = None
-        self._is_closing = True
+        self._move(ConnectionEvent.LOSE)
         self._reader.drop()
         for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
             if exchange.on_abandon is not None:
@@ -103,9 +100,9 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse; called by the loop."""
         self._is_heard = True
-        if self._is_closing:
+        if self._state >= _CLOSING:
             return
-        if not self._reader.is_between or (known := self._heads.recall(data, self.flush)) is None:
+        if self._reader.part is not _BETWEEN or (known := self._heads.recall(data, self.flush)) is None:
             self._parse(data)
         elif known[1]:
             self._begin(*known)
@@ -121,92 +118,97 @@ class HttpConnection(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         """Parse in full, and remember the head if this was one whole request."""
         reader = self._reader
-        begun, was_between = reader.begun, reader.is_between
+        begun, part = reader.begun, reader.part
         try:
             reader.feed(data)
         except Refusal as refusal:
-            if not self._is_closing:  # or it came behind a request that was the last one
+            if self._state < _CLOSING:  # or it came behind a request that was the last one
                 self._refuse(refusal)
             return
-        if was_between and reader.begun == begun + 1 and not reader.is_in_headers:
-            received = len(reader.current.body) if reader.is_between else reader.body_bytes
+        if part is _BETWEEN and reader.begun == begun + 1 and reader.part is not Part.HEAD:
+            received = len(reader.current.body) if reader.part is _BETWEEN else reader.body_bytes
             self._heads.learn(data, reader.current, received)
-        if len(self._exchanges) > 1 and self._holds_too_much():
-            self._hold()
+        if self._holds_too_much():
+            self._hold(Hold.BACKLOG)
 
     def eof_received(self) -> bool:
         """Stay for a moment if answers are owed: the client may only be done with sending; called by the loop."""
         if self._transport is None or not self._exchanges or not self._transport.can_write_eof():  # TLS cannot
             return False
-        self._is_closing = True
+        self._move(ConnectionEvent.LAST)
         self._reader.drop()
         asyncio.get_running_loop().call_later(_HALF_OPEN_S, lambda: self.abort() if self._exchanges else None)
         return True
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
-        self._is_unread = True
-        self._hold()
+        self._hold(Hold.UNREAD)
 
     def resume_writing(self) -> None:
         """Read on; called by the loop."""
-        self._is_unread = False
+        self._holds.discard(Hold.UNREAD)
         self._release()
 
     # requests
 
     def _allow_body(self) -> None:
-        self._owes_continue = True
         if self._exchanges:  # it would stand in the middle of an answer
-            self._hold()
+            self._hold(Hold.CONTINUE)
         else:
             self._continue()
 
     def _continue(self) -> None:
-        self._owes_continue = False
-        if self._transport is not None and not self._reader.is_between and not self._is_closing:
+        self._holds.discard(Hold.CONTINUE)
+        if self._transport is not None and self._reader.part is not _BETWEEN and self._state < _CLOSING:
             self._transport.write(_CONTINUE)
 
     def _take(self, exchange: Exchange) -> None:
         """Hand a whole request over, unless the answer to the one before it says that the connection closes."""
-        if self._is_closing:
-            return
-        if self._is_draining:
+        if self._state is not _OPEN:
+            if self._state >= _CLOSING:
+                return
             exchange.keep_alive = False
-        self._exchanges.append(exchange)
-        self._is_closing = not exchange.keep_alive
-        if len(self._exchanges) > self._most_exchanges:
+        exchanges = self._exchanges
+        exchanges.append(exchange)
+        if not exchange.keep_alive:
+            self._move(ConnectionEvent.LAST)
+        if self._holds or len(exchanges) > self._limits.pipelined:
             self._waiting.append(exchange)
-            self._hold()
+            self._hold(Hold.BACKLOG)
         else:
             self._dispatch(exchange)
 
     def _holds_too_much(self) -> bool:
-        return sum(len(exchange.body) for exchange in self._exchanges) > self._limits.body_bytes
+        exchanges = self._exchanges
+        return len(exchanges) > 1 and sum(len(exchange.body) for exchange in exchanges) > self._limits.body_bytes
 
-    def _hold(self) -> None:
-        """Read no more until some of what is under way is answered and read."""
-        if self._most_exchanges and self._transport is not None:
-            self._most_exchanges = 0
-            if not self._transport.is_closing():
-                self._transport.pause_reading()
+    def _hold(self, reason: Hold) -> None:
+        """Read no more until the reason is gone."""
+        if not self._holds and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds.add(reason)
 
     def _release(self) -> None:
-        """Dispatch what waits as far as it may be, and read on when nothing waits any more."""
-        if self._is_releasing or self._transport is None:
+        """Dispatch what waits as far as it may be, and read on when there is no reason left not to."""
+        waiting, exchanges, holds, transport = self._waiting, self._exchanges, self._holds, self._transport
+        if transport is None:
             return
-        self._is_releasing = True
-        waiting, exchanges = self._waiting, self._exchanges
-        while waiting and not self._is_unread and len(exchanges) - len(waiting) < self._limits.pipelined:
+        if Hold.UNREAD in holds and exchanges and transport.get_write_buffer_size() > self._limits.unsent_bytes:
+            transport.abort()  # a client that does not read, while a stream has ever more to say
+        if Hold.RELEASING in holds:
+            return
+        holds.add(Hold.RELEASING)
+        while waiting and Hold.UNREAD not in holds and len(exchanges) - len(waiting) < self._limits.pipelined:
             self._dispatch(waiting.popleft())
-        self._is_releasing = False
-        if self._owes_continue and not exchanges:
+        holds.discard(Hold.RELEASING)
+        if Hold.CONTINUE in holds and not exchanges:
             self._continue()
-        is_free = not (waiting or self._is_unread or self._owes_continue)
-        if is_free and not self._most_exchanges and not (len(exchanges) > 1 and self._holds_too_much()):
-            self._most_exchanges = self._limits.pipelined
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+        if waiting or self._holds_too_much():
+            holds.add(Hold.BACKLOG)
+        else:
+            holds.discard(Hold.BACKLOG)
+        if not holds and not transport.is_closing():
+            transport.resume_reading()
 
     # answers
 
@@ -220,35 +222,25 @@ class HttpConnection(asyncio.Protocol):
             transport.write(ready[0])
         else:
             transport.writelines(ready)
-        if not self._most_exchanges:
-            self._check_unsent()
+        if self._holds:
             self._release()
-        if self._is_closing and not exchanges:
+        if self._state >= _CLOSING and not exchanges:
             self._close()
-
-    def _check_unsent(self) -> None:
-        """Cut off a client that does not read while a stream has ever more to say."""
-        transport = self._transport
-        if transport is None or not self._is_unread or not self._exchanges:
-            return
-        if transport.get_write_buffer_size() > self._limits.unsent_bytes:
-            transport.abort()
 
     def _close(self) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._lingers and transport.can_write_eof():
+        if self._state is ConnectionState.REFUSED and transport.can_write_eof():
             transport.write_eof()
             transport.resume_reading()  # what comes is thrown away
         else:
             transport.close()
 
-    def _refuse(self, refusal: Refusal, *, lingers: bool = True) -> None:
+    def _refuse(self, refusal: Refusal, event: ConnectionEvent = ConnectionEvent.REFUSE) -> None:
         """Answer a request that could not be read to its end, after those before it, and close."""
         self._reader.drop()
-        self._is_closing = True
-        self._lingers = lingers
+        self._move(event)
         exchange = Exchange(self.flush)
         exchange.keep_alive = False
         self._exchanges.append(exchange)
@@ -258,15 +250,15 @@ class HttpConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Let the next answer be the last, and say so in it: a client that knows sends nothing that would be lost."""
-        self._is_draining = True
+        self._move(ConnectionEvent.DRAIN)
         if self._exchanges:
             self._exchanges[-1].keep_alive = False
-            self._is_closing = True
+            self._move(ConnectionEvent.LAST)
 
     def finish(self) -> None:
         """Read no more requests; close as soon as nothing is owed."""
         self.drain()
-        self._is_closing = True
+        self._move(ConnectionEvent.LAST)
         if not self._exchanges and self._transport is not None:
             self._transport.close()
 
@@ -275,6 +267,11 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _move(self, event: ConnectionEvent) -> None:
+        state = TRANSITIONS[self._state][event]
+        assert state is not None, f"{event!r} in {self._state!r}"
+        self._state = state
+
     # time
 
     def look(self, now_s: float, times: HttpTimes) -> None:
@@ -282,7 +279,8 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        stage = stage_of(transport.get_write_buffer_size(), self._is_closing, len(self._exchanges), self._reader)
+        is_closing = self._state >= _CLOSING
+        stage = stage_of(transport.get_write_buffer_size(), is_closing, len(self._exchanges), self._reader)
         if stage != self._stage or (self._is_heard and stage[0] is Stage.IDLE):
             self._stage, self._stage_since_s, self._is_heard = stage, now_s, False
             return

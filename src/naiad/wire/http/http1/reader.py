@@ -7,6 +7,7 @@ read after it. Answers are the business of `connection.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from typing import Any
 
 from naiad.core.clock import monotonic
@@ -18,6 +19,17 @@ _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
 
 _OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
+
+
+class Part(Enum):
+    """Of a request, which is read next."""
+
+    BETWEEN = auto()
+    """There is no request in hand."""
+    HEAD = auto()
+    BODY = auto()
+    UPGRADE = auto()
+    """The head asks for another protocol; it is read once more without that."""
 
 
 class Refusal(Exception):
@@ -61,8 +73,6 @@ class RequestReader:
         """Received while the headers of the current request were not complete."""
         self._pieces: list[bytes | bytearray] = []
         self._chunk_count = 0
-        self._asks_upgrade = False
-        """The current request does."""
         self._most_bytes = 0
         """Of the current body."""
         self._missing_bytes = 0
@@ -71,9 +81,7 @@ class RequestReader:
         """Received of the current body."""
         self.begun = 0
         """Requests begun so far."""
-        self.is_in_headers = True
-        self.is_between = True
-        """There is no request in hand."""
+        self.part = Part.BETWEEN
 
     def begin(self, exchange: Exchange, missing_bytes: int) -> None:
         """Go on with a request whose head is known; its body is what has come of it. Raises Refusal."""
@@ -81,7 +89,7 @@ class RequestReader:
         self.current = exchange
         exchange.begun_s = monotonic()
         self._missing_bytes = self._most_bytes = missing_bytes + len(piece)
-        self._asks_upgrade = self.is_in_headers = self.is_between = False
+        self.part = Part.BODY
         self.begun += 1
         if piece:
             self._gather(piece)
@@ -101,7 +109,7 @@ class RequestReader:
         begun = self.begun
         while rest:
             rest = self._feed(rest)
-        if self.is_in_headers:
+        if self.part is Part.HEAD:
             # The parser shows a header only when it is whole; an endless one must not fill its memory.
             self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self.begun else 0
             self._check_header(self._unfinished_bytes)
@@ -117,7 +125,7 @@ class RequestReader:
         try:
             self._parser.feed_data(data)
         except self._upgrade as upgrade:
-            return self._head_without_upgrade() + data[upgrade.args[0] :] if self._asks_upgrade else b""
+            return self._head_without_upgrade() + data[upgrade.args[0] :] if self.part is Part.UPGRADE else b""
         except self._error as error:
             cause = error.__context__
             if isinstance(cause, Refusal):
@@ -147,8 +155,7 @@ class RequestReader:
         self.current.headers = self._headers = Headers()
         self._header_count = self._header_bytes = self._chunk_count = 0
         self.begun += 1
-        self.is_in_headers = True
-        self.is_between = False
+        self.part = Part.HEAD
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -172,14 +179,14 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """Refuse what is announced to be too large before any of it is read."""
-        self.is_in_headers = False
+        self.part = Part.BODY
         current = self.current
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
         if current.keep_alive and self._parser.get_http_version() == "1.0":
             current.says_keep_alive = True  # RFC 9112, C.2.2
-        self._asks_upgrade = self._parser.should_upgrade() and current.method != b"CONNECT"
-        if self._asks_upgrade:
+        if self._parser.should_upgrade() and current.method != b"CONNECT":
+            self.part = Part.UPGRADE
             return
         headers = self._headers
         has_tail = has_binary_tail(headers)
@@ -218,9 +225,9 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """Hand the request over."""
-        if self._asks_upgrade:
+        if self.part is Part.UPGRADE:
             return
-        self.is_between = True
+        self.part = Part.BETWEEN
         current, pieces = self.current, self._pieces
         current.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # one is bytes
         self.drop()

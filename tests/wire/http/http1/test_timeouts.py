@@ -12,7 +12,7 @@ from door import OK, POST, Door
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.http1.listener import HttpListener
-from naiad.wire.http.http1.patience import HttpTimes, Stage, allowed_s
+from naiad.wire.http.http1.timeouts import HttpTimes, Stage, allowed_s
 
 TIMES = HttpTimes(header_s=10, body_s=20, body_rate=2, idle_s=100, write_s=30, linger_s=5)
 LATE_S = 2 * 2.5

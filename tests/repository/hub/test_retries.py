@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from naiad.repository.hub.patience import Busy, HubUnavailable, Patience, retry_after_s
+from naiad.repository.hub.retries import Busy, HubUnavailable, Retries, retry_after_s
 
 
 class Flaky:
@@ -21,7 +21,7 @@ class Flaky:
 def run(flaky: Flaky, total_s: float = 60) -> tuple[list[float], list[str], str | None]:
     slept, notes = list[float](), list[str]()
     try:
-        return slept, notes, Patience(total_s, slept.append, notes.append).call(flaky)
+        return slept, notes, Retries(total_s, slept.append, notes.append).call(flaky)
     except HubUnavailable as error:
         return slept, [*notes, error.message], None
 
@@ -32,7 +32,7 @@ def test_waits_double_and_are_told() -> None:
     assert notes[0] == "busy; trying again in 1 s"
 
 
-def test_patience_ends() -> None:
+def test_retries_end() -> None:
     slept, notes, result = run(Flaky(*[Busy("busy")] * 50))
     assert (slept, result, notes[-1]) == ([1, 2, 4, 8, 16], None, "busy")
 

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from naiad.core.clock import Clock
-from naiad.wire.http.http1.reader import RequestReader
+from naiad.wire.http.http1.reader import Part, RequestReader
 
 _LONGEST_LOOK_S = 5.0
 
@@ -58,9 +58,9 @@ def stage_of(unsent_bytes: int, is_closing: bool, owed: int, reader: RequestRead
         return Stage.LINGERING, 0
     if owed:
         return Stage.WORKING, 0
-    if reader.is_between:
+    if reader.part is Part.BETWEEN:
         return Stage.IDLE, 0
-    return (Stage.HEADERS if reader.is_in_headers else Stage.BODY), reader.begun
+    return (Stage.HEADERS if reader.part is Part.HEAD else Stage.BODY), reader.begun
 
 
 def allowed_s(stage: Stage, times: HttpTimes, body_bytes: int) -> float | None:

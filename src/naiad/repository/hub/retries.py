@@ -1,4 +1,4 @@
-"""Trying again when the Hub is busy or away: how often, how long, and when to stop.
+"""Retries while the Hub is busy or unreachable: how often, how long, and when to stop.
 
 The waiting time doubles from one second; what the Hub itself asks for (Retry-After, or its RateLimit header) counts
 instead. All of it is bounded: whoever has a cached copy to fall back on waits ten seconds, others a minute and a half.
@@ -20,7 +20,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 
 
 class HubUnavailable(DownloadFailed):
-    """The Hub could not be reached, or answered 429 or 5xx until patience was over."""
+    """The Hub could not be reached, or still answered 429 or 5xx at the last attempt."""
 
 
 class Busy(Exception):
@@ -32,7 +32,7 @@ class Busy(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Retries:
     """How long to go on, and how to wait."""
 
     total_s: float
