@@ -1,17 +1,17 @@
 """Headers that become request parameters, as `--http-header-forward-pattern` and its gRPC twin say.
 
-Only names are matched. What the protocol or this server gives a meaning to cannot be set this way: such a header is an
-error, because silently dropping it would leave its sender in a wrong belief. The header that opens a restricted feature
-is never handed to a model.
+Only names are matched, by RE2 as in Triton, in time linear in the name, which a client chooses. What the protocol or
+this server gives a meaning to cannot be set this way: such a header is an error, because silently dropping it would
+leave its sender in a wrong belief. The header that opens a restricted feature is never handed to a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.wire.name_pattern import NamePattern
 from naiad.wire.restrictions import Gate
 
 _RESERVED = frozenset(
@@ -21,13 +21,17 @@ _RESERVED_START = "triton_"
 _BINARY_END = "-bin"
 """Of gRPC metadata that is not text."""
 
+_REMEMBERED, _LONGEST_REMEMBERED = 1024, 256
+"""Names whose answer is kept, as clients send the same few, and their characters."""
+
 
 class Forwarding:
     """The headers that one door hands on."""
 
     def __init__(self, pattern: str, hidden: Iterable[str] = ()) -> None:
         """hidden: names, in lower case, that are handed on in no case. Raises InvalidConfiguration."""
-        self._pattern = NamePattern(pattern)
+        self._search = _search(pattern)
+        self._recall = lru_cache(_REMEMBERED)(self._search)
         self._hidden = frozenset(hidden)
 
     @classmethod
@@ -56,11 +60,29 @@ class Forwarding:
                 self._add(request, name, value, name)
 
     def _add(self, request: InferRequest, name: str, value: bytes | str, written: str) -> None:
-        if not self._pattern.matches(name) or name in self._hidden:
+        matches = self._recall if len(name) <= _LONGEST_REMEMBERED else self._search
+        if not matches(name) or name in self._hidden:
             return
         if name.startswith(_RESERVED_START) or name in _RESERVED:
             raise InvalidRequest(f"Header '{written}' is reserved for Triton usage and cannot be forwarded.")
         request.parameters = {**request.parameters, written: value if isinstance(value, str) else _text(value)}
+
+
+def _search(pattern: str) -> Callable[[str], bool]:
+    """Return whether a name holds what the pattern says, in either case (Triton: `(?i)` and PartialMatch).
+
+    Raises InvalidConfiguration for what RE2 does not take: look-around and back-references, for example.
+    """
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive, options.never_capture, options.log_errors = False, True, False
+    try:
+        compiled = re2.compile(pattern, options)
+    except (re2.error, UnicodeEncodeError) as error:
+        reason = error.args[0].decode(errors="replace") if isinstance(error, re2.error) else "it is not Unicode"
+        raise InvalidConfiguration(f"'{pattern}' is not a pattern for headers: {reason}") from error
+    return lambda name: compiled.search(name) is not None
 
 
 def _text(value: bytes) -> str:
