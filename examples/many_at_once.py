@@ -10,7 +10,7 @@ import time
 
 import naiad
 from naiad.client import AsyncModel
-from naiad.core.errors import DeadlineExceeded, Overloaded
+from naiad.errors import DeadlineExceeded, Overloaded
 
 TEXTS = [f"Sentence number {number} " + "is a little longer " * (number % 7) for number in range(200)]
 

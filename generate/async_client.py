@@ -13,7 +13,10 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "src" / "naiad" / "client"
 
-WAITS = ("is_live", "is_ready", "metadata", "index", "statistics", "config", "send", "model_metadata", "infer", "close")
+WAITS = (
+    "is_live", "is_ready", "is_model_ready", "metadata", "model_metadata", "config", "model_config", "statistics",
+    "model_statistics", "index", "infer", "send", "close",
+)  # fmt: skip
 """Methods that wait for the server."""
 
 WORDS = (
@@ -22,7 +25,7 @@ WORDS = (
         '"""The client for asyncio: `naiad.AsyncClient`. Generated from `sync.py`; run `make generate`."""',
     ),
     (r"\bClient\b", "AsyncClient"),
-    (r"\bModel\b", "AsyncModel"),
+    (r"\bModel(Host)?\b", r"AsyncModel\1"),
     (r"threads may share it", "tasks of one event loop may share it"),
     (r"\bdef __call__\(", "async def __call__("),
     (r"\bdef __enter__\(", "async def __aenter__("),
@@ -41,7 +44,7 @@ def render() -> dict[Path, str]:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
     names = "|".join(WAITS)
     text = re.sub(rf"\bdef ({names})\(", r"async def \1(", text)
-    text = re.sub(rf"\b(self(?:\.client)?)\.({names})\(", r"await \1.\2(", text)
+    text = re.sub(rf"\b(self(?:\.host)?)\.({names})\(", r"await \1.\2(", text)
     return {FOLDER / "aio.py": _format(text)}
 
 

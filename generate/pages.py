@@ -59,7 +59,7 @@ def errors_page() -> Iterator[str]:
     for cls in [*TABLE, Unreachable]:
         http, grpc = TABLE.get(cls, ("client only", ""))
         first = " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())
-        yield f"| `{cls.code}` | `{cls.__module__}.{cls.__name__}` | {first} | {http} | {grpc} |"
+        yield f"| `{cls.code}` | `naiad.errors.{cls.__name__}` | {first} | {http} | {grpc} |"
 
 
 def cli_page() -> Iterator[str]:

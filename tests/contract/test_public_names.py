@@ -10,6 +10,8 @@ import typing
 import pytest
 from source import Module, read_package
 
+import naiad.errors
+
 PACKAGES = [module for module in read_package().values() if module.path.name == "__init__.py"]
 PROMISING = [module for module in PACKAGES if module.tree.body]
 
@@ -53,3 +55,13 @@ def test_an_init_lists_names_and_nothing_else(module: Module) -> None:
     """No classes and no functions except the two that make a lazy import."""
     defined = [node.name for node in module.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     assert sorted(set(defined) - {"__getattr__", "__dir__"}) == []
+
+
+def test_every_error_of_the_tree_is_public() -> None:
+    """Further classes, of the Hub for example, are known as their base."""
+
+    def tree(base: type[Exception]) -> set[str]:
+        return {base.__name__}.union(*(tree(one) for one in base.__subclasses__() if one.__module__ in homes))
+
+    homes = ("naiad.core.errors", "naiad.client.errors")
+    assert sorted(naiad.errors.__all__) == sorted(tree(naiad.errors.NaiadError))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import naiad.client.calls as calls
 import naiad.client.metadata as meta
@@ -66,6 +66,26 @@ class AsyncClient:
         """Counts and durations of all models, as the statistics extension of v2 gives them."""
         return await self.send(calls.get_json("/v2/models/stats", dict))
 
+    async def infer(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result:
+        """Run a model, its inputs as a mapping. Raises InvalidRequest for inputs that do not suit the model."""
+        options = Options(request_id, parameters or {}, outputs)
+        try:
+            model = await self.model_metadata(name, version)
+            return await self.send(calls.infer(model, calls.model_path(name, version), inputs, options), timeout_s)
+        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
+            self._models.pop((name, version), None)
+            raise
+
     async def send(self, call: Call[Value], timeout_s: float | None = None) -> Value:
         """Do one exchange; `timeout_s` counts for this one instead of the client's own."""
         limit_s = self.connection.limit_s(timeout_s)
@@ -75,7 +95,7 @@ class AsyncClient:
             )
         return call.read(self.connection.reply(response))
 
-    async def model_metadata(self, name: str, version: str) -> meta.ModelMetadata:
+    async def model_metadata(self, name: str, version: str = "") -> meta.ModelMetadata:
         """Inputs and outputs of a model; asked once and remembered until an answer shows that they have changed."""
         known = self._models.get((name, version))
         if known is None:
@@ -83,9 +103,17 @@ class AsyncClient:
             self._models[name, version] = known
         return known
 
-    def forget_model(self, name: str, version: str) -> None:
-        """Ask for the model's metadata again when it is needed next."""
-        self._models.pop((name, version), None)
+    async def is_model_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model takes requests."""
+        return await self.send(calls.health(f"{calls.model_path(name, version)}/ready"))
+
+    async def model_config(self, name: str, version: str = "") -> dict[str, Any]:
+        """The configuration of a model, in the names of config.pbtxt."""
+        return await self.send(calls.get_json(f"{calls.model_path(name, version)}/config", dict))
+
+    async def model_statistics(self, name: str, version: str = "") -> dict[str, Any]:
+        """Counts and durations of a model."""
+        return await self.send(calls.get_json(f"{calls.model_path(name, version)}/stats", dict))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -100,14 +128,37 @@ class AsyncClient:
         await self.close()
 
 
+class AsyncModelHost(Protocol):
+    """Who runs models by name: a client, or a server in the same program; methods are described at `AsyncClient`."""
+
+    async def infer(  # noqa: D102
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result: ...
+
+    async def model_metadata(self, name: str, version: str = "") -> meta.ModelMetadata: ...  # noqa: D102
+
+    async def is_model_ready(self, name: str, version: str = "") -> bool: ...  # noqa: D102
+
+    async def model_config(self, name: str, version: str = "") -> dict[str, Any]: ...  # noqa: D102
+
+    async def model_statistics(self, name: str, version: str = "") -> dict[str, Any]: ...  # noqa: D102
+
+
 class AsyncModel:
     """One model of a server: call it with its inputs, by name or in the order of its metadata."""
 
-    def __init__(self, client: AsyncClient, name: str, version: str) -> None:
-        self.client = client
+    def __init__(self, host: AsyncModelHost, name: str, version: str) -> None:
+        self.host = host
         self.name = name
         self.version = version
-        self._path = calls.model_path(name, version)
 
     async def __call__(
         self,
@@ -137,25 +188,28 @@ class AsyncModel:
         timeout_s: float | None = None,
     ) -> Result:
         """Infer, with the inputs as a mapping. Raises InvalidRequest for inputs that do not suit the model."""
-        options = Options(request_id, parameters or {}, outputs)
-        try:
-            return await self.client.send(calls.infer(await self.metadata(), self._path, inputs, options), timeout_s)
-        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
-            self.client.forget_model(self.name, self.version)
-            raise
+        return await self.host.infer(
+            self.name,
+            inputs,
+            version=self.version,
+            request_id=request_id,
+            parameters=parameters,
+            outputs=outputs,
+            timeout_s=timeout_s,
+        )
 
     async def metadata(self) -> meta.ModelMetadata:
         """Inputs and outputs."""
-        return await self.client.model_metadata(self.name, self.version)
+        return await self.host.model_metadata(self.name, self.version)
 
     async def is_ready(self) -> bool:
         """Whether the model takes requests."""
-        return await self.client.send(calls.health(f"{self._path}/ready"))
+        return await self.host.is_model_ready(self.name, self.version)
 
     async def config(self) -> dict[str, Any]:
         """The model configuration, in the names of config.pbtxt."""
-        return await self.client.send(calls.get_json(f"{self._path}/config", dict))
+        return await self.host.model_config(self.name, self.version)
 
     async def statistics(self) -> dict[str, Any]:
         """Counts and durations of this model."""
-        return await self.client.send(calls.get_json(f"{self._path}/stats", dict))
+        return await self.host.model_statistics(self.name, self.version)

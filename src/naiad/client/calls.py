@@ -5,7 +5,6 @@ A `Call` is one HTTP exchange: its bytes, and the function that makes a value of
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import orjson
 import naiad.client.metadata as meta
 from naiad.client.errors import from_answer
 from naiad.client.result import Result
-from naiad.client.values import from_tensor, to_tensor
+from naiad.client.values import from_tensors, to_tensors
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import Failed, InvalidRequest, NaiadError
 from naiad.core.message import Parameter
@@ -107,18 +106,12 @@ def infer(model: meta.ModelMetadata, path: str, inputs: Mapping[str, Any], optio
 
     Raises InvalidRequest for an input that the model does not have or that does not suit it.
     """
-    known = {one.name: one for one in model.inputs}
-    for name in inputs:
-        if name not in known:
-            raise _unknown_input(model, name)
-    made = [to_tensor(inputs[name], wanted) for name, wanted in known.items() if name in inputs]
-    header, tail = _encode([tensor for tensor, _ in made], options)
-    is_lone = bool(made) and all(lone for _, lone in made)
-    batched = {one.name for one in model.outputs if one.shape[:1] == (-1,)} if is_lone else set()
+    tensors, lone_outputs = to_tensors(inputs, model)
+    header, tail = _encode(tensors, options)
     return Call(
         "POST",
         f"{path}/infer",
-        lambda reply: _read_inference(reply, batched),
+        lambda reply: _read_inference(reply, lone_outputs),
         content=b"".join([header, *tail]),
         headers={HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"},
     )
@@ -136,13 +129,6 @@ def bind(model: meta.ModelMetadata, values: Sequence[Any], named: Mapping[str, A
         if name in bound:
             raise InvalidRequest(f"input '{name}' of model '{model.name}' is given both by position and by name")
     return bound | dict(named)
-
-
-def _unknown_input(model: meta.ModelMetadata, name: str) -> InvalidRequest:
-    names = [one.name for one in model.inputs]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return InvalidRequest(f"model '{model.name}' has no input '{name}' (it has: {', '.join(names) or 'none'}){hint}")
 
 
 def _encode(tensors: Sequence[Tensor], options: Options) -> tuple[bytes, list[bytes]]:
@@ -163,24 +149,25 @@ def _encode(tensors: Sequence[Tensor], options: Options) -> tuple[bytes, list[by
     else:
         parameters["binary_data_output"] = True
     try:
-        document["parameters"] = {name: _scalar(value) for name, value in parameters.items()}
+        document["parameters"] = {name: scalar(value) for name, value in parameters.items()}
         return orjson.dumps(document), tail
     except TypeError as error:
         raise InvalidRequest(f"id, parameters and output names must be plain values: {error}") from error
 
 
-def _scalar(value: Any) -> Any:
+def scalar(value: Any) -> Any:
+    """Make the value of a parameter as it travels; see `Options.parameters`."""
     return orjson.dumps(value).decode() if isinstance(value, list | tuple) else value
 
 
-def _read_inference(reply: Reply, batched: set[str]) -> Result:
+def _read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
     _check(reply)
     with _understanding(reply):
         header_length = len(reply.body) if reply.header_length is None else int(reply.header_length)
         document = orjson.loads(memoryview(reply.body)[:header_length])
         tensors = _tensors(document["outputs"], memoryview(reply.body)[header_length:])
         return Result(
-            {tensor.name: from_tensor(tensor, is_lone=tensor.name in batched) for tensor in tensors},
+            from_tensors(tensors, lone_outputs),
             str(document["model_name"]),
             str(document.get("model_version", "")),
             str(document.get("id", "")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import naiad.client.calls as calls
 import naiad.client.metadata as meta
@@ -69,6 +69,26 @@ class Client:
         """Counts and durations of all models, as the statistics extension of v2 gives them."""
         return self.send(calls.get_json("/v2/models/stats", dict))
 
+    def infer(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result:
+        """Run a model, its inputs as a mapping. Raises InvalidRequest for inputs that do not suit the model."""
+        options = Options(request_id, parameters or {}, outputs)
+        try:
+            model = self.model_metadata(name, version)
+            return self.send(calls.infer(model, calls.model_path(name, version), inputs, options), timeout_s)
+        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
+            self._models.pop((name, version), None)
+            raise
+
     def send(self, call: Call[Value], timeout_s: float | None = None) -> Value:
         """Do one exchange; `timeout_s` counts for this one instead of the client's own."""
         limit_s = self.connection.limit_s(timeout_s)
@@ -78,7 +98,7 @@ class Client:
             )
         return call.read(self.connection.reply(response))
 
-    def model_metadata(self, name: str, version: str) -> meta.ModelMetadata:
+    def model_metadata(self, name: str, version: str = "") -> meta.ModelMetadata:
         """Inputs and outputs of a model; asked once and remembered until an answer shows that they have changed."""
         known = self._models.get((name, version))
         if known is None:
@@ -86,9 +106,17 @@ class Client:
             self._models[name, version] = known
         return known
 
-    def forget_model(self, name: str, version: str) -> None:
-        """Ask for the model's metadata again when it is needed next."""
-        self._models.pop((name, version), None)
+    def is_model_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model takes requests."""
+        return self.send(calls.health(f"{calls.model_path(name, version)}/ready"))
+
+    def model_config(self, name: str, version: str = "") -> dict[str, Any]:
+        """The configuration of a model, in the names of config.pbtxt."""
+        return self.send(calls.get_json(f"{calls.model_path(name, version)}/config", dict))
+
+    def model_statistics(self, name: str, version: str = "") -> dict[str, Any]:
+        """Counts and durations of a model."""
+        return self.send(calls.get_json(f"{calls.model_path(name, version)}/stats", dict))
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,14 +131,37 @@ class Client:
         self.close()
 
 
+class ModelHost(Protocol):
+    """Who runs models by name: a client, or a server in the same program; methods are described at `Client`."""
+
+    def infer(  # noqa: D102
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result: ...
+
+    def model_metadata(self, name: str, version: str = "") -> meta.ModelMetadata: ...  # noqa: D102
+
+    def is_model_ready(self, name: str, version: str = "") -> bool: ...  # noqa: D102
+
+    def model_config(self, name: str, version: str = "") -> dict[str, Any]: ...  # noqa: D102
+
+    def model_statistics(self, name: str, version: str = "") -> dict[str, Any]: ...  # noqa: D102
+
+
 class Model:
     """One model of a server: call it with its inputs, by name or in the order of its metadata."""
 
-    def __init__(self, client: Client, name: str, version: str) -> None:
-        self.client = client
+    def __init__(self, host: ModelHost, name: str, version: str) -> None:
+        self.host = host
         self.name = name
         self.version = version
-        self._path = calls.model_path(name, version)
 
     def __call__(
         self,
@@ -138,25 +189,28 @@ class Model:
         timeout_s: float | None = None,
     ) -> Result:
         """Infer, with the inputs as a mapping. Raises InvalidRequest for inputs that do not suit the model."""
-        options = Options(request_id, parameters or {}, outputs)
-        try:
-            return self.client.send(calls.infer(self.metadata(), self._path, inputs, options), timeout_s)
-        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
-            self.client.forget_model(self.name, self.version)
-            raise
+        return self.host.infer(
+            self.name,
+            inputs,
+            version=self.version,
+            request_id=request_id,
+            parameters=parameters,
+            outputs=outputs,
+            timeout_s=timeout_s,
+        )
 
     def metadata(self) -> meta.ModelMetadata:
         """Inputs and outputs."""
-        return self.client.model_metadata(self.name, self.version)
+        return self.host.model_metadata(self.name, self.version)
 
     def is_ready(self) -> bool:
         """Whether the model takes requests."""
-        return self.client.send(calls.health(f"{self._path}/ready"))
+        return self.host.is_model_ready(self.name, self.version)
 
     def config(self) -> dict[str, Any]:
         """The model configuration, in the names of config.pbtxt."""
-        return self.client.send(calls.get_json(f"{self._path}/config", dict))
+        return self.host.model_config(self.name, self.version)
 
     def statistics(self) -> dict[str, Any]:
         """Counts and durations of this model."""
-        return self.client.send(calls.get_json(f"{self._path}/stats", dict))
+        return self.host.model_statistics(self.name, self.version)

@@ -6,18 +6,41 @@ value for a model that takes many ("lone") goes out as a batch of one, and its a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from naiad.client.metadata import TensorMetadata
+from naiad.client.metadata import ModelMetadata, TensorMetadata
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array, Tensor
 
 _KINDS = {"b": "b", "i": "iub", "u": "iub", "f": "fiub"}
 """Kind of the datatype → kinds of values that it takes without losing meaning."""
+
+
+def to_tensors(inputs: Mapping[str, Any], model: ModelMetadata) -> tuple[list[Tensor], frozenset[str]]:
+    """Make the tensors of a request, and name the outputs that come back without the dimension that no input had.
+
+    Raises InvalidRequest for an input that the model does not have or that does not suit it.
+    """
+    known = {one.name: one for one in model.inputs}
+    for name in inputs:
+        if name not in known:
+            raise _unknown_input(model, name)
+    made = [to_tensor(inputs[name], wanted) for name, wanted in known.items() if name in inputs]
+    is_lone = bool(made) and all(lone for _, lone in made)
+    lone_outputs = frozenset(one.name for one in model.outputs if is_lone and one.shape[:1] == (-1,))
+    return [tensor for tensor, _ in made], lone_outputs
+
+
+def _unknown_input(model: ModelMetadata, name: str) -> InvalidRequest:
+    names = [one.name for one in model.inputs]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return InvalidRequest(f"model '{model.name}' has no input '{name}' (it has: {', '.join(names) or 'none'}){hint}")
 
 
 def to_tensor(value: Any, wanted: TensorMetadata) -> tuple[Tensor, bool]:
@@ -111,6 +134,11 @@ def _extend(array: Array, shape: Sequence[int]) -> Array | None:
     if any(dim not in (-1, size) for dim, size in zip(shape, array.shape, strict=False)):
         return None
     return array.reshape(array.shape + (1,) * missing)
+
+
+def from_tensors(tensors: Iterable[Tensor], lone_outputs: frozenset[str]) -> dict[str, Any]:
+    """Make the values of an answer, by output; lone_outputs: see `to_tensors`."""
+    return {tensor.name: from_tensor(tensor, is_lone=tensor.name in lone_outputs) for tensor in tensors}
 
 
 def from_tensor(tensor: Tensor, *, is_lone: bool) -> Any:
