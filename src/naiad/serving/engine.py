@@ -25,14 +25,10 @@ class Engine:
         self.catalog = catalog
         self.memory = memory or SharedMemory()
         self._clock = clock
-        self._is_stopping = False
+        self.is_stopping = False
+        """New requests are refused."""
         self.tracing = Tracing(knows=self.serves)
         """What is noted of requests: nothing, unless the server has put its own here."""
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether new requests are refused."""
-        return self._is_stopping
 
     def serves(self, model: str) -> bool:
         """Whether any version of a model can answer."""
@@ -43,7 +39,7 @@ class Engine:
 
         Raises NotFound, NotReady, InvalidRequest for a version that is no number.
         """
-        if self._is_stopping:
+        if self.is_stopping:
             raise NotReady("Server exiting")
         if not version and (model := self.catalog.latest.get(name)) is not None:
             return model
@@ -88,6 +84,6 @@ class Engine:
 
     async def drain(self) -> None:
         """Refuse new requests; return when all others have been answered."""
-        self._is_stopping = True
+        self.is_stopping = True
         for model in list(self.catalog.models()):
             await model.drain()

@@ -84,6 +84,10 @@ class ListCall:
         if not self.ends and not self.is_cancelled:
             self.sent.append(message)
 
+    def answer(self, message: bytes) -> None:
+        self.send(message)
+        self.finish()
+
     def finish(self, status: str = "OK", message: str = "") -> None:
         if not self.ends and not self.is_cancelled:
             self.ends.append((status, message))

@@ -165,6 +165,11 @@ class AioCall:
         if not self.status:
             self._outbox.put_nowait(message)
 
+    def answer(self, message: bytes) -> None:
+        """See `Call`."""
+        self.send(message)
+        self.finish()
+
     def finish(self, status: str = "OK", message: str = "") -> None:
         """See `Call`."""
         if not self.status:

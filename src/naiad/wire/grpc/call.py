@@ -39,6 +39,10 @@ class Call(Protocol):
         """Send one message; ignored after `finish` or cancellation."""
         ...
 
+    def answer(self, message: bytes) -> None:
+        """Send the one message of the answer and end the call well: `send` and `finish` in one."""
+        ...
+
     def finish(self, status: str = "OK", message: str = "") -> None:
         """End the call with a status by its gRPC name (`NOT_FOUND` …); further calls are ignored."""
         ...

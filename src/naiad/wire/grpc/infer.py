@@ -119,12 +119,15 @@ class InferCall:
         if isinstance(answer, NaiadError):
             self._finish(grpc_status(answer), answer.message)
             return
-        self._call.send(encode(answer))
-        self._finish("OK", "")
+        self._call.answer(encode(answer))
+        self._let_go()
 
     def _finish(self, status: str, message: str) -> None:
-        """End the call, and drop what points back here, so that nothing is left for the garbage collector."""
+        self._call.finish(status, message)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop what points back here, so that nothing is left for the garbage collector."""
         self._is_over = True
         call = self._call
-        call.finish(status, message)
         call.on_message = call.on_end = call.on_cancel = None

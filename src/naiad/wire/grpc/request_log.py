@@ -35,6 +35,11 @@ class _NotedCall:
         else:
             setattr(self._call, name, value)
 
+    def answer(self, message: bytes) -> None:
+        """See `Call`."""
+        self._call.answer(message)
+        self._write("OK")
+
     def finish(self, status: str = "OK", message: str = "") -> None:
         """See `Call`."""
         self._call.finish(status, message)

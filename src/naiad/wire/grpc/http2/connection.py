@@ -132,7 +132,6 @@ class GrpcConnection(asyncio.Protocol):
             if not timeout_s:
                 call.expire()
                 return
-            call.watch(self._deadlines.forget)
             self._deadlines.add(call)
         stream.receiver = call
         self._serve(call)

@@ -22,7 +22,7 @@ class Expiring(Protocol):
 
     deadline_s: float | None
     bucket: dict[Expiring, None] | None
-    """Kept by Deadlines."""
+    """Set by Deadlines; a call that is over takes itself out."""
 
     def expire(self) -> None:
         """Its time is over."""
@@ -53,11 +53,6 @@ class Deadlines:
                 self._set_timer()
         bucket[call] = None
         call.bucket = bucket
-
-    def forget(self, call: Expiring) -> None:
-        """Watch a call no longer; one that is not watched is no mistake."""
-        if call.bucket is not None:
-            call.bucket.pop(call, None)
 
     def close(self) -> None:
         """Stop the timer."""

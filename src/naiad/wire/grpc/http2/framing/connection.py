@@ -203,20 +203,11 @@ class Http2Connection(Generic[Head]):
         if self._receive_window < self._limits.connection_window_bytes >> 1:
             self._refill_connection()
         stream = self.streams.get(stream_id)
-        if stream is None:
-            self._on_stray_data(stream_id)
+        if stream is None or stream.state == State.HALF_CLOSED_REMOTE:
+            self._on_stray_data(stream_id, stream)
             return
-        if stream.state == State.HALF_CLOSED_REMOTE:
-            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")  # section 5.1
         ends = bool(flags & END_STREAM)
-        self._count_data(stream, size, end - start, ends)
-        if ends:
-            stream.move(Event.REMOTE_END)
-        if stream.receiver is not None:
-            stream.receiver.on_data(buffer, start, end, ends)
-
-    def _count_data(self, stream: Stream, size: int, content: int, ends: bool) -> None:
-        if content:
+        if start < end:
             self.sender.uses += 1
         elif not ends:
             self.floods.spend("empty DATA", 0)
@@ -224,9 +215,15 @@ class Http2Connection(Generic[Head]):
         if stream.receive_window < self._limits.stream_window_bytes >> 1:
             self._refill_stream(stream, ends)
         if stream.unread_bytes >= 0:
-            stream.count_content(content, ends)
+            stream.count_content(end - start, ends)
+        if ends:
+            stream.move(Event.REMOTE_END)
+        if stream.receiver is not None:
+            stream.receiver.on_data(buffer, start, end, ends)
 
-    def _on_stray_data(self, stream_id: int) -> None:
+    def _on_stray_data(self, stream_id: int, stream: Stream | None) -> None:
+        if stream is not None:
+            raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "DATA after the end of the stream")  # section 5.1
         if self.ids.is_idle(stream_id):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"DATA on idle stream {stream_id}")
         if not self.ids.is_abandoned(stream_id):
@@ -253,11 +250,22 @@ class Http2Connection(Generic[Head]):
         if stream_id <= self.ids.last:
             self._on_late_block(flags, stream_id, block)
             return
-        self.ids.begin(stream_id)
+        ids = self.ids
+        if stream_id == ids.last + 2:
+            ids.last = stream_id
+        else:
+            ids.begin(stream_id)
         if len(self.streams) >= self._limits.streams or self._is_final:
             self._heads.skip(block)
             raise StreamFault(stream_id, ErrorCode.REFUSED_STREAM, "too many streams")  # section 5.1.2
-        head, reason = self._read_head(stream_id, block)
+        head: Head | None = None
+        reason = ""
+        try:
+            head = self._heads.read(block)
+        except OversizedError as error:
+            reason = str(error)
+        except MalformedError as error:
+            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from error  # section 8.1.1
         stream = Stream(stream_id, self.sender, self.sender.initial_window, self._limits.stream_window_bytes)
         self.streams[stream_id] = stream
         ends = bool(flags & END_STREAM)
@@ -270,14 +278,6 @@ class Http2Connection(Generic[Head]):
             stream.unread_bytes = head.content_bytes
             stream.count_content(0, ends)
         self._accept(stream, head, ends)
-
-    def _read_head(self, stream_id: int, block: bytes) -> tuple[Head | None, str]:
-        try:
-            return self._heads.read(block), ""
-        except OversizedError as error:
-            return None, str(error)
-        except MalformedError as error:
-            raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from error  # section 8.1.1
 
     def _on_late_block(self, flags: int, stream_id: int, block: bytes) -> None:
         """Take a header block on a stream that has begun: trailers, or a mistake (sections 5.1, 5.1.1 and 8.1)."""

@@ -103,7 +103,10 @@ class ControlFrames:
         """Section 6.9."""
         if end - start != 4:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"WINDOW_UPDATE of {end - start} bytes")
-        self._floods.spend("WINDOW_UPDATE", self._sender.uses)
+        left = self._floods.left  # every call comes with two of these, so they are counted here
+        left["WINDOW_UPDATE"] -= 1
+        if left["WINDOW_UPDATE"] < 0:
+            self._floods.refill("WINDOW_UPDATE", self._sender.uses)
         increment: int = NUMBER.unpack_from(buffer, start)[0] & MOST_WINDOW
         if not stream_id:
             if not increment:

@@ -44,22 +44,25 @@ class Floods:
 
     def __init__(self, now: Clock) -> None:
         self._now = now
-        self._left = {kind: float(budget.burst) for kind, budget in BUDGETS.items()}
+        self.left = {kind: float(budget.burst) for kind, budget in BUDGETS.items()}
         self._last_s = dict.fromkeys(BUDGETS, now())
         self._last_uses = dict.fromkeys(BUDGETS, 0)
 
     def spend(self, kind: str, uses: int) -> None:
         """Count one frame; uses: useful work since the beginning. Raises ConnectionFault when there are too many."""
-        left = self._left[kind] = self._left[kind] - 1
+        left = self.left[kind] = self.left[kind] - 1
         if left < 0:
-            self._refill(kind, uses)
+            self.refill(kind, uses)
 
-    def _refill(self, kind: str, uses: int) -> None:
-        """Only when nothing is left, as this looks at the clock; so a burst may be twice what it says."""
+    def refill(self, kind: str, uses: int) -> None:
+        """Refill a budget that is used up; raises ConnectionFault when time and use have not earned enough.
+
+        Only when nothing is left, as this looks at the clock; so a burst may be twice what it says.
+        """
         budget = BUDGETS[kind]
         now_s = self._now()
         refill = (now_s - self._last_s[kind]) * budget.per_s + (uses - self._last_uses[kind]) * budget.per_use
         self._last_s[kind], self._last_uses[kind] = now_s, uses
-        left = self._left[kind] = min(self._left[kind] + refill, budget.burst - 1)
+        left = self.left[kind] = min(self.left[kind] + refill, budget.burst - 1)
         if left < 0:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"too many {kind} frames")

@@ -67,7 +67,8 @@ RESPONSE = _STATUS_200 + _CONTENT_TYPE
 """Before the first message."""
 RESPONSES = {"": RESPONSE} | {name: RESPONSE + field(b"grpc-encoding", name.encode()) for name in ("gzip", "deflate")}
 """The same by the encoding of the messages."""
-_OK = field(b"grpc-status", b"0")
+OK_TRAILERS = field(b"grpc-status", b"0")
+"""Behind the last message of a call that went well."""
 
 UNSUPPORTED_MEDIA_TYPE = b"\x08" + _text(b"415")
 """Not gRPC at all. Name: static table, entry 8."""
@@ -78,7 +79,7 @@ ACCEPTED_ENCODINGS = field(b"grpc-accept-encoding", b"identity,deflate,gzip")
 
 def trailers(status: str, message: str) -> bytes:
     """Return the block that ends a call."""
-    return _OK if status == "OK" and not message else _trailers(status, message)
+    return OK_TRAILERS if status == "OK" and not message else _trailers(status, message)
 
 
 def trailers_only(status: str, message: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from naiad.wire.grpc.compression import choose_encoding, compress
 from naiad.wire.grpc.http2.framing.streams import Stream
-from naiad.wire.grpc.http2.rpc.answers import RESPONSES, trailers, trailers_only
+from naiad.wire.grpc.http2.rpc.answers import OK_TRAILERS, RESPONSES, trailers, trailers_only
 from naiad.wire.grpc.http2.rpc.head import RpcHead
 from naiad.wire.grpc.http2.rpc.messages import (
     PREFIX,
@@ -32,7 +32,6 @@ class RpcCall:
         "_head",
         "_is_over",
         "_most_bytes",
-        "_on_over",
         "_reader",
         "_stream",
         "bucket",
@@ -52,10 +51,10 @@ class RpcCall:
         self.metadata: Mapping[str, str] = head.metadata
         self.deadline_s = deadline_s
         self.bucket: dict[Any, None] | None = None
+        """Of `Deadlines`, which watches the call while it stands in there."""
         self.on_message: Callable[[bytes], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
-        self._on_over: Callable[[RpcCall], None] | None = None
         self._stream = stream
         self._head = head
         self._most_bytes = most_bytes
@@ -66,10 +65,6 @@ class RpcCall:
         """Of answers."""
         self._has_headers = False
         self._is_over = False
-
-    def watch(self, on_over: Callable[[RpcCall], None]) -> None:
-        """Have a function called once when the call is over, however it ends."""
-        self._on_over = on_over
 
     # Call
 
@@ -104,6 +99,17 @@ class RpcCall:
             stream.send_data(prefix)
             stream.send_data(message)
 
+    def answer(self, message: bytes) -> None:
+        """Send the one message of an answer and end the call well: nearly every answer, in one piece."""
+        if self._is_over or self._has_headers or self._encoding or len(message) > _JOINED_BYTES:
+            self.send(message)
+            self.finish()
+            return
+        self._close()
+        stream = self._stream
+        data = PREFIX.pack(0, len(message)) + message
+        stream.sender.send_whole(stream, RESPONSES[""], data, OK_TRAILERS)
+
     def finish(self, status: str = "OK", message: str = "") -> None:
         """End the call."""
         if self._is_over:
@@ -122,8 +128,10 @@ class RpcCall:
             if self._reader is None and end - start >= PREFIX_BYTES:
                 flag, length = PREFIX.unpack_from(buffer, start)
                 if not flag and start + PREFIX_BYTES + length == end:
-                    check_length(length, self._most_bytes)
-                    self._deliver(buffer[start + PREFIX_BYTES : end])
+                    if length > self._most_bytes:
+                        check_length(length, self._most_bytes)
+                    if self.on_message is not None:
+                        self.on_message(buffer[start + PREFIX_BYTES : end])
                     start = end
             if start < end:
                 self._gather(buffer, start, end)
@@ -157,17 +165,14 @@ class RpcCall:
         if self._reader is None:
             self._reader = MessageReader(self._most_bytes, self._head.wbits, self._gathering)
         for message in self._reader.feed(buffer, start, end):
-            self._deliver(message)
+            if self.on_message is not None:
+                self.on_message(message)
             if self._is_over:
                 return
-
-    def _deliver(self, message: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(message)
 
     def _close(self) -> None:
         self._is_over = True
         if self._reader is not None:
             self._reader.drop()
-        if self._on_over is not None:
-            self._on_over(self)
+        if self.bucket is not None:
+            self.bucket.pop(self, None)
