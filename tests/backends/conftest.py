@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend, OnnxRuntimeInstance
-from naiad.core.contracts import LoadRequest
+from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Tensor, bytes_tensor
@@ -71,10 +71,19 @@ class ModelFolder:
         document = prepare(fields, "m", ["model.onnx"])
         return finish(self.backend.complete(document, self.version, settings or {}), model_dir=self.path)
 
+    def request(self, config: ModelConfig, *names: str, **more: Any) -> LoadRequest:
+        """For instances of these names."""
+        return LoadRequest(TensorFiles(config, "1", self.path, self.version), names, **more)
+
+    def load_all(self, *names: str, settings: Mapping[str, str] | None = None, **fields: Any) -> Instances[Any]:
+        """Instances of these names."""
+        return self.backend.load(self.request(self.config(settings, **fields), *names, settings=settings or {}))
+
     def load(self, settings: Mapping[str, str] | None = None, **fields: Any) -> OnnxRuntimeInstance:
         """One instance."""
-        config = self.config(settings, **fields)
-        return self.backend.load(LoadRequest(config, "1", self.path, self.version, "m_0", settings=settings or {}))
+        (instance,) = self.load_all("m_0", settings=settings, **fields).narrow
+        assert isinstance(instance, OnnxRuntimeInstance)
+        return instance
 
 
 @pytest.fixture

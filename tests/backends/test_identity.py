@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from naiad.backends.identity import IdentityBackend
-from naiad.core.contracts import Batch, LoadRequest
-from naiad.core.errors import InvalidRequest, LoadFailed
+from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
+from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
@@ -21,7 +21,11 @@ Y, Z = TensorConfig("y", "FP32", (2,)), TensorConfig("z", "INT64", (1,))
 
 def load(inputs: tuple[TensorConfig, ...] = (A, B), outputs: tuple[TensorConfig, ...] = (Y, Z)) -> Any:
     config = ModelConfig("m", backend="identity", max_batch_size=8, inputs=inputs, outputs=outputs)
-    return IdentityBackend().load(LoadRequest(config, "3", Path(), Path(), "m_0"))
+    return load_config(config).narrow[0]
+
+
+def load_config(config: ModelConfig, *names: str) -> Instances[InferRequest]:
+    return IdentityBackend().load(LoadRequest(TensorFiles(config, "3", Path(), Path()), names or ("m_0",)))
 
 
 def request(*wanted: str, **arrays: Any) -> InferRequest:
@@ -56,6 +60,48 @@ def test_sides_that_cannot_be_equal_are_refused(
 ) -> None:
     with pytest.raises(LoadFailed, match="identity needs outputs with the datatypes of its inputs"):
         load(inputs, outputs)
+
+
+def test_who_wants_two_gets_two_and_none_is_wide() -> None:
+    instances = load_config(ModelConfig("m", inputs=(A,), outputs=(Y,)), "m_0", "m_1")
+    assert (len(instances.narrow), instances.wide, instances.names) == (2, None, ("m_0", "m_1"))
+    assert (instances.may_inline, instances.device) == (True, "cpu")
+
+
+Sent = tuple[int, Any, bool]
+
+
+def stream(*requests: InferRequest, max_batch_size: int = 8) -> list[Sent]:
+    """What a decoupled model sends: the item, the values of its outputs or the error, whether that is the last."""
+    config = ModelConfig("m", max_batch_size=max_batch_size, inputs=(A, B), outputs=(Y, Z), is_decoupled=True)
+    instances: Any = load_config(config)
+    sent: list[Sent] = []
+
+    def send(item: int, result: Any, is_final: bool) -> None:
+        shown = result if isinstance(result, NaiadError) else [tensor.data.tolist() for tensor in result.outputs]
+        sent.append((item, shown, is_final))
+
+    batch = Batch(requests)
+    instances.narrow[0].execute(batch, send)
+    assert 0 < batch.input_ready_s <= batch.output_ready_s
+    assert instances.narrow[0].capacity >= 1
+    instances.close()
+    return sent
+
+
+def test_a_decoupled_model_answers_row_by_row() -> None:
+    rows, none = request("z", b=[[5], [6]]), request("z", b=np.empty((0, 1), np.int64))
+    assert stream(rows, none) == [(0, [[[5]]], False), (0, [[[6]]], True), (1, [], True)]
+
+
+def test_a_decoupled_model_without_rows_answers_once() -> None:
+    assert stream(request("z", b=[5]), max_batch_size=0) == [(0, [[5]], True)]
+
+
+def test_a_decoupled_error_is_the_last_answer_of_its_request() -> None:
+    bad, good = stream(request("y", b=[[5]]), request("z", b=[[6]]))
+    assert isinstance(bad[1], InvalidRequest)
+    assert (bad[0], bad[2], good) == (0, True, (1, [[[6]]], True))
 
 
 def test_there_is_nothing_to_complete() -> None:

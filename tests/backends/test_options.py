@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from naiad.backends.onnxruntime.options import SessionSettings
-from naiad.core.contracts import LoadRequest
+from naiad.core.contracts import LoadRequest, TensorFiles
 from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig
 
 
 def settings_of(parameters: dict[str, str], backend: dict[str, str] | None = None, **more: Any) -> SessionSettings:
     config = ModelConfig("m", parameters=parameters, document=more.pop("document", {}))
-    return SessionSettings.of(LoadRequest(config, "1", Path(), Path(), "m_0", settings=backend or {}, **more))
+    files = TensorFiles(config, "1", Path(), Path())
+    return SessionSettings.of(LoadRequest(files, ("m_0",), settings=backend or {}, **more))
 
 
 def test_defaults() -> None:
@@ -67,7 +68,7 @@ def test_they_reach_the_session(folder: Any, request_of: Any) -> None:
         parameters={key: {"string_value": value} for key, value in given.items()},
         optimization={"graph": {"level": 2}},
     )
-    options = instance._shared._model.session.get_session_options()
+    options = instance._model.session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 2)
     assert options.execution_mode == onnxruntime.ExecutionMode.ORT_PARALLEL
     assert (options.enable_cpu_mem_arena, options.enable_mem_pattern) == (False, False)

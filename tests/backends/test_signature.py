@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from naiad.core.contracts import LoadRequest
 from naiad.core.errors import LoadFailed
 
 FP32 = "TYPE_FP32"
@@ -181,4 +180,4 @@ def test_a_model_without_inputs_cannot_batch(folder: Any) -> None:
     )
     config = replace(folder.config(), max_batch_size=4)
     with pytest.raises(LoadFailed, match="it has no inputs"):
-        folder.backend.load(LoadRequest(config, "1", folder.path, folder.version, "m_0"))
+        folder.backend.load(folder.request(config, "m_0"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from naiad.backends.onnxruntime import loaded
+from naiad.backends.onnxruntime import tensors
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend, OnnxRuntimeInstance
-from naiad.core.contracts import Batch, LoadRequest
+from naiad.core.contracts import Batch, LoadRequest, TensorFiles
 from naiad.core.datatypes import BY_NAME, TABLE
 from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
@@ -42,7 +43,9 @@ def load_shared(name: str) -> OnnxRuntimeInstance:
     backend = OnnxRuntimeBackend()
     document = prepare(parse_pbtxt((path / "config.pbtxt").read_text()), name, ["model.onnx"])
     config = finish(backend.complete(document, path / "1", {}), model_dir=path)
-    return backend.load(LoadRequest(config, "1", path, path / "1", f"{name}_0"))
+    (instance,) = backend.load(LoadRequest(TensorFiles(config, "1", path, path / "1"), (f"{name}_0",))).narrow
+    assert isinstance(instance, OnnxRuntimeInstance)
+    return instance
 
 
 # The real models of Triton's example repository.
@@ -378,18 +381,13 @@ def test_optional_inputs_fall_back_to_the_graph(folder: Any, request_of: Any) ->
 # Loading.
 
 
-def test_instances_share_one_session_until_the_file_changes(folder: Any, request_of: Any) -> None:
+def test_instances_share_one_session(folder: Any, request_of: Any) -> None:
     three_outputs(folder)
-    config = folder.config()
-
-    def load(index: int) -> Any:
-        return folder.backend.load(LoadRequest(config, "1", folder.path, folder.version, f"m_{index}"))
-
-    first, second = load(0), load(1)
-    assert first._shared is second._shared
-    os.utime(folder.version / "model.onnx", ns=(1, 1))
-    third = load(2)
-    assert third._shared is not first._shared
+    instances = folder.load_all("m_0", "m_1")
+    first, second = instances.narrow
+    assert first._model is second._model
+    assert instances.wide is None
+    assert instances.names == ("m_0", "m_1")
     first.close()
     assert answers(second, request_of("b", x=np.ones((1, 1), np.float32)))[0].outputs[0].data.tolist() == [[-1.0]]
     (closed,) = first.execute(Batch([request_of("b", x=np.ones((1, 1), np.float32))]))
@@ -397,38 +395,50 @@ def test_instances_share_one_session_until_the_file_changes(folder: Any, request
 
 
 def test_the_session_goes_with_its_last_instance(folder: Any) -> None:
-    instance = three_outputs(folder)
-    assert len(folder.backend._shared) == 1
-    instance.close()
-    assert len(folder.backend._shared) == 0
-
-
-def test_a_slow_load_holds_up_nobody_else(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     three_outputs(folder)
-    config = folder.config()
-    other = tmp_path / "other"
-    shutil.copytree(folder.version, other)
-    began, may_end = threading.Event(), threading.Event()
-    real = loaded.open_session
+    instances = folder.load_all("m_0", "m_1")
+    session = weakref.ref(instances.narrow[0]._model.session)
+    instances.narrow[0].close()
+    assert session() is not None
+    instances.narrow[1].close()
+    assert session() is None
 
-    def slow(path: Path, **options: Any) -> Any:
-        if path.parent == other:
-            began.set()
-            assert may_end.wait(10)
-        return real(path, **options)
 
-    monkeypatch.setattr(loaded, "open_session", slow)
-    opened: list[OnnxRuntimeInstance] = []
-    requests = [LoadRequest(config, "1", folder.path, other, f"m_{index}") for index in range(2)]
-    threads = [threading.Thread(target=lambda r=r: opened.append(folder.backend.load(r))) for r in requests]
-    for thread in threads:
-        thread.start()
-    assert began.wait(10)
-    assert folder.load()
-    may_end.set()
-    for thread in threads:
-        thread.join()
-    assert opened[0]._shared is opened[1]._shared
+def heavy(folder: Any) -> Any:
+    """A model whose weights take more than LIGHT_BYTES."""
+    weight = numpy_helper.from_array(np.zeros((128, 129), np.float32), "w")
+    folder.write([("MatMul", "x w", "y")], {"x": ("FP32", ["n", 128])}, {"y": ("FP32", ["n", 129])}, [weight])
+    return folder.config()
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings", "cores", "threads"),
+    [
+        ({}, {}, 2, 2),
+        ({}, {}, 1, None),
+        ({"wide_threads": 3}, {}, 2, 3),
+        ({"wide_threads": 1}, {}, 2, None),
+        ({}, {"intra_op_thread_count": "2"}, 4, None),
+    ],
+)
+def test_when_there_is_a_wide_instance(
+    changes: dict[str, int],
+    settings: dict[str, str],
+    cores: int,
+    threads: int | None,
+    folder: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One core has no use for it, and who says how many threads or copies there shall be means it."""
+    monkeypatch.setattr(tensors, "available_cores", lambda: cores)
+    wide = folder.backend.load(folder.request(heavy(folder), "m_0", settings=settings, **changes)).wide
+    assert threads == (None if wide is None else wide._model.session.get_session_options().intra_op_num_threads)
+
+
+def test_a_light_model_is_opened_once(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "available_cores", lambda: 8)
+    three_outputs(folder)
+    assert folder.load_all("m_0").wide is None
 
 
 def test_instances_may_run_at_the_same_time(folder: Any, request_of: Any) -> None:

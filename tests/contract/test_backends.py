@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from naiad.backends.registry import BACKENDS, find_backend
-from naiad.core.contracts import Batch, Instance, LoadRequest
+from naiad.core.contracts import Batch, Instance, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Tensor, bytes_tensor
@@ -63,7 +63,10 @@ def load(request: Any, tmp_path: Path) -> Load:
         )
         backend = find_backend(request.param)
         config = finish(backend.complete(document, version, {}), model_dir=version.parent)
-        return backend.load(LoadRequest(config, "2", version.parent, version, "m_0"))
+        instances: Any = backend.load(LoadRequest(TensorFiles(config, "2", version.parent, version), ("m_0",)))
+        (instance,) = instances.narrow
+        made: Instance[InferRequest, InferResponse] = instance
+        return made
 
     return make
 
@@ -183,4 +186,4 @@ def test_a_config_that_does_not_fit_is_a_load_error(name: str, tmp_path: Path) -
         "m",
     )
     with pytest.raises(LoadFailed, match="'m'"):
-        find_backend(name).load(LoadRequest(finish(document), "2", tmp_path, tmp_path, "m_0"))
+        find_backend(name).load(LoadRequest(TensorFiles(finish(document), "2", tmp_path, tmp_path), ("m_0",)))

@@ -116,7 +116,7 @@ def test_int8_does_not_depend_on_batch_mates(folder: Path, cache: Path, items: l
     converted = convert_checkpoint(folder, quantize="int8", cache_dir=cache)
     instances = open_encoder(converted.graph, converted.spec)
     alone = [run(instances.narrow[0], [item])[0] for item in items]
-    for encoder, order in ((instances.narrow[0], 1), (instances.wide, -1)):
+    for encoder, order in ((instances.narrow[0], 1), (instances.all[-1], -1)):
         together = run(encoder, items[::order])[::order]
         for one, other in zip(alone, together, strict=True):
             for name in one:

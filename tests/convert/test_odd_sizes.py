@@ -54,7 +54,7 @@ def test_as_the_server_opens_them(case: str, tmp_path: Path) -> None:
         TokenSequence(random.integers(2, 100, length), (output,), rows=np.arange(length) if "LM" in name else None)
         for length in LENGTHS
     ]
-    for instance in (*instances.narrow, instances.wide):
+    for instance in instances.all:
         for item, result in zip(items, instance.execute(Batch(items)), strict=True):
             assert isinstance(result, dict)
             with torch.no_grad():

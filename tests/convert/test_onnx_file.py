@@ -74,7 +74,7 @@ def test_states_are_pooled(output: str, kind: int, tmp_path: Path) -> None:
     write_config(tmp_path)
     instances, spec = open_padded_encoder(write_graph(tmp_path / "model.onnx", output, kind), tmp_path)
     assert (spec.layout, spec.head, spec.pooling, spec.max_tokens) == ("padded", "embedding", "mean", 64)
-    for encoder in (*instances.narrow, instances.wide):
+    for encoder in instances.all:
         for item, result in zip(ITEMS, run(encoder, ITEMS), strict=True):
             states = expected_states(item)
             wanted = {"embedding": states.mean(axis=0), "last_hidden_state": states}
@@ -88,7 +88,7 @@ def test_sentence_files_say_how(tmp_path: Path) -> None:
     write_modules(tmp_path, ("Pooling", {"pooling_mode_cls_token": True}), ("Normalize", {}))
     instances, spec = open_padded_encoder(write_graph(tmp_path / "model.onnx"), tmp_path)
     assert (spec.pooling, spec.normalize) == ("cls", True)
-    for item, result in zip(ITEMS[:2], run(instances.wide, ITEMS[:2]), strict=True):
+    for item, result in zip(ITEMS[:2], run(instances.narrow[0], ITEMS[:2]), strict=True):
         first = expected_states(item)[0]
         assert np.allclose(first / np.linalg.norm(first), result["embedding"], atol=1e-6)
 
@@ -99,9 +99,9 @@ def test_a_wrong_sequence_stands_alone(tmp_path: Path) -> None:
     from naiad.core.contracts import Batch
 
     wrong = TokenSequence(np.array([30]), ("embedding",))
-    results = instances.wide.execute(Batch([ITEMS[0], wrong, ITEMS[1]]))
+    results = instances.narrow[0].execute(Batch([ITEMS[0], wrong, ITEMS[1]]))
     assert [type(result) for result in results] == [dict, InvalidRequest, dict]
-    assert [type(result) for result in instances.wide.execute(Batch([wrong]))] == [InvalidRequest]
+    assert [type(result) for result in instances.narrow[0].execute(Batch([wrong]))] == [InvalidRequest]
 
 
 def describe(folder: Path, outputs: dict[str, tuple[Any, ...]], head: str | None = None, **config: Any) -> Any:

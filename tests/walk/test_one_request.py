@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.identity import IdentityBackend
-from naiad.core.contracts import Batch, Instances, LoadRequest
+from naiad.core.contracts import Batch, LoadRequest, TensorFiles
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.modelconfig import finish, parse_pbtxt, prepare
 from naiad.protocol import infer_answer, infer_json
@@ -65,7 +65,9 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
     assert (config.backend, config.max_batch_size, config.inputs[0].dims) == ("identity", 4, (2,))
 
     # backends: a runtime loads one copy of the model.
-    instance = IdentityBackend().load(LoadRequest(config, "1", tmp_path, tmp_path / "1", "echo_0"))
+    files = TensorFiles(config, "1", tmp_path, tmp_path / "1")
+    instances: Any = IdentityBackend().load(LoadRequest(files, ("echo_0",)))
+    (instance,) = instances.narrow
 
     # 1. wire/http: bytes → an exchange; the route says what it is for.
     arrived: list[Exchange] = []
@@ -115,7 +117,7 @@ async def test_the_way_of_a_request(tmp_path: Any) -> None:
     assert transport.written.endswith(b"\r\n\r\n" + encoded.header)
 
     # The same way in one go, as the server goes it: the door, the engine, the catalog, the model's scheduler.
-    await the_whole_way(TensorModel(config, "1", Instances((instance,), may_inline=True)), document)
+    await the_whole_way(TensorModel(config, "1", instances), document)
 
 
 async def the_whole_way(model: TensorModel, document: dict[str, Any]) -> None:

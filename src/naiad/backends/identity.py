@@ -1,24 +1,25 @@
 """The smallest backend: what comes in goes out. Read this one first; every other backend has the same three parts.
 
-`Backend.complete` fills in the configuration, `Backend.load` makes an instance, `Instance.execute` answers a batch. For
-trying out clients, schedulers and doors without a model file: `backend: "identity"` in config.pbtxt.
+`Backend.complete` fills in the configuration, `Backend.load` makes instances, `Instance.execute` answers a batch. For
+trying out clients, schedulers and doors without a model file: `backend: "identity"` in config.pbtxt. Here is also the
+smallest StreamingInstance, for configurations that say `model_transaction_policy { decoupled: true }`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from naiad.core.clock import monotonic
-from naiad.core.contracts import Batch, LoadRequest
+from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Tensor
 
 
 class IdentityBackend:
-    """Gives instances whose n-th output is the n-th input."""
+    """Gives instances whose n-th output is the n-th input; more threads would not make them faster, so none is wide."""
 
     name = "identity"
 
@@ -26,13 +27,18 @@ class IdentityBackend:
         """Leave the configuration as it is."""
         return config
 
-    def load(self, request: LoadRequest) -> IdentityInstance:
+    def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless inputs and outputs have the same datatypes."""
-        inputs, outputs = request.config.inputs, request.config.outputs
+        config, version = request.model.config, request.model.version
+        inputs, outputs = config.inputs, config.outputs
         if not inputs or [tensor.datatype for tensor in inputs] != [tensor.datatype for tensor in outputs]:
-            raise LoadFailed(f"model '{request.config.name}': identity needs outputs with the datatypes of its inputs")
+            raise LoadFailed(f"model '{config.name}': identity needs outputs with the datatypes of its inputs")
         names = {before.name: after.name for before, after in zip(inputs, outputs, strict=True)}
-        return IdentityInstance(names, request.version)
+        if config.is_decoupled:
+            batches = config.max_batch_size > 0
+            return Instances(tuple(RowByRow(names, version, batches) for _ in request.names), names=request.names)
+        instances = tuple(IdentityInstance(names, version) for _ in request.names)
+        return Instances(instances, may_inline=True, names=request.names)
 
 
 class IdentityInstance:
@@ -44,9 +50,10 @@ class IdentityInstance:
     def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | NaiadError]:
         """Answer each request with its own arrays under the outputs' names."""
         batch.input_ready_s = batch.output_ready_s = monotonic()
-        return [self._answer(request) for request in batch.items]
+        return [self.answer(request) for request in batch.items]
 
-    def _answer(self, request: InferRequest) -> InferResponse | NaiadError:
+    def answer(self, request: InferRequest) -> InferResponse | NaiadError:
+        """Answer one request."""
         made = {self._output_names[t.name]: t for t in request.inputs.values() if t.name in self._output_names}
         wanted = [output.name for output in request.outputs] or [
             name for name in self._output_names.values() if name in made
@@ -58,3 +65,36 @@ class IdentityInstance:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+class RowByRow:
+    """One copy of nothing that answers each request row by row; the last row is its last answer."""
+
+    capacity = 1
+
+    def __init__(self, output_names: dict[str, str], version: str, batches: bool) -> None:
+        self._identity = IdentityInstance(output_names, version)
+        self._batches = batches
+
+    def execute(self, batch: Batch[InferRequest], send: Send) -> None:
+        """Send the rows of one request after the other; a request of no rows has an empty last answer."""
+        batch.input_ready_s = batch.output_ready_s = monotonic()
+        for number, request in enumerate(batch.items):
+            answer = self._identity.answer(request)
+            answers = [answer] if isinstance(answer, NaiadError) or not self._batches else list(_rows(answer))
+            for answer in answers[:-1]:
+                send(number, answer, False)
+            send(number, answers[-1], True)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _rows(answer: InferResponse) -> Iterator[InferResponse]:
+    """One answer for each row; an empty one where there are none."""
+    rows = max((len(tensor.data) for tensor in answer.outputs), default=0)
+    for row in range(rows):
+        tensors = [Tensor(tensor.name, tensor.datatype, tensor.data[row : row + 1]) for tensor in answer.outputs]
+        yield InferResponse(answer.model_name, answer.model_version, tensors, answer.id)
+    if not rows:
+        yield InferResponse(answer.model_name, answer.model_version, [], answer.id, is_empty=True)

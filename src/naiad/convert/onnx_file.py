@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.exported.ports import Ports
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.backends.onnxruntime.padded import EncoderFile, PaddedEncoder, Sources
 from naiad.backends.onnxruntime.prepared.sharing import share
-from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
+from naiad.core.contracts import Instances
+from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import Unsupported
 from naiad.core.positions import read_positions
@@ -62,7 +62,7 @@ def open_padded_encoder(
     threads: int = 0,
     output: str = "",
     constants: Mapping[str, float] | None = None,
-) -> tuple[EncoderInstances[TokenSequence], EncoderSpec]:
+) -> tuple[Instances[TokenSequence], EncoderSpec]:
     """Open an exported encoder for serving, and describe it.
 
     The sessions share their weights through a copy in the cache (see `prepared/`), which was tried once: a file whose
@@ -82,8 +82,8 @@ def open_padded_encoder(
         spec = replace(spec, runs_alone=True)
         _log.warning("%s: every text runs alone, because %s", graph, shared.findings.dependence)
     narrow = tuple(PaddedEncoder(files[0], spec, sources) for _ in range(count or available_cores()))
-    wide = PaddedEncoder(files[1], spec, sources) if len(files) > 1 else narrow[0]
-    return EncoderInstances(narrow, wide), spec
+    wide = PaddedEncoder(files[1], spec, sources) if len(files) > 1 else None
+    return Instances(narrow, wide), spec
 
 
 def _data_beside(graph: Path) -> list[Path]:

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.onnxruntime.images import ImageEncoder, ImagePorts
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
-from naiad.backends.onnxruntime.session import available_cores
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.sentence import read_json
 from naiad.convert.vision.families import IMAGE_FAMILIES
+from naiad.core.contracts import Instances
+from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderItem, EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
 
@@ -68,7 +68,7 @@ def open_exported_images(
     count: int = 0,
     threads: int = 0,
     output: str = "",
-) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
+) -> tuple[Instances[EncoderItem], EncoderSpec]:
     """Open an exported image model for serving, and describe it.
 
     head: image-classification or image-embedding. size: height and width of the prepared images, None where they vary.
@@ -82,7 +82,7 @@ def open_exported_images(
     file = _File(graph, narrow.get_inputs(), outputs, read_json(folder / "config.json"), output)
     spec, ports = _describe(file, head, size)
     instances = tuple(ImageEncoder(narrow, spec, ports) for _ in range(count or available_cores()))
-    return EncoderInstances(instances, ImageEncoder(wide[0], spec, ports) if wide else instances[0]), spec
+    return Instances(instances, ImageEncoder(wide[0], spec, ports) if wide else None), spec
 
 
 def _describe(file: _File, head: str, size: tuple[int, int] | None) -> tuple[EncoderSpec, ImagePorts]:

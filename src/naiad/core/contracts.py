@@ -109,15 +109,20 @@ class Instances(Generic[Item]):
     notes: Path | None = None
     """Folder for what is found out about them, gone with the model, the processor or the runtime's version."""
 
+    @property
+    def all(self) -> tuple[Instance[Item, Any] | StreamingInstance[Item], ...]:
+        """The narrow ones, then the wide one if there is one."""
+        return self.narrow if self.wide is None else (*self.narrow, self.wide)
+
     def close(self) -> None:
         """Close all of them."""
-        for instance in self.narrow if self.wide is None else (*self.narrow, self.wide):
+        for instance in self.all:
             instance.close()
 
 
 @dataclass(frozen=True, slots=True)
-class LoadRequest:
-    """What a backend needs to load one instance of one version."""
+class TensorFiles:
+    """One version in a Triton model folder."""
 
     config: ModelConfig
     version: str
@@ -125,10 +130,19 @@ class LoadRequest:
     """Folder of the model (config.pbtxt, labels)."""
     version_dir: Path
     """Folder of the version (model.onnx …)."""
-    instance_name: str
-    """`<group>_<i>`, as in Triton's logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """What a backend needs to load the instances of one version."""
+
+    model: TensorFiles
+    names: tuple[str, ...]
+    """Of the narrow instances, one each: `<group>_<i>`, as in Triton's logs."""
     threads: int = 1
-    """Threads that one run may use; 0 = all cores."""
+    """Threads that one run of a narrow instance may use; 0 = all cores."""
+    wide_threads: int = 0
+    """Of the wide instance; 0 = all cores, 1 = none is wanted. Whether there is one is the backend's decision."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`--backend-config` for this backend."""
 
@@ -146,8 +160,8 @@ class Backend(Protocol):
         """
         ...
 
-    def load(self, request: LoadRequest) -> Instance[InferRequest, InferResponse]:
-        """Load one instance. Raises LoadFailed; blocks, so it is called off the event loop."""
+    def load(self, request: LoadRequest) -> Instances[Any]:
+        """Load the instances of one version. Raises LoadFailed; blocks, so it is called off the event loop."""
         ...
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import Instances, Item, Task
+from naiad.core.contracts import Instances, Task
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.modelconfig import finish
 from naiad.repository import ModelEntry
@@ -19,7 +18,7 @@ from naiad.serving.encoder_queue import EncoderQueue
 def open_queue(
     entry: ModelEntry,
     settings: ServerSettings,
-    instances: EncoderInstances[Item],
+    instances: Instances[Any],
     policy: Policy,
     *,
     max_waiting: int | None = None,
@@ -30,8 +29,7 @@ def open_queue(
     waiting = entry.batching.max_queue_size or settings.max_waiting
     if max_waiting is not None:
         waiting = min(waiting, max_waiting) if waiting else max_waiting
-    wide = None if instances.wide in instances.narrow else instances.wide
-    return EncoderQueue(entry.name, Instances(instances.narrow, wide), policy, max_sequences=waiting)
+    return EncoderQueue(entry.name, instances, policy, max_sequences=waiting)
 
 
 def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:

@@ -12,7 +12,7 @@ from typing import Any
 
 from naiad.backends.registry import find_backend
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import Instances, LoadRequest
+from naiad.core.contracts import LoadRequest, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
 from naiad.loading.backend_settings import settings_of
@@ -76,11 +76,11 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     backend = find_backend(config.backend)
     labels = _labels(config, folder.folder)
     told = settings_of(settings.backend_config, config.backend)
-    request = LoadRequest(config, str(version), folder.folder, version_dir, config.name, settings=told)
-    names = tuple(_instance_names(config))
-    narrow = tuple(backend.load(replace(request, instance_name=name)) for name in names)
-    wide = backend.load(replace(request, instance_name=f"{config.name}_wide", threads=0))
-    instances = Instances(narrow, wide, may_inline=True, names=names)
+    is_counted = any(group.get("count") for group in document.get("instance_group", ()))
+    files = TensorFiles(config, str(version), folder.folder, version_dir)
+    instances = backend.load(
+        LoadRequest(files, tuple(_instance_names(config)), wide_threads=1 if is_counted else 0, settings=told)
+    )
     model = TensorModel(config, str(version), instances, labels=labels, max_waiting=settings.max_waiting)
     model.statistics.load_s = time.perf_counter() - began_s
     return [model]

@@ -23,7 +23,7 @@ def run(
 ) -> tuple[list[dict[str, Any]], EncoderSpec]:
     instances, spec = open_exported_images(folder / "model.onnx", folder, head, size, count=1, threads=1, output=output)
     names = tuple(one.name for one in spec.outputs)
-    results: Any = instances.wide.execute(Batch([ImagePixels(image, names, 1) for image in PIXELS]))
+    results: Any = instances.narrow[0].execute(Batch([ImagePixels(image, names, 1) for image in PIXELS]))
     instances.close()
     return results, spec
 

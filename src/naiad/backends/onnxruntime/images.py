@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
-from naiad.backends.onnxruntime.session import available_cores, open_session
+from naiad.backends.onnxruntime.session import open_session
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Batch
+from naiad.core.contracts import Batch, Instances
+from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderItem, EncoderResult, EncoderSpec, ImagePixels
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.tensor import Array
@@ -111,7 +111,7 @@ class ImageEncoder:
 
 def open_image_encoder(
     graph: Path, folder: Path, spec: EncoderSpec, ports: ImagePorts, *, count: int = 0, threads: int = 0
-) -> EncoderInstances[EncoderItem]:
+) -> Instances[EncoderItem]:
     """Open an image graph for serving; a copy prepared for this machine is kept in `folder` (see `prepared/`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
@@ -119,4 +119,4 @@ def open_image_encoder(
     threads = threads or available_cores()
     narrow, *wide = open_shared(graph, folder, threads=(1,) if threads == 1 else (1, threads))
     instances = tuple(ImageEncoder(narrow, spec, ports) for _ in range(count or available_cores()))
-    return EncoderInstances(instances, ImageEncoder(wide[0], spec, ports) if wide else instances[0])
+    return Instances(instances, ImageEncoder(wide[0], spec, ports) if wide else None)

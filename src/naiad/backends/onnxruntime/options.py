@@ -41,12 +41,13 @@ class SessionSettings:
     @classmethod
     def of(cls, request: LoadRequest) -> SessionSettings:
         """Read a load request. Raises LoadFailed naming the parameter."""
-        parameters: Mapping[str, str] = {**request.settings, **request.config.parameters}
+        config = request.model.config
+        parameters: Mapping[str, str] = {**request.settings, **config.parameters}
 
         def number(key: str, default: int) -> int:
-            return _number(request.config.name, key, parameters[key]) if parameters.get(key) else default
+            return _number(config.name, key, parameters[key]) if parameters.get(key) else default
 
-        graph = request.config.document.get("optimization", {}).get("graph", {})
+        graph = config.document.get("optimization", {}).get("graph", {})
         return cls(
             threads=number("intra_op_thread_count", request.threads),
             inter_op_threads=number("inter_op_thread_count", 0),

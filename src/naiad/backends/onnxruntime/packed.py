@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.sequences import objection
-from naiad.backends.onnxruntime.session import available_cores, open_session
+from naiad.backends.onnxruntime.session import open_session
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Batch
+from naiad.core.contracts import Batch, Instances
+from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderResult, EncoderSpec, TokenSequence
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
@@ -68,9 +68,7 @@ class PackedEncoder:
         return dict(zip(pack.wanted, arrays, strict=True))
 
 
-def open_encoder(
-    graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0
-) -> EncoderInstances[TokenSequence]:
+def open_encoder(graph: Path, spec: EncoderSpec, *, count: int = 0, threads: int = 0) -> Instances[TokenSequence]:
     """Open a packed graph for serving; a copy prepared for this machine is kept beside it (see `prepared/`).
 
     count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. Raises LoadFailed.
@@ -78,7 +76,7 @@ def open_encoder(
     threads = threads or available_cores()
     narrow, *wide = open_shared(graph, graph.parent, threads=(1,) if threads == 1 else (1, threads), spec=spec)
     instances = tuple(PackedEncoder(narrow, spec) for _ in range(count or available_cores()))
-    return EncoderInstances(instances, PackedEncoder(wide[0], spec) if wide else instances[0])
+    return Instances(instances, PackedEncoder(wide[0], spec) if wide else None)
 
 
 def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from naiad.backends.onnxruntime.prepared.extents import read_extents
+from naiad.core.cores import available_cores
 from naiad.core.errors import LoadFailed
 
 
@@ -28,9 +29,10 @@ def runtime() -> ModuleType:
     return module
 
 
-def available_cores() -> int:
-    """Cores that this process may use (containers and taskset limit them)."""
-    return len(os.sched_getaffinity(0))
+def bytes_beside(model: Path) -> int:
+    """Bytes of the files in a model's folder: the model, its weights, and what else lies there."""
+    with os.scandir(model.parent) as entries:
+        return sum(entry.stat().st_size for entry in entries if entry.is_file())
 
 
 def open_session(

@@ -8,36 +8,36 @@ may ask of a session in `options`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from threading import Lock
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
-from naiad.backends.onnxruntime.loaded import LoadedModel, Run, SharedModel, model_path, stamp
+from naiad.backends.onnxruntime.loaded import LoadedModel, RunGraph, model_path
 from naiad.backends.onnxruntime.options import SessionSettings
 from naiad.backends.onnxruntime.ports import aligned
-from naiad.backends.onnxruntime.session import open_session, runtime
+from naiad.backends.onnxruntime.session import bytes_beside, open_session, runtime
 from naiad.backends.onnxruntime.signature import complete_document, read_signature
 from naiad.core.clock import monotonic
-from naiad.core.contracts import Batch, LoadRequest
+from naiad.core.contracts import Batch, Instances, LoadRequest
+from naiad.core.cores import available_cores
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Tensor
 
-Answer = InferResponse | NaiadError
+Result = InferResponse | NaiadError
+
+LIGHT_BYTES = 64 << 10
+"""A model whose files are smaller gets no wide instance: a row makes at most some 16,000 products of its weights, which
+one core does in less time than it takes to wake another."""
 
 
 class OnnxRuntimeBackend:
     """Opens `model.onnx`."""
 
     name = "onnxruntime"
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._shared: WeakValueDictionary[object, SharedModel] = WeakValueDictionary()
 
     def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
         """Fill in inputs, outputs and batching from the graph. Raises LoadFailed.
@@ -50,16 +50,26 @@ class OnnxRuntimeBackend:
         session = open_session(path, configure=_without_optimisation)
         return complete_document(config, read_signature(session), settings)
 
-    def load(self, request: LoadRequest) -> OnnxRuntimeInstance:
-        """Load one instance; those of the same files and options share a session. Raises LoadFailed."""
-        path = model_path(request.version_dir, request.config.default_model_filename or "model.onnx")
+    def load(self, request: LoadRequest) -> Instances[InferRequest]:
+        """Load the instances of one version; the narrow ones share a session. Raises LoadFailed.
+
+        The wide one has a session and a copy of the weights of its own. That is worth it where a run is long enough to
+        be shared among cores, and nobody has said how many threads to use (`intra_op_thread_count`) or how many
+        instances (`LoadRequest.wide_threads`): who asks for one copy gets one.
+        """
+        files = request.model
+        path = model_path(files.version_dir, files.config.default_model_filename or "model.onnx")
         settings = SessionSettings.of(request)
-        key = (stamp(path), settings, request.version, repr(request.config))
-        with self._lock:
-            shared = self._shared.get(key)
-            if shared is None:
-                shared = self._shared[key] = SharedModel()
-        return OnnxRuntimeInstance(shared, shared.open(request, path, settings))
+        model = LoadedModel(files, path, settings)
+        narrow = tuple(OnnxRuntimeInstance(model) for _ in request.names)
+        wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))
+        has_wide = wide.threads > 1 and wide != settings and bytes_beside(path) >= LIGHT_BYTES
+        return Instances(
+            narrow,
+            OnnxRuntimeInstance(LoadedModel(files, path, wide)) if has_wide else None,
+            may_inline=True,
+            names=request.names,
+        )
 
 
 def _closed(*_: object) -> Sequence[Any]:
@@ -73,9 +83,9 @@ def _without_optimisation(options: Any) -> None:
 class OnnxRuntimeInstance:
     """Runs batches; any number of instances may run one model's session at the same time."""
 
-    def __init__(self, shared: SharedModel, model: LoadedModel) -> None:
-        self._shared: SharedModel | None = shared
-        self._run: Run = model.run
+    def __init__(self, model: LoadedModel) -> None:
+        self._model: LoadedModel | None = model
+        self._run: RunGraph = model.run
         self._run_options = model.run_options
         self._name = model.name
         self._version = model.version
@@ -88,7 +98,7 @@ class OnnxRuntimeInstance:
         self._has_plain_inputs = all(port.is_plain for port in model.inputs)
         self._has_plain_outputs = all(port.is_plain for port in model.outputs.values())
 
-    def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
+    def execute(self, batch: Batch[InferRequest]) -> Sequence[Result]:
         """Run requests whose names, datatypes and shapes fit the configuration.
 
         One run for all if the model batches, else one each. Where a common run fails, each request runs alone, so that
@@ -106,10 +116,10 @@ class OnnxRuntimeInstance:
 
     def close(self) -> None:
         """Let go of the session; the last of the instances that share it frees it."""
-        self._shared = None
+        self._model = None
         self._run = _closed
 
-    def _execute_alone(self, request: InferRequest, batch: Batch[InferRequest]) -> Answer:
+    def _execute_alone(self, request: InferRequest, batch: Batch[InferRequest]) -> Result:
         try:
             return self._execute_joined((request,), batch)[0]
         except NaiadError as error:

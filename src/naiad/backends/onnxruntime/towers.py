@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from naiad.backends.onnxruntime.instances import EncoderInstances
-from naiad.core.contracts import Batch, Instance
+from naiad.core.contracts import Batch, Instances
 from naiad.core.encoder import EncoderItem, EncoderResult, TokenSequence
 from naiad.core.errors import NaiadError
 
@@ -13,9 +13,7 @@ from naiad.core.errors import NaiadError
 class TowersEncoder:
     """An Instance[EncoderItem, EncoderResult] that gives each item to the encoder of its kind."""
 
-    def __init__(
-        self, texts: Instance[TokenSequence, EncoderResult], images: Instance[EncoderItem, EncoderResult]
-    ) -> None:
+    def __init__(self, texts: Any, images: Any) -> None:
         self._texts = texts
         self._images = images
 
@@ -35,11 +33,7 @@ class TowersEncoder:
         self._images.close()
 
 
-def join_towers(
-    texts: EncoderInstances[TokenSequence], images: EncoderInstances[EncoderItem]
-) -> EncoderInstances[EncoderItem]:
-    """Pair the instances of two encoders; both have as many narrow ones."""
-    narrow = tuple(TowersEncoder(*pair) for pair in zip(texts.narrow, images.narrow, strict=True))
-    if texts.wide is texts.narrow[0]:
-        return EncoderInstances(narrow, narrow[0])
-    return EncoderInstances(narrow, TowersEncoder(texts.wide, images.wide))
+def join_towers(texts: Instances[TokenSequence], images: Instances[EncoderItem]) -> Instances[EncoderItem]:
+    """Pair the instances of two encoders; both have as many."""
+    *narrow, wide = (TowersEncoder(*pair) for pair in zip(texts.all, images.all, strict=True))
+    return Instances((*narrow, wide)) if texts.wide is None else Instances(tuple(narrow), wide)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from naiad.backends.onnxruntime.session import available_cores
 from naiad.core.config import ServerSettings
 from naiad.core.contracts import Task
+from naiad.core.cores import available_cores
 from naiad.loading.encoder_models import describe_model
 from naiad.loading.images.pair import open_pair
 from naiad.loading.images.single import open_single

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from naiad.backends.onnxruntime.images import ImagePorts, open_image_encoder
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.core.config import ServerSettings
+from naiad.core.contracts import Instances
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.loading.encoder_models import open_queue
 from naiad.repository import ModelEntry
@@ -24,7 +24,7 @@ WAITING_BYTES = 1 << 30
 
 def open_own(
     entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ServerSettings
-) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
+) -> tuple[Instances[EncoderItem], EncoderSpec]:
     """Convert and open the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
     converted = convert_image_checkpoint(checkpoint.body, head=head, image=size, quantize=quantization(entry, settings))
     count = entry.batching.instances or settings.instances
@@ -33,7 +33,7 @@ def open_own(
 
 
 def queue_images(
-    entry: ModelEntry, settings: ServerSettings, instances: EncoderInstances[EncoderItem], spec: EncoderSpec
+    entry: ModelEntry, settings: ServerSettings, instances: Instances[EncoderItem], spec: EncoderSpec
 ) -> EncoderQueue:
     """Put a queue before an image encoder, as long as memory allows."""
     batching = entry.batching

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from naiad.backends.onnxruntime.instances import EncoderInstances
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.convert.onnx_images import open_exported_images
 from naiad.core.config import ServerSettings
-from naiad.core.contracts import Task
+from naiad.core.contracts import Instances, Task
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
@@ -38,7 +37,7 @@ def _open(
     layout: Layout,
     settings: ServerSettings,
     size: tuple[int, int] | None,
-) -> tuple[EncoderInstances[EncoderItem], EncoderSpec]:
+) -> tuple[Instances[EncoderItem], EncoderSpec]:
     """Our own graph where the builder knows the family, else the ONNX file, else what torch exports."""
     graph, head = layout.onnx, image_head_for(task_name)
     if layout.safetensors is not None and entry.weights in ("auto", "safetensors") and not entry.output:

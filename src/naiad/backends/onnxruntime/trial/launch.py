@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from naiad.backends.onnxruntime.session import bytes_beside
 from naiad.backends.onnxruntime.trial.order import Order, Report
 from naiad.core.errors import LoadFailed
 
@@ -49,7 +50,7 @@ def run_trial(order: Order, *, seconds: float = 0.0, child: str = CHILD) -> Repo
     seconds: how long it may take; 0 = enough for its size. Raises LoadFailed saying how it died, or what it could not
     do.
     """
-    seconds = seconds or LEAST_S + _bytes_beside(order.graph) / BYTES_PER_S
+    seconds = seconds or LEAST_S + bytes_beside(order.graph) / BYTES_PER_S
     command = [sys.executable, "-P", "-m", child]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -104,8 +105,3 @@ def _killed(graph: Path, number: int) -> LoadFailed:
 def _died(graph: Path, how: str, fix: str) -> LoadFailed:
     sentence = f"{graph}: the model's first run, in a separate process, {how}. {fix}. {_OTHERS}"
     return LoadFailed(sentence, path=str(graph))
-
-
-def _bytes_beside(graph: Path) -> int:
-    with os.scandir(graph.parent) as entries:
-        return sum(entry.stat().st_size for entry in entries if entry.is_file())
