@@ -14,7 +14,7 @@ from report import NAIAD, middle
 WIDTH, MARGIN, COLUMNS = 760, 16, 2
 PITCH, BAR, HEADING, GAP = 22, 14, 30, 22
 """Heights: one row, its bar, a chart's title, and the space below a chart."""
-LABELS, NUMBERS = 138, 58
+LABELS, NUMBERS = 152, 62
 """Widths: the names to the left of the bars, and the figures to the right of them."""
 OURS, THEIRS, TEXT = "#1a9988", "#8b949e", "#6e7781"
 FONT = 'font-family="-apple-system, \'Segoe UI\', Helvetica, Arial, sans-serif" font-size="13"'
@@ -76,7 +76,7 @@ def charts(results: dict) -> Iterator[Chart]:
         c = list(next(iter(ways.values()))[NAIAD])[-1]
         bars = {f"{name}, {way}": middle(rounds, "simple", way, name, c, "per_second")
                 for way in ("gRPC", "HTTP binary") for name in ways[way]}  # fmt: skip
-        yield Chart(f"The same by perf_analyzer, no batcher in Triton, {c} clients", bars)
+        yield Chart(f"The same by perf_analyzer, {c} clients", bars)
 
 
 def _ordered(bars: dict[str, float]) -> dict[str, float]:

@@ -8,10 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from picture import Chart, charts, picture
+from picture import COLUMNS, LABELS, MARGIN, NUMBERS, Chart, charts, picture
 from report import markdown
 
 RESULTS = Path(__file__).parents[2] / "bench" / "results" / "latest.json"
+BOLD_LETTER = 7.6
+"""Width of a letter of bold text on average, as browsers draw it."""
 LAST = json.loads(RESULTS.read_text())
 
 
@@ -41,5 +43,7 @@ def test_everything_lies_inside_the_picture() -> None:
     _, _, width, height = map(float, drawn.attrib["viewBox"].split())
     bars = list(drawn.iter("{http://www.w3.org/2000/svg}rect"))
     assert len(bars) == sum(len(chart.bars) for chart in charts(LAST))
-    assert all(float(bar.attrib["x"]) + float(bar.attrib["width"]) + 58 <= width for bar in bars)
+    assert all(float(bar.attrib["x"]) + float(bar.attrib["width"]) + NUMBERS <= width for bar in bars)
+    assert all(len(chart.title) * BOLD_LETTER <= width / COLUMNS - MARGIN for chart in charts(LAST))
+    assert all(len(name) * BOLD_LETTER <= LABELS for chart in charts(LAST) for name in chart.bars)
     assert all(float(bar.attrib["y"]) + float(bar.attrib["height"]) <= height for bar in bars)
