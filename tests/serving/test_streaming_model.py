@@ -34,6 +34,7 @@ class Counting:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
+        self.stopped_at: list[int] = []
 
     def execute(self, batch: Batch[InferRequest], send: Send) -> None:
         for index, request in enumerate(batch.items):
@@ -41,7 +42,9 @@ class Counting:
                 if number == 13:
                     raise ValueError("unlucky")
                 data = np.array([number], np.int32)
-                send(index, InferResponse("count", "1", [Tensor("n", "INT32", data)]), False)
+                if not send(index, InferResponse("count", "1", [Tensor("n", "INT32", data)]), False):
+                    self.stopped_at.append(number)
+                    break
                 assert self.gate.wait(10)
             send(index, None, True)
 
@@ -120,7 +123,7 @@ async def test_a_failure_is_the_last_answer() -> None:
     fixture.model.close()
 
 
-async def test_a_request_that_is_withdrawn_ends_at_once_and_the_model_goes_on_for_others() -> None:
+async def test_a_request_that_is_withdrawn_ends_at_once_and_the_model_hears_of_it() -> None:
     fixture = Fixture()
     fixture.instance.gate.clear()
     answers, sender = fixture.ask(5)
@@ -130,4 +133,6 @@ async def test_a_request_that_is_withdrawn_ends_at_once_and_the_model_goes_on_fo
     fixture.instance.gate.set()
     await asyncio.wait_for(fixture.engine.drain(), 10)
     assert numbers(answers) == [0]
+    (stopped_at,) = fixture.instance.stopped_at
+    assert stopped_at <= 1, "it hears of it from the next send that returns"
     fixture.model.close()

@@ -53,10 +53,11 @@ class Instance(Protocol[Item, Result_co]):
         ...
 
 
-Send = Callable[[int, Any, bool], None]
+Send = Callable[[int, Any, bool], bool]
 """Tells of one result: which item of the batch, the result or NaiadError, whether it is that item's last.
 
-With the last, None in place of a result: there are no more."""
+With the last, None in place of a result: there are no more. Returns whether anybody still waits for the item; once its
+request was withdrawn nobody does, and an instance may end it early."""
 
 
 class StreamingInstance(Protocol[Item]):

@@ -58,7 +58,7 @@ class Job:
 class Execution(Batch[Any]):
     """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
 
-    __slots__ = ("finished_s", "jobs", "size", "slot", "started_s", "successes")
+    __slots__ = ("finished_s", "jobs", "size", "slot", "started_s", "successes", "withdrawn")
 
     def __init__(self, jobs: Sequence[Job], slot: Any = None) -> None:
         items: list[Any] = []
@@ -80,6 +80,8 @@ class Execution(Batch[Any]):
         """By the runner, when the results were there."""
         self.successes = 0
         """By the scheduler: how many items have ended with a result and no error."""
+        self.withdrawn: frozenset[Job] = frozenset()
+        """By the scheduler: jobs that were cancelled while they ran."""
 
     @property
     def stages(self) -> tuple[float, float, float]:
@@ -139,7 +141,10 @@ class Scheduler(Protocol):
         ...
 
     def cancel(self, job: Job) -> bool:
-        """Take a waiting job out and answer it with Cancelled; False when it already runs or is done."""
+        """Take a waiting job out and answer it with Cancelled; False when it already runs or is done.
+
+        What runs goes on to its end; only a streaming instance learns of it, and may end it early.
+        """
         ...
 
     async def drain(self) -> None:

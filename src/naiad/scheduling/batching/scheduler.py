@@ -101,6 +101,8 @@ class BatchScheduler:
     def cancel(self, job: Job) -> bool:
         """See `Scheduler.cancel`."""
         if not self._queue.remove(job):
+            if job.execution is not None:
+                job.execution.withdrawn |= {job}
             return False
         self._tell(job, Cancelled("the request was cancelled"), True)
         self._wake_waiters()
@@ -178,7 +180,7 @@ class BatchScheduler:
         if self._queue.length and not self._is_turn_due:
             self._plan_turn()
         # Or execution and jobs would keep each other, and their tensors, until garbage is collected.
-        jobs, execution.jobs = execution.jobs, ()
+        jobs, execution.jobs, execution.withdrawn = execution.jobs, (), frozenset()
         if results:
             if self._ordering is None:
                 tell_all(jobs, results)

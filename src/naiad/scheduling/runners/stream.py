@@ -152,10 +152,13 @@ class _Send:
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
 
-    def __call__(self, index: int, result: Any, is_final: bool) -> None:
-        if not 0 <= index < len(self._stream.execution.items):
-            raise IndexError(f"there is no item {index} in a batch of {len(self._stream.execution.items)}")
+    def __call__(self, index: int, result: Any, is_final: bool) -> bool:
+        execution = self._stream.execution
+        if not 0 <= index < len(execution.items):
+            raise IndexError(f"there is no item {index} in a batch of {len(execution.items)}")
         self._stream.call(self._stream.sent, index, result, is_final)
+        jobs = execution.jobs  # the loop empties it when all items have had their last result
+        return bool(jobs) and jobs[index] not in execution.withdrawn
 
     def __del__(self) -> None:
         self._stream.call(self._stream.dropped)
