@@ -235,8 +235,8 @@ def test_labels_and_weights_disagree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("config.json", b"{", "config.json: cannot be read as JSON"),
-        ("config.json", b"[]", "holds no JSON object"),
+        ("config.json", b"{", r"config\.json is not valid JSON"),
+        ("config.json", b"[]", r"config\.json holds a JSON list, an object is expected"),
         ("model.safetensors", b"no such format", "not a readable safetensors file"),
         ("model.safetensors", None, "no model.safetensors"),
         ("modules.json", b"7", "not a list of modules"),

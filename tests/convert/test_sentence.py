@@ -16,6 +16,7 @@ from naiad.backends.onnxruntime.pooling import pool
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
+from naiad.repository.checkpoint import Checkpoint
 
 LENGTHS = (5, 1, 33, 12)
 
@@ -195,4 +196,4 @@ def test_instructors_of_the_hub_leave_the_prompt_out(repository: str, excluded: 
     folder = tmp_path / f"models--{repository}" / "snapshots" / "0123"
     folder.mkdir(parents=True)
     write_modules(folder, ("Pooling", {"pooling_mode_mean_tokens": True}))
-    assert excludes_prompt(folder) is excluded
+    assert excludes_prompt(Checkpoint(folder)) is excluded

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -37,7 +38,16 @@ CHECKPOINT = {"config.json": b"{}", "tokenizer.json": b"{}"}
     ],
 )
 def test_kinds(files: list[str], kind: LayoutKind, make_folder: Make) -> None:
-    assert recognise(make_folder("m", dict.fromkeys(files, b"x"))).kind is kind
+    assert recognise(make_folder("m", {**dict.fromkeys(files, b"x"), **modules_of(files)})).kind is kind
+
+
+def modules_of(files: list[str]) -> dict[str, bytes]:
+    """What modules.json must say, if it is there: the first module lies where the first of the other files does."""
+    if "modules.json" not in files:
+        return {}
+    kind = "StaticEmbedding" if "Static" in files[1] or "config.json" not in str(files) else "Transformer"
+    row = {"path": files[1].rpartition("/")[0], "type": f"sentence_transformers.models.{kind}"}
+    return {"modules.json": json.dumps([row]).encode()}
 
 
 def test_models_of_a_repository_with_their_versions(make_folder: Make) -> None:

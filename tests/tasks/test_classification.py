@@ -9,9 +9,9 @@ import pytest
 
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks import build_task
 from naiad.tasks.activation import default_function
-from naiad.tasks.checkpoint import Checkpoint
 
 Ask = Callable[..., InferRequest]
 LABELS = {"0": "bad", "1": "good", "2": "naïve"}

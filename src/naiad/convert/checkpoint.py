@@ -12,11 +12,10 @@ from typing import Any
 
 from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES, find_architecture, known_architectures
-from naiad.convert.encoder.sentence import read_json
 from naiad.convert.encoder.static import build_static
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository.modules import MODEL2VEC, body_folder, table_writer
+from naiad.repository.checkpoint import MODEL2VEC, Checkpoint
 
 __all__ = [
     "BUILDER_VERSION",
@@ -51,24 +50,26 @@ def convert_checkpoint(
     """
     if quantize not in QUANTIZATIONS:
         raise InvalidConfiguration(f"quantize={quantize!r} is not known; known: {', '.join(QUANTIZATIONS)}")
-    if table_writer(folder):
-        return _convert_static(folder, head, quantize, cache_dir)
-    config = read_json(body_folder(folder) / "config.json")
-    find_architecture(config)
+    checkpoint = Checkpoint(folder)
+    if checkpoint.table_writer:
+        return _convert_static(checkpoint, head, quantize, cache_dir)
+    find_architecture(checkpoint.needed_config)
     if head is None:
         from naiad.convert.encoder.heads.choice import infer_head
 
-        head = infer_head(config, folder)
+        head = infer_head(checkpoint)
     entry = find_entry(folder, kind=f"{head}-{precision_of(quantize)}", version=BUILDER_VERSION, cache_dir=cache_dir)
-    return entry.read() or entry.fill(lambda made: _build(folder, head, quantize, made))
+    return entry.read() or entry.fill(lambda made: _build(checkpoint, head, quantize, made))
 
 
-def _convert_static(folder: Path, head: str | None, quantize: str, cache_dir: Path | None) -> Converted:
+def _convert_static(checkpoint: Checkpoint, head: str | None, quantize: str, cache_dir: Path | None) -> Converted:
     if head not in (None, "embedding") or quantize != "none":
         wrong = f"quantize: {quantize}" if quantize != "none" else f"the head '{head}'"
-        raise InvalidConfiguration(f"{folder} is a table of static embeddings, without layers: {wrong} is not for it")
-    entry = find_entry(folder, kind="static-float32", version=BUILDER_VERSION, cache_dir=cache_dir)
-    return entry.read() or entry.fill(lambda made: build_static(folder, made / GRAPH))
+        raise InvalidConfiguration(
+            f"{checkpoint.folder} is a table of static embeddings, without layers: {wrong} is not for it"
+        )
+    entry = find_entry(checkpoint.folder, kind="static-float32", version=BUILDER_VERSION, cache_dir=cache_dir)
+    return entry.read() or entry.fill(lambda made: build_static(checkpoint, made / GRAPH))
 
 
 def precision_of(quantize: str) -> str:
@@ -80,7 +81,7 @@ def precision_of(quantize: str) -> str:
     return "int8" if has_fast_signed_products() else "uint8"
 
 
-def _build(folder: Path, head: str, quantize: str, made: Path) -> EncoderSpec:
+def _build(checkpoint: Checkpoint, head: str, quantize: str, made: Path) -> EncoderSpec:
     from naiad.convert.encoder.build import build
 
-    return build(folder, head, quantize, made / GRAPH)
+    return build(checkpoint, head, quantize, made / GRAPH)

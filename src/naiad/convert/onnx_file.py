@@ -18,14 +18,14 @@ from naiad.backends.onnxruntime.padded import EncoderFile, PaddedEncoder, Source
 from naiad.backends.onnxruntime.prepared.sharing import share
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.heads.choice import infer_head
-from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling, read_json
+from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
 from naiad.core.contracts import Instances
 from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import Unsupported
 from naiad.core.positions import read_positions
-from naiad.repository.modules import body_folder, read_modules
+from naiad.repository.checkpoint import Checkpoint
 
 _log = logging.getLogger("naiad.convert")
 
@@ -39,10 +39,11 @@ def describe_onnx_encoder(
     output: the file's output that the user chose. Raises LoadFailed where file and head cannot agree, Unsupported for
     modules behind the pooling that the file does not hold.
     """
-    config = read_json(body_folder(folder) / "config.json")
-    head = head or _infer(config, folder, ports)
-    chosen = choose_outputs(ports.outputs, head, _sizes(config, folder), output)
-    if chosen.is_ready and excludes_prompt(folder):
+    checkpoint = Checkpoint(folder)
+    config = checkpoint.needed_config
+    head = head or _infer(checkpoint, ports)
+    chosen = choose_outputs(ports.outputs, head, _sizes(checkpoint), output)
+    if chosen.is_ready and excludes_prompt(checkpoint):
         chosen = _unpooled(chosen, folder)
     spec = replace(
         _facts(config, ports.fixed_tokens),
@@ -50,7 +51,7 @@ def describe_onnx_encoder(
         outputs=chosen.outputs,
         uses_type_ids=ports.takes_types and _integer(config, "type_vocab_size", 0) != 1,
     )
-    return (_pooled(spec, folder, chosen) if head == "embedding" else spec), chosen.sources
+    return (_pooled(spec, checkpoint, chosen) if head == "embedding" else spec), chosen.sources
 
 
 def open_padded_encoder(
@@ -72,7 +73,7 @@ def open_padded_encoder(
     """
     entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph, *_data_beside(graph)))
     threads = threads or available_cores()
-    facts = _facts(read_json(body_folder(folder) / "config.json"))
+    facts = _facts(Checkpoint(folder).needed_config)
     counts = (1,) if threads == 1 else (1, threads)
     shared = share(graph, entry.folder, threads=counts, spec=facts, constants=constants)
     entry.forget_older()
@@ -108,35 +109,36 @@ def _facts(config: Mapping[str, Any], fixed_tokens: int = 0) -> EncoderSpec:
     )
 
 
-def _infer(config: Mapping[str, Any], folder: Path, ports: Ports) -> str:
+def _infer(checkpoint: Checkpoint, ports: Ports) -> str:
     """The head that the outputs suggest, by their exporters' names."""
     if any(name in ports.outputs for name in STARTS):
         return "question-answering"
     logits = next((name for name in LOGITS if name in ports.outputs), None)
     if logits is None:
         return "embedding"
-    return "sequence-classification" if len(ports.outputs[logits]) == 2 else infer_head(config, folder)
+    return "sequence-classification" if len(ports.outputs[logits]) == 2 else infer_head(checkpoint)
 
 
-def _sizes(config: Mapping[str, Any], folder: Path) -> Sizes:
+def _sizes(checkpoint: Checkpoint) -> Sizes:
+    config = checkpoint.config
     widths = (_integer(config, key, 0) for key in ("hidden_size", "dim", "n_embd", "d_model"))
-    labels = len(config.get("id2label") or {}) or _integer(config, "num_labels", 2)
-    return Sizes(next(filter(None, widths), 0), labels, _integer(config, "vocab_size", 0), bool(read_modules(folder)))
+    width, words = next(filter(None, widths), 0), _integer(config, "vocab_size", 0)
+    return Sizes(width, checkpoint.label_count, words, bool(checkpoint.modules))
 
 
-def _pooled(spec: EncoderSpec, folder: Path, chosen: Chosen) -> EncoderSpec:
+def _pooled(spec: EncoderSpec, checkpoint: Checkpoint, chosen: Chosen) -> EncoderSpec:
     """What is left to do after the run. A finished vector may be normalised again: nothing changes if it was."""
     if chosen.is_ready:
-        modules = read_modules(folder)
+        modules = checkpoint.modules
         return replace(spec, normalize=bool(modules) and modules[-1].kind == "Normalize")
-    pooling, normalize = plain_pooling(folder)
+    pooling, normalize = plain_pooling(checkpoint)
     first, *others = spec.outputs
     return replace(
         spec,
         outputs=(replace(first, width=first.width * len(pooling.modes)), *others),
         pooling="+".join(pooling.modes),
         normalize=normalize,
-        excludes_prompt=excludes_prompt(folder),
+        excludes_prompt=excludes_prompt(checkpoint),
     )
 
 

@@ -16,12 +16,12 @@ import numpy as np
 from naiad.backends.onnxruntime.images import ImageEncoder, ImagePorts
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.convert.cache import find_entry
-from naiad.convert.encoder.sentence import read_json
 from naiad.convert.vision.families import IMAGE_FAMILIES
 from naiad.core.contracts import Instances
 from naiad.core.cores import available_cores
 from naiad.core.encoder import EncoderItem, EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
+from naiad.repository.checkpoint import CONFIG, read_object
 
 PIXELS = "pixel_values"
 """Name of the input in all exports of transformers' models."""
@@ -79,7 +79,7 @@ def open_exported_images(
     threads = threads or available_cores()
     narrow, *wide = open_shared(graph, entry.folder, threads=(1,) if threads == 1 else (1, threads))
     outputs = {node.name: tuple(node.shape) for node in narrow.get_outputs()}
-    file = _File(graph, narrow.get_inputs(), outputs, read_json(folder / "config.json"), output)
+    file = _File(graph, narrow.get_inputs(), outputs, read_object(folder / CONFIG, needed=True), output)
     spec, ports = _describe(file, head, size)
     instances = tuple(ImageEncoder(narrow, spec, ports) for _ in range(count or available_cores()))
     return Instances(instances, ImageEncoder(wide[0], spec, ports) if wide else None), spec

@@ -1,6 +1,6 @@
 """Floor 1: where models come from."""
 
-from naiad.repository.card import model_name, read_card
+from naiad.repository.checkpoint.card import model_name
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings, Source
 from naiad.repository.fetch import fetch
 from naiad.repository.hub.lock import DEFAULT_LOCK, LockedSource, read_lock
@@ -11,10 +11,11 @@ from naiad.repository.layout import (
     LayoutKind,
     ModelFolder,
     check_inside,
+    holds_checkpoint,
     recognise,
     versions_of,
 )
-from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_checkpoint, holds_model, list_models, signature
+from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.read import DEFAULT_MANIFEST, read_manifest
 from naiad.repository.manifest.secret import Secret, secret_from_environment
@@ -70,7 +71,6 @@ __all__ = [
     "parse_reference",
     "progress_for",
     "push",
-    "read_card",
     "read_lock",
     "read_manifest",
     "recognise",

@@ -1,8 +1,8 @@
 """What a folder holds: a checkpoint, one Triton model, or a Triton model repository.
 
-Nothing is loaded here and no file's content is read, but for Git LFS pointers in place of files (`pointers.py`): a
-decision by names alone, so that it is the same for a folder, a package and a Hub snapshot. A link may stand for a whole
-model's folder (the operator put it there); inside a model every path must stay inside the model.
+Nothing is loaded here. Names decide, the same for a folder, a package and a Hub snapshot; read are only the modules of
+a checkpoint that has its config.json below (`checkpoint/`), and Git LFS pointers in place of files (`pointers.py`). A
+link may stand for a whole model's folder (the operator put it there); inside a model every path must stay inside it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration, NotFound
+from naiad.repository.checkpoint import CONFIG, Checkpoint
+from naiad.repository.checkpoint.modules import MODULES
 from naiad.repository.names import check_model_name
 from naiad.repository.onnx_files import USUAL, best_onnx
 from naiad.repository.pointers import refuse_pointers
@@ -79,8 +81,8 @@ def recognise(folder: Path, *, onnx: str = "") -> Layout:
     """
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}", folder=str(folder))
-    if not (folder / CONFIG_FILE).is_file() and (body := checkpoint_body(folder)) is not None:
-        return _checkpoint(folder, body, onnx)
+    if holds_checkpoint(folder):
+        return _checkpoint(Checkpoint(folder), onnx)
     model = model_folder(folder)
     if model is not None:
         return Layout(LayoutKind.TRITON_MODEL, folder, (model,))
@@ -141,28 +143,16 @@ def _is_blob(path: Path) -> bool:
     return path.parent.name == "blobs" and path.parent.parent.name.startswith("models--") and path.is_file()
 
 
-def checkpoint_body(folder: Path) -> Path | None:
-    """Where a checkpoint's config.json lies: the folder, or in older sentence-transformers their first module's.
-
-    A router's lies below one of its routes. A table of static embeddings has none; its weights tell the place.
-    """
-    if (folder / "config.json").is_file():
-        return folder
-    if not (folder / "modules.json").is_file():
-        return None
-    bodies = (
-        sorted(folder.glob("0_*/config.json"))
-        or sorted(folder.glob("*_0_*Transformer/config.json"))
-        or [
-            *folder.glob("model.safetensors"),
-            *sorted(folder.glob("0_*/model.safetensors")),
-        ]
-    )
-    return bodies[0].parent if bodies else None
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a folder looks like a Hugging Face checkpoint, by names alone."""
+    names = (CONFIG, MODULES)
+    return not (folder / CONFIG_FILE).is_file() and any((folder / name).is_file() for name in names)
 
 
-def _checkpoint(folder: Path, body: Path, onnx: str) -> Layout:
+def _checkpoint(checkpoint: Checkpoint, onnx: str) -> Layout:
+    folder = checkpoint.folder
     check_inside(folder)
+    body = checkpoint.body
     safetensors = _first(body, _SAFETENSORS)
     onnx_file = _first(folder, (onnx,)) if onnx else _best_onnx(body)
     if (body / ADAPTER).is_file() and (onnx_file is None or (safetensors is not None and not onnx)):
@@ -209,8 +199,8 @@ def _no_weights(folder: Path) -> str:
     if pickles:
         return f"{folder} has its weights only as {', '.join(pickles)}, {PICKLE_ADVICE}"
     return (
-        f"{folder} has config.json but no weights: looked for {wanted} (`weights` can name another ONNX file); found "
-        f"{_listing(folder)}"
+        f"{folder} has the files of a checkpoint but no weights: looked for {wanted} (`weights` can name another ONNX "
+        f"file); found {_listing(folder)}"
     )
 
 

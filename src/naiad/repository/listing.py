@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from naiad.repository.layout import CONFIG_FILE, VERSION, checkpoint_body
+from naiad.repository.layout import CONFIG_FILE, VERSION
 
 CONFIGS_FOLDER = "configs"
 """Other configurations of a model, by name: configs/NAME.pbtxt."""
@@ -23,11 +23,6 @@ def holds_model(folder: Path) -> bool:
     if (folder / CONFIG_FILE).is_file():
         return True
     return any(VERSION.fullmatch(child.name) and any(child.iterdir()) for child in _folders(folder))
-
-
-def holds_checkpoint(folder: Path) -> bool:
-    """Whether a folder looks like a Hugging Face checkpoint."""
-    return not (folder / CONFIG_FILE).is_file() and checkpoint_body(folder) is not None
 
 
 def list_models(repository: Path) -> list[Path]:

@@ -9,7 +9,7 @@ or in its `sbert_ce_default_activation_function` (2 and 3). Everything else foll
 from __future__ import annotations
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 
 _FUNCTIONS = {
     f"torch.nn.{package}{name}": function

@@ -15,9 +15,9 @@ from typing import Any
 from naiad.core.contracts import TextTask
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks import recognise
 from naiad.tasks.answering import AnsweringTask
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.classification import ClassificationTask
 from naiad.tasks.embedding import EmbeddingTask
 from naiad.tasks.entities import EntitiesTask

@@ -27,7 +27,7 @@ from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts, prompt_tokens

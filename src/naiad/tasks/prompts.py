@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import ParameterSpec, one_of, text
 from naiad.tasks.text.tokenizer import Tokenizer
 

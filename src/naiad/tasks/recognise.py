@@ -14,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from naiad.core.errors import LoadFailed, Unsupported
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 
 _BY_ARCHITECTURE = {
     "ForSequenceClassification": "text-classification",

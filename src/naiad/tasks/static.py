@@ -15,8 +15,7 @@ import numpy as np
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
-from naiad.repository.modules import MODEL2VEC, table_writer
-from naiad.tasks.checkpoint import Checkpoint, read_object
+from naiad.repository.checkpoint import MODEL2VEC, Checkpoint, read_object
 from naiad.tasks.text.tokenizer import Tokenizer
 
 MODEL2VEC_MAX_LENGTH = 512
@@ -35,7 +34,7 @@ class StaticTokens:
         self.max_tokens = min(spec.max_tokens, int(truncation.get("max_length", spec.max_tokens)))
         self._max_characters: int | None = None
         self._dropped: int | None = None
-        if table_writer(checkpoint.folder) == MODEL2VEC:
+        if checkpoint.table_writer == MODEL2VEC:
             self._obey_model2vec(checkpoint, document, spec)
 
     def _obey_model2vec(self, checkpoint: Checkpoint, document: dict[str, Any], spec: EncoderSpec) -> None:

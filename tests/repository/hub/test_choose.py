@@ -18,7 +18,9 @@ SHARDS = sorted(set(INDEX["weight_map"].values()))
 
 
 def choose(files: list[str], *, knows: bool = True, index: Mapping[str, Any] = INDEX, **selection: Any) -> Choice:
-    documents = {"config.json": {"model_type": "bert"}, "model.safetensors.index.json": index}
+    static = [{"path": "0_StaticEmbedding", "type": "sentence_transformers.models.StaticEmbedding"}]
+    documents: dict[str, Any] = {"config.json": {"model_type": "bert"}, "modules.json": static}
+    documents["model.safetensors.index.json"] = index
     return choose_files(files, lambda path: documents[path], lambda config: knows, Selection(**selection))
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import DownloadFailed, Failed, InvalidConfiguration
-from naiad.repository import FetchSettings, HubReference, LayoutKind, PushSettings, Secret, push, read_card, recognise
+from naiad.repository import FetchSettings, HubReference, LayoutKind, PushSettings, Secret, push, recognise
+from naiad.repository.checkpoint.card import read_card
 from naiad.testing import LocalHub
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # how the library calls httpx2

@@ -120,6 +120,7 @@ def test_an_old_sentence_transformers_repository(hub: LocalHub, pull: Any, check
     body = {
         f"0_Transformer/{path}": checkpoint[path] for path in ("config.json", "tokenizer.json", "model.safetensors")
     }
-    around = {path: checkpoint[path] for path in ("modules.json", "1_Pooling/config.json", "pytorch_model.bin")}
+    around = {path: checkpoint[path] for path in ("1_Pooling/config.json", "pytorch_model.bin")}
+    around["modules.json"] = b'[{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}]'
     hub.add("org/name", {**body, **around, "0_Transformer/pytorch_model.bin": b"x"})
     assert [file.path for file in pull("org/name").files] == sorted([*body, "modules.json", "1_Pooling/config.json"])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks import infer_task
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.retrieval.late_settings import Expansion, LateSettings, read_late_settings
 
 PUNCTUATION = tuple(string.punctuation)

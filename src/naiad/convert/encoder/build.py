@@ -20,11 +20,11 @@ from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.choice import add_head
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
-from naiad.convert.encoder.sentence import excludes_prompt, read_json
+from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.tensor import Array
-from naiad.repository.modules import body_folder
+from naiad.repository.checkpoint import Checkpoint
 
 PACK_TOKENS = 160
 """Where float32 packs are fastest. MiniLM, one core, texts/s by tokens a pack: one text 222, 64: 263, 128: 290,
@@ -36,39 +36,37 @@ whose borders would depend on what else is in the pack."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A folder and what its config.json says."""
+class _Order:
+    """What is to be built, and what config.json says of it."""
 
-    folder: Path
+    checkpoint: Checkpoint
+    head: str
     config: Config
     sizes: Dimensions
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read and check config.json. Raises Unsupported, InvalidConfiguration or LoadFailed."""
-    config = Config(read_json(body_folder(folder) / "config.json"))
-    return Checkpoint(folder, config, read_dimensions(config))
+def build(checkpoint: Checkpoint, head: str, quantize: str, graph: Path) -> EncoderSpec:
+    """Write a graph to `graph` and its weights beside it, with `.data` added to the name.
 
-
-def build(folder: Path, head: str, quantize: str, graph: Path) -> EncoderSpec:
-    """Write a graph to `graph` and its weights beside it, with `.data` added to the name."""
-    checkpoint = read_checkpoint(folder)
+    Raises Unsupported, InvalidConfiguration or LoadFailed.
+    """
+    config = Config(checkpoint.needed_config)
+    order = _Order(checkpoint, head, config, read_dimensions(config))
     if quantize == "none":
-        return _write(checkpoint, head, Float32Dense(), graph)
-    peaks = _observe(checkpoint, head)
-    return _write(checkpoint, head, Int8Dense(peaks, signed=has_fast_signed_products()), graph)
+        return _write(order, Float32Dense(), graph)
+    return _write(order, Int8Dense(_observe(order), signed=has_fast_signed_products()), graph)
 
 
-def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> EncoderSpec:
-    config, sizes = checkpoint.config, checkpoint.sizes
-    kind = str(config.content["model_type"])
+def _write(order: _Order, dense: Dense, path: Path) -> EncoderSpec:
+    checkpoint, head, config, sizes = order.checkpoint, order.head, order.config, order.sizes
+    kind = checkpoint.model_type
     graph = GraphBuilder(f"{kind}-{head}", path.with_name(path.name + ".data"))
     try:
-        with Weights(weight_files(body_folder(checkpoint.folder))) as weights:
+        with Weights(weight_files(checkpoint.body)) as weights:
             weights.respell(config.family.respelled)
             weights.find_body(config.family.base, config.family.anchor or config.family.words)
             body = BODIES[config.family.body](graph, weights, config, sizes, dense)
-            outputs = add_head(body, head, checkpoint.folder, config.content)
+            outputs = add_head(body, head, checkpoint)
         graph.save(path)
     finally:
         graph.close()
@@ -84,18 +82,18 @@ def _write(checkpoint: Checkpoint, head: str, dense: Dense, path: Path) -> Encod
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
         needed_token=body.summary_token if head == "sequence-classification" else None,
-        excludes_prompt=head == "embedding" and excludes_prompt(checkpoint.folder),
+        excludes_prompt=head == "embedding" and excludes_prompt(checkpoint),
     )
 
 
-def _observe(checkpoint: Checkpoint, head: str) -> dict[str, Array]:
+def _observe(order: _Order) -> dict[str, Array]:
     """How far each channel of each quantised product's input reaches, by running the float32 graph."""
     dense = ObservingDense()
     with tempfile.TemporaryDirectory(prefix="naiad-") as folder:
         graph = Path(folder) / "observed.onnx"
-        spec = _write(checkpoint, head, dense, graph)
+        spec = _write(order, dense, graph)
         session = open_session(graph, threads=0)
-        sequences = random_tokens(checkpoint.sizes.vocabulary, spec.max_tokens)
+        sequences = random_tokens(order.sizes.vocabulary, spec.max_tokens)
         pack = Pack([TokenSequence(ids, ()) for ids in sequences], spec)
         inputs = frozenset(node.name for node in session.get_inputs())
         reaches = session.run(list(dense.peaks), pack.feeds(inputs))

@@ -1,19 +1,18 @@
 """What a sentence-transformers folder says happens after the body, as steps in the order in which it is written.
 
 Pooling, dense layers, normalisation: read from each module's own config.json and checked. What is not known is refused
-by name. Not here: which modules there are (`naiad.repository.modules`) and the graph of them (`heads/`).
+by name. Not here: which modules there are (`naiad.repository.checkpoint`) and the graph of them (`heads/`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
-from naiad.repository.modules import Module, read_modules
+from naiad.repository.checkpoint import CONFIG, Checkpoint, Module, read_object
 
 TOKENS = "token_embeddings"
 SENTENCE = "sentence_embedding"
@@ -105,29 +104,24 @@ class Normalize:
 Step = Pooling | Dense | LayerNorm | Normalize
 
 
-def has_pooling(folder: Path) -> bool:
-    """Whether the folder describes a sentence embedding model."""
-    return any(module.kind == "Pooling" for module in read_modules(folder))
-
-
-def refuse_modules(folder: Path) -> None:
+def refuse_modules(checkpoint: Checkpoint) -> None:
     """Raise Unsupported naming what follows the first module, for heads that nothing may follow."""
-    for module in read_modules(folder)[1:]:
+    for module in checkpoint.modules[1:]:
         if module.kind != "Dropout":
             raise unknown_module(module)
 
 
-def excludes_prompt(folder: Path) -> bool:
+def excludes_prompt(checkpoint: Checkpoint) -> bool:
     """Whether pooling leaves out the tokens of a prompt."""
-    return any(isinstance(step, Pooling) and not step.include_prompt for step in read_steps(folder))
+    return any(isinstance(step, Pooling) and not step.include_prompt for step in read_steps(checkpoint))
 
 
-def read_steps(folder: Path) -> tuple[Step, ...]:
-    """What follows the body, in order; mean pooling alone where the folder has no modules.json.
+def read_steps(checkpoint: Checkpoint) -> tuple[Step, ...]:
+    """What follows the body, in order; mean pooling alone where there is no modules.json.
 
     Raises Unsupported for modules and options that are not computed, LoadFailed for unreadable files.
     """
-    modules = read_modules(folder)
+    modules = checkpoint.modules
     if not modules:
         return (Pooling(("mean",)),)
     steps = [step for module in modules[1:] for step in read_step(module)]
@@ -147,10 +141,10 @@ def read_step(module: Module, default: str = SENTENCE) -> tuple[Step, ...]:
         case "Dense":
             return (_read_dense(module, default),)
         case "LayerNorm":
-            path = module.folder / "config.json"
-            return (LayerNorm(module.folder, _width(path, read_json(path), "dimension")),)
+            path = module.folder / CONFIG
+            return (LayerNorm(module.folder, _width(path, read_object(path, needed=True), "dimension")),)
         case "Normalize":
-            return (_read_normalize(module.folder / "config.json"),)
+            return (_read_normalize(module.folder / CONFIG),)
         case "Dropout":
             return ()
         case _:
@@ -168,12 +162,12 @@ def unknown_module(module: Module) -> Unsupported:
     )
 
 
-def plain_pooling(folder: Path) -> tuple[Pooling, bool]:
-    """The pooling of a folder that has nothing behind it but, perhaps, normalisation; and whether it has that.
+def plain_pooling(checkpoint: Checkpoint) -> tuple[Pooling, bool]:
+    """The pooling of a checkpoint with nothing behind it but, perhaps, normalisation; and whether it has that.
 
     Raises Unsupported naming the step that there is besides.
     """
-    steps = read_steps(folder)
+    steps = read_steps(checkpoint)
     match steps:
         case (Pooling() as pooling,):
             return pooling, False
@@ -181,26 +175,15 @@ def plain_pooling(folder: Path) -> tuple[Pooling, bool]:
             return pooling, True
     names = ", ".join(type(step).__name__ for step in steps) or "nothing"
     raise Unsupported(
-        f"{folder}: the ONNX file stops at token states, and modules.json has {names} behind them, of which only "
-        "Pooling and Normalize are computed outside of a graph; export the whole model, so that it has the output "
+        f"{checkpoint.folder}: the ONNX file stops at token states, and modules.json has {names} behind them, of which "
+        "only Pooling and Normalize are computed outside of a graph; export the whole model, so that it has the output "
         "sentence_embedding, or serve the safetensors"
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of the checkpoint. Raises LoadFailed naming the file."""
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise LoadFailed(f"{path}: cannot be read as JSON: {error}", path=str(path)) from error
-    if not isinstance(content, dict):
-        raise LoadFailed(f"{path}: holds no JSON object", path=str(path))
-    return content
-
-
 def _read_pooling(folder: Path) -> Pooling:
-    path = folder / "config.json"
-    content = read_json(path)
+    path = folder / CONFIG
+    content = read_object(path, needed=True)
     written = content.get("pooling_mode")
     if written is None:
         modes = [mode for flag, mode in _FLAGS.items() if content.get(flag)] or ["mean"]
@@ -217,8 +200,8 @@ def _read_pooling(folder: Path) -> Pooling:
 
 
 def _read_dense(module: Module, default: str) -> Dense:
-    path = module.folder / "config.json"
-    content = read_json(path)
+    path = module.folder / CONFIG
+    content = read_object(path, needed=True)
     reads = content.get("module_input_name") or (TOKENS if module.is_foreign else default)
     writes = content.get("module_output_name") or reads
     _check_values(path, reads, writes)
@@ -235,7 +218,7 @@ def _read_dense(module: Module, default: str) -> Dense:
 
 
 def _read_normalize(path: Path) -> Normalize:
-    content = read_json(path) if path.is_file() else {}
+    content = read_object(path)
     reads = content.get("module_input_name") or SENTENCE
     writes = content.get("module_output_name") or reads
     _check_values(path, reads, writes)

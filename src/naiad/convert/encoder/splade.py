@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from naiad.convert.encoder.sentence import read_json, unknown_module
+from naiad.convert.encoder.sentence import unknown_module
 from naiad.core.errors import Unsupported
-from naiad.repository.modules import read_modules
-from naiad.repository.routes import read_routes
+from naiad.repository.checkpoint import CONFIG, Checkpoint, read_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +19,13 @@ class Splade:
     """How often log(1 + x) is taken, after relu."""
 
 
-def read_splade(folder: Path) -> Splade:
-    """How a sparse encoder's folder pools; as SPLADE does by default, where there is no modules.json.
+def read_splade(checkpoint: Checkpoint) -> Splade:
+    """How a sparse encoder pools; as SPLADE does by default, where there is no modules.json.
 
     Behind a router, it is the route of the documents that counts. Raises Unsupported for modules and options that are
     not computed.
     """
-    routes = read_routes(folder)
-    modules = read_modules(folder)
+    routes, modules = checkpoint.routes, checkpoint.modules
     if routes is not None:
         if modules[1:] or "document" not in routes.modules:
             raise unknown_module(modules[-1])
@@ -38,8 +35,8 @@ def read_splade(folder: Path) -> Splade:
     first, *rest = modules
     if first.kind not in ("Transformer", "MLMTransformer") or [module.kind for module in rest] != ["SpladePooling"]:
         raise unknown_module(next((module for module in rest if module.kind != "SpladePooling"), first))
-    path = rest[0].folder / "config.json"
-    content = read_json(path) if path.is_file() else {}
+    path = rest[0].folder / CONFIG
+    content = read_object(path)
     strategy, activation = content.get("pooling_strategy", "max"), content.get("activation_function", "relu")
     dampings = {"relu": 1, "log1p_relu": 2}.get(str(activation))
     if strategy not in ("max", "sum") or dampings is None:

@@ -15,12 +15,12 @@ import numpy as np
 from naiad.convert.encoder.bodies.body import Inputs
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.embedding import Values
-from naiad.convert.encoder.sentence import SENTENCE, Normalize, Pooling, Step, read_json, read_step
+from naiad.convert.encoder.sentence import SENTENCE, Normalize, Pooling, Step, read_step
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import STATIC, EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
-from naiad.repository.modules import MODEL2VEC, body_folder, read_modules, table_writer
+from naiad.repository.checkpoint import MODEL2VEC, Checkpoint
 
 PACK_TOKENS = 1024
 """There is no attention whose cost would grow with a pack."""
@@ -29,11 +29,10 @@ MAX_TOKENS = 2**17
 """Neither library has a limit of its own that all models share; this one bounds the memory of one text."""
 
 
-def build_static(folder: Path, path: Path) -> EncoderSpec:
+def build_static(checkpoint: Checkpoint, path: Path) -> EncoderSpec:
     """Write the graph to `path` and the table beside it. Raises LoadFailed, Unsupported."""
-    body = body_folder(folder)
-    with Weights(weight_files(body)) as weights:
-        table = _table(weights, body)
+    with Weights(weight_files(checkpoint.body)) as weights:
+        table = _table(weights, checkpoint.body)
     graph = GraphBuilder(STATIC, path.with_name(path.name + ".data"))
     try:
         inputs = Inputs(
@@ -45,8 +44,8 @@ def build_static(folder: Path, path: Path) -> EncoderSpec:
             rows="",
         )
         rows = graph.op("Gather", graph.weight("table", lambda: table), inputs.ids, axis=0)
-        values = Values(graph, inputs, folder, rows, table.shape[1])
-        values.follow([Pooling(("mean",)), *_steps(folder)])
+        values = Values(graph, inputs, checkpoint.folder, rows, table.shape[1])
+        values.follow([Pooling(("mean",)), *_steps(checkpoint)])
         vector, width = values.get(SENTENCE, "the end")
         graph.output("embedding", vector, ("sequences", width))
         graph.save(path)
@@ -62,10 +61,10 @@ def build_static(folder: Path, path: Path) -> EncoderSpec:
     )
 
 
-def _steps(folder: Path) -> list[Step]:
+def _steps(checkpoint: Checkpoint) -> list[Step]:
     """What follows the mean; model2vec's own flag counts where modules.json does not say the same."""
-    steps = [step for module in read_modules(folder)[1:] for step in read_step(module)]
-    if table_writer(folder) == MODEL2VEC and read_json(body_folder(folder) / "config.json").get("normalize"):
+    steps = [step for module in checkpoint.modules[1:] for step in read_step(module)]
+    if checkpoint.table_writer == MODEL2VEC and checkpoint.config.get("normalize"):
         return steps if Normalize() in steps else [*steps, Normalize()]
     return steps
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from naiad.convert.export.models import Exportable, exportable
-from naiad.repository.modules import body_folder
+from naiad.repository.checkpoint import Checkpoint
 
 TEXT_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 LEAST_RUNS = 5
@@ -52,8 +51,8 @@ class LoadedModel:
         messages.set_verbosity_error()
         torch.manual_seed(0)
         row = exportable(call["head"])
-        folder = body_folder(Path(call["folder"]))
-        config = read_config(folder)
+        checkpoint = Checkpoint(Path(call["folder"]))
+        folder, config = checkpoint.body, read_config(checkpoint)
         progress(f"loading the model with transformers {transformers.__version__}")
         model = load_model(folder, config, row, pickles=bool(call.get("pickles")))
         if getattr(config, "is_encoder_decoder", False) and row.loader == "AutoModel" and hasattr(model, "get_encoder"):
@@ -130,13 +129,13 @@ def pick_outputs(row: Exportable, given: Any) -> dict[str, Any]:
     return outputs
 
 
-def read_config(folder: Path) -> Any:
+def read_config(checkpoint: Checkpoint) -> Any:
     """config.json by transformers. Raises Refused for architectures that it does not have."""
     import transformers
 
-    content = json.loads((folder / "config.json").read_bytes())
+    content = checkpoint.needed_config
     try:
-        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        return transformers.AutoConfig.from_pretrained(checkpoint.body, trust_remote_code=False, local_files_only=True)
     except (ValueError, KeyError) as error:
         kind = content.get("model_type")
         if "auto_map" in content:

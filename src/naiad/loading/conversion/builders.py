@@ -13,7 +13,7 @@ from naiad.convert.gate.runners import ImageRunner, PackedRunner, Runner, Sample
 from naiad.convert.image_checkpoint import convert_image_checkpoint, image_builder_knows
 from naiad.loading.conversion.samples import made_up_samples, text_samples
 from naiad.loading.conversion.subject import Subject
-from naiad.repository.modules import body_folder
+from naiad.repository.checkpoint import Checkpoint
 
 
 class Builder(Protocol):
@@ -62,7 +62,7 @@ class ImageBuilder:
         """See Builder."""
         assert quantize == "none"
         image = (subject.size[1], subject.size[2])
-        return convert_image_checkpoint(body_folder(folder), head=subject.head, image=image, cache_dir=cache_dir)
+        return convert_image_checkpoint(Checkpoint(folder).body, head=subject.head, image=image, cache_dir=cache_dir)
 
     def runner(self, converted: Converted) -> Runner:
         """See Builder."""

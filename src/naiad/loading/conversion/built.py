@@ -20,7 +20,7 @@ from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.builders import Builder
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
-from naiad.repository.modules import body_folder, read_modules
+from naiad.repository.checkpoint import Checkpoint
 
 OWN = "the float32 graph"
 NOT_CHECKED = "not checked against transformers"
@@ -85,7 +85,7 @@ class BuiltCourse:
         """See Course."""
         copy_checkpoint(self._request.subject.folder, folder)
         if self._request.precision == "fp16":
-            halve_weights(body_folder(folder))
+            halve_weights(Checkpoint(folder).body)
 
     def _convert(self, folder: Path, quantize: str) -> Converted:
         precision = self._request.precision if quantize == "none" else quantize
@@ -100,7 +100,7 @@ class BuiltCourse:
         subject = self._request.subject
         try:
             with TorchProcess(subject.folder, subject.head, progress=self._request.progress) as torch:
-                return Truth(torch.version, with_embeddings(torch.answer(gate.samples), subject.folder))
+                return Truth(torch.version, with_embeddings(torch.answer(gate.samples), subject.checkpoint))
         except NaiadError as error:
             self._notes.append(f"{NOT_CHECKED}: {error.message}")
             return Truth()
@@ -138,12 +138,12 @@ class BuiltCourse:
         return converted
 
 
-def with_embeddings(answers: list[Answers], folder: Path) -> list[Answers]:
-    """Add the vector that the folder's modules make of the states, where that is pooling and no more."""
-    if not answers or "last_hidden_state" not in answers[0] or not read_modules(folder):
+def with_embeddings(answers: list[Answers], checkpoint: Checkpoint) -> list[Answers]:
+    """Add the vector that the checkpoint's modules make of the states, where that is pooling and no more."""
+    if not answers or "last_hidden_state" not in answers[0] or not checkpoint.modules:
         return answers
     try:
-        pooling, normalize = plain_pooling(folder)
+        pooling, normalize = plain_pooling(checkpoint)
     except Unsupported:
         return answers
     vectors = [pool(answer["last_hidden_state"], "+".join(pooling.modes)) for answer in answers]

@@ -21,7 +21,6 @@ from naiad.loading.conversion.folder import making, write_card
 from naiad.loading.conversion.subject import Subject
 from naiad.loading.conversion.triton.repository import Layout, pooling_of, write_repository
 from naiad.repository.layout import PICKLE_ADVICE
-from naiad.repository.modules import body_folder
 
 
 def convert_to_folder(request: Request, out: Path, origin: str) -> Outcome:
@@ -77,13 +76,13 @@ def with_torch(subject: Subject) -> str:
 
 def has_safetensors(subject: Subject) -> bool:
     """Whether the weights are of the kind that our builder reads."""
-    body = body_folder(subject.folder)
+    body = subject.checkpoint.body
     return (body / SINGLE).is_file() or (body / INDEX).is_file()
 
 
 def onnx_files(subject: Subject) -> list[Path]:
     """ONNX files where checkpoints have them."""
-    body = body_folder(subject.folder)
+    body = subject.checkpoint.body
     return [*body.glob("onnx/*.onnx"), *body.glob("*.onnx")]
 
 

@@ -22,7 +22,7 @@ from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
 from naiad.loading.conversion.samples import made_up_samples, text_samples
 from naiad.loading.conversion.subject import SERVED
-from naiad.repository.modules import body_folder
+from naiad.repository.checkpoint import Checkpoint
 
 GRAPH = "model.onnx"
 
@@ -71,7 +71,7 @@ class ExportedCourse:
     def write(self, folder: Path) -> None:
         """See Course."""
         copy_checkpoint(self._request.subject.folder, folder, weights=False)
-        place = body_folder(folder) / "onnx"
+        place = Checkpoint(folder).body / "onnx"
         place.mkdir()
         for file in self._graph.parent.iterdir():
             shutil.copyfile(file, place / file.name)

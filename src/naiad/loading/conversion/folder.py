@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from naiad.convert.encoder.sentence import read_json
 from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.repository.checkpoint import Checkpoint
+from naiad.repository.checkpoint.json_files import read_json
 from naiad.repository.hub.choose import Selection, choose_files
-from naiad.repository.modules import body_folder
 
 LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
 """Go where the weights go."""
@@ -53,7 +53,7 @@ def check_empty(out: Path) -> None:
 def copy_checkpoint(folder: Path, into: Path, *, weights: bool = True) -> None:
     """Copy what a served checkpoint needs; without weights those of its modules all the same (Dense layers)."""
     names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
-    body = body_folder(folder).relative_to(folder)
+    body = Checkpoint(folder).body.relative_to(folder)
     if not weights:  # the weights may be pickles; the choice must not stumble over them
         names = sorted({*names, (body / SINGLE).as_posix()})
     choice = choose_files(names, lambda name: read_json(folder / name), lambda _: True, Selection("safetensors"))

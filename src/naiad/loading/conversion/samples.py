@@ -17,7 +17,7 @@ from naiad.convert.gate.texts import PAIRS, TEXTS, long_text, read_texts
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.text.loading import load_tokenizer
 from naiad.tasks.text.tokenizer import Tokenizer
 

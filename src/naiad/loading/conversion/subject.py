@@ -9,8 +9,8 @@ from typing import Any
 
 from naiad.convert.export.models import AUDIO, EXPORTABLE, IMAGE, TEXT
 from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks import KNOWN_TASKS, head_for, infer_task
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.image.choice import IMAGE_TASKS, image_head_for, image_task_of
 from naiad.tasks.image.preparing.settings import read_image_settings
 
@@ -36,15 +36,24 @@ _BY_CLASS = {
 class Subject:
     """A checkpoint and what is wanted of it."""
 
-    folder: Path
-    config: Mapping[str, Any]
+    checkpoint: Checkpoint
     task: str
     head: str
 
     @property
+    def folder(self) -> Path:
+        """The checkpoint's."""
+        return self.checkpoint.folder
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """config.json."""
+        return self.checkpoint.config
+
+    @property
     def family(self) -> str:
         """model_type of config.json."""
-        return str(self.config.get("model_type", "unknown"))
+        return self.checkpoint.model_type or "unknown"
 
     @property
     def kind(self) -> str:
@@ -55,7 +64,7 @@ class Subject:
     def size(self) -> tuple[int, ...]:
         """Shape of one input without the batch: (channels, height, width), (samples,), (frames, bins), () for text."""
         if self.kind == IMAGE:
-            return image_size(self.folder, self.config)
+            return image_size(self.checkpoint)
         if self.kind == AUDIO:
             if "num_mel_bins" in self.config:
                 return int(self.config.get("max_length", 1024)), int(self.config["num_mel_bins"])
@@ -76,7 +85,7 @@ def recognise_subject(folder: Path, task: str = "") -> Subject:
     else:
         known = ", ".join(dict.fromkeys((*KNOWN_TASKS, *IMAGE_TASKS, *OTHER_TASKS)))
         raise InvalidConfiguration(f"task '{task}' is not one that is converted; there are {known}", task=task)
-    return Subject(folder, checkpoint.config, task, head)
+    return Subject(checkpoint, task, head)
 
 
 def _infer(checkpoint: Checkpoint) -> str:
@@ -89,15 +98,15 @@ def _infer(checkpoint: Checkpoint) -> str:
         raise type(error)(f"{error.message} (--task)", **error.detail) from error
 
 
-def image_size(folder: Path, config: Mapping[str, Any]) -> tuple[int, int, int]:
+def image_size(checkpoint: Checkpoint) -> tuple[int, int, int]:
     """(channels, height, width) of what the preprocessing makes; else the model's own size; else 224 a side."""
-    sides = read_image_settings(Checkpoint(folder).body, str(config.get("model_type", ""))).output_size
+    sides = read_image_settings(checkpoint.body, checkpoint.model_type).output_size
     if sides is None:
-        match config.get("image_size"):
+        match checkpoint.config.get("image_size"):
             case int(side):
                 sides = (side, side)
             case [int(height), int(width)]:
                 sides = (height, width)
             case _:
                 sides = (IMAGE_PIXELS, IMAGE_PIXELS)
-    return int(config.get("num_channels", 3)), *sides
+    return int(checkpoint.config.get("num_channels", 3)), *sides

@@ -13,10 +13,10 @@ from naiad.loading.encoder_models import describe_model
 from naiad.loading.images.pair import open_pair
 from naiad.loading.images.single import open_single
 from naiad.repository import Fetched, Layout, ModelEntry
+from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import VIEW_SUFFIX, TextModel
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.image.choice import IMAGE_TASKS, PAIR_TASKS, image_task_of, is_pair
 
 PLATFORM = "naiad_image"

@@ -11,9 +11,9 @@ from naiad.core.contracts import Instances
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.loading.encoder_models import open_queue
 from naiad.repository import ModelEntry
+from naiad.repository.checkpoint import Checkpoint
 from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
-from naiad.tasks.checkpoint import Checkpoint
 
 BATCH_TOKENS = 400
 """Of images that run together, two of 224 x 224 in patches of 16; a larger one runs alone."""

@@ -12,8 +12,8 @@ from naiad.core.contracts import Task
 from naiad.core.errors import LoadFailed
 from naiad.loading.images.opening import open_own, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
+from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.image.choice import build_pair_task, build_pair_tensors
 from naiad.tasks.image.preparing.settings import read_image_settings
 

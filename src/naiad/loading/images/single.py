@@ -13,8 +13,8 @@ from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.images.opening import open_own, quantization, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
+from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
-from naiad.tasks.checkpoint import Checkpoint
 from naiad.tasks.image.choice import build_image_task, build_pixels, image_head_for
 from naiad.tasks.image.preparing.settings import read_image_settings
 

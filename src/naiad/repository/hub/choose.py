@@ -1,4 +1,4 @@
-"""Which files of a Hub repository are needed to serve it: a pure function of their names and two small JSON files.
+"""Which files of a Hub repository are needed to serve it: a pure function of their names and a few small JSON files.
 
 A checkpoint needs its configuration, its tokenizer or image processor, and one set of weights. Which set: safetensors
 when our own graph builder knows the architecture (its graphs are the fast ones), else an ONNX file of full precision,
@@ -12,9 +12,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
+from naiad.repository.checkpoint import CONFIG, TRANSFORMER_FILES
+from naiad.repository.checkpoint.checkpoint import body_of
+from naiad.repository.checkpoint.json_files import checked_object
+from naiad.repository.checkpoint.modules import MODULES, parse_modules
+from naiad.repository.checkpoint.routes import parse_routes, router_file
 from naiad.repository.layout import ADAPTER, ADAPTER_ADVICE, PICKLE_ADVICE
 from naiad.repository.onnx_files import best_onnx
 
@@ -44,12 +50,9 @@ _VOCABULARIES = (
 )  # fmt: skip
 """Needed where tokenizer.json is missing."""
 _OTHERS = (
-    "config.json",
-    "modules.json",
-    *(
-        f"sentence_{kind}_config.json"
-        for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-    ),
+    CONFIG,
+    MODULES,
+    *TRANSFORMER_FILES,
     "config_sentence_transformers.json",
     "router_config.json",
     "artifact.metadata",
@@ -60,7 +63,12 @@ _OTHERS = (
 )
 _MODULE_FILE = re.compile(r"([a-z]+_)?\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
 _INDEX = "model.safetensors.index.json"
+_TABLE = ("model.safetensors", "tokenizer.json")
+"""What a table of static embeddings consists of; it need have no config.json."""
 _VERSION_FILE = re.compile(r"(?P<model>(?:[^/]+/)?)[1-9][0-9]*/.+")
+
+Read = Callable[[str], Any]
+"""Gives the content of one of the repository's JSON files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +92,15 @@ class Choice:
 
 def choose_files(
     files: Iterable[str],
-    read_json: Callable[[str], Mapping[str, Any]],
+    read_json: Read,
     builder_knows: Callable[[Mapping[str, Any]], bool],
     selection: Selection,
 ) -> Choice:
     """Choose from a repository's files; paths are relative to the folder that is served.
 
-    `read_json` is asked for config.json and for the index of sharded weights only. Raises InvalidConfiguration if
-    nothing there can be served, DownloadFailed if a shard is missing.
+    `read_json` is asked for config.json and the index of sharded weights where they decide, and for the modules of a
+    repository that has its config.json below. Raises InvalidConfiguration if nothing there can be served,
+    DownloadFailed if a shard is missing, LoadFailed for JSON that makes no sense.
     """
     listed = sorted(path for path in files if not _is_hidden(path))
     kept = [path for path in listed if _is_wanted(path, selection)]
@@ -99,9 +108,9 @@ def choose_files(
         return _triton(kept, selection)
     if ADAPTER in listed:
         _check_merged(kept, selection)
-    if "config.json" not in kept and (body := _old_body(kept)):
+    if CONFIG not in kept and (body := _body_below(kept, read_json)):
         return _below(body, kept, read_json, builder_knows, selection)
-    if "config.json" not in kept and not _holds_table(kept):
+    if CONFIG not in kept and not _holds_table(kept):
         raise InvalidConfiguration(_nothing_there(listed, kept))
     weights = _weights(listed, kept, read_json, builder_knows, selection)
     base = [path for path in kept if path in (*_TOKENIZERS, *_OTHERS) or _MODULE_FILE.fullmatch(path)]
@@ -117,41 +126,38 @@ def _check_merged(kept: list[str], selection: Selection) -> None:
         raise InvalidConfiguration(f"there is {ADAPTER_ADVICE}")
 
 
-def _old_body(kept: list[str]) -> str:
-    """Older sentence-transformers keep the checkpoint itself in a folder, beside modules.json.
-
-    That of a table of static embeddings has no config.json.
-    """
-    if "modules.json" not in kept or _holds_table(kept):
+def _body_below(kept: list[str], read_json: Read) -> str:
+    """The folder with a slash in which older sentence-transformers keep the checkpoint itself; empty for none."""
+    if MODULES not in kept or _holds_table(kept):
         return ""
-    names = (
-        r"0_[A-Za-z]+/config\.json",
-        r"[a-z]+_0_[A-Za-z]*Transformer/config\.json",
-        r"0_[A-Za-z]+/model\.safetensors",
-    )
-    for name in names:
-        for path in kept:
-            if re.fullmatch(name, path):
-                return path.rpartition("/")[0] + "/"
-    return ""
+
+    def is_file(path: Path) -> bool:
+        return path.as_posix() in kept
+
+    modules = parse_modules(Path(), read_json(MODULES))
+    router = router_file(modules, is_file)
+    routes = parse_routes(router, read_json(router.as_posix())) if router else None
+    body = body_of(modules, routes, is_file) or Path()
+    is_there = is_file(body / CONFIG) or all(is_file(body / name) for name in _TABLE)
+    return f"{body.as_posix()}/" if is_there else ""
 
 
 def _holds_table(kept: list[str]) -> bool:
     """Whether there may be static embeddings: modules.json tells, but there is no config.json to read."""
-    return {"modules.json", "model.safetensors", "tokenizer.json"} <= {*kept}
+    return {MODULES, *_TABLE} <= {*kept}
 
 
 def _below(
     body: str,
     kept: list[str],
-    read_json: Callable[[str], Mapping[str, Any]],
+    read_json: Read,
     builder_knows: Callable[[Mapping[str, Any]], bool],
     selection: Selection,
 ) -> Choice:
     """The checkpoint of a folder, and the modules around it. Patterns have been applied to whole paths already."""
     inside = [path.removeprefix(body) for path in kept if path.startswith(body)]
-    if "config.json" not in inside:
-        inside.append("modules.json")
+    if CONFIG not in inside:
+        inside.append(MODULES)
     weights = selection.weights.removeprefix(body)
     choice = choose_files(inside, lambda path: read_json(body + path), builder_knows, Selection(weights))
     around = [path for path in kept if path in _OTHERS or (_MODULE_FILE.fullmatch(path) and not path.startswith(body))]
@@ -193,7 +199,7 @@ def _triton(kept: list[str], selection: Selection) -> Choice:
 def _weights(
     listed: list[str],
     kept: list[str],
-    read_json: Callable[[str], Mapping[str, Any]],
+    read_json: Read,
     builder_knows: Callable[[Mapping[str, Any]], bool],
     selection: Selection,
 ) -> list[str]:
@@ -210,17 +216,17 @@ def _weights(
         onnx = ""
     elif selection.weights == "onnx":
         has_safetensors = False
-    if has_safetensors and (not onnx or "config.json" not in kept or builder_knows(read_json("config.json"))):
+    if has_safetensors and (not onnx or CONFIG not in kept or builder_knows(checked_object(CONFIG, read_json(CONFIG)))):
         return _safetensors(listed, kept, read_json)
     if onnx:
         return _with_external_data(onnx, kept)
     raise InvalidConfiguration(_no_weights(kept, selection))
 
 
-def _safetensors(listed: list[str], kept: list[str], read_json: Callable[[str], Mapping[str, Any]]) -> list[str]:
+def _safetensors(listed: list[str], kept: list[str], read_json: Read) -> list[str]:
     if _INDEX not in kept:
         return ["model.safetensors"]
-    weight_map = read_json(_INDEX).get("weight_map")
+    weight_map = checked_object(_INDEX, read_json(_INDEX)).get("weight_map")
     if not isinstance(weight_map, Mapping) or not all(isinstance(shard, str) for shard in weight_map.values()):
         raise DownloadFailed(f"{_INDEX} has no 'weight_map' from tensors to files; the repository is damaged")
     shards = sorted(set(weight_map.values()))

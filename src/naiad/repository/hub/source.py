@@ -7,16 +7,15 @@ be had, what is cached is served, and that is said.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from naiad.core.errors import DownloadFailed, InvalidConfiguration, NotFound
+from naiad.core.errors import DownloadFailed, InvalidConfiguration, LoadFailed, NotFound
+from naiad.repository.checkpoint.json_files import read_json
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings
 from naiad.repository.hub.cache import CachedRepository, HubFile
-from naiad.repository.hub.choose import Selection, choose_files
+from naiad.repository.hub.choose import Choice, Selection, choose_files
 from naiad.repository.hub.client import HubClient, default_cache, is_offline
 from naiad.repository.hub.download import download, faults, with_checksums
 from naiad.repository.hub.hub_errors import NoSuchRevision
@@ -150,12 +149,12 @@ class _Fetch:
 
         quiet = replace(self.settings, progress=SilentProgress())
 
-        def read_json(path: str) -> Mapping[str, Any]:
+        def read(path: str) -> Any:
             file = by_path[self._prefix + path]
             download(client, self._cache, commit, faults(self._cache, commit, [file], by_content=True), quiet)
-            return _read_json(self._cache.snapshot(commit) / file.path)
+            return read_json(self._cache.snapshot(commit) / file.path)
 
-        choice = choose_files(self._inside(by_path), read_json, self.settings.builder_knows, self._selection)
+        choice = self._choose(by_path, read)
         files = [by_path[self._prefix + path] for path in choice.files]
         # By content: what another program left in the cache goes into the lock only after it has been checked.
         broken = faults(self._cache, commit, files, by_content=True)
@@ -189,11 +188,8 @@ class _Fetch:
         by_path = {file.path: file for file in self._cache.files(commit)}
         folder = self._cache.snapshot(commit) / self.reference.subfolder
 
-        def read_json(path: str) -> Mapping[str, Any]:
-            return _read_json(folder / path)
-
         try:
-            choice = choose_files(self._inside(by_path), read_json, self.settings.builder_knows, self._selection)
+            choice = self._choose(by_path, lambda path: read_json(folder / path))
         except (DownloadFailed, InvalidConfiguration) as problem:
             raise DownloadFailed(
                 f"{self.reference}: {error.message}, and the copy in the cache is not complete: {problem.message}",
@@ -208,6 +204,12 @@ class _Fetch:
                 file=file.path,
             ) from error
         return files
+
+    def _choose(self, by_path: Mapping[str, HubFile], read: Callable[[str], Any]) -> Choice:
+        try:
+            return choose_files(self._inside(by_path), read, self.settings.builder_knows, self._selection)
+        except LoadFailed as error:
+            raise DownloadFailed(error.message, **error.detail) from error
 
     # -- small things ---------------------------------------------------------------------------------------------
 
@@ -251,13 +253,3 @@ class _Fetch:
             origin=f"{replace(self.reference, revision='')} at commit {commit}, {how}",
             notices=tuple(notices),
         )
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise DownloadFailed(f"{path.name} is not JSON: {error}", file=str(path)) from error
-    if not isinstance(document, dict):
-        raise DownloadFailed(f"{path.name} is not a JSON object", file=str(path))
-    return document

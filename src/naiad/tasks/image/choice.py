@@ -12,7 +12,7 @@ from typing import Any
 from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.classification import ImageClassificationTask
 from naiad.tasks.image.features import ImageFeaturesTask
 from naiad.tasks.image.pairs.embedding import PairEmbeddingTask

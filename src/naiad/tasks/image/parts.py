@@ -8,7 +8,7 @@ from typing import Any
 
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.preparing.processor import ImageProcessor
 
 

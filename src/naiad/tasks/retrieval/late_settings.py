@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
-from naiad.tasks.checkpoint import Checkpoint, read_object
-
-STANFORD = "HF_ColBERT"
-PYLATE = "ColBERT"
+from naiad.repository.checkpoint import PYLATE, STANFORD, Checkpoint, read_object
 
 USUAL_LENGTH = 32
 """Tokens that queries are filled up to, where a checkpoint that expands them does not say."""
@@ -71,7 +68,7 @@ class LateSettings:
 def read_late_settings(checkpoint: Checkpoint) -> LateSettings:
     """Read them. Raises LoadFailed for values that make no sense, Unsupported for ways of comparing not known."""
     saved = dict(checkpoint.sentence_settings)
-    transformer = _transformer(checkpoint)
+    transformer = checkpoint.transformer_settings
     if checkpoint.architecture == STANFORD and not checkpoint.modules:
         saved = _of_stanford(checkpoint, saved)
     markers = {kind: str(saved[f"{kind}_prefix"] or "") for kind in ("query", "document") if f"{kind}_prefix" in saved}
@@ -89,11 +86,6 @@ def read_late_settings(checkpoint: Checkpoint) -> LateSettings:
         kept_ids=kept,
         is_mean=_is_mean(saved),
     )
-
-
-def _transformer(checkpoint: Checkpoint) -> dict[str, Any]:
-    found = sorted(checkpoint.body.glob("sentence_*_config.json"))
-    return read_object(found[0]) if found else {}
 
 
 def _of_stanford(checkpoint: Checkpoint, saved: dict[str, Any]) -> dict[str, Any]:

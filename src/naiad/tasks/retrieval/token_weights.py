@@ -9,7 +9,7 @@ import numpy as np
 
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
-from naiad.repository.routes import read_routes, read_token_weights
+from naiad.repository.checkpoint.token_weights import read_token_weights
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.text.loading import load_tokenizer
 from naiad.tasks.text.tokenizer import Tokenizer
@@ -42,7 +42,7 @@ def token_weights(parts: TaskParts) -> tuple[dict[str, TokenWeights | None], str
 
     Without a router there are no routes. Raises Unsupported for a route that begins with another module.
     """
-    routes = read_routes(parts.checkpoint.folder)
+    routes = parts.checkpoint.routes
     if routes is None:
         return {}, ""
     found: dict[str, TokenWeights | None] = {}

@@ -12,16 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.tasks.checkpoint import read_object
+from naiad.repository.checkpoint import read_transformer_settings
 
 LONGEST_SANE_INPUT = 1_000_000
 """Tokens; tokenizer configs without a limit of their own write 1e30."""
-
-SENTENCE_FILES = tuple(
-    f"sentence_{kind}_config.json"
-    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
-)
-"""Settings of sentence-transformers' Transformer module, under the names that its versions gave them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +52,10 @@ class TokenizerSettings:
 
 def read_sentence_settings(folder: Path) -> SentenceSettings:
     """Read the settings of sentence-transformers, empty where there are none. Raises LoadFailed for bad JSON."""
-    path = next((folder / name for name in SENTENCE_FILES if (folder / name).is_file()), None)
-    values = read_object(path) if path is not None else {}
+    values = read_transformer_settings(folder)
     overrides = values.get("processor_kwargs") or values.get("tokenizer_args") or {}
     if not isinstance(overrides, dict):
-        raise LoadFailed(f"{path}: the tokenizer's arguments must be an object", path=str(path))
+        raise LoadFailed(f"{folder}: the tokenizer's arguments in sentence_bert_config.json must be an object")
     return SentenceSettings(values.get("max_seq_length"), values.get("do_lower_case") is True, overrides)
 
 

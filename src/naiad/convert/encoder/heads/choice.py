@@ -5,9 +5,7 @@ A new head is a new file beside this one and a new row. Not here: the body below
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 from naiad.convert.encoder.architectures import ARCHITECTURES, EXPORT
 from naiad.convert.encoder.bodies.body import Body, Inputs
@@ -17,9 +15,9 @@ from naiad.convert.encoder.heads.language import masked_lm
 from naiad.convert.encoder.heads.late import late_interaction
 from naiad.convert.encoder.heads.sparse import sparse_embedding
 from naiad.convert.encoder.heads.tokens import question_answering, token_classification
-from naiad.convert.encoder.sentence import has_pooling
 from naiad.core.encoder import EncoderOutput
 from naiad.core.errors import InvalidConfiguration, Unsupported
+from naiad.repository.checkpoint import Checkpoint
 
 _SUFFIXES = {
     "ForSequenceClassification": "sequence-classification",
@@ -32,7 +30,7 @@ _SUFFIXES = {
 }
 """Ends of the class names in config.json's `architectures`. A pre-training checkpoint is served for its embeddings."""
 
-HEADS: dict[str, Callable[[Body, Inputs, Path, Mapping[str, Any]], tuple[EncoderOutput, ...]]] = {
+HEADS: dict[str, Callable[[Body, Inputs, Checkpoint], tuple[EncoderOutput, ...]]] = {
     "embedding": embedding,
     "sequence-classification": sequence_classification,
     "token-classification": token_classification,
@@ -46,37 +44,37 @@ _BASES = {"sparse-embedding": "masked-lm", "late-interaction": "embedding"}
 """Heads that are made from what another one has, so that a family that can do that one can do them."""
 
 
-def infer_head(config: Mapping[str, Any], folder: Path) -> str:
+def infer_head(checkpoint: Checkpoint) -> str:
     """The head a checkpoint is made for. Raises Unsupported naming the class that has none."""
-    if has_pooling(folder):
+    if any(module.kind == "Pooling" for module in checkpoint.modules):
         return "embedding"
-    classes = config.get("architectures") or ["Model"]
-    family = ARCHITECTURES.get(str(config.get("model_type")))
-    if family is not None and classes[0] in family.needs_decoder:
+    name = checkpoint.architecture or "Model"
+    family = ARCHITECTURES.get(checkpoint.model_type)
+    if family is not None and name in family.needs_decoder:
         raise Unsupported(
-            f"config.json: {classes[0]} decodes a second text, which Naiad does not convert; save the model as its "
+            f"config.json: {name} decodes a second text, which Naiad does not convert; save the model as its "
             "encoder's class",
-            architectures=list(classes),
+            architectures=[name],
         )
     for suffix, head in _SUFFIXES.items():
-        if str(classes[0]).endswith(suffix):
+        if name.endswith(suffix):
             return head
     raise Unsupported(
-        f"config.json: {classes[0]} has a head that Naiad does not convert; known heads: {', '.join(HEADS)}. "
+        f"config.json: {name} has a head that Naiad does not convert; known heads: {', '.join(HEADS)}. "
         f"Set one of these, or {EXPORT}",
-        architectures=list(classes),
+        architectures=[name],
     )
 
 
-def add_head(body: Body, head: str, folder: Path, config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+def add_head(body: Body, head: str, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """Build body and head; gives the outputs that the graph has. Raises LoadFailed for weights that do not fit."""
     if head not in HEADS:
         raise InvalidConfiguration(f"the head {head!r} is not known; known: {', '.join(HEADS)}", head=head)
     if body.family.heads and _BASES.get(head, head) not in body.family.heads:
         raise Unsupported(
-            f"{config.get('model_type')} is not converted for {head} by Naiad itself, only for "
+            f"{checkpoint.model_type} is not converted for {head} by Naiad itself, only for "
             f"{', '.join(body.family.heads)}; {EXPORT}",
             head=head,
         )
     inputs = body.declare_inputs(rows=head == "masked-lm")
-    return HEADS[head](body, inputs, folder, config)
+    return HEADS[head](body, inputs, checkpoint)

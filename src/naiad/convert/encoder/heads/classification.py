@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
 from naiad.convert.encoder.heads.pooling import Tokens, pool
 from naiad.convert.encoder.heads.transform import transform
 from naiad.convert.encoder.sentence import refuse_modules
 from naiad.core.encoder import EncoderOutput
+from naiad.repository.checkpoint import Checkpoint
 
 
-def sequence_classification(
-    body: Body, inputs: Inputs, folder: Path, config: Mapping[str, Any]
-) -> tuple[EncoderOutput, ...]:
+def sequence_classification(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`logits` for each sequence. Raises Unsupported for a CrossEncoder that has modules behind the classifier."""
-    refuse_modules(folder)
+    refuse_modules(checkpoint)
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
-    labels = count_labels(body, classifier.projection, config)
+    labels = count_labels(body, classifier.projection, checkpoint.config)
     states = body.hidden_states(inputs)
     match classifier.pooling:
         case "cls":

@@ -5,9 +5,8 @@ Not here: reading them (`sentence.py`) and how each pooling is computed (`poolin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.graph import GraphBuilder
@@ -26,6 +25,7 @@ from naiad.convert.encoder.sentence import (
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.core.encoder import EncoderOutput
 from naiad.core.errors import LoadFailed
+from naiad.repository.checkpoint import Checkpoint
 
 PROMPT_TOKENS = "prompt_tokens"
 """Input of graphs that leave prompts out of their pooling: (n,) int64, how many tokens of each sequence."""
@@ -37,13 +37,13 @@ LAYER_NORM_EPSILON = 1e-5
 """torch.nn.LayerNorm's, which the module does not set."""
 
 
-def embedding(body: Body, inputs: Inputs, folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+def embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`embedding` for each sequence and `last_hidden_state` for each token."""
     hidden = body.sizes.hidden
     x = body.hidden_states(inputs)
     body.graph.output("last_hidden_state", x, ("tokens", hidden))
-    values = Values(body.graph, inputs, folder, x, hidden)
-    values.follow(read_steps(folder))
+    values = Values(body.graph, inputs, checkpoint.folder, x, hidden)
+    values.follow(read_steps(checkpoint))
     vector, width = values.get(SENTENCE, "the end")
     body.graph.output("embedding", vector, ("sequences", width))
     return EncoderOutput("embedding", "sequence", width), EncoderOutput("last_hidden_state", "token", hidden)

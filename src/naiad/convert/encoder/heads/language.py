@@ -5,17 +5,14 @@ The vocabulary's bias is zero until it is trained: a checkpoint without one has 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.core.encoder import EncoderOutput
+from naiad.repository.checkpoint import Checkpoint
 
 
-def masked_lm(body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+def masked_lm(body: Body, inputs: Inputs, _checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`logits` for each row asked for."""
     graph, vocabulary = body.graph, body.sizes.vocabulary
     chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)

@@ -6,21 +6,18 @@ the others. Not here: reading SpladePooling's options (`splade.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.language import vocabulary_logits
 from naiad.convert.encoder.heads.pooling import Tokens, ends, membership
 from naiad.convert.encoder.splade import read_splade
 from naiad.core.encoder import EncoderOutput
+from naiad.repository.checkpoint import Checkpoint
 
 
-def sparse_embedding(body: Body, inputs: Inputs, folder: Path, _config: Mapping[str, Any]) -> tuple[EncoderOutput, ...]:
+def sparse_embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`embedding` for each sequence: (vocabulary,), none below zero."""
-    splade = read_splade(folder)
+    splade = read_splade(checkpoint)
     graph, vocabulary = body.graph, body.sizes.vocabulary
     logits = vocabulary_logits(body, body.hidden_states(inputs))
     tokens = Tokens(graph, inputs, logits, vocabulary)

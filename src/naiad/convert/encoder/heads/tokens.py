@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
 from naiad.convert.encoder.heads.transform import transform
 from naiad.core.encoder import EncoderOutput
+from naiad.repository.checkpoint import Checkpoint
 
 
 def _logits(body: Body, inputs: Inputs, module: str, labels: int) -> tuple[EncoderOutput, ...]:
@@ -21,16 +18,12 @@ def _logits(body: Body, inputs: Inputs, module: str, labels: int) -> tuple[Encod
     return (EncoderOutput("logits", "token", labels),)
 
 
-def token_classification(
-    body: Body, inputs: Inputs, _folder: Path, config: Mapping[str, Any]
-) -> tuple[EncoderOutput, ...]:
+def token_classification(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`logits` over the labels."""
     module = body.family.tokens.labels
-    return _logits(body, inputs, module, count_labels(body, module, config))
+    return _logits(body, inputs, module, count_labels(body, module, checkpoint.config))
 
 
-def question_answering(
-    body: Body, inputs: Inputs, _folder: Path, _config: Mapping[str, Any]
-) -> tuple[EncoderOutput, ...]:
+def question_answering(body: Body, inputs: Inputs, _checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`logits` with two columns: begin and end."""
     return _logits(body, inputs, body.family.tokens.answers, 2)

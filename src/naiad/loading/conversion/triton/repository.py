@@ -19,7 +19,6 @@ from naiad.core.errors import Unsupported
 from naiad.loading.conversion.course import Outcome, Request
 from naiad.loading.conversion.folder import copy_checkpoint
 from naiad.loading.conversion.triton.tokenize_step import MODEL
-from naiad.repository.modules import read_modules
 from naiad.repository.names import check_model_name
 
 MAX_BATCH_SIZE = 64
@@ -79,10 +78,10 @@ def write_repository(request: Request, outcome: Outcome, layout: Layout, folder:
 
 def pooling_of(request: Request) -> Pooling | None:
     """What stands behind the body; None for heads with scores, and for bodies alone. Raises Unsupported."""
-    folder = request.subject.folder
-    if request.subject.head != "embedding" or not read_modules(folder):
+    checkpoint = request.subject.checkpoint
+    if request.subject.head != "embedding" or not checkpoint.modules:
         return None
-    pooling, normalize = plain_pooling(folder)
+    pooling, normalize = plain_pooling(checkpoint)
     return Pooling("+".join(pooling.modes), normalize)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.tensor import Array
-from naiad.tasks.checkpoint import Checkpoint
+from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.preparing.processor import ImageProcessor
 from naiad.tasks.text.tokenizer import Tokenizer
 

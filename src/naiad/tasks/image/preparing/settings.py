@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
-from naiad.tasks.checkpoint import read_object
+from naiad.repository.checkpoint import read_object
 
 FILE, PROCESSOR_FILE = "preprocessor_config.json", "processor_config.json"
 """The second is what newer versions of transformers write for models of images and texts."""

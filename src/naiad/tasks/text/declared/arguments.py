@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from naiad.tasks.checkpoint import read_object
+from naiad.repository.checkpoint import read_object
 
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 """Roles of special tokens, in the order in which transformers adds them to a vocabulary."""

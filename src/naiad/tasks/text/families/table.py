@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.tasks.checkpoint import read_object
+from naiad.repository.checkpoint import read_object
 from naiad.tasks.text.declared import vocabulary
 from naiad.tasks.text.declared.arguments import Arguments, content, read_arguments
 from naiad.tasks.text.declared.classes import choose_class, is_silent

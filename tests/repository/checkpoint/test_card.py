@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from naiad.repository import model_name, parse_reference, read_card
-from naiad.repository.card import hub_id
+from naiad.repository import model_name, parse_reference
+from naiad.repository.checkpoint.card import hub_id, read_card
 
 Make = Callable[..., Path]
 

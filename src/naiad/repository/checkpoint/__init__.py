@@ -1,0 +1,27 @@
+"""A Hugging Face checkpoint's folder and what its files say of it; never its weights' content, never code."""
+
+from naiad.repository.checkpoint.checkpoint import (
+    CONFIG,
+    MODEL2VEC,
+    PYLATE,
+    STANFORD,
+    TRANSFORMER_FILES,
+    Checkpoint,
+    read_transformer_settings,
+)
+from naiad.repository.checkpoint.json_files import read_object
+from naiad.repository.checkpoint.modules import Module
+from naiad.repository.checkpoint.routes import Routes
+
+__all__ = [
+    "CONFIG",
+    "MODEL2VEC",
+    "PYLATE",
+    "STANFORD",
+    "TRANSFORMER_FILES",
+    "Checkpoint",
+    "Module",
+    "Routes",
+    "read_object",
+    "read_transformer_settings",
+]

@@ -1,0 +1,69 @@
+"""The modules of a sentence-transformers folder, as `modules.json` lists them: by their full class, in their order.
+
+Versions 2 to 6 write the same class under different paths (`sentence_transformers.models.Pooling`,
+`sentence_transformers.sentence_transformer.modules.pooling.Pooling`); the last word is the class in all of them. A
+class of anybody else's has no kind here, whatever its last word is, unless it is known to compute the same.
+Pure: whoever calls reads the file. Not here: what each module computes (`naiad.convert.encoder`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from naiad.core.errors import InvalidConfiguration, LoadFailed
+
+MODULES = "modules.json"
+
+LIBRARY = "sentence_transformers."
+
+SAME_BY_ANOTHER_NAME = {"pylate.models.Dense.Dense": "Dense", "pylate.models.Dense": "Dense"}
+"""Classes of other libraries that compute what one of sentence-transformers does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One row of modules.json."""
+
+    type: str
+    """Its class as the file writes it."""
+    folder: Path
+    """Where its config.json and weights lie."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the class in sentence-transformers; empty for a class that is not known to be one of theirs."""
+        if self.type.startswith(LIBRARY):
+            return self.type.rpartition(".")[2]
+        return SAME_BY_ANOTHER_NAME.get(self.type, "")
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the class comes from another library."""
+        return not self.type.startswith(LIBRARY)
+
+
+def parse_modules(folder: Path, content: Any) -> tuple[Module, ...]:
+    """The modules that a folder's modules.json lists, in order.
+
+    Raises LoadFailed for content that is not a list of modules, InvalidConfiguration for a path that leaves the folder.
+    """
+    path = folder / MODULES
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise LoadFailed(f"{path}: is not a list of modules", path=str(path))
+    modules = []
+    for row in content:
+        kind, where = row.get("type"), row.get("path", "")
+        if not isinstance(kind, str) or not isinstance(where, str):
+            raise LoadFailed(f"{path}: each module needs a `type` and a `path` inside the folder", path=str(path))
+        modules.append(Module(kind, inside(folder, where)))
+    return tuple(modules)
+
+
+def inside(folder: Path, where: str) -> Path:
+    """A path below a folder. Raises InvalidConfiguration for one that leads out by its words."""
+    pure = PurePosixPath(where)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise InvalidConfiguration(f"{folder}: the path {where!r} leaves the model's folder", path=str(folder))
+    return folder / where
