@@ -43,7 +43,7 @@ def test_everything_from_the_graph(batched: Any) -> None:
     assert [(t.name, t.datatype, t.dims) for t in config.outputs] == [("y", "FP32", (3,)), ("j", "INT64", (-1,))]
     assert config.dynamic_batching is not None
     assert config.dynamic_batching.preferred_batch_sizes == (4,)
-    assert config.instance_count == 2
+    assert [group.count for group in config.instance_groups] == [2]
 
 
 def test_without_a_free_first_dimension_there_is_no_batching(fixed: Any) -> None:

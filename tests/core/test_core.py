@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from naiad.core.config import ServerSettings, environment_variable, flag, options
-from naiad.core.datatypes import BY_CONFIG_NAME, BY_CONFIG_NUMBER, BY_NAME, BY_NUMPY, TABLE
+from naiad.core.datatypes import BY_CONFIG_NAME, BY_NAME, BY_NUMPY, TABLE
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.tensor import Tensor, bytes_tensor
 
 
 def test_the_datatype_table_is_consistent() -> None:
-    assert len(BY_NAME) == len(BY_CONFIG_NAME) == len(BY_CONFIG_NUMBER) == len(TABLE) == 14
+    assert len(BY_NAME) == len(BY_CONFIG_NAME) == len(TABLE) == 14
     assert [row.config_number for row in TABLE] == list(range(1, 15))
     for row in TABLE:
         if row.name != "BYTES":

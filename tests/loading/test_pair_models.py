@@ -190,7 +190,7 @@ def test_labels_and_template_as_parameters(client: Client) -> None:
 @pytest.mark.parametrize(
     ("inputs", "parameters", "message"),
     [
-        ({"image": FILES}, {}, "there are 0 candidate labels"),
+        ({"image": FILES}, {}, "'candidate_labels' is missing"),
         ({"image": FILES, "candidate_labels": ["a"]}, {"hypothesis_template": "no place"}, "it needs {} once"),
         ({"image": [b"?"], "candidate_labels": ["a"]}, {}, "element 0: it is not an image"),
     ],

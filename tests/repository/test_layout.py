@@ -54,8 +54,8 @@ def test_models_of_a_repository_with_their_versions(make_folder: Make) -> None:
     names = ["b/config.pbtxt", "b/10/m", "b/2/m", "b/02/m", "b/0/m", "b/x/m", "b/.3/m", "a/1/m", ".hidden/config.pbtxt"]
     folder = make_folder("repository", dict.fromkeys(names, b"x"))
     assert recognise(folder).models == (
-        ModelFolder("a", folder / "a", (1,), has_config=False),
-        ModelFolder("b", folder / "b", (2, 10), has_config=True),
+        ModelFolder("a", folder / "a", (1,)),
+        ModelFolder("b", folder / "b", (2, 10)),
     )
 
 

@@ -51,5 +51,4 @@ TABLE: tuple[Datatype, ...] = (
 
 BY_NAME: dict[str, Datatype] = {row.name: row for row in TABLE}
 BY_CONFIG_NAME: dict[str, Datatype] = {row.config_name: row for row in TABLE}
-BY_CONFIG_NUMBER: dict[int, Datatype] = {row.config_number: row for row in TABLE}
 BY_NUMPY: dict[np.dtype[np.generic], Datatype] = {row.numpy: row for row in TABLE if row.name != "BF16"}

@@ -86,8 +86,3 @@ class ModelConfig:
     uses_response_cache: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
     """The whole configuration as JSON values, as `GET …/config` answers it."""
-
-    @property
-    def instance_count(self) -> int:
-        """Loaded copies that take requests, over all groups; at least one."""
-        return max(1, sum(group.count for group in self.instance_groups if not group.is_passive))

@@ -65,20 +65,18 @@ class Positions:
     """Tokens of the longest sequence, special ones included."""
     offset: int = 0
     """Position of the first token."""
-    is_table: bool = True
-    """There are rows for these positions and no more; otherwise longer sequences can be computed."""
 
 
 def read_positions(config: Mapping[str, Any]) -> Positions:
     """Read a config.json's content. Raises InvalidConfiguration where it leaves no position for a token."""
     family = str(config.get("model_type"))
     if family in _RELATIVE:
-        return Positions(UNBOUNDED, is_table=False)
+        return Positions(UNBOUNDED)
     key, rows = next(
         ((key, config[key]) for key in KEYS if _is_size(config.get(key))), ("", USUAL.get(family, USUAL[""]))
     )
     if _is_computed(config, family):
-        return Positions(rows if key or family in USUAL else UNBOUNDED, is_table=False)
+        return Positions(rows if key or family in USUAL else UNBOUNDED)
     offset = _offset(config, family)
     if rows <= offset:
         raise InvalidConfiguration(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from naiad.core.errors import (
     Unsupported,
 )
 from naiad.loading.backend_settings import read_backend_settings
-from naiad.loading.models import Models
+from naiad.loading.models import Models, in_background
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
@@ -70,11 +70,11 @@ class Control:
         """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
         for notice in self._sources.notices:
             _log.warning("%s", notice)
-        survey = await _in_background(self._sources.survey)
+        survey = await in_background(self._sources.survey)
         for name, error in survey.problems.items():
             self._failed(name, error)
         if self._mode == "poll":
-            self._seen = await _in_background(partial(look, survey))
+            self._seen = await in_background(partial(look, survey))
             self._keep(self._watch())
         wanted = self._wanted(survey)
         for name in wanted:
@@ -94,17 +94,17 @@ class Control:
 
     async def offered(self) -> Mapping[str, str]:
         """See `ModelControl.offered`."""
-        survey = await _in_background(self._sources.survey)
+        survey = await in_background(self._sources.survey)
         return {name: AMBIGUOUS if survey.is_ambiguous(name) else "" for name in survey.origins}
 
     async def look_again(self) -> None:
         """Poll mode: load what is new or changed, unload what is gone. A failure leaves what serves as it is."""
-        survey = await _in_background(self._sources.survey)
+        survey = await in_background(self._sources.survey)
         if not survey.is_whole:
             for problem in survey.problems.values():
                 _log.error("%s; what serves stays", problem.message)
             return
-        seen = await _in_background(partial(look, survey))
+        seen = await in_background(partial(look, survey))
         changes = decide_changes(self._seen, seen)
         self._seen = seen
         for name in changes.unload:
@@ -242,7 +242,3 @@ class _Missing(NotFound):
 
 class _Ambiguous(InvalidConfiguration):
     """Several sources offer the model."""
-
-
-async def _in_background(call: Callable[[], Value]) -> Value:
-    return await asyncio.get_running_loop().run_in_executor(None, call)

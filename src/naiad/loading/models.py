@@ -91,7 +91,7 @@ class Models:
             try:
                 results = await asyncio.gather(*(self._load_version(name, unit, model) for model in plan.models))
             except asyncio.CancelledError:  # the server stops
-                await _in_background(plan.discard)
+                await in_background(plan.discard)
                 raise
             await self._bring_in(name, plan, results)
 
@@ -116,7 +116,7 @@ class Models:
             task.cancel()
         await asyncio.gather(*self._releases, return_exceptions=True)
         for unit in self._units.values():
-            await _in_background(unit.close)
+            await in_background(unit.close)
         self._units.clear()
 
     async def _load_version(self, name: str, unit: Unit | None, model: PlannedModel) -> list[ServedModel] | NaiadError:
@@ -167,7 +167,7 @@ class Models:
             for model in plan.models:
                 error = failures.get(model)
                 self.catalog.fail(model.name, model.version, UNLOADED if error is None else model.reason(error))
-            await _in_background(unit.without(old).close)
+            await in_background(unit.without(old).close)
         else:
             self._replace(name, old, unit)
             kept = () if old is None else old.models
@@ -202,7 +202,7 @@ class Models:
             for model in unit.models:
                 await model.drain()
         finally:  # also when the server cannot wait any longer
-            await _in_background(unit.close)
+            await in_background(unit.close)
             for model in unit.models:
                 self.catalog.released(model)
                 _log.info("successfully unloaded '%s' version %s", model.name, model.version)
@@ -217,9 +217,9 @@ class Models:
             raise LoadFailed(f"unexpected error: {type(error).__name__}: {error}") from error
 
 
-async def _in_background(call: Callable[[], None]) -> None:
+async def in_background(call: Callable[[], Value]) -> Value:
     """Run what blocks but is no load, so that it need not wait for loads."""
-    await asyncio.get_running_loop().run_in_executor(None, call)
+    return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
 def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:

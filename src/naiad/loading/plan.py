@@ -118,7 +118,7 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
     if not folder.is_dir():
         raise NotFound(f"there is no folder {folder}", folder=str(folder))
     check_inside(folder)
-    return ModelFolder(name, folder, versions_of(folder), (folder / CONFIG_FILE).is_file())
+    return ModelFolder(name, folder, versions_of(folder))
 
 
 def _planned(

@@ -3,7 +3,7 @@
 from naiad.repository.checkpoint.card import model_name
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings, Source
 from naiad.repository.fetch import fetch
-from naiad.repository.hub.lock import DEFAULT_LOCK, LockedSource, read_lock
+from naiad.repository.hub.lock import LockedSource, read_lock
 from naiad.repository.hub.push import Pushed, PushSettings, push
 from naiad.repository.layout import (
     CONFIG_FILE,
@@ -17,7 +17,7 @@ from naiad.repository.layout import (
 )
 from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
-from naiad.repository.manifest.read import DEFAULT_MANIFEST, read_manifest
+from naiad.repository.manifest.read import read_manifest
 from naiad.repository.manifest.secret import Secret, secret_from_environment
 from naiad.repository.names import check_model_name, check_relative_path, resolve_inside
 from naiad.repository.package import find_folder
@@ -34,8 +34,6 @@ from naiad.repository.reference import (
 __all__ = [
     "CONFIGS_FOLDER",
     "CONFIG_FILE",
-    "DEFAULT_LOCK",
-    "DEFAULT_MANIFEST",
     "BarProgress",
     "Batching",
     "FetchSettings",

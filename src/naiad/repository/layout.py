@@ -56,7 +56,6 @@ class ModelFolder:
     folder: Path
     versions: tuple[int, ...]
     """Ascending; empty where there is no version folder (ensembles may do without)."""
-    has_config: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,11 @@ def recognise(folder: Path, *, onnx: str = "") -> Layout:
 def model_folder(folder: Path) -> ModelFolder | None:
     """The Triton model in a folder, or None if it is not one. Raises InvalidConfiguration for links that lead out."""
     versions = versions_of(folder)
-    has_config = (folder / CONFIG_FILE).is_file()
-    if not has_config and not any(any(_visible(folder / str(version))) for version in versions):
+    has_files = any(any(_visible(folder / str(version))) for version in versions)
+    if not has_files and not (folder / CONFIG_FILE).is_file():
         return None
     check_inside(folder)
-    return ModelFolder(check_model_name(folder.name), folder, versions, has_config)
+    return ModelFolder(check_model_name(folder.name), folder, versions)
 
 
 def versions_of(folder: Path) -> tuple[int, ...]:

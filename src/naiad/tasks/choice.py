@@ -16,7 +16,6 @@ from naiad.core.contracts import TextTask
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import Checkpoint
-from naiad.tasks import recognise
 from naiad.tasks.answering import AnsweringTask
 from naiad.tasks.classification import ClassificationTask
 from naiad.tasks.embedding import EmbeddingTask
@@ -24,6 +23,7 @@ from naiad.tasks.entities import EntitiesTask
 from naiad.tasks.fill_mask import FillMaskTask
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.ranking import RankingTask
+from naiad.tasks.recognise import recognise_task
 from naiad.tasks.retrieval.late import LateInteractionTask
 from naiad.tasks.retrieval.maxsim import MaxSimTask
 from naiad.tasks.retrieval.sparse import SparseEmbeddingTask
@@ -81,7 +81,7 @@ def second_task(head: str) -> str:
 
 def infer_task(folder: Path) -> str:
     """The task of the checkpoint in `folder`, from config.json, modules.json and the model card; see `recognise.py`."""
-    return recognise.infer_task(folder, KNOWN_TASKS)
+    return recognise_task(Checkpoint(folder), KNOWN_TASKS)
 
 
 def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str, Any] | None = None) -> TextTask:
@@ -98,7 +98,7 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
             head=spec.head,
         )
     checkpoint = Checkpoint(folder)
-    return row.build(TaskParts(name, checkpoint, load_tokenizer(checkpoint.body, spec), spec, options or {}))
+    return row.build(TaskParts(name, checkpoint, spec, options or {}, load_tokenizer(checkpoint.body, spec)))
 
 
 def facts_of(task: str, folder: Path) -> dict[str, str]:

@@ -33,6 +33,7 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.activation import default_function
+from naiad.tasks.labels import LABEL_OUTPUTS, label_tensors
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts
@@ -55,12 +56,7 @@ class ClassificationTask:
             TensorConfig("text", "BYTES", (-1,)),
             TensorConfig("text_pair", "BYTES", (-1,), optional=True),
         )
-        self.outputs: tuple[TensorConfig, ...] = (
-            TensorConfig("label", "BYTES", (-1,)),
-            TensorConfig("score", "FP32", (-1,)),
-            TensorConfig("labels", "BYTES", (-1, -1)),
-            TensorConfig("scores", "FP32", (-1, -1)),
-        )
+        self.outputs = LABEL_OUTPUTS
         self._tokenizer = parts.tokenizer
         self._labels = text_array(parts.checkpoint.labels(width))
         self._prompts = Prompts(parts.checkpoint)
@@ -112,14 +108,9 @@ class ClassificationTask:
         function = parameters["function_to_apply"]
         scores = apply_function(self._default_function if function == "default" else function, logits)
         order, shown = best(scores, parameters["top_k"])
-        first, highest = order[:, 0], shown[:, 0]
+        tensors = label_tensors(self._labels[order], shown)
         if parameters["order"] == "class":
             order = np.sort(order, axis=-1)
-            shown = np.take_along_axis(scores, order, axis=-1)
-        tensors = (
-            Tensor("label", "BYTES", self._labels[first]),
-            Tensor("score", "FP32", highest),
-            Tensor("labels", "BYTES", self._labels[order]),
-            Tensor("scores", "FP32", shown),
-        )
+            tensors[2] = Tensor("labels", "BYTES", self._labels[order])
+            tensors[3] = Tensor("scores", "FP32", np.take_along_axis(scores, order, axis=-1))
         return respond(request, preparation, tensors)

@@ -32,13 +32,11 @@ from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts, prompt_tokens
 from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import normalized
 from naiad.tasks.static import StaticTokens
 from naiad.tasks.text.strings import read_texts
 
 WANTED = ("embedding",)
-
-SMALLEST_NORM = 1e-12
-"""What a vector is divided by at least; torch.nn.functional.normalize has the same."""
 
 
 class EmbeddingTask:
@@ -82,7 +80,7 @@ class EmbeddingTask:
         parameters = preparation.state
         vectors = np.stack([result["embedding"] for result in results])[:, : parameters["truncate_dim"]]
         if parameters["normalize"]:
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST_NORM)
+            vectors = normalized(vectors)
         return respond(request, preparation, [Tensor("embedding", "FP32", np.ascontiguousarray(vectors))])
 
 

@@ -13,13 +13,12 @@ from naiad.tasks.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class TaskParts:
-    """A task's name and the things it stands on."""
+class Parts:
+    """A task's name and what it stands on, whatever goes into its encoder."""
 
     name: str
     """The Hub's pipeline tag."""
     checkpoint: Checkpoint
-    tokenizer: Tokenizer
     spec: EncoderSpec
     options: Mapping[str, Any]
     """Defaults for the parameters, from the manifest or the command line."""
@@ -31,3 +30,10 @@ class TaskParts:
                 return known.width
         names = ", ".join(known.name for known in self.spec.outputs)
         raise LoadFailed(f"task '{self.name}' needs the encoder output '{output}'; this encoder has: {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParts(Parts):
+    """The same for texts."""
+
+    tokenizer: Tokenizer

@@ -25,7 +25,7 @@ from naiad.core.encoder import EncoderResult, TokenSequence
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
-from naiad.core.tensor import Tensor
+from naiad.core.tensor import Array, Tensor
 from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
@@ -35,6 +35,15 @@ from naiad.tasks.scores import apply_function
 from naiad.tasks.text.strings import read_texts
 
 WANTED = ("logits",)
+
+RANKING_INPUTS: tuple[TensorConfig, ...] = (
+    TensorConfig("query", "BYTES", (-1,)),
+    TensorConfig("documents", "BYTES", (-1,)),
+)
+RANKING_OUTPUTS: tuple[TensorConfig, ...] = (
+    TensorConfig("score", "FP32", (-1,)),
+    TensorConfig("index", "INT64", (-1,)),
+)
 
 
 class RankingTask:
@@ -49,14 +58,7 @@ class RankingTask:
             )
         self.name = parts.name
         self.max_tokens = parts.tokenizer.max_tokens
-        self.inputs: tuple[TensorConfig, ...] = (
-            TensorConfig("query", "BYTES", (-1,)),
-            TensorConfig("documents", "BYTES", (-1,)),
-        )
-        self.outputs: tuple[TensorConfig, ...] = (
-            TensorConfig("score", "FP32", (-1,)),
-            TensorConfig("index", "INT64", (-1,)),
-        )
+        self.inputs, self.outputs = RANKING_INPUTS, RANKING_OUTPUTS
         self._tokenizer = parts.tokenizer
         functions = ("default", "sigmoid", "none", "tanh")
         self._prompts = Prompts(parts.checkpoint)
@@ -72,15 +74,11 @@ class RankingTask:
         """Tokenise the query with each document. Raises InvalidRequest."""
         check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
-        queries, documents = read_texts(request, "query"), read_texts(request, "documents")
+        queries, documents = read_ranked(request)
         prompt = self._prompts.chosen(parameters)
         queries = [prompt + query for query in queries]
         if len(queries) == 1:
             queries *= len(documents)
-        if len(queries) != len(documents):
-            raise InvalidRequest(
-                f"'query' has {len(queries)} elements and 'documents' {len(documents)}: send one query, or one each"
-            )
         rows = self._tokenizer.encode_pairs(list(zip(queries, documents, strict=True)), "longest")
         sequences = [TokenSequence(row.ids, WANTED, row.type_ids) for row in rows]
         return Preparation(sequences, parameters, sum(row.is_cut for row in rows))
@@ -93,5 +91,20 @@ class RankingTask:
         function = parameters["function_to_apply"]
         logits = np.concatenate([result["logits"] for result in results])
         scores = apply_function(self._default_function if function == "default" else function, logits)
-        order = np.argsort(-logits, kind="stable")[: parameters["top_k"]].astype(np.int64)
-        return respond(request, preparation, (Tensor("score", "FP32", scores), Tensor("index", "INT64", order)))
+        return respond(request, preparation, ranking_tensors(scores, logits, parameters["top_k"]))
+
+
+def read_ranked(request: InferRequest) -> tuple[list[str], list[str]]:
+    """The queries and the documents. Raises InvalidRequest for neither one query nor one each."""
+    queries, documents = read_texts(request, "query"), read_texts(request, "documents")
+    if len(queries) not in (1, len(documents)):
+        raise InvalidRequest(
+            f"'query' has {len(queries)} elements and 'documents' {len(documents)}: send one query, or one each"
+        )
+    return queries, documents
+
+
+def ranking_tensors(scores: Array, order_by: Array, top_k: int | None) -> tuple[Tensor, Tensor]:
+    """The outputs for scores (n,) and what orders them, the highest first."""
+    order = np.argsort(-order_by, kind="stable")[:top_k].astype(np.int64)
+    return Tensor("score", "FP32", scores), Tensor("index", "INT64", order)

@@ -11,8 +11,6 @@ A regression with one label is a text-classification with a raw score.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.repository.checkpoint import Checkpoint
 
@@ -43,13 +41,12 @@ SPARSE_WORDS = frozenset({"splade", "sparse-encoder", "sparse-embedding"})
 """Words among a card's tags that make a masked-language model a sparse encoder."""
 
 
-def infer_task(folder: Path, known: tuple[str, ...]) -> str:
-    """The task of the checkpoint in `folder`, one of `known`, from config.json, modules.json and the model card.
+def recognise_task(checkpoint: Checkpoint, known: tuple[str, ...]) -> str:
+    """The task of a checkpoint, one of `known`, from config.json, modules.json and the model card.
 
     Raises LoadFailed where they do not tell, or tell of a task that is not known; Unsupported for a kind of model that
     sentence-transformers has and Naiad has not.
     """
-    checkpoint = Checkpoint(folder)
     tag = checkpoint.pipeline_tag
     match checkpoint.kind:
         case "SentenceTransformer":
@@ -67,8 +64,10 @@ def infer_task(folder: Path, known: tuple[str, ...]) -> str:
             if task:
                 return task
         case kind:
-            raise Unsupported(f"{folder}: a {kind} of sentence-transformers is not served by Naiad", kind=kind)
-    raise LoadFailed(f"{_not_told(checkpoint, tag)}: {', '.join(known)}", folder=str(folder))
+            raise Unsupported(
+                f"{checkpoint.folder}: a {kind} of sentence-transformers is not served by Naiad", kind=kind
+            )
+    raise LoadFailed(f"{_not_told(checkpoint, tag)}: {', '.join(known)}", folder=str(checkpoint.folder))
 
 
 def _not_told(checkpoint: Checkpoint, tag: str) -> str:

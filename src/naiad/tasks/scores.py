@@ -1,10 +1,13 @@
-"""Logits to scores, and scores to an order. Pure; all arrays are float32 and keep their shape."""
+"""Logits to scores, scores to an order, vectors to unit length. Pure; all arrays are float32 and keep their shape."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from naiad.core.tensor import Array
+
+SMALLEST_NORM = 1e-12
+"""What a vector is divided by at least; torch.nn.functional.normalize has the same."""
 
 
 def softmax(logits: Array) -> Array:
@@ -42,3 +45,10 @@ def best_of_many(scores: Array, count: int) -> tuple[Array, Array]:
         order, found = best(np.take_along_axis(scores, some, axis=-1), count)
         return np.take_along_axis(some, order, axis=-1), found
     return best(scores, count)
+
+
+def normalized(vectors: Array) -> Array:
+    """Each row (n, width) divided by its Euclidean norm."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: Array = vectors / np.maximum(norms, np.float32(SMALLEST_NORM))
+    return unit

@@ -18,9 +18,8 @@ equal those of transformers' pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -29,12 +28,12 @@ from naiad.core.encoder import EncoderResult, TokenSequence
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
-from naiad.core.tensor import Tensor
+from naiad.tasks.labels import CANDIDATES, LABEL_OUTPUTS, label_tensors, read_candidates, read_hypotheses
 from naiad.tasks.parameters import Parameters, flag, text, text_list
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import best, softmax
-from naiad.tasks.text.strings import read_optional_texts, read_texts, text_array
+from naiad.tasks.text.strings import read_texts, text_array
 
 WANTED = ("logits",)
 
@@ -64,21 +63,16 @@ class ZeroShotTask:
         self.max_tokens = parts.tokenizer.max_tokens
         self.inputs: tuple[TensorConfig, ...] = (
             TensorConfig("text", "BYTES", (-1,)),
-            TensorConfig("candidate_labels", "BYTES", (-1,), optional=True),
+            TensorConfig(CANDIDATES, "BYTES", (-1,), optional=True),
         )
-        self.outputs: tuple[TensorConfig, ...] = (
-            TensorConfig("label", "BYTES", (-1,)),
-            TensorConfig("score", "FP32", (-1,)),
-            TensorConfig("labels", "BYTES", (-1, -1)),
-            TensorConfig("scores", "FP32", (-1, -1)),
-        )
+        self.outputs = LABEL_OUTPUTS
         self._tokenizer = parts.tokenizer
         self._entailment = entailment
         self._contradiction = width - 1 if entailment == 0 else 0
         specs = [
             text("hypothesis_template", "This example is {}."),
             flag("multi_label", False),
-            text_list("candidate_labels", ()),
+            text_list(CANDIDATES, ()),
         ]
         self._parameters = Parameters(parts.name, specs, parts.options)
 
@@ -87,12 +81,12 @@ class ZeroShotTask:
         check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         texts = read_texts(request, "text")
-        labels = _labels(request, parameters)
+        labels = read_candidates(request, parameters)
         if len(texts) * len(labels) > MAX_PAIRS:
             raise InvalidRequest(
                 f"{len(texts)} texts times {len(labels)} candidate labels are more than {MAX_PAIRS} pairs; send fewer"
             )
-        hypotheses = _hypotheses(parameters["hypothesis_template"], labels)
+        hypotheses = read_hypotheses(parameters, labels)
         pairs = [(text, hypothesis) for text in texts for hypothesis in hypotheses]
         rows = self._tokenizer.encode_pairs(pairs, "first")
         sequences = [TokenSequence(row.ids, WANTED, row.type_ids) for row in rows]
@@ -111,26 +105,4 @@ class ZeroShotTask:
             scores = softmax(logits[..., self._entailment])
         order, scores = best(scores, len(asked.labels))
         labels = text_array(asked.labels)[order]
-        tensors = (
-            Tensor("label", "BYTES", labels[:, 0]),
-            Tensor("score", "FP32", scores[:, 0]),
-            Tensor("labels", "BYTES", labels),
-            Tensor("scores", "FP32", scores),
-        )
-        return respond(request, preparation, tensors)
-
-
-def _labels(request: InferRequest, parameters: Mapping[str, Any]) -> list[str]:
-    labels = read_optional_texts(request, "candidate_labels")
-    if labels is None:
-        labels = list(parameters["candidate_labels"])
-    if not labels:
-        raise InvalidRequest("input 'candidate_labels' is missing: send at least one label as BYTES with shape [m]")
-    return labels
-
-
-def _hypotheses(template: str, labels: list[str]) -> list[str]:
-    """The template with each label in it; no other formatting is understood, because the template is a caller's."""
-    if template.count("{}") != 1:
-        raise InvalidRequest(f"parameter 'hypothesis_template' is {template!r}: it needs {{}} once, for the label")
-    return [template.replace("{}", label) for label in labels]
+        return respond(request, preparation, label_tensors(labels, scores))

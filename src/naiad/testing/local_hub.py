@@ -29,7 +29,6 @@ from naiad.testing.hub_answers import HubAnswers
 from naiad.testing.hub_server import HubServer, ReceivedRequest
 
 LFS_SUFFIXES = (".safetensors", ".onnx", ".onnx_data", ".bin", ".h5", ".pt", ".tflite", ".msgpack", ".pb")
-LFS_OVER_BYTES = 10 * 2**20
 
 
 @dataclass(slots=True)

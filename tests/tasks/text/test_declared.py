@@ -137,7 +137,7 @@ def test_a_sentencepiece_model_is_read_whole(tmp_path: Path) -> None:
     assert model.scores == [("<unk>", 0.0), ("<s>", 0.0), ("▁東", -1.5), ("<x>", 0.0)]
     assert [piece.kind for piece in model.pieces] == [2, 3, 1, 4]
     assert (model.algorithm, model.byte_fallback, model.unknown_id, model.begin_id, model.end_id) == (2, True, 7, 1, -1)
-    assert (model.unknown_piece, model.charsmap, model.adds_prefix_space) == ("<UNK>", b"map", False)
+    assert (model.unknown_piece, model.charsmap) == ("<UNK>", b"map")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from naiad.convert.encoder.config import Config
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.positions import read_positions
 
 _REFUSED: dict[str, tuple[object, ...]] = {
     "is_decoder": (None, False),
@@ -59,8 +60,6 @@ def read_dimensions(config: Config) -> Dimensions:
     """
     config.refuse(_REFUSED)
     family = config.family
-    padding = family.padding_index
-    pad_token_id = config.integer("pad_token_id", least=0)
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
     own_head_size = "head_size" in family.spelling and config.entry("head_size")[1] is not None
     dimensions = Dimensions(
@@ -75,8 +74,8 @@ def read_dimensions(config: Config) -> Dimensions:
         type_ids=config.integer("type_vocab_size", least=0) if family.has_type_ids else 0,
         activation=config.activation(),
         norm_epsilon=config.number("layer_norm_eps"),
-        position_offset=0 if padding is None else (pad_token_id if padding < 0 else padding) + 1,
-        pad_token_id=pad_token_id,
+        position_offset=read_positions(config.content).offset,
+        pad_token_id=config.integer("pad_token_id", least=0),
     )
     if not own_head_size and hidden % heads:
         raise InvalidConfiguration(

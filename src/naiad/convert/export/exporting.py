@@ -16,9 +16,6 @@ from naiad.convert.export.loaded import LoadedModel, Refused, pick_outputs
 BATCH, LENGTH = 2, 11
 """Shape of the example that is exported; neither is 1, which exporters take for a constant."""
 
-SAMPLES = 16_000
-"""Samples of sound in the example: one second."""
-
 LEGACY_OPSET = 17
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -19,7 +19,6 @@ from naiad.repository.hub.cache import HubFile
 from naiad.repository.hub.choose import Selection
 from naiad.repository.manifest.fields import Fields, Place
 
-DEFAULT_LOCK = "naiad.lock"
 _VERSION = 1
 _WRITING = threading.Lock()
 """Models are fetched side by side, and a lock is read, changed and written as a whole."""

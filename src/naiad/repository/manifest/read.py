@@ -9,7 +9,6 @@ from naiad.repository.manifest.entry import Manifest
 from naiad.repository.manifest.hfmodels import manifest_from_hfmodels
 from naiad.repository.manifest.naiad_yaml import manifest_from_yaml
 
-DEFAULT_MANIFEST = "naiad.yaml"
 _LARGEST_BYTES = 4 * 2**20
 
 

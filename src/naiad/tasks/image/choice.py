@@ -100,7 +100,7 @@ def build_image_task(
         raise InvalidConfiguration(
             f"task '{name}' needs the head '{row.head}', this model has '{spec.head}'", task=name
         )
-    return row.build(ImageParts(name, checkpoint, ImageProcessor(settings, spec), spec, options))
+    return row.build(ImageParts(name, checkpoint, spec, options, ImageProcessor(settings, spec)))
 
 
 def build_pair_task(

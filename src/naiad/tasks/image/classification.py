@@ -27,10 +27,10 @@ from naiad.core.contracts import Preparation
 from naiad.core.encoder import EncoderResult
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
-from naiad.core.tensor import Tensor
 from naiad.tasks.activation import default_function
 from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
+from naiad.tasks.labels import LABEL_OUTPUTS, label_tensors
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import apply_function, best
@@ -50,12 +50,7 @@ class ImageClassificationTask:
         width = parts.width("logits")
         self.name = parts.name
         self.inputs: tuple[TensorConfig, ...] = (TensorConfig(IMAGE, "BYTES", (-1,)),)
-        self.outputs: tuple[TensorConfig, ...] = (
-            TensorConfig("label", "BYTES", (-1,)),
-            TensorConfig("score", "FP32", (-1,)),
-            TensorConfig("labels", "BYTES", (-1, -1)),
-            TensorConfig("scores", "FP32", (-1, -1)),
-        )
+        self.outputs = LABEL_OUTPUTS
         self._processor = parts.processor
         self._labels = text_array(parts.checkpoint.labels(width))
         self._default_function = "none" if parts.spec.gives_shares else default_function(parts.checkpoint, width)
@@ -80,11 +75,4 @@ class ImageClassificationTask:
         logits = np.stack([result["logits"] for result in results])
         scores = apply_function(self._default_function if function == "default" else function, logits)
         order, shown = best(scores, parameters["top_k"])
-        labels = self._labels[order]
-        tensors = (
-            Tensor("label", "BYTES", labels[:, 0]),
-            Tensor("score", "FP32", shown[:, 0]),
-            Tensor("labels", "BYTES", labels),
-            Tensor("scores", "FP32", shown),
-        )
-        return respond(request, preparation, tensors)
+        return respond(request, preparation, label_tensors(self._labels[order], shown))

@@ -22,16 +22,14 @@ from naiad.core.contracts import Preparation
 from naiad.core.encoder import EncoderResult
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
-from naiad.core.tensor import Array, Tensor
+from naiad.core.tensor import Tensor
 from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, flag
 from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import normalized
 
 WANTED = ("embedding",)
-
-SMALLEST_NORM = 1e-12
-"""What a vector is divided by at least; torch.nn.functional.normalize has the same."""
 
 
 class ImageFeaturesTask:
@@ -59,10 +57,3 @@ class ImageFeaturesTask:
         if preparation.state["normalize"]:
             vectors = normalized(vectors)
         return respond(request, preparation, [Tensor("embedding", "FP32", vectors)])
-
-
-def normalized(vectors: Array) -> Array:
-    """Each row (n, width) divided by its Euclidean norm."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    unit: Array = vectors / np.maximum(norms, SMALLEST_NORM).astype(np.float32)
-    return unit

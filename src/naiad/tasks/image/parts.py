@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import LoadFailed
-from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.preparing.processor import ImageProcessor
+from naiad.tasks.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
-class ImageParts:
-    """A task's name and the things it stands on."""
+class ImageParts(Parts):
+    """A task's name and what it stands on."""
 
-    name: str
-    """The Hub's pipeline tag."""
-    checkpoint: Checkpoint
     processor: ImageProcessor
-    spec: EncoderSpec
-    options: Mapping[str, Any]
-    """Defaults for the parameters, from the manifest or the command line."""
-
-    def width(self, output: str) -> int:
-        """Size of the last axis of an encoder's output. Raises LoadFailed where the encoder has no such output."""
-        for known in self.spec.outputs:
-            if known.name == output:
-                return known.width
-        names = ", ".join(known.name for known in self.spec.outputs)
-        raise LoadFailed(f"task '{self.name}' needs the encoder output '{output}'; this encoder has: {names}")

@@ -14,16 +14,14 @@ import numpy as np
 
 from naiad.core.contracts import Preparation
 from naiad.core.encoder import EncoderResult
-from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
-from naiad.core.tensor import Array, Tensor
+from naiad.core.tensor import Array
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
+from naiad.tasks.ranking import RANKING_INPUTS, RANKING_OUTPUTS, ranking_tensors, read_ranked
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.retrieval.late_settings import read_late_settings
 from naiad.tasks.retrieval.late_tokens import LateTokens
-from naiad.tasks.text.strings import read_texts
 
 NOTHING_IN_COMMON = -1e9
 """Score of a text without any vectors; sentence-transformers has the same."""
@@ -44,14 +42,7 @@ class MaxSimTask:
         """Make the task. Raises InvalidConfiguration for bad options, LoadFailed or Unsupported for bad files."""
         self.name = parts.name
         self.max_tokens = parts.tokenizer.max_tokens
-        self.inputs: tuple[TensorConfig, ...] = (
-            TensorConfig("query", "BYTES", (-1,)),
-            TensorConfig("documents", "BYTES", (-1,)),
-        )
-        self.outputs: tuple[TensorConfig, ...] = (
-            TensorConfig("score", "FP32", (-1,)),
-            TensorConfig("index", "INT64", (-1,)),
-        )
+        self.inputs, self.outputs = RANKING_INPUTS, RANKING_OUTPUTS
         settings = read_late_settings(parts.checkpoint)
         self._is_mean = settings.is_mean
         self._tokens = LateTokens(settings, parts.tokenizer)
@@ -62,11 +53,7 @@ class MaxSimTask:
         """Tokenise the query and the documents. Raises InvalidRequest."""
         check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
-        queries, documents = read_texts(request, "query"), read_texts(request, "documents")
-        if len(queries) not in (1, len(documents)):
-            raise InvalidRequest(
-                f"'query' has {len(queries)} elements and 'documents' {len(documents)}: send one query, or one each"
-            )
+        queries, documents = read_ranked(request)
         rows = [*self._tokens.encode(queries, "query"), *self._tokens.encode(documents, "document")]
         asked = _Asked(parameters["top_k"], [row.counts for row in rows], len(queries))
         cut = sum(row.is_cut for row in rows[len(queries) :])
@@ -83,8 +70,7 @@ class MaxSimTask:
             queries = queries * len(documents)
         pairs = zip(queries, documents, strict=True)
         scores = np.array([maxsim(query, document, mean=self._is_mean) for query, document in pairs], np.float32)
-        order = np.argsort(-scores, kind="stable")[: asked.top_k].astype(np.int64)
-        return respond(request, preparation, (Tensor("score", "FP32", scores), Tensor("index", "INT64", order)))
+        return respond(request, preparation, ranking_tensors(scores, scores, asked.top_k))
 
 
 def maxsim(query: Array, document: Array, *, mean: bool = False) -> float:

@@ -156,7 +156,7 @@ class Body(ABC):
         Where positions do not count padding tokens, which a text may contain, places in the pack are what counts them.
         """
         graph, places = self.graph, inputs.positions
-        if self.family.padding_index is not None:
+        if self.sizes.position_offset:
             count = graph.op("Squeeze", graph.op("Shape", places))
             places = graph.op("Range", graph.integer(0), count, graph.integer(1))
         across = graph.op("Unsqueeze", places, graph.ints(0))

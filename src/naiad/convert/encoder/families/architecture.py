@@ -129,8 +129,6 @@ class Architecture:
     relative_positions: str = ""
     """Weight of the relative position bias."""
     has_type_ids: bool = True
-    padding_index: int | None = None
-    """Positions begin after it; None: they begin at 0; -1: after config.json's pad_token_id."""
     spelling: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Our name of a size or option → config.json's, where it differs; of several, the first that is set."""
     defaults: Mapping[str, Any] = field(default_factory=dict)

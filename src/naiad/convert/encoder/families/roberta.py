@@ -14,7 +14,6 @@ ROBERTA = Architecture(
     base="roberta",
     classifier=Classifier("classifier.dense", "classifier.out_proj"),
     language=ROBERTA_LANGUAGE,
-    padding_index=-1,
     defaults={"vocab_size": 50265, "pad_token_id": 1},
 )
 
@@ -50,6 +49,5 @@ MPNET = Architecture(
     ),
     relative_positions="encoder.relative_attention_bias.weight",
     has_type_ids=False,
-    padding_index=1,
     defaults={"vocab_size": 30527, "pad_token_id": 1},
 )

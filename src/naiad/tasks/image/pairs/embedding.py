@@ -24,11 +24,11 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.tasks.image.features import normalized
 from naiad.tasks.image.pairs.parts import WANTED, PairParts, TextPreparer
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, flag
 from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import normalized
 from naiad.tasks.text.strings import read_optional_texts
 
 

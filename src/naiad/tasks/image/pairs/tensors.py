@@ -23,12 +23,12 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
-from naiad.tasks.image.features import normalized
 from naiad.tasks.image.pairs.parts import WANTED
 from naiad.tasks.image.pairs.zero_shot import similarity
 from naiad.tasks.image.pixels import PIXELS
 from naiad.tasks.image.preparing.inputs import MAX_IMAGES
 from naiad.tasks.response import check_names, respond
+from naiad.tasks.scores import normalized
 
 IDS, MASK = "input_ids", "attention_mask"
 

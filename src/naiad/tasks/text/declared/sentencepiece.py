@@ -45,8 +45,6 @@ class SentencePieceModel:
     end_piece: str = "</s>"
     charsmap: bytes | None = None
     """Precompiled table of replacements (NFKC and the like); None without one."""
-    adds_prefix_space: bool = True
-    removes_extra_spaces: bool = True
 
     @property
     def scores(self) -> list[tuple[str, float]]:
@@ -109,10 +107,6 @@ def _read_normalizer(data: bytes, model: SentencePieceModel) -> None:
     for number, value in _fields(data):
         if number == 2:
             model.charsmap = _bytes(value) or None
-        elif number == 3:
-            model.adds_prefix_space = bool(value)
-        elif number == 4:
-            model.removes_extra_spaces = bool(value)
 
 
 def _bytes(value: int | bytes) -> bytes:
