@@ -32,7 +32,7 @@ class Record:
 
     @property
     def quantize(self) -> str:
-        """As the manifest's `quantize`, for folders whose graph is built at load."""
+        """In the manifest's words, for folders whose graph is built at load."""
         return QUANTIZE.get(self.precision, "none") if self.by == "builder" else "none"
 
     def facts(self) -> dict[str, str]:

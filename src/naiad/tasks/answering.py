@@ -58,7 +58,7 @@ _Answer = dict[str, Any]
 class _Asked:
     contexts: list[str]
     windows: list[list[Window]]
-    """By context."""
+    """One list for each context."""
     parameters: Mapping[str, Any]
 
 

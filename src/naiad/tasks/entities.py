@@ -43,7 +43,7 @@ WANTED = ("logits",)
 class _Asked:
     texts: list[str]
     pieces: list[list[TokenizedText]]
-    """By text."""
+    """One list for each text."""
     parameters: Mapping[str, Any]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from naiad.core.tensor import Array
 
 Entity = dict[str, Any]
-"""As it is answered: entity or entity_group, score, word, start, end; index where a single token is meant."""
+"""One entity of the answer: entity or entity_group, score, word, start, end; index where a single token is meant."""
 
 Join = Callable[[list[str]], str]
 """Makes the text of some tokens."""

@@ -84,7 +84,7 @@ def _not_told(checkpoint: Checkpoint, tag: str) -> str:
 
 
 def _task_of_class(checkpoint: Checkpoint, tag: str) -> str:
-    """By the class that transformers saved; empty where it does not tell."""
+    """The task that the class saved by transformers is for; empty where it does not tell."""
     task = next((task for end, task in _BY_ARCHITECTURE.items() if checkpoint.architecture.endswith(end)), "")
     if task == "fill-mask" and not SPARSE_WORDS.isdisjoint(checkpoint.tags):
         return "sparse-embedding"

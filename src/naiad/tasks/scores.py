@@ -39,7 +39,7 @@ def best(scores: Array, count: int) -> tuple[Array, Array]:
 
 
 def best_of_many(scores: Array, count: int) -> tuple[Array, Array]:
-    """As `best` for rows too long to sort whole; the order of ties is open."""
+    """Like `best`, for rows too long to sort whole; the order of ties is open."""
     if count < scores.shape[-1]:
         some = np.argpartition(-scores, count - 1, axis=-1)[..., :count]
         order, found = best(np.take_along_axis(scores, some, axis=-1), count)

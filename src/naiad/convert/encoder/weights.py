@@ -67,7 +67,7 @@ class Weights:
         """Before the names of heads, where the body's prefix tells that they are wrapped together with it."""
         self._stack = ExitStack()
         self._where: dict[str, tuple[Any, str]] = {}
-        """By name without wrappers: the open file, and the name as it stands there."""
+        """Name without wrappers → the open file, and the name as it stands there."""
         self._files = files
         for file in files:
             self._open(file)

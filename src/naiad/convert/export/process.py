@@ -163,7 +163,7 @@ class TorchProcess:
 
 
 def write_arrays(path: Path, samples: Sequence[Mapping[str, Array]]) -> None:
-    """As `NUMBER/NAME` in an .npz file."""
+    """Write arrays as `NUMBER/NAME` in an .npz file."""
     arrays: dict[str, Any] = {f"{at}/{name}": one for at, row in enumerate(samples) for name, one in row.items()}
     np.savez(path, **arrays)
 

@@ -63,7 +63,7 @@ def compare(output: str, expected: Sequence[Array], actual: Sequence[Array]) -> 
 
 
 def _rows(array: Array) -> Array:
-    """As (rows, width) float64."""
+    """Reshape to (rows, width) float64."""
     flat = np.asarray(array, np.float64)
     return flat.reshape(-1, flat.shape[-1]) if flat.ndim > 1 else flat.reshape(1, -1)
 

@@ -67,7 +67,7 @@ PAIRS = (
 
 
 def long_text(characters: int) -> str:
-    """As many characters of the texts, said again and again: cut by the tokenizer, the longest input."""
+    """The texts repeated to this many characters; cut by the tokenizer, the longest input."""
     once = " ".join(TEXTS[1:])
     return (once + " ") * (characters // len(once) + 1)
 

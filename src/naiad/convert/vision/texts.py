@@ -25,7 +25,7 @@ from naiad.core.errors import LoadFailed, Unsupported
 HEAD = "text-embedding"
 
 PACK_TOKENS = 160
-"""As for other text encoders in float32."""
+"""The same as for other text encoders in float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class KnownMessages:
         self._memory = memory
         self._known: Recurring[_Key, _Known] = Recurring()
         self._in_memory: Recurring[bytes, MemoryForm] = Recurring()
-        """By the message without its id."""
+        """Keyed by the message without its id."""
         self._outputs: dict[tuple[RequestedOutput, ...], tuple[RequestedOutput, ...]] = {}
 
     def recall(self, message: bytes) -> InferRequest | None:

@@ -27,7 +27,7 @@ class Module:
     """One row of modules.json."""
 
     type: str
-    """Its class as the file writes it."""
+    """The class, spelled as in the file."""
     folder: Path
     """Where its config.json and weights lie."""
 

@@ -25,7 +25,7 @@ class Routes:
     """The ways through a router."""
 
     modules: Mapping[str, tuple[Module, ...]]
-    """By the route's name: query, document."""
+    """Keyed by the route's name: query, document."""
     default: str
     """For texts of which nothing is said; empty where something must be."""
 

@@ -176,7 +176,7 @@ def _is_wanted(path: str, selection: Selection) -> bool:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """As huggingface_hub's own allow and ignore patterns: `*` crosses slashes, `folder/` is all that is below."""
+    """The rules of huggingface_hub's allow and ignore patterns: `*` crosses slashes, `folder/` is all that is below."""
     return fnmatchcase(path, pattern + "*" if pattern.endswith("/") else pattern)
 
 

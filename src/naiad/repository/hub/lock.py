@@ -33,7 +33,7 @@ class LockedSource:
     """One source as it was when it was fetched."""
 
     reference: str
-    """As HubReference prints itself."""
+    """In HubReference's own spelling."""
     commit: str
     selection: Selection
     files: tuple[HubFile, ...]

@@ -24,7 +24,7 @@ class HubUnavailable(DownloadFailed):
 
 
 class Busy(Exception):
-    """By the callee: this attempt failed in a way that may pass."""
+    """Raised by the callee: this attempt failed in a way that may pass."""
 
     def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(reason)

@@ -39,7 +39,7 @@ from naiad.tasks.text.strings import text_array
 WANTED = ("logits",)
 
 DEFAULT_LABELS = 5
-"""As many as transformers' pipeline gives."""
+"""transformers' pipeline gives as many."""
 
 
 class ImageClassificationTask:

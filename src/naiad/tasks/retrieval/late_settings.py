@@ -48,7 +48,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class LateSettings:
-    """By kind of text, `query` and `document`."""
+    """Settings for each kind of text, `query` and `document`."""
 
     prompts: Mapping[str, str] = field(default_factory=dict)
     markers: Mapping[str, str] = field(default_factory=dict)

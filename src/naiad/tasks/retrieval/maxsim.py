@@ -31,7 +31,7 @@ NOTHING_IN_COMMON = -1e9
 class _Asked:
     top_k: int | None
     counts: list[Array]
-    """By sequence, the queries' first: which tokens have a vector."""
+    """Which tokens of each sequence have a vector; the queries come first."""
     queries: int
 
 

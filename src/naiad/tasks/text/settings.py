@@ -37,7 +37,7 @@ class TokenizerSettings:
     max_tokens: int
     """Longest input, special tokens included."""
     special_tokens: dict[str, str] = field(default_factory=dict)
-    """By role (mask, pad, cls, sep, unk, bos, eos); roles without a token are absent."""
+    """Keyed by role (mask, pad, cls, sep, unk, bos, eos); roles without a token are absent."""
     cuts_left: bool = False
     """Whether a text that is too long loses its beginning instead of its end."""
     cleans_up_spaces: bool = False

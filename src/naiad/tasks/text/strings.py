@@ -27,7 +27,7 @@ def read_texts(request: InferRequest, name: str) -> list[str]:
 
 
 def read_optional_texts(request: InferRequest, name: str) -> list[str] | None:
-    """As `read_texts`, None where the input is absent."""
+    """Like `read_texts`, but None where the input is absent."""
     return read_texts(request, name) if name in request.inputs else None
 
 

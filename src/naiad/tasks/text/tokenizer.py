@@ -72,7 +72,7 @@ class Tokenizer:
         return [np.array(encoding.ids, dtype=np.int64) for encoding in self._backend.encode_bare(texts)]
 
     def encode_with_offsets(self, texts: list[str]) -> list[TokenizedText]:
-        """As `encode`, with the place of each token in its text."""
+        """Like `encode`, with the place of each token in its text."""
         rows: list[TokenizedText] = []
         for encoding, shift in self._backend.encode_with_offsets(texts):
             ids, offsets, special = encoding.ids, encoding.offsets, encoding.special_tokens_mask
@@ -182,7 +182,7 @@ class Tokenizer:
         return bool(getattr(self._rust.model, "continuing_subword_prefix", None))
 
     def _cut(self, values: list[Any]) -> list[Any]:
-        """As many of one text's tokens as fit, with the special tokens around them."""
+        """The tokens of one text that fit, with the special tokens around them."""
         return self._single.cut(values, self.max_tokens, self._cuts_left)
 
     def _windows(self, tokens: int, size: int, overlap: int) -> list[tuple[int, int]]:

@@ -72,7 +72,7 @@ class BartSide(Body):
         return self._block(x, prefix + "final_layer_norm", feed)
 
     def end(self, x: str) -> str:
-        """Behind the last layer."""
+        """Apply the norm behind the last layer, where one stands there."""
         return self._norm(x, f"{self.side}.layer_norm") if self.norm_first else x
 
     def _block(self, x: str, norm: str, inner: Callable[[str], str]) -> str:

@@ -34,7 +34,7 @@ class EuroBody(PreNormBody):
 
     @property
     def classifier(self) -> Classifier:
-        """As config.json says it."""
+        """The family's, with the pooling that config.json names."""
         pooling = self.config.choice("classifier_pooling", {"bos": "cls", "mean": "mean", "late": "late"})
         return replace(super().classifier, pooling=pooling)
 

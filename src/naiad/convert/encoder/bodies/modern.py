@@ -38,7 +38,7 @@ class ModernBody(PreNormBody):
 
     @property
     def classifier(self) -> Classifier:
-        """As config.json says it."""
+        """The family's, with the options of config.json."""
         return replace(
             super().classifier,
             activation=self.config.activation("classifier_activation"),
@@ -48,7 +48,7 @@ class ModernBody(PreNormBody):
 
     @property
     def language(self) -> LanguageHead:
-        """As config.json says it."""
+        """The family's, with the options of config.json."""
         return replace(
             super().language,
             activation=self.config.activation("classifier_activation"),

@@ -83,6 +83,6 @@ class NomicBody(RotaryPostNormBody):
 
     @property
     def language(self) -> LanguageHead:
-        """Its products have a bias where the feed-forward has one."""
+        """The family's; its products have a bias where the feed-forward has one."""
         bias = self.config.flag("ffn_in_bias")
         return replace(super().language, bias=bias, decoder_bias=bias)

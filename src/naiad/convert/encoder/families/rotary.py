@@ -109,7 +109,7 @@ NOMIC_FLASH = replace(
         "num_experts": (None, 0),
     },
 )
-"""As its own code writes config.json."""
+"""NomicBERT with config.json as its own code writes it."""
 
 NEW = Architecture(
     base="new",

@@ -102,7 +102,7 @@ def _by_shorter_edge(height: int, width: int, edge: int) -> tuple[int, int]:
 
 
 def _within(height: int, width: int, edge: int, longest: int) -> tuple[int, int]:
-    """As DETR resizes: the shorter edge, unless the longer one would become too long."""
+    """DETR's way: the shorter edge decides, unless the longer one would become too long."""
     exact: float = edge
     short, long = min(height, width), max(height, width)
     if long / short * edge > longest:

@@ -62,7 +62,7 @@ CLASSES: dict[str, Class] = {
     "MobileViT": Class(_SHORT, squares=False, crop=256, kind="mobilevit"),
     "EfficientNet": Class({"height": 346, "width": 346}, kind="efficientnet"),
 }
-"""By the class's name without `ImageProcessor`, or `FeatureExtractor` as it was called before."""
+"""Keyed by the class's name without `ImageProcessor`, or `FeatureExtractor` as it was called before."""
 
 _BY_MODEL = {
     "vit": "ViT",

@@ -34,7 +34,7 @@ class Arguments:
     charsmap: bytes | None = None
     """sentencepiece's table of replacements."""
     post_processor: Any = None
-    """That of tokenizer.json."""
+    """The one in tokenizer.json."""
     whole: Any = None
     """A complete `tokenizers.Tokenizer`, for classes that take the file as it is."""
     controls: list[Any] | None = None

@@ -43,7 +43,7 @@ class Family:
     tokens: Mapping[str, str | None] = field(default_factory=dict)
     """Default special tokens by role."""
     flags: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
-    """By role: how a special token matches that is written as a plain string."""
+    """Keyed by role: how a special token matches that is written as a plain string."""
     frame: Frame | Callable[[Any, Arguments, Named], Any] | None = None
     """Put around texts after everything else; None: what tokenizer.json or the options say."""
     first_frame: Frame | None = None

@@ -41,7 +41,7 @@ class Declared:
     family: Family
     arguments: Arguments
     special_tokens: dict[str, str]
-    """By role (mask, pad, cls, sep, unk, bos, eos)."""
+    """Keyed by role (mask, pad, cls, sep, unk, bos, eos)."""
 
 
 def make_declared(folder: Path, overrides: Mapping[str, Any], *, has_class: bool) -> Declared:

@@ -20,7 +20,7 @@ class Product:
     """One matrix product of the body."""
 
     module: str
-    """Its name below the body's prefix."""
+    """The name below the body's prefix."""
     weight: Array
     """(out, in) float32, as checkpoints store it."""
     bias: Array | None

@@ -128,7 +128,7 @@ def _dictionary(name: str) -> str:
 
 
 def _lowercase(piece: Any, lower: str) -> None:
-    """As Python does it, which knows the sigma at a word's end; where the word gets longer, as the library does."""
+    """Python's way, which knows the sigma at a word's end; where the word gets longer, the library's."""
     if len(lower) == len(piece.normalized):
         characters = iter(lower)
         piece.map(lambda _: next(characters))

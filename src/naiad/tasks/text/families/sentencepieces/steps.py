@@ -50,7 +50,7 @@ def make_pieces(
 
 
 def make_deberta_v2(arguments: Arguments, named: Named) -> Any:
-    """As the others, cut at punctuation where `split_by_punct` says so."""
+    """Like the others, but cut at punctuation where `split_by_punct` says so."""
     from tokenizers import pre_tokenizers
 
     scheme = "always" if arguments.get("add_prefix_space", True) else "first"
@@ -84,13 +84,13 @@ def albert_steps(arguments: Arguments) -> Sequence[Any]:
 
 
 def rembert_steps(arguments: Arguments) -> Sequence[Any]:
-    """As ALBERT's, with accents and capitals unless the options say otherwise."""
+    """ALBERT's, with accents and capitals unless the options say otherwise."""
     folding = _folding(arguments, lower=False, keep_accents=True)
     return [*_quotes(), _replace(" {2,}", " "), *folding, *charsmap_only(arguments)]
 
 
 def xlnet_steps(arguments: Arguments) -> Sequence[Any]:
-    """As ALBERT's; accents go whatever the options say, as in transformers."""
+    """ALBERT's; accents go whatever the options say, as in transformers."""
     from tokenizers import normalizers
 
     lower = [normalizers.Lowercase()] if arguments.get("do_lower_case", False) else []
@@ -126,12 +126,12 @@ def zero_score_unknown(arguments: Arguments, named: Named, otherwise: int) -> in
 
 
 def deberta_v2_unknown(arguments: Arguments, named: Named) -> int:
-    """As `zero_score_unknown`, else `unk_id` of the options or of the sentencepiece model."""
+    """Like `zero_score_unknown`, else `unk_id` of the options or of the sentencepiece model."""
     return zero_score_unknown(arguments, named, int(arguments.get("unk_id", 1)))
 
 
 def big_bird_unknown(arguments: Arguments, named: Named) -> int:
-    """As `zero_score_unknown`, else 100."""
+    """Like `zero_score_unknown`, else 100."""
     return zero_score_unknown(arguments, named, 100)
 
 
