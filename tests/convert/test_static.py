@@ -110,9 +110,9 @@ def test_tables_that_do_not_fit(tensors: dict[str, Any], words: str, tmp_path: P
 
 def test_what_a_table_cannot_do(tmp_path: Path) -> None:
     folder = write(tmp_path, {"embeddings": TABLE}, {"model_type": "model2vec"})
-    with pytest.raises(InvalidConfiguration, match=r"table of static embeddings.*head 'masked-lm' is not for it"):
+    with pytest.raises(InvalidConfiguration, match=r"static embeddings.*head 'masked-lm' does not apply to it"):
         convert_checkpoint(folder, head="masked-lm")
-    with pytest.raises(InvalidConfiguration, match="quantize: int8 is not for it"):
+    with pytest.raises(InvalidConfiguration, match="quantize: int8 does not apply to it"):
         convert_checkpoint(folder, quantize="int8")
     lstm = {"path": "", "type": "sentence_transformers.models.LSTM"}
     folder = write(tmp_path, {"embeddings": TABLE}, {"model_type": "model2vec"}, STATIC_MODULE, lstm)

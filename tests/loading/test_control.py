@@ -229,7 +229,7 @@ async def test_a_view_does_not_take_another_models_name(repository: Path, put: P
     put("tiny.tensors")
     source = f"tiny={tiny_checkpoint(tmp_path / 'm')}"
     async with Fixture(repository, source, model_control_mode="explicit", load_model=("tiny.tensors",)) as server:
-        with pytest.raises(LoadFailed, match=r"'tiny\.tensors' comes with 'tiny\.tensors' already"):
+        with pytest.raises(LoadFailed, match=r"'tiny\.tensors' already comes with 'tiny\.tensors'"):
             await server.load("tiny")
         assert (await server.states())["tiny.tensors/1"] == "READY"
 

@@ -116,7 +116,7 @@ def test_the_card_helps_where_the_architecture_does_not(make_folder: Callable[..
 
 
 def test_a_task_that_cannot_be_told_is_an_error(make_folder: Callable[..., Path]) -> None:
-    with pytest.raises(LoadFailed, match="cannot be told from architecture 'GPT2LMHead' and pipeline tag ''; set it"):
+    with pytest.raises(LoadFailed, match="cannot be determined from architecture 'GPT2LMHead' and pipeline tag ''"):
         infer_task(make_folder(config("GPT2LMHead")))
 
 

@@ -66,7 +66,7 @@ def _convert_static(checkpoint: Checkpoint, head: str | None, quantize: str, cac
     if head not in (None, "embedding") or quantize != "none":
         wrong = f"quantize: {quantize}" if quantize != "none" else f"the head '{head}'"
         raise InvalidConfiguration(
-            f"{checkpoint.folder} is a table of static embeddings, without layers: {wrong} is not for it"
+            f"{checkpoint.folder} is a table of static embeddings, without layers: {wrong} does not apply to it"
         )
     entry = find_entry(checkpoint.folder, kind="static-float32", version=BUILDER_VERSION, cache_dir=cache_dir)
     return entry.read() or entry.fill(lambda made: build_static(checkpoint, made / GRAPH))

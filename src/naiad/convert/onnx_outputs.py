@@ -194,7 +194,7 @@ def _logits(table: _Table, head: str, sizes: Sizes) -> Chosen:
     if not name:
         raise table.refuse(f"the head {head} needs `logits` of rank {rank}")
     if table.wanted and len(table.outputs[name]) not in (0, rank):
-        raise table.refuse(f"the head {head} needs an output of rank {rank}, and {name} is none")
+        raise table.refuse(f"the head {head} needs an output of rank {rank}, and {name} is not one")
     width = width if len(table.outputs[name]) == 1 else table.width(name, width)
     return Chosen((EncoderOutput("logits", granularity, width),), {"logits": (name,)})
 

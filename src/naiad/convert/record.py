@@ -52,7 +52,7 @@ def read_record(folder: Path) -> Record | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LoadFailed(f"{path} is not a conversion's record: {error}; convert the model again") from error
     if not all(isinstance(value, str) for value in (*fields.values(), record.gate)):
-        raise LoadFailed(f"{path} is not a conversion's record: its words must be strings; convert the model again")
+        raise LoadFailed(f"{path} is not a conversion's record: its values must be strings; convert the model again")
     return record
 
 

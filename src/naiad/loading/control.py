@@ -233,7 +233,7 @@ class Control:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, NaiadError):
-            _log.error("a mistake of ours while loading or unloading", exc_info=error)
+            _log.error("internal error while loading or unloading", exc_info=error)
 
 
 class _Missing(NotFound):

@@ -149,7 +149,7 @@ class Models:
             if owner != unit:
                 for each in models:
                     each.close()
-                raise InvalidConfiguration(f"{AMBIGUOUS}: '{model.name}' comes with '{owner}' already")
+                raise InvalidConfiguration(f"{AMBIGUOUS}: '{model.name}' already comes with '{owner}'")
 
     async def _bring_in(self, name: str, plan: Plan, results: Sequence[list[ServedModel] | NaiadError]) -> None:
         """Put what was loaded into service, or close it again. Raises LoadFailed."""

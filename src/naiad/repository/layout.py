@@ -211,8 +211,8 @@ PICKLE_ADVICE = (
 
 ADAPTER_ADVICE = (
     f"{ADAPTER}: an adapter (PEFT) for another model's weights, which is not applied here; merge the two once: "
-    "peft's merge_and_unload(), then save_pretrained(…). Where that is done, remove the file, or choose an ONNX file "
-    "with `weights`"
+    "peft's merge_and_unload(), then save_pretrained(…). If that has been done, remove the file, or choose an ONNX "
+    "file with `weights`"
 )
 
 

@@ -78,7 +78,7 @@ def _not_told(checkpoint: Checkpoint, tag: str) -> str:
             "if it has one, set the task to one of"
         )
     return (
-        f"the task of {checkpoint.folder} cannot be told from architecture '{name}' and pipeline tag '{tag}'; "
+        f"the task of {checkpoint.folder} cannot be determined from architecture '{name}' and pipeline tag '{tag}'; "
         "set it to one of"
     )
 

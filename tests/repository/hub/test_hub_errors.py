@@ -63,7 +63,7 @@ def test_an_illegal_header_is_not_quoted() -> None:
     ours = WORDS.of("file", httpx2.LocalProtocolError("Illegal header value b'Bearer hf_abc'"))
     assert "hf_abc" not in str(ours)
     named = HubErrors("org/name", "http://hub", Secret("hf_x", "$TEAM")).of("file", httpx2.LocalProtocolError("x"))
-    assert str(named) == "<token from $TEAM> has characters that no token has; set it anew"
+    assert str(named) == "<token from $TEAM> contains characters that no token has; set it again"
 
 
 def test_passwords_in_urls_are_left_out() -> None:

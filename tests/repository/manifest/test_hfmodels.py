@@ -49,7 +49,7 @@ def test_without_tokens(tmp_path: Path) -> None:
         ({"token": "{{ HF_TOKEN | upper }}", "models": [{"name": "org/a"}]}, ["only {{NAME}}"]),
         ({"token": "{% if x %}", "models": [{"name": "org/a"}]}, ["only {{NAME}}"]),
         ({"token": "hf_with blank", "models": [{"name": "org/a"}]}, ["empty or has characters"]),
-        ({"models": [{"name": "org/a", "ignore": "x", "token": 3}]}, ["models[0].token", "must be a text"]),
+        ({"models": [{"name": "org/a", "ignore": "x", "token": 3}]}, ["models[0].token", "must be a string"]),
     ],
 )
 def test_mistakes_name_the_place(document: object, words: list[str], tmp_path: Path) -> None:

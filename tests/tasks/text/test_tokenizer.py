@@ -195,7 +195,7 @@ def test_a_maximum_that_is_not_a_number_is_refused(written: object, make_folder:
         {"tokenizer_config": {"model_max_length": written}},
         {"sentence_bert_config": {"max_seq_length": written}},
     ):
-        with pytest.raises(LoadFailed, match="a number is expected: mend max_seq_length"):
+        with pytest.raises(LoadFailed, match="a number is expected: fix max_seq_length"):
             load_tokenizer(make_folder(**files), make_spec())
 
 

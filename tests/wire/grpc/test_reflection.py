@@ -100,7 +100,7 @@ def test_a_question_that_asks_for_nothing() -> None:
 
 
 def test_bytes_that_are_no_question() -> None:
-    with pytest.raises(MalformedBody, match="are no ServerReflectionRequest"):
+    with pytest.raises(MalformedBody, match="are not a ServerReflectionRequest"):
         answer(b"\xff\xff\xff")
 
 

@@ -124,7 +124,7 @@ class TorchProcess:
             try:
                 line = self._lines.get(timeout=LONGEST_CALL_S)
             except queue.Empty:
-                raise LoadFailed(f"{self._folder}: torch has been busy for {LONGEST_CALL_S:.0f} s; given up") from None
+                raise LoadFailed(f"{self._folder}: torch did not finish within {LONGEST_CALL_S:.0f} s") from None
             if not line:
                 raise self._died()
             answer = json.loads(line)
@@ -149,7 +149,7 @@ class TorchProcess:
         self._log.seek(0)
         last = self._log.read()[-400:].decode("utf-8", "replace").strip().splitlines()[-1:]
         said = f": {last[0]}" if last else ""
-        return LoadFailed(f"{self._folder}: the process that has torch ended {how}{hint}{said}")
+        return LoadFailed(f"{self._folder}: the torch process ended {how}{hint}{said}")
 
     def _end(self) -> None:
         self._child.kill()

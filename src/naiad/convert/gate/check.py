@@ -55,7 +55,7 @@ class Gate:
 
     def in_company(self, precision: str, runner: Runner, alone: Sequence[Answers]) -> list[Finding]:
         """Run batches of mixed lengths and compare each answer with the one given alone."""
-        what = f"checking {precision} in company"
+        what = f"checking {precision} in mixed batches"
         answers = [answer for batch in batches(self.samples) for answer in self._run(runner, what, batch)]
         return self.against(precision, answers, alone, ALONE)
 

@@ -73,7 +73,7 @@ def limits_for(precision: str, setting: Setting, *, relative: float | None = Non
 def objections(comparison: Comparison, limits: Limits) -> list[str]:
     """What is wrong with one output, each in a few words with the value and its limit; nothing if it may pass."""
     if not comparison.max_difference < float("inf"):
-        return ["it has another shape than the reference, or values that are not finite"]
+        return ["its shape differs from the reference's, or it holds values that are not finite"]
     far, other = list(_too_far(comparison, limits)), list(_other_answers(comparison, limits))
     if limits.either and comparison.same_best is not None and not (far and other):
         return []

@@ -118,7 +118,7 @@ def _project(image: ImageGraph, x: str, module: str, width: int) -> tuple[str, i
     weight = f"{module}.weight"
     if image.weights.find(weight) is None:
         raise LoadFailed(
-            f"the weight {weight} is missing: this checkpoint classifies nothing; set the task to "
+            f"the weight {weight} is missing: this checkpoint has no classifier; set the task to "
             "image-feature-extraction",
             weight=weight,
         )

@@ -24,8 +24,8 @@ def resample_positions(table: Array, wanted: Grid, method: str, *, is_square: bo
     side = int(len(table) ** 0.5)
     if side * side != len(table):
         raise Unsupported(
-            f"this model has positions for {len(table)} patches, which are no square; transformers cannot bring them "
-            f"to {wanted[0]} x {wanted[1]} patches either"
+            f"this model has positions for {len(table)} patches, which do not form a square; transformers cannot bring "
+            f"them to {wanted[0]} x {wanted[1]} patches either"
         )
     kernel = bicubic_matrix if method == "bicubic" else antialias_matrix
     down, across = kernel(side, wanted[0]), kernel(side, wanted[1])

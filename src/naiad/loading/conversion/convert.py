@@ -64,7 +64,7 @@ def run_course(request: Request, work: Path) -> tuple[Course, Outcome]:
     except Unsupported as error:
         if not has_torch():
             raise Unsupported(f"{error.message} {with_torch(subject)}", **error.detail) from error
-        request.progress(f"our builder cannot: {error.message}", 0, 0)
+        request.progress(f"Naiad's own builder cannot: {error.message}", 0, 0)
     exporting = _exporting(request, work / "exporting")
     return exporting, exporting.run()
 

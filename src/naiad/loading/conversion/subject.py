@@ -84,7 +84,7 @@ def recognise_subject(folder: Path, task: str = "") -> Subject:
         head = task
     else:
         known = ", ".join(dict.fromkeys((*KNOWN_TASKS, *IMAGE_TASKS, *OTHER_TASKS)))
-        raise InvalidConfiguration(f"task '{task}' is not one that is converted; there are {known}", task=task)
+        raise InvalidConfiguration(f"task '{task}' cannot be converted; choose one of {known}", task=task)
     return Subject(checkpoint, task, head)
 
 

@@ -48,7 +48,7 @@ class HubErrors:
             return HubUnavailable(f"{self.endpoint} did not give {what} ({reason(error.__cause__)})")
         if isinstance(error, httpx2.LocalProtocolError):
             # Its own words would show the header, and with it the token.
-            return DownloadFailed(f"{self._whose_token()} has characters that no token has; set it anew")
+            return DownloadFailed(f"{self._whose_token()} contains characters that no token has; set it again")
         if isinstance(error, httpx2.TransportError | ConnectionError):
             return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
         if isinstance(error, errors.HFValidationError):
@@ -58,7 +58,7 @@ class HubErrors:
         if isinstance(error, OSError) and error.errno in _DISK:
             return DownloadFailed(
                 f"{what} cannot be written to the cache ({error.strerror}: {error.filename}); set HF_HOME to a folder "
-                "that can be written and has room"
+                "that is writable and has room"
             )
         return DownloadFailed(f"{self.endpoint} failed for {what}: {reason(error)}", repository=self.repo_id)
 

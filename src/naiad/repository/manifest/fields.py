@@ -62,7 +62,7 @@ class Fields:
         if not isinstance(value, str):
             # A number is often a revision or name that wants quotes; saying so beats turning 1.10 into "1.1".
             hint = f'; put it in quotes: {key}: "{value}"' if isinstance(value, bool | int | float) else ""
-            raise self.place.at(key).refuse(f"must be a text, not {_kind(value)}{hint}")
+            raise self.place.at(key).refuse(f"must be a string, not {_kind(value)}{hint}")
         if not value and default is None:
             raise self.place.at(key).refuse("is empty")
         return value
@@ -74,7 +74,7 @@ class Fields:
             return ()
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, list) or not all(isinstance(item, str) and item for item in values):
-            raise self.place.at(key).refuse(f"must be a list of texts, not {_kind(value)}")
+            raise self.place.at(key).refuse(f"must be a list of strings, not {_kind(value)}")
         return tuple(values)
 
     def flag(self, key: str) -> bool:

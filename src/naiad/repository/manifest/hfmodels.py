@@ -64,7 +64,7 @@ def _render(text: str, place: Place) -> str:
     def fill(match: re.Match[str]) -> str:
         name = (match[1] or "").strip()
         if not _VARIABLE.fullmatch(name):
-            raise place.refuse("only {{NAME}}, an environment variable, is understood of the template language")
+            raise place.refuse("of the template language only {{NAME}}, an environment variable, is supported")
         if name not in os.environ:
             raise place.refuse(f"the environment variable {name} is not set")
         return os.environ[name]

@@ -87,7 +87,7 @@ def _source(keys: Fields, base: Path) -> Reference:
     if not revision:
         return reference
     if not isinstance(reference, HubReference):
-        raise keys.place.at("revision").refuse(f"only Hub sources have revisions, and {reference} is none")
+        raise keys.place.at("revision").refuse(f"only Hub sources have revisions, and {reference} is not one")
     if reference.revision not in ("", revision):
         raise keys.place.at("revision").refuse(f"'{revision}' contradicts the source {reference}; keep one of them")
     return replace(reference, revision=revision)
@@ -152,6 +152,6 @@ def _note_lines(node: Any, where: KeyPath, lines: dict[KeyPath, int], walk: _Wal
         key = (*where, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:
-            raise Place(walk.path.name, key, {key: line}).refuse("this key is there twice")
+            raise Place(walk.path.name, key, {key: line}).refuse("this key appears twice")
         lines[key] = line
         _note_lines(value_node, key, lines, walk)

@@ -45,8 +45,8 @@ def secret_from_environment(variable: str) -> Secret:
     value = os.environ.get(variable, "").strip()
     if not value:
         raise InvalidConfiguration(
-            f"the environment variable {variable} is to hold a token, but it is not set; export it, or leave "
-            "token_env out for public models",
+            f"token_env names the environment variable {variable}, which is not set; export it, or leave token_env out "
+            "for public models",
             variable=variable,
         )
     return Secret(value, f"${variable}")

@@ -85,7 +85,7 @@ def _sane(limit: object) -> int:
         return LONGEST_SANE_INPUT
     if isinstance(limit, bool) or not isinstance(limit, int | float):
         raise LoadFailed(
-            f"the longest input is {limit!r}, a number is expected: mend max_seq_length in sentence_bert_config.json "
+            f"the longest input is {limit!r}, a number is expected: fix max_seq_length in sentence_bert_config.json "
             "or model_max_length in tokenizer_config.json"
         )
     return int(limit) if 1 <= limit < LONGEST_SANE_INPUT else LONGEST_SANE_INPUT

@@ -41,7 +41,7 @@ def _stanford(checkpoint: Checkpoint) -> str:
     if name != STANFORD:
         raise Unsupported(
             f"{checkpoint.folder}: {name or 'the model'} has no projection for late interaction: no modules.json, and "
-            f"it is no {STANFORD}",
+            f"it is not an {STANFORD}",
             architectures=[name],
         )
     return PROJECTION

@@ -46,8 +46,8 @@ class ImageProcessor:
         if pixels.shape != self._shape:
             height, width = self._shape[1:]
             raise InvalidRequest(
-                f"it becomes {pixels.shape[1]} x {pixels.shape[2]} by the model's preprocessor_config.json, but the "
-                f"model takes {height} x {width} (height x width)"
+                f"preprocessor_config.json makes it {pixels.shape[1]} x {pixels.shape[2]}, but the model takes "
+                f" {height} x {width} (height x width)"
             )
         return ImagePixels(pixels, outputs, self._tokens, self._values)
 

@@ -183,7 +183,7 @@ class _Reader:
     def settings(self) -> ImageSettings:
         rules = self._rules
         if self._flag("do_pad", default=False):
-            raise Unsupported(f"{self._path}: do_pad is not done by Naiad; images must have one size without it")
+            raise Unsupported(f"{self._path}: do_pad is not supported; images must have one size without it")
         normalizes = rules.kind != "mobilevit" and self._flag("do_normalize", default=True)
         std = self._triple("image_std", rules.std)
         return ImageSettings(
