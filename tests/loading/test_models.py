@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
-import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch, Instances
-from naiad.core.errors import LoadFailed, NaiadError, NotFound, NotReady
+from naiad.core.contracts import Instances
+from naiad.core.errors import LoadFailed, NotFound, NotReady
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
@@ -26,27 +25,20 @@ from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.tensor_model import TensorModel
+from naiad.testing import FakeInstance
 
 SIDE = (TensorConfig("x", "FP32", (1,)),)
 
 
-class Instance:
+class Instance(FakeInstance):
     """Answers with a number of its own, once it may."""
 
     def __init__(self, number: float) -> None:
+        super().__init__(self._number)
         self.number = number
-        self.gate = threading.Event()
-        self.gate.set()
-        self.is_closed = False
 
-    def execute(self, batch: Batch[InferRequest]) -> Sequence[InferResponse | NaiadError]:
-        self.gate.wait()
-        batch.input_ready_s = batch.output_ready_s = 1.0
-        data = np.array([self.number], np.float32)
-        return [InferResponse("m", "1", [Tensor("x", "FP32", data)]) for _ in batch.items]
-
-    def close(self) -> None:
-        self.is_closed = True
+    def _number(self, request: InferRequest) -> InferResponse:
+        return InferResponse("m", "1", [Tensor("x", "FP32", np.array([self.number], np.float32))])
 
 
 class Fixture:
@@ -97,14 +89,14 @@ async def server() -> AsyncIterator[Fixture]:
 async def test_the_old_model_answers_what_it_has_taken_and_is_closed_then(server: Fixture) -> None:
     old, new = Instance(1), Instance(2)
     await server.load({"1": old})
-    old.gate.clear()
+    old.hold()
     waiting = [server.ask() for _ in range(3)]
     await asyncio.sleep(0)
     await server.load({"1": new})
     assert await server.ask() == 2
     assert not any(task.done() for task in waiting)
     assert not old.is_closed
-    old.gate.set()
+    old.release()
     assert await asyncio.gather(*waiting) == [1, 1, 1]
     await server.models.released()
     assert old.is_closed
@@ -115,14 +107,14 @@ async def test_the_old_model_answers_what_it_has_taken_and_is_closed_then(server
 async def test_a_model_that_is_unloaded_answers_what_it_has_taken_and_nothing_else(server: Fixture) -> None:
     model = Instance(1)
     await server.load({"1": model})
-    model.gate.clear()
+    model.hold()
     waiting = server.ask()
     await asyncio.sleep(0)
     await server.models.unload("m")
     assert [row["state"] for row in server.catalog.index()] == ["UNLOADING"]
     with pytest.raises(NotFound, match="Request for unknown model: 'm' has no available versions"):
         await server.ask()
-    model.gate.set()
+    model.release()
     assert await waiting == 1
     await server.models.released()
     assert server.catalog.index() == [{"name": "m", "version": "1", "state": "UNAVAILABLE", "reason": "unloaded"}]
@@ -132,13 +124,13 @@ async def test_a_model_that_is_unloaded_answers_what_it_has_taken_and_nothing_el
 async def test_loaded_again_while_the_old_one_still_answers(server: Fixture) -> None:
     old, new = Instance(1), Instance(2)
     await server.load({"1": old})
-    old.gate.clear()
+    old.hold()
     waiting = server.ask()
     await asyncio.sleep(0)
     await server.models.unload("m")
     await server.load({"1": new})
     assert await server.ask() == 2
-    old.gate.set()
+    old.release()
     assert await waiting == 1
     await server.models.released()
     assert server.catalog.index() == [{"name": "m", "version": "1", "state": "READY"}]
@@ -194,13 +186,13 @@ async def test_closing_does_not_wait_for_what_does_not_end(server: Fixture) -> N
     stuck, other = Instance(1), Instance(2)
     await server.load({"1": stuck})
     await server.load({"1": other}, name="n")
-    stuck.gate.clear()
+    stuck.hold()
     waiting = server.ask()
     await asyncio.sleep(0)
     await server.models.unload("m")
     closing = asyncio.ensure_future(server.models.close())
     await asyncio.sleep(0)
-    stuck.gate.set()
+    stuck.release()
     await closing
     assert stuck.is_closed
     assert other.is_closed

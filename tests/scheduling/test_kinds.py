@@ -14,20 +14,7 @@ from naiad.core.errors import Overloaded
 from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy
 from naiad.scheduling.contract import Job
 from naiad.scheduling.kinds import KINDS, open_scheduler
-
-
-class Counting:
-    """Notes what runs together."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Any]] = []
-
-    def execute(self, batch: Batch[Any]) -> Sequence[Any]:
-        self.batches.append(list(batch.items))
-        return batch.items
-
-    def close(self) -> None:
-        pass
+from naiad.testing import FakeInstance
 
 
 def config(max_batch_size: int, block: DynamicBatching | None = None, **parameters: str) -> ModelConfig:
@@ -59,7 +46,7 @@ def test_the_first_kind_that_suits_is_taken(asked: ModelConfig, kind: str) -> No
     ],
 )
 async def test_requests_are_joined_as_the_configuration_says(asked: ModelConfig, batches: list[list[int]]) -> None:
-    counting = Counting()
+    counting = FakeInstance()
     scheduler = open_scheduler(asked, Instances((counting,)))
     for item in range(4):
         scheduler.submit(Job(item, 1, lambda *_: None))
@@ -72,7 +59,7 @@ async def test_levels_and_bounds_hold_without_batching_too() -> None:
     batching = DynamicBatching(
         priority_levels=2, default_priority_level=2, priority_queue_policies={2: QueuePolicy(max_queue_size=1)}
     )
-    counting = Counting()
+    counting = FakeInstance()
     scheduler = open_scheduler(config(0, batching), Instances((counting,)), max_waiting=3)
     scheduler.submit(Job("second", 1, lambda *_: None))
     with pytest.raises(Overloaded):
@@ -90,7 +77,7 @@ async def test_levels_and_bounds_hold_without_batching_too() -> None:
 async def test_every_instance_gets_a_thread_of_its_name() -> None:
     names: list[str] = []
 
-    class Named(Counting):
+    class Named(FakeInstance):
         def execute(self, batch: Batch[Any]) -> Sequence[Any]:
             names.append(threading.current_thread().name)
             return super().execute(batch)

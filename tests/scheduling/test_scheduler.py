@@ -22,30 +22,20 @@ from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.runners.thread import INLINE_AFTER_RUNS, ThreadRunner
-from naiad.testing import ManualClock
+from naiad.testing import FakeInstance, ManualClock
 
 
-class Echo:
+def echo_or_boom(item: Any) -> Any:
+    if item == "boom":
+        raise ValueError("broken model")
+    return item
+
+
+class Echo(FakeInstance):
     """Gives back what it gets; can be held, can fail."""
 
-    def __init__(self, *, held: bool = False) -> None:
-        self.batches: list[list[Any]] = []
-        self.threads: set[int] = set()
-        self.gate = threading.Event()
-        if not held:
-            self.gate.set()
-        self.is_closed = False
-
-    def execute(self, batch: Batch[Any]) -> Sequence[Any]:
-        self.gate.wait()
-        self.batches.append(list(batch.items))
-        self.threads.add(threading.get_ident())
-        if "boom" in batch.items:
-            raise ValueError("broken model")
-        return list(batch.items)
-
-    def close(self) -> None:
-        self.is_closed = True
+    def __init__(self, *, is_held: bool = False) -> None:
+        super().__init__(echo_or_boom, is_held=is_held)
 
 
 class Collector:
@@ -92,14 +82,14 @@ async def test_jobs_of_one_turn_of_the_loop_share_a_batch() -> None:
 
 
 async def test_the_loop_is_free_while_a_batch_runs_and_the_next_grows() -> None:
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo)
     subject.submit(answers.job("first"))
     await asyncio.sleep(0)
     for item in range(3):
         subject.submit(answers.job(item))
     assert subject.pending == 3
-    echo.gate.set()
+    echo.release()
     await answers.until(4)
     assert echo.batches == [["first"], [0, 1, 2]]
     subject.close()
@@ -145,7 +135,7 @@ async def test_between_two_clients_no_job_gets_all_cores_until_one_is_alone_agai
 
 
 async def test_a_busy_instance_gets_one_full_batch_ahead_and_the_rest_may_still_grow() -> None:
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo, rule=DynamicRule(2))
     subject.submit(answers.job("running"))
     await asyncio.sleep(0)
@@ -154,26 +144,26 @@ async def test_a_busy_instance_gets_one_full_batch_ahead_and_the_rest_may_still_
     await asyncio.sleep(0)
     assert subject.pending == 3, "two of five were given ahead"
     subject.submit(answers.job(5))
-    echo.gate.set()
+    echo.release()
     await answers.until(7)
     assert echo.batches == [["running"], [0, 1], [2, 3], [4, 5]]
     subject.close()
 
 
 async def test_nobody_waits_while_an_instance_is_idle() -> None:
-    first, second, answers = Echo(held=True), Echo(), Collector()
+    first, second, answers = Echo(is_held=True), Echo(), Collector()
     subject = scheduler(first, second, rule=DynamicRule(1))
     subject.submit(answers.job("long"))
     subject.submit(answers.job("short"))
     await answers.until(1)
     assert answers.answers == [("short", "short")]
-    first.gate.set()
+    first.release()
     await answers.until(2)
     subject.close()
 
 
 async def test_a_cancelled_job_leaves_the_queue_at_once_and_is_answered_once() -> None:
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo)
     subject.submit(answers.job("running"))
     await asyncio.sleep(0)
@@ -183,7 +173,7 @@ async def test_a_cancelled_job_leaves_the_queue_at_once_and_is_answered_once() -
     assert not subject.cancel(waiting)
     assert subject.pending == 0
     assert isinstance(answers.answers[0][1], Cancelled)
-    echo.gate.set()
+    echo.release()
     await answers.until(2)
     assert echo.batches == [["running"]]
     subject.close()
@@ -207,7 +197,7 @@ async def test_an_exception_reaches_the_item_that_causes_it_and_the_next_batch_r
 
 async def test_late_jobs_are_answered_when_their_time_is_over() -> None:
     clock = ManualClock()
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo, queue=JobQueue(QueuePolicy(default_timeout_s=1.0)), clock=clock)
     subject.submit(answers.job("running"))
     subject.turn()
@@ -215,13 +205,13 @@ async def test_late_jobs_are_answered_when_their_time_is_over() -> None:
     clock.advance(1.5)
     subject.turn()
     assert isinstance(answers.answers[0][1], DeadlineExceeded)
-    echo.gate.set()
+    echo.release()
     await answers.until(2)
     subject.close()
 
 
 async def test_order_is_kept_across_instances_where_the_model_asks_for_it() -> None:
-    slow, fast, answers = Echo(held=True), Echo(), Collector()
+    slow, fast, answers = Echo(is_held=True), Echo(), Collector()
     one_ran = asyncio.Event()
     subject = scheduler(slow, fast, rule=DynamicRule(1), preserves_ordering=True, on_run=lambda run: one_ran.set())
     subject.submit(answers.job(1))
@@ -229,14 +219,14 @@ async def test_order_is_kept_across_instances_where_the_model_asks_for_it() -> N
     await asyncio.wait_for(one_ran.wait(), 10)
     assert fast.batches == [[2]]
     assert answers.answers == []
-    slow.gate.set()
+    slow.release()
     await answers.until(2)
     assert [item for item, _ in answers.answers] == [1, 2]
     subject.close()
 
 
 async def test_drain_answers_everything_and_refuses_new_jobs() -> None:
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo)
     subject.submit(answers.job("last"))
     await asyncio.sleep(0)
@@ -244,19 +234,19 @@ async def test_drain_answers_everything_and_refuses_new_jobs() -> None:
     await asyncio.sleep(0)
     with pytest.raises(NotReady, match="Server is stopping"):
         subject.submit(answers.job("refused"))
-    echo.gate.set()
+    echo.release()
     await draining
     assert answers.answers == [("last", "last")]
     subject.close()
 
 
 async def test_close_answers_what_still_waits() -> None:
-    echo, answers = Echo(held=True), Collector()
+    echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo)
     subject.submit(answers.job("running"))
     await asyncio.sleep(0)
     subject.submit(answers.job("waiting"))
-    echo.gate.set()
+    echo.release()
     subject.close()
     assert [type(result) for _, result in answers.answers] == [NotReady]
     await answers.until(2)
@@ -342,13 +332,13 @@ async def test_a_policy_may_say_which_instance_runs_a_batch() -> None:
                 return Run((index,), belongs)
         return WaitUntil(math.inf)
 
-    left, right, answers = Echo(held=True), Echo(), Collector()
+    left, right, answers = Echo(is_held=True), Echo(), Collector()
     subject = BatchScheduler([ThreadRunner(left, "left"), ThreadRunner(right, "right")], decide)
     for item in [(0, "a"), (0, "b"), (1, "a"), (1, "b")]:
         subject.submit(answers.job(item))
     await answers.until(2)
     assert right.batches == [[(1, "a")], [(1, "b")]]
-    left.gate.set()
+    left.release()
     await answers.until(4)
     assert left.batches == [[(0, "a")], [(0, "b")]]
     subject.close()
@@ -361,14 +351,14 @@ async def test_a_policy_is_told_how_many_batches_could_start() -> None:
         told.append(situation.idle)
         return Run((0,))
 
-    first, second, answers = Echo(held=True), Echo(held=True), Collector()
+    first, second, answers = Echo(is_held=True), Echo(is_held=True), Collector()
     subject = BatchScheduler([ThreadRunner(first, "i0"), ThreadRunner(second, "i1")], decide)
     for item in range(3):
         subject.submit(answers.job(item))
     subject.turn()
     assert told == [2, 1, 1], "the third question is about a batch ahead"
-    first.gate.set()
-    second.gate.set()
+    first.release()
+    second.release()
     await answers.until(3)
     for item in range(3, 5):
         subject.submit(answers.job(item))

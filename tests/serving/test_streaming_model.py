@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch, Instances, Send
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.serving.catalog import Catalog
-from naiad.serving.engine import Engine
-from naiad.serving.tensor_model import TensorModel
+from naiad.testing import FakeStream, engine
 
 CONFIG = ModelConfig(
     "count",
@@ -26,40 +24,24 @@ CONFIG = ModelConfig(
 )
 
 
-class Counting:
-    """Counts up to its input, one answer for each number, then says that there are no more; fails at 13."""
-
-    capacity = 2
-
+class Fixture:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
-        self.stopped_at: list[int] = []
-
-    def execute(self, batch: Batch[InferRequest], send: Send) -> None:
-        for index, request in enumerate(batch.items):
-            for number in range(int(request.inputs["to"].data[0])):
-                if number == 13:
-                    raise ValueError("unlucky")
-                data = np.array([number], np.int32)
-                if not send(index, InferResponse("count", "1", [Tensor("n", "INT32", data)]), False):
-                    self.stopped_at.append(number)
-                    break
-                assert self.gate.wait(10)
-            send(index, None, True)
-
-    def close(self) -> None:
-        pass
-
-
-class Fixture:
-    def __init__(self) -> None:
-        self.instance = Counting()
-        self.model = TensorModel(CONFIG, "1", Instances((self.instance,)))
-        catalog = Catalog()
-        catalog.add(self.model)
-        self.engine = Engine(catalog)
+        self.counted: list[int] = []
+        self.instance = FakeStream(self._count, capacity=2)
+        self.engine = engine(CONFIG, self.instance)
+        self.model = self.engine.route("count")
         self._news = asyncio.Event()
+
+    def _count(self, request: InferRequest) -> Iterator[InferResponse]:
+        """Count up to the input, one answer for each number; fail at 13."""
+        for number in range(int(request.inputs["to"].data[0])):
+            if number == 13:
+                raise ValueError("unlucky")
+            self.counted.append(number)
+            yield InferResponse("count", "1", [Tensor("n", "INT32", np.array([number], np.int32))])
+            assert self.gate.wait(10)
 
     def ask(self, to: int) -> tuple[list[tuple[Answer, bool]], Any]:
         """The answers as they come, and how to withdraw the request."""
@@ -104,11 +86,11 @@ async def test_a_request_gets_as_many_answers_as_the_model_gives(to: int) -> Non
 
 async def test_requests_run_side_by_side() -> None:
     fixture = Fixture()
-    fixture.instance.gate.clear()
+    fixture.gate.clear()
     (first, _), (second, _) = fixture.ask(2), fixture.ask(3)
     await fixture.until_first(first)
     await fixture.until_first(second)
-    fixture.instance.gate.set()
+    fixture.gate.set()
     await fixture.until_over(first, second)
     assert (numbers(first), numbers(second)) == ([0, 1], [0, 1, 2])
     fixture.model.close()
@@ -125,14 +107,14 @@ async def test_a_failure_is_the_last_answer() -> None:
 
 async def test_a_request_that_is_withdrawn_ends_at_once_and_the_model_hears_of_it() -> None:
     fixture = Fixture()
-    fixture.instance.gate.clear()
+    fixture.gate.clear()
     answers, sender = fixture.ask(5)
     await fixture.until_first(answers)
     sender.cancel()
     assert isinstance(answers[-1][0], NaiadError)
-    fixture.instance.gate.set()
+    fixture.gate.set()
     await asyncio.wait_for(fixture.engine.drain(), 10)
     assert numbers(answers) == [0]
-    (stopped_at,) = fixture.instance.stopped_at
-    assert stopped_at <= 1, "it hears of it from the next send that returns"
+    assert len(fixture.instance.withdrawn) == 1
+    assert fixture.counted[-1] <= 1, "it hears of it from the next send that returns"
     fixture.model.close()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import Cancelled, InvalidRequest, NotFound, NotReady, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.serving.catalog import Catalog
-from naiad.serving.engine import Engine
-from naiad.serving.tensor_model import TensorModel
+from naiad.testing import FakeInstance, engine
 
 CONFIG = ModelConfig(
     "twice",
@@ -27,35 +22,20 @@ CONFIG = ModelConfig(
 )
 
 
-class Twice:
-    """y = 2 x, one row at a time; can be held."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.started = threading.Semaphore(0)
-
-    def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
-        self.started.release()
-        self.gate.wait()
-        batch.input_ready_s = batch.output_ready_s = 1.0
-        self.batches.append(len(batch.items))
-        return [
-            InferResponse("twice", "1", [Tensor("y", "FP32", request.inputs["x"].data * 2)]) for request in batch.items
-        ]
-
-    def close(self) -> None:
-        pass
+def twice(request: InferRequest) -> InferResponse:
+    """y = 2 x."""
+    return InferResponse("twice", "1", [Tensor("y", "FP32", request.inputs["x"].data * 2)])
 
 
 class Fixture:
     def __init__(self, config: ModelConfig = CONFIG, **options: Any) -> None:
-        self.instance = Twice()
-        self.model = TensorModel(config, "1", Instances((self.instance,)), **options)
-        catalog = Catalog()
-        catalog.add(self.model)
-        self.engine = Engine(catalog)
+        self.instance = FakeInstance(twice)
+        self.engine = engine(config, self.instance, **options)
+        self.model = self.engine.route(config.name)
+
+    @property
+    def batch_sizes(self) -> list[int]:
+        return [len(batch) for batch in self.instance.batches]
 
 
 def request(*rows: list[float], **more: Any) -> InferRequest:
@@ -66,19 +46,19 @@ async def test_requests_are_joined_and_answers_stay_apart() -> None:
     fixture = Fixture()
     answers = await asyncio.gather(*(fixture.engine.infer(request([value])) for value in (1.0, 2.0, 3.0)))
     assert [answer.outputs[0].data.tolist() for answer in answers] == [[[2.0]], [[4.0]], [[6.0]]]
-    assert fixture.instance.batches == [3]
+    assert fixture.batch_sizes == [3]
     assert (answers[0].model_version, fixture.model.statistics.inference_count) == ("1", 3)
 
 
 async def test_other_shapes_do_not_share_a_batch() -> None:
     fixture = Fixture()
     await asyncio.gather(fixture.engine.infer(request([1.0])), fixture.engine.infer(request([1.0, 2.0])))
-    assert fixture.instance.batches == [1, 1]
+    assert fixture.batch_sizes == [1, 1]
 
 
 async def test_cancelling_the_await_withdraws_the_request() -> None:
     fixture = Fixture()
-    fixture.instance.gate.clear()
+    fixture.instance.hold()
     running = asyncio.ensure_future(fixture.engine.infer(request([1.0])))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -90,7 +70,7 @@ async def test_cancelling_the_await_withdraws_the_request() -> None:
         await waiting
     assert fixture.model.statistics.count_pending() == 0
     assert fixture.model.statistics.failures["CANCELED"] == 1
-    fixture.instance.gate.set()
+    fixture.instance.release()
     assert (await running).outputs[0].data.tolist() == [[2.0]]
 
 
@@ -151,14 +131,14 @@ async def test_classification_uses_the_labels() -> None:
 
 async def test_a_request_that_runs_is_withdrawn_at_once_and_its_result_ignored() -> None:
     fixture = Fixture()
-    fixture.instance.gate.clear()
+    fixture.instance.hold()
     answers: list[Answer] = []
     sender = fixture.engine.submit(fixture.model, request([1.0]), lambda answer, last: answers.append(answer))
     await asyncio.sleep(0)
     await asyncio.to_thread(fixture.instance.started.acquire)
     sender.cancel()
     assert [type(answer) for answer in answers] == [Cancelled]
-    fixture.instance.gate.set()
+    fixture.instance.release()
     await fixture.engine.drain()
     assert len(answers) == 1
     assert fixture.model.statistics.failures["CANCELED"] == 1

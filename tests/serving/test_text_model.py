@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch, Instances, Preparation
+from naiad.core.contracts import Instances, Preparation
 from naiad.core.encoder import EncoderResult, TokenSequence
 from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
@@ -22,6 +22,7 @@ from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.text_model import LIGHT_BYTES, TextModel
+from naiad.testing import FakeInstance
 
 CONFIG = ModelConfig(
     "texts", inputs=(TensorConfig("text", "BYTES", (-1,)),), outputs=(TensorConfig("length", "INT64", (-1,)),)
@@ -61,27 +62,11 @@ class LengthTask:
         return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])
 
 
-class Counting:
-    """An encoder that counts tokens; can be held; fails on sequences that hold an exclamation mark."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def execute(self, batch: Batch[TokenSequence]) -> Sequence[EncoderResult | NaiadError]:
-        self.gate.wait()
-        batch.input_ready_s = batch.output_ready_s = 1.0
-        self.batches.append([item.tokens for item in batch.items])
-        return [self._one(item) for item in batch.items]
-
-    def _one(self, item: TokenSequence) -> EncoderResult | NaiadError:
-        if ord("!") in item.input_ids:
-            return ModelFailed("too loud")
-        return {"n": np.array(item.tokens)}
-
-    def close(self) -> None:
-        pass
+def count_tokens(item: TokenSequence) -> EncoderResult | NaiadError:
+    """Fails on sequences that hold an exclamation mark."""
+    if ord("!") in item.input_ids:
+        return ModelFailed("too loud")
+    return {"n": np.array(item.tokens)}
 
 
 class Fixture:
@@ -89,7 +74,7 @@ class Fixture:
 
     def __init__(self, max_tokens: int = 20, max_sequences: int = 0) -> None:
         self.task = LengthTask()
-        self.encoder = Counting()
+        self.encoder = FakeInstance(count_tokens)
         policy = partial(decide_packed, rule=TokenRule(max_tokens=max_tokens))
         self.queue = EncoderQueue("e", Instances((self.encoder,)), policy, max_sequences=max_sequences)
         self.model = TextModel(CONFIG, "1", self.task, self.queue)
@@ -107,6 +92,11 @@ class Fixture:
         self.answers.append(answer)
         self._arrived.set()
 
+    @property
+    def batches(self) -> list[list[int]]:
+        """Tokens of each sequence of each batch."""
+        return [[item.tokens for item in batch] for batch in self.encoder.batches]
+
     async def until(self, count: int) -> list[Any]:
         async with asyncio.timeout(10):
             while len(self.answers) < count:
@@ -122,7 +112,7 @@ async def test_sequences_of_several_requests_share_a_batch_and_answers_stay_apar
     fixture.submit(b"aa", b"bbb")
     fixture.submit(b"c")
     assert await fixture.until(2) == [[2, 3], [1]]
-    assert fixture.encoder.batches == [[3, 4, 2]]
+    assert fixture.batches == [[3, 4, 2]]
 
 
 async def test_a_large_request_is_spread_over_batches_and_keeps_its_order() -> None:
@@ -191,7 +181,7 @@ async def test_one_failing_sequence_fails_its_request_and_no_other() -> None:
 
 async def test_cancelling_takes_all_sequences_out_and_answers_once() -> None:
     fixture = Fixture(max_tokens=3)
-    fixture.encoder.gate.clear()
+    fixture.encoder.hold()
     fixture.submit(b"running")
     await asyncio.sleep(0)
     cancel = fixture.submit(b"a", b"b")
@@ -199,11 +189,11 @@ async def test_cancelling_takes_all_sequences_out_and_answers_once() -> None:
     cancel()
     cancel()
     assert fixture.queue.scheduler.pending == 0
-    fixture.encoder.gate.set()
+    fixture.encoder.release()
     first, second = await fixture.until(2)
     assert isinstance(first, Cancelled)
     assert second == [7]
-    assert fixture.encoder.batches == [[8]]
+    assert fixture.batches == [[8]]
 
 
 async def test_a_request_that_does_not_fit_the_queue_is_refused_whole() -> None:
