@@ -100,6 +100,7 @@ def _option_row(option: click.Option) -> str:
     default: object = written_default.rstrip("] ")
     if not default and option.show_default:
         default = "on" if option.default is True else "off" if option.default is False else option.default
+        default = " ".join(map(str, default)) if isinstance(default, tuple) else default
     environment = f"`{option.envvar}`" if option.envvar else ""
     meaning = " ".join(help_text.split()).replace("|", r"\|")
     return f"| {flags} | {default} | {environment} | {meaning} |"

@@ -38,34 +38,34 @@ class Server:
         self.settings = settings
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
-        self._control = Control(entries, self.catalog, settings, fetching or FetchSettings())
+        self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings())
         overview = Overview(
-            self.engine, settings.server_name, self._control, strict_readiness=settings.strict_readiness
+            self.engine, settings.server_name, self._control, strict_readiness=settings.models.strict_readiness
         )
         self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
-        logs = LogControl(LogOptions.of(settings))
+        logs = LogControl(LogOptions.of(settings.log))
         services = Services(self.engine, overview, self._control, logs=logs)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
-        self._doors = Doors(services, settings, page.render)
+        self.doors = Doors(services, settings, page.render)
 
     @property
     def http_port(self) -> int:
         """The port of the v2 door, once started."""
-        return self._doors.http.port
+        return self.doors.http.listener.port
 
     @property
     def grpc_port(self) -> int:
         """The port of the gRPC door, once started."""
-        return self._doors.grpc.port
+        return self.doors.grpc.listener.port
 
     @property
     def metrics_port(self) -> int:
         """The port of the metrics door, once started."""
-        return self._doors.metrics.port
+        return self.doors.metrics.listener.port
 
     async def start(self) -> None:
         """Open the doors; models are not loaded yet. Raises InvalidConfiguration for an address that is taken."""
-        await self._doors.open()
+        await self.doors.open()
 
     async def load(self) -> bool:
         """Load what is to be loaded at start; returns whether all of it can be served.
@@ -84,7 +84,7 @@ class Server:
             _log.warning(
                 "some requests were still running, or their answers not read, after %g s", self.settings.drain_timeout_s
             )
-        await self._doors.close()
+        await self.doors.close()
         await asyncio.to_thread(self.engine.tracing.close)
         await self._control.close()
         self.engine.memory.close()
@@ -92,7 +92,7 @@ class Server:
 
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""
-        await self._doors.stop_accepting()
+        await self.doors.stop_accepting()
         await self.engine.drain()
         await self._control.drain()
-        await self._doors.finish()
+        await self.doors.finish()

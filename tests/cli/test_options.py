@@ -32,8 +32,8 @@ def test_every_field_has_a_section_and_stands_in_it() -> None:
     assert isinstance(command, SectionedCommand)
     named = {parameter.name: group_of(parameter) for parameter in command.params}
     for option in options():
-        assert option.metadata["group"] in GROUPS
-        assert named[option.name] == option.metadata["group"]
+        assert option.group in GROUPS
+        assert named[option.name] == option.group
     text = command.get_help(click.Context(command))
     places = [text.index(f"\n{group}:\n") for group in GROUPS if group in set(named.values())]
     assert places == sorted(places)
@@ -41,7 +41,7 @@ def test_every_field_has_a_section_and_stands_in_it() -> None:
 
 def test_the_defaults_of_the_options_are_those_of_the_settings() -> None:
     fields = {option.name for option in options()}
-    assert ServerSettings(**{name: value for name, value in read().items() if name in fields}) == ServerSettings()
+    assert ServerSettings.of(**{name: value for name, value in read().items() if name in fields}) == ServerSettings()
 
 
 def test_help_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,12 @@ def test_what_has_no_effect_is_accepted_and_said_once(flag: TritonFlag) -> None:
 
 def test_the_defaults_are_tritons() -> None:
     given = read()
-    assert (given.hosts_of("http"), given.port_of("http")) == (("0.0.0.0",), 8000)  # noqa: S104
-    assert (given.hosts_of("grpc"), given.port_of("grpc")) == (("0.0.0.0",), 8001)  # noqa: S104
-    assert (given.hosts_of("metrics"), given.port_of("metrics")) == (("0.0.0.0",), 8002)  # noqa: S104
-    assert (given.server_name, given.exit_on_error, given.strict_readiness) == ("triton", True, True)
-    assert (given.model_control_mode, given.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
-    assert (given.http_max_input_size, given.log_format, given.log_verbose) == (67108864, "default", 0)
+    assert (given.http.hosts, given.http.port) == (("0.0.0.0",), 8000)  # noqa: S104
+    assert (given.grpc.hosts, given.grpc.port) == (("0.0.0.0",), 8001)  # noqa: S104
+    assert (given.metrics.hosts, given.metrics.port) == (("0.0.0.0",), 8002)  # noqa: S104
+    assert (given.server_name, given.exit_on_error, given.models.strict_readiness) == ("triton", True, True)
+    assert (given.models.control_mode, given.models.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
+    assert (given.http.max_input_size, given.log.format, given.log.verbose) == (67108864, "default", 0)
     assert not given.allow_client_shm
     assert ServerSettings().host == ("127.0.0.1",), "naiad serve keeps its own"
 
@@ -78,47 +79,47 @@ def test_the_defaults_are_tritons() -> None:
     ("words", "field", "value"),
     [
         ("--id=me", "server_name", "me"),
-        ("--http-port=1", "http_port", 1),
-        ("--http-port 1", "http_port", 1),
-        ("--http-po=1", "http_port", 1),
-        ("--http-port=1 --http-port=2", "http_port", 2),
-        ("--allow-grpc=false", "allow_grpc", False),
-        ("--allow-grpc FALSE", "allow_grpc", False),
-        ("--allow-grpc=0", "allow_grpc", False),
+        ("--http-port=1", "http.port", 1),
+        ("--http-port 1", "http.port", 1),
+        ("--http-po=1", "http.port", 1),
+        ("--http-port=1 --http-port=2", "http.port", 2),
+        ("--allow-grpc=false", "grpc.allow", False),
+        ("--allow-grpc FALSE", "grpc.allow", False),
+        ("--allow-grpc=0", "grpc.allow", False),
         ("--exit-on-error=false --exit-on-error", "exit_on_error", True),
-        ("--exit-on-error --http-port=1", "http_port", 1),
-        ("--reuse-grpc-port=1", "reuse_grpc_port", True),
-        ("--metrics-address=::1", "metrics_host", "::1"),
+        ("--exit-on-error --http-port=1", "http.port", 1),
+        ("--reuse-grpc-port=1", "grpc.reuse_port", True),
+        ("--metrics-address=::1", "metrics.host", "::1"),
         ("--exit-timeout-secs=5", "drain_timeout_s", 5.0),
         ("--exit-timeout-secs=-5", "drain_timeout_s", 0.0),
-        ("--model-control-mode=EXPLICIT", "model_control_mode", "explicit"),
-        ("--model-control-mode=poll --repository-poll-secs 3", "repository_poll_s", 3.0),
-        ("--model-control-mode=explicit --load-model=a --load-model b", "load_model", ("a", "b")),
-        ("--disable-auto-complete-config", "auto_complete_config", False),
-        ("--strict-model-config=true", "auto_complete_config", False),
-        ("--strict-model-config=false --disable-auto-complete-config", "auto_complete_config", False),
-        ("--model-load-thread-count=0", "load_threads", 1),
-        ("--model-load-retry-count=2", "load_retries", 2),
-        ("--log-verbose=3", "log_verbose", 3),
-        ("--log-verbose=true", "log_verbose", 1),
-        ("--log-format=ISO8601", "log_format", "iso8601"),
-        ("--log-info=false", "log_info", False),
-        ("--backend-config=python,x=1 --backend-config=default-max-batch-size=4", "backend_config",
+        ("--model-control-mode=EXPLICIT", "models.control_mode", "explicit"),
+        ("--model-control-mode=poll --repository-poll-secs 3", "models.repository_poll_s", 3.0),
+        ("--model-control-mode=explicit --load-model=a --load-model b", "models.load_model", ("a", "b")),
+        ("--disable-auto-complete-config", "models.auto_complete_config", False),
+        ("--strict-model-config=true", "models.auto_complete_config", False),
+        ("--strict-model-config=false --disable-auto-complete-config", "models.auto_complete_config", False),
+        ("--model-load-thread-count=0", "models.load_threads", 1),
+        ("--model-load-retry-count=2", "models.load_retries", 2),
+        ("--log-verbose=3", "log.verbose", 3),
+        ("--log-verbose=true", "log.verbose", 1),
+        ("--log-format=ISO8601", "log.format", "iso8601"),
+        ("--log-info=false", "log.info", False),
+        ("--backend-config=python,x=1 --backend-config=default-max-batch-size=4", "models.backend_config",
          ("python,x=1", "default-max-batch-size=4")),
         ("--trace-config=rate=7 --trace-file=/f --trace-level=TIMESTAMPS --trace-level=TENSORS", "trace_config",
          ("rate=7", "triton,file=/f", "level=TIMESTAMPS", "level=TENSORS")),
-        ("--http-restricted-api=health:a=b --http-restricted-api=metadata:a=b", "http_restricted_api",
+        ("--http-restricted-api=health:a=b --http-restricted-api=metadata:a=b", "http.restricted_api",
          ("health:a=b", "metadata:a=b")),
-        ("--grpc-infer-response-compression-level=HIGH", "grpc_infer_response_compression_level", "high"),
-        ("--grpc-use-ssl=true --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc_tls_client_ca", ""),
-        ("--grpc-use-ssl=1 --grpc-server-cert=c --grpc-server-key=k", "grpc_tls_cert", "c"),
-        ("--grpc-use-ssl-mutual=1 --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc_tls_client_ca",
+        ("--grpc-infer-response-compression-level=HIGH", "grpc.infer_response_compression_level", "high"),
+        ("--grpc-use-ssl=true --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc.tls_client_ca", ""),
+        ("--grpc-use-ssl=1 --grpc-server-cert=c --grpc-server-key=k", "grpc.tls_cert", "c"),
+        ("--grpc-use-ssl-mutual=1 --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc.tls_client_ca",
          "r"),
-        ("--grpc-server-cert=c --grpc-server-key=k", "grpc_tls_cert", ""),
+        ("--grpc-server-cert=c --grpc-server-key=k", "grpc.tls_cert", ""),
     ],
 )  # fmt: skip
 def test_flags(words: str, field: str, value: Any) -> None:
-    assert getattr(read(*words.split(" ")), field) == value
+    assert attrgetter(field)(read(*words.split(" "))) == value
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.config import ServerSettings, environment_variable, flag, options
+from naiad.core.config import LogSettings, ModelSettings, RequestSettings, ServerSettings, options
 from naiad.core.datatypes import BY_CONFIG_NAME, BY_NAME, BY_NUMPY, TABLE
+from naiad.core.door_settings import GrpcSettings, HttpSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.tensor import Tensor, bytes_tensor
 
@@ -52,15 +53,39 @@ def test_bytes_tensors() -> None:
 )
 def test_bad_settings_are_named(values: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidConfiguration, match=message):
-        ServerSettings(**values)
+        ServerSettings.of(**values)
 
 
 def test_ports_chosen_by_the_system_may_be_equal() -> None:
-    assert ServerSettings(http_port=0, grpc_port=0, metrics_port=0).http_port == 0
+    assert ServerSettings.of(http_port=0, grpc_port=0, metrics_port=0).http.port == 0
+
+
+def test_settings_are_composed_from_the_names_of_the_flags() -> None:
+    settings = ServerSettings.of(
+        http_port=1, grpc_port=2, load_threads=3, log_verbose=4, max_tensors=5, server_name="me"
+    )
+    assert (settings.http.port, settings.grpc.port, settings.models.load_threads) == (1, 2, 3)
+    assert (settings.log.verbose, settings.requests.max_tensors, settings.server_name) == (4, 5, "me")
+    assert settings == ServerSettings(
+        server_name="me", requests=RequestSettings(max_tensors=5), http=HttpSettings(port=1), grpc=GrpcSettings(port=2),
+        models=ModelSettings(load_threads=3), log=LogSettings(verbose=4),
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="there is no option http_prot"):
+        ServerSettings.of(http_prot=1)
+
+
+def test_doors_know_their_addresses() -> None:
+    shared = ServerSettings.of(host=("[::1]", "127.0.0.1", "::1"))
+    assert shared.http.hosts == shared.grpc.hosts == shared.metrics.hosts == ("::1", "127.0.0.1")
+    own = ServerSettings.of(http_host="127.0.0.2", grpc_host="127.0.0.3")
+    assert (own.http.hosts, own.grpc.hosts, own.metrics.hosts) == (("127.0.0.2",), ("127.0.0.3",), ("127.0.0.2",))
 
 
 def test_every_option_has_help_and_names_of_one_pattern() -> None:
     for option in options():
-        assert option.metadata["help"].endswith(".")
-    assert flag("http_port") == "--http-port"
-    assert environment_variable("http_port") == "NAIAD_HTTP_PORT"
+        assert option.help.endswith(".")
+        assert option.flag == "--" + option.name.replace("_", "-")
+        assert option.variable == "NAIAD_" + option.name.upper()
+    names = [option.name for option in options()]
+    assert len(set(names)) == len(names) > 80
+    assert "http_port" in names

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.loading.control import Control
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
@@ -21,7 +21,7 @@ class Fixture:
     def __init__(self, *sources: str | Path, fetching: FetchSettings | None = None, **settings: Any) -> None:
         self.catalog = Catalog()
         entries = [ModelEntry.from_source(str(source)) for source in sources]
-        self.control = Control(entries, self.catalog, ServerSettings(**settings), fetching or FetchSettings())
+        self.control = Control(entries, self.catalog, ModelSettings.of(**settings), fetching or FetchSettings())
 
     async def __aenter__(self) -> Self:
         self.all_loaded = await self.control.start()

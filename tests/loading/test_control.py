@@ -74,7 +74,7 @@ async def test_a_name_at_start_that_there_is_not(repository: Path, put: Put) -> 
     ("settings", "words"),
     [
         ({"load_model": ("a",)}, r"Use of '--load-model' requires setting '--model-control-mode=explicit' as well\."),
-        ({"load_model": ("a", "*"), "model_control_mode": "explicit"}, "leave the other names out"),
+        ({"load_model": ("a", "*"), "model_control_mode": "explicit"}, "leave out the other names"),
         ({"backend_config": ("x",)}, "write BACKEND,KEY=VALUE"),
         ({"model_control_mode": "auto"}, "--model-control-mode must be one of none, explicit, poll"),
     ],
@@ -139,7 +139,7 @@ async def test_what_may_wait_is_bounded(repository: Path, put: Put) -> None:
     put("a")
     async with Fixture(repository, model_control_mode="explicit") as server:
         futures = [server.control.unload(f"m{n}", unload_dependents=False) for n in range(MOST_WAITING)]
-        with pytest.raises(Overloaded, match="64 loads and unloads are waiting already"):
+        with pytest.raises(Overloaded, match="64 loads and unloads are already waiting"):
             server.control.load("a", LoadParameters())
         await asyncio.gather(*futures)
         await server.load("a")

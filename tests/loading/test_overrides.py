@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, NaiadError, Unsupported
 from naiad.loading.overrides import Override, read_override
 from naiad.serving.control import LoadParameters
@@ -20,7 +20,7 @@ ONNX = '{"backend": "onnxruntime"}'
 
 
 def read(config: str | None = ONNX, files: Any = None, **settings: Any) -> Override | None:
-    return read_override("m", LoadParameters(config, files or {}), ServerSettings(**settings))
+    return read_override("m", LoadParameters(config, files or {}), ModelSettings.of(**settings))
 
 
 def test_nothing_is_no_override() -> None:
@@ -100,7 +100,7 @@ def test_no_file_is_ever_written_outside(tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("name", ["..", ".a", "a/b", "", "a\0", "x" * 256, "$(id)", "a b", "-rf", "ä"])
 def test_a_name_that_means_something_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match="may have letters, digits"):
-        read_override(name, LoadParameters(ONNX, {"1/model.onnx": b""}), ServerSettings())
+        read_override(name, LoadParameters(ONNX, {"1/model.onnx": b""}), ModelSettings())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.loading.plan import PlannedModel, plan
 from naiad.loading.sources import Sources
@@ -17,13 +17,13 @@ from naiad.testing import running_server, tiny_checkpoint
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 
 
-def planned(source: Path, settings: ServerSettings | None = None, **entry: str) -> list[PlannedModel]:
+def planned(source: Path, settings: ModelSettings | None = None, **entry: str) -> list[PlannedModel]:
     """Everything that a source offers."""
     survey = Sources([ModelEntry.from_source(str(source), **entry)]).survey()
     for error in survey.problems.values():
         raise error
     origins = [origin for origins in survey.origins.values() for origin in origins]
-    return [model for origin in origins for model in plan(origin, FetchSettings(), settings or ServerSettings()).models]
+    return [model for origin in origins for model in plan(origin, FetchSettings(), settings or ModelSettings()).models]
 
 
 def copy_of(name: str, folder: Path) -> Path:
@@ -80,7 +80,7 @@ def test_an_entry_may_rename_a_model_folder(tmp_path: Path) -> None:
 
 
 def test_a_repository_has_no_name_of_its_own() -> None:
-    with pytest.raises(InvalidConfiguration, match=r"repository of \d+ models, which have names of their own"):
+    with pytest.raises(InvalidConfiguration, match=r"repository of \d+ models, which have their own names"):
         planned(REPOSITORY, name="mine")
 
 
@@ -108,16 +108,16 @@ def test_another_configuration_by_name(tmp_path: Path) -> None:
     (folder / "configs").mkdir()
     (folder / "configs" / "big.pbtxt").write_text("max_batch_size: 64")
     for name, rows in {"big": 64, "unknown": 8, "": 8}.items():
-        (served,) = planned(folder, ServerSettings(model_config_name=name))[0].load()
+        (served,) = planned(folder, ModelSettings.of(model_config_name=name))[0].load()
         assert served.config.max_batch_size == rows
         served.close()
     with pytest.raises(InvalidConfiguration, match=r"'\.\./x' must be relative"):
-        planned(folder, ServerSettings(model_config_name="../x"))
+        planned(folder, ModelSettings.of(model_config_name="../x"))
 
 
 def test_without_auto_complete_the_configuration_must_be_whole(tmp_path: Path) -> None:
     folder = copy_of("simple", tmp_path)
-    settings = ServerSettings(auto_complete_config=False)
+    settings = ModelSettings.of(auto_complete_config=False)
     (served,) = planned(folder, settings)[0].load()
     assert served.config.max_batch_size == 8
     served.close()
@@ -133,7 +133,7 @@ def test_without_auto_complete_the_configuration_must_be_whole(tmp_path: Path) -
 def test_backends_are_told_their_settings(tmp_path: Path, option: str) -> None:
     folder = copy_of("simple", tmp_path)
     (folder / "config.pbtxt").unlink()
-    (served,) = planned(folder, ServerSettings(backend_config=(option,)))[0].load()
+    (served,) = planned(folder, ModelSettings.of(backend_config=(option,)))[0].load()
     assert served.config.max_batch_size == 6
     served.close()
 
@@ -143,7 +143,7 @@ def test_the_state_of_a_plan_tells_whether_files_have_changed(tmp_path: Path) ->
     (origin,) = Sources([ModelEntry.from_source(str(folder))]).survey().origins["simple"]
 
     def state() -> object:
-        return plan(origin, FetchSettings(), ServerSettings()).state
+        return plan(origin, FetchSettings(), ModelSettings()).state
 
     before = state()
     assert before == state()

@@ -67,7 +67,7 @@ async def test_a_disk_that_is_away_for_a_moment_unloads_nothing(
             patched.setattr(Path, "iterdir", fail)
             await server.control.look_again()
         assert await server.states() == {"a/1": "READY"}
-        assert "Input/output error; what serves stays" in caplog.text
+        assert "Input/output error; the models that are loaded stay" in caplog.text
         shutil.rmtree(repository / "a")
         await server.control.look_again()
         assert not server.catalog.ready_versions("a")

@@ -10,7 +10,7 @@ from control_fixture import Put
 
 from naiad.backends.onnxruntime import loaded
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest
 from naiad.loading.tensor_models import plan_triton_model
 from naiad.repository import recognise
@@ -34,7 +34,7 @@ def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LoadRequest, In
 
     monkeypatch.setattr(OnnxRuntimeBackend, "load", noted)
     monkeypatch.setattr(loaded, "open_session", count)
-    _, ((_, load_version),) = plan_triton_model(recognise(folder.parent).models[0], ServerSettings())
+    _, ((_, load_version),) = plan_triton_model(recognise(folder.parent).models[0], ModelSettings())
     load_version()
     given[0].close()
     return asked[0], given[0], opened

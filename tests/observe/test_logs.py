@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import LogSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.observe.logs import JsonFormatter, LogOptions, TextFormatter, log_table, set_up_logging
 
@@ -95,7 +95,7 @@ LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 )
 def test_each_level_on_its_own(logger: logging.Logger, tmp_path: Path, settings: dict[str, Any], expected: str) -> None:
     file = tmp_path / "log"
-    set_up_logging(LogOptions.of(ServerSettings(log_file=str(file), log_format="json", **settings)))
+    set_up_logging(LogOptions.of(LogSettings.of(log_file=str(file), log_format="json", **settings)))
     for level in LEVELS:
         logger.log(level, "x")
     written = [json.loads(line)["level"][0].upper() for line in file.read_text().splitlines()]

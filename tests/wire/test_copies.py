@@ -120,7 +120,7 @@ def test_http_copies_a_tensor_once(server: RunningServer) -> None:
 
     async def measure() -> int:
         wire = Wire()
-        connection = server.server._doors.http._connection()
+        connection = server.server.doors.http.listener._connection()
         connection.connection_made(wire)
         try:
             return await copies(connection, wire, http_request)
@@ -136,7 +136,7 @@ def test_grpc_copies_a_tensor_twice(server: RunningServer) -> None:
 
     async def measure() -> int:
         wire, encoder = Wire(), hpack.Encoder()
-        connection = server.server._doors.grpc._connection()
+        connection = server.server.doors.grpc.listener._connection()
         connection.connection_made(wire)
         window = struct.pack(">HIHI", 4, 2**31 - 1, 5, 2**24 - 1)
         connection.data_received(codes.PREFACE + frame(codes.SETTINGS, 0, 0, window))

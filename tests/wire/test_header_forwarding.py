@@ -162,4 +162,4 @@ def test_metadata_that_are_not_text_are_left_out() -> None:
 @pytest.mark.parametrize("door", ["http", "grpc"])
 def test_a_bad_pattern_stops_the_start(door: str) -> None:
     with pytest.raises(InvalidConfiguration, match=rf"--{door}-header-forward-pattern: '\(' is not a pattern"):
-        Server((), ServerSettings(**{f"{door}_header_forward_pattern": "("}))  # type: ignore[arg-type]
+        Server((), ServerSettings.of(**{f"{door}_header_forward_pattern": "("}))  # type: ignore[arg-type]

@@ -151,7 +151,7 @@ def open_and_close(**settings: Any) -> None:
     """Open the doors of a server and close them again."""
 
     async def both() -> None:
-        server = Server((), ServerSettings(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings}))
+        server = Server((), ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings}))
         try:
             await server.start()
         finally:
@@ -172,10 +172,10 @@ def test_an_address_that_is_none_is_named_with_its_option(transport: str, door: 
 
 def test_settings_that_contradict_each_other() -> None:
     with pytest.raises(InvalidConfiguration, match="--host must not be empty"):
-        ServerSettings(host="")
+        ServerSettings.of(host="")
     with pytest.raises(InvalidConfiguration, match="--host must not be empty"):
-        ServerSettings(host=("127.0.0.1", ""))
+        ServerSettings.of(host=("127.0.0.1", ""))
     with pytest.raises(InvalidConfiguration, match="must differ"):
-        ServerSettings(http_port=9000, grpc_port=9000)
-    assert ServerSettings(http_port=9000, grpc_port=9000, grpc_host="127.0.0.2").grpc_port == 9000
-    assert ServerSettings(http_port=9000, grpc_port=9000, allow_grpc=False).http_port == 9000
+        ServerSettings.of(http_port=9000, grpc_port=9000)
+    assert ServerSettings.of(http_port=9000, grpc_port=9000, grpc_host="127.0.0.2").grpc.port == 9000
+    assert ServerSettings.of(http_port=9000, grpc_port=9000, allow_grpc=False).http.port == 9000

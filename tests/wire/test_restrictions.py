@@ -77,7 +77,7 @@ ROUTES = {
 
 def doors(**settings: Any) -> Doors:
     """The doors of a whole server, not opened."""
-    return Server((), ServerSettings(**settings))._doors
+    return Server((), ServerSettings.of(**settings)).doors
 
 
 @pytest.fixture(scope="module")
@@ -217,10 +217,10 @@ def test_metadata_that_cannot_be_encoded_do_not_open() -> None:
 
 
 def test_values_are_not_in_anything_that_is_printed() -> None:
-    settings = ServerSettings(
+    settings = ServerSettings.of(
         http_restricted_api=(f"health:a={SECRET}",), grpc_restricted_protocol=(f"all:a={SECRET}",)
     )
-    password = Gate.of(settings.http_restricted_api, OPTION).password_of(Feature.HEALTH)
+    password = Gate.of(settings.http.restricted_api, OPTION).password_of(Feature.HEALTH)
     assert password is not None
     assert SECRET not in repr(settings) + repr(password)
 

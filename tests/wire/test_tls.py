@@ -283,9 +283,9 @@ def test_files_that_cannot_be_used_are_named(
     chosen = {"cert": "cert", "key": "key", **changes}
     values = {f"{door}_tls_{part}": known.get(name, name) for part, name in chosen.items()}
     with pytest.raises(InvalidConfiguration, match=message.replace("{}", f"--{door}-tls")):
-        Server((), ServerSettings(grpc_transport=transport, **values))
+        Server((), ServerSettings.of(grpc_transport=transport, **values))
 
 
 def test_metrics_over_tls_need_the_http_doors_files() -> None:
     with pytest.raises(InvalidConfiguration, match="--metrics-tls needs --http-tls-cert"):
-        Server((), ServerSettings(metrics_tls=True))
+        Server((), ServerSettings.of(metrics_tls=True))

@@ -1,4 +1,4 @@
-"""The flags of ServerSettings, made from its fields: by section in `--help`, from the environment, some repeatable."""
+"""The flags of ServerSettings, made from its options: by section in `--help`, from the environment, some repeatable."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import click
 
-from naiad.core.config import GROUPS, environment_variable, flag, options
+from naiad.core.config import GROUPS, options
 
 _VARIABLES = (
-    f"Every option below a section's name is also an environment variable, such as {environment_variable('http_port')} "
-    f"for {flag('http_port')}; the option counts where both are given."
+    "Every option below a section's name can also be set by an environment variable, such as NAIAD_HTTP_PORT for "
+    "--http-port. If both are given, the option counts."
 )
 
 
 class SettingOption(click.Option):
-    """A flag that knows its section; one that may be repeated takes one value a line from its variable."""
+    """A flag that knows its section; one that can be repeated takes one value per line from its variable."""
 
     def __init__(self, declarations: Sequence[str], group: str, **arguments: Any) -> None:
         super().__init__(declarations, **arguments)
         self.group = group
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
-        """Split at line breaks and nothing else: values have commas, colons and blanks of their own."""
+        """Split at line breaks only, because values contain commas, colons and blanks."""
         text = self.resolve_envvar_value(ctx)
         if not self.multiple or text is None:
             return super().value_from_envvar(ctx)
@@ -34,7 +34,7 @@ class SectionedCommand(click.Command):
     """Prints the options by section."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What belongs to no section first."""
+        """Print the options without a section first."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": [], **{group: [] for group in GROUPS}}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -54,20 +54,19 @@ def group_of(parameter: click.Parameter) -> str:
 
 
 def settings_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add a flag for every field of ServerSettings."""
+    """Add a flag for every option of ServerSettings."""
     for option in reversed(options()):
-        name = flag(option.name)
-        is_repeatable = isinstance(option.default, tuple)
+        name, is_repeatable = option.flag, isinstance(option.default, tuple)
         command = click.option(
             f"{name}/--no-{name[2:]}" if isinstance(option.default, bool) else name,
             option.name,
             cls=SettingOption,
-            group=option.metadata["group"],
+            group=option.group,
             default=option.default,
             show_default=option.default not in ("", ()),
-            envvar=environment_variable(option.name),
+            envvar=option.variable,
             multiple=is_repeatable,
             type=str if is_repeatable else type(option.default),
-            help=option.metadata["help"] + (" Repeatable; in the variable one a line." if is_repeatable else ""),
+            help=option.help + (" Can be repeated; in the variable, one value per line." if is_repeatable else ""),
         )(command)
     return command

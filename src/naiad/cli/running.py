@@ -19,7 +19,6 @@ from naiad.observe.logs import log_table
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
 from naiad.serving.states import State
-from naiad.wire.listening import address
 
 COLLECT_AFTER_OBJECTS = 20_000
 """Python's own 700 costs a small request about a tenth of its time."""
@@ -97,11 +96,10 @@ class _Run:
 
     def _log_ready(self) -> None:
         took_s = time.perf_counter() - self._began_s
-        for door, scheme in (("http", "http"), ("grpc", "grpc"), ("metrics", "http")):
-            if getattr(self._settings, f"allow_{door}"):
-                host, port = self._settings.hosts_of(door)[0], getattr(self._server, f"{door}_port")
-                tls = "s" if door == "http" and self._settings.http_tls_cert else ""
-                _log.info("ready on %s%s://%s after %.2f s", scheme, tls, address(host, port), took_s)
+        doors = self._server.doors
+        for door in (doors.http, doors.grpc, doors.metrics):
+            if door.settings.allow:
+                _log.info("ready on %s after %.2f s", door.url, took_s)
                 return
         _log.info("ready, with no door open, after %.2f s", took_s)
 

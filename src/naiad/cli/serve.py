@@ -25,13 +25,13 @@ def command(sources: tuple[str, ...], **values: Any) -> None:
     """Serve models until stopped.
 
     SOURCE is org/name or hf://org/name[@revision][/subfolder] on the Hugging Face Hub, pkg://module/path in an
-    installed package, or a folder with a checkpoint or a Triton model repository. Without any, ./naiad.yaml says what
-    to serve.
+    installed package, or a folder with a checkpoint or a Triton model repository. Without a SOURCE, the models listed
+    in ./naiad.yaml are served.
     """
     began_s = time.perf_counter()
     fetching_values = {name: values.pop(name) for name in ("manifest", "lock", "update", "verify", "offline")}
-    settings = ServerSettings(**values)
-    options = LogOptions.of(settings)
+    settings = ServerSettings.of(**values)
+    options = LogOptions.of(settings.log)
     set_up_logging(options)
     # Lines among JSON lines would break whoever parses them.
     draws = options.resolved_format == "text" and not options.file

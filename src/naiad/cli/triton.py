@@ -1,4 +1,4 @@
-"""`naiad triton`: the command line of tritonserver, so that whoever starts that one has one word to change.
+"""`naiad triton`: tritonserver's command line, so that whoever starts tritonserver has one word to change.
 
 What differs from `naiad serve`: Triton's flags, defaults and log lines; the doors open when the models are loaded.
 """
@@ -16,13 +16,12 @@ import click
 from naiad.cli.running import run
 from naiad.cli.triton_arguments import TritonArguments, read_arguments
 from naiad.cli.triton_flags import DEFAULTS, FLAGS, SWITCH, TritonFlag, all_flags
-from naiad.core.config import flag as own_flag
 from naiad.core.config import options
 from naiad.core.errors import NaiadError
 from naiad.observe.logs import LogOptions, set_up_logging
 from naiad.repository import FetchSettings, ModelEntry
 
-_OWN_DEFAULTS = {option.name: option.default for option in options()}
+_OWN = {option.name: option for option in options()}
 
 _TLS = {
     "--grpc-tls-cert": "--grpc-server-cert",
@@ -34,14 +33,14 @@ _log = logging.getLogger("naiad.cli")
 
 
 class TritonOption(click.Option):
-    """A row of the help; parsing is `triton_arguments`' business."""
+    """A row of the help; `triton_arguments` does the parsing."""
 
     def __init__(self, flag: TritonFlag, section: str) -> None:
         super().__init__([f"--{flag.name}"], help=flag.help, type=str)
         self.group = section
         self.kind = flag.kind
         field = "host" if flag.field in ("http_host", "grpc_host") else flag.field
-        default = DEFAULTS.get(field, _OWN_DEFAULTS.get(field, ""))
+        default = DEFAULTS.get(field, _OWN[field].default if field else "")
         if default not in ("", ()):
             self.default = (
                 str(default).lower()
@@ -54,7 +53,7 @@ class TritonOption(click.Option):
 
 
 class TritonCommand(click.Command):
-    """Hands its arguments over as they are; knows the flags for the help and the reference."""
+    """Passes its arguments on as they are; knows the flags for the help and the reference."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep everything."""
@@ -87,8 +86,8 @@ def _rows(parameters: Sequence[click.Parameter], section: str) -> Iterator[tuple
 def command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Serve Triton model repositories with tritonserver's own command line.
 
-    Flags, defaults and log lines are tritonserver's: --flag=value or --flag value; booleans are true or false, alone
-    true. Flags for what this server does not have are accepted and warned about.
+    Flags, defaults and log lines are tritonserver's. Write --flag=value or --flag value; a boolean flag without a value
+    means true. Flags for features that this server does not have are accepted with a warning.
     """
     began_s = time.perf_counter()
     if any(argument in ("--help", "-h") for argument in arguments):
@@ -97,7 +96,7 @@ def command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     try:
         given = read_arguments(arguments)
         entries = given.entries()
-        set_up_logging(LogOptions.of(given.settings))
+        set_up_logging(LogOptions.of(given.settings.log))
     except NaiadError as error:
         click.echo(f"{ctx.get_help()}\n\n{_in_tritons_words(error.message)}", err=True)
         sys.exit(1)
@@ -117,7 +116,7 @@ def _serve(given: TritonArguments, entries: tuple[ModelEntry, ...], began_s: flo
 
 
 def _in_tritons_words(message: str) -> str:
-    """Name the flags that were given, where a message names the options that they set."""
-    named = {own_flag(one.field): f"--{one.name}" for one in all_flags() if one.field} | _TLS
+    """Replace our options in a message by Triton's flags that set them."""
+    named = {_OWN[one.field].flag: f"--{one.name}" for one in all_flags() if one.field} | _TLS
     pattern = "|".join(sorted(map(re.escape, named), key=len, reverse=True))
     return re.sub(rf"(?:{pattern})(?![\w-])", lambda match: named[match[0]], message)

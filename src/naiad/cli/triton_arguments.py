@@ -1,7 +1,7 @@
 """From tritonserver's arguments to ServerSettings and model repositories. Pure: nothing is opened, started or printed.
 
 As with getopt_long, `--flag=value` and `--flag value` mean the same, and a name may be cut short as long as it is clear
-which is meant. A boolean alone means true.
+which is meant. A boolean flag without a value means true.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TritonArguments:
 
     settings: ServerSettings = field(default_factory=ServerSettings)
     repositories: tuple[Path, ...] = ()
-    """Absolute, each once."""
+    """Absolute paths, each once."""
     warnings: list[str] = field(default_factory=list)
     """One line for each flag that has no effect, or no longer the best name."""
 
@@ -46,7 +46,7 @@ def read_arguments(arguments: Sequence[str]) -> TritonArguments:
 class _Reader:
     def __init__(self) -> None:
         self._given: dict[str, Any] = {}
-        """By the flag's name; a list for those that may be repeated."""
+        """By the flag's name; a list for flags that can be repeated."""
         self._warnings: list[str] = []
 
     def read(self, arguments: Sequence[str]) -> TritonArguments:
@@ -58,7 +58,7 @@ class _Reader:
             if flag.field:
                 values[flag.field] = tuple(value) if flag.is_repeatable else value
         self._complete(values)
-        return TritonArguments(ServerSettings(**values), self._repositories(), self._warnings)
+        return TritonArguments(ServerSettings.of(**values), self._repositories(), self._warnings)
 
     def _take(self, flag: TritonFlag, text: str) -> None:
         try:
@@ -75,17 +75,17 @@ class _Reader:
             self._given[flag.name] = value
 
     def _complete(self, values: dict[str, Any]) -> None:
-        """Add what takes more than a field."""
+        """Add the values that no single flag sets."""
         given = self._given
         if "strict-model-config" in given:
-            self._warnings.append("--strict-model-config is deprecated; --disable-auto-complete-config took its place")
+            self._warnings.append("--strict-model-config is deprecated; use --disable-auto-complete-config")
             values["auto_complete_config"] = not given["strict-model-config"]
         if "disable-auto-complete-config" in given:
             values["auto_complete_config"] = False
         traces = [*given.get("trace-config", ())]
         for name, setting in REPLACED.items():
             for value in _listed(given.get(name, ())):
-                self._warnings.append(f"--{name} is deprecated; --trace-config {setting}={value} took its place")
+                self._warnings.append(f"--{name} is deprecated; use --trace-config {setting}={value}")
                 traces.append(f"{setting}={value}")
         if traces:
             values["trace_config"] = tuple(traces)
@@ -120,8 +120,8 @@ class _Reader:
         for text in named:
             if "://" in text:
                 raise InvalidConfiguration(
-                    f"--model-repository: '{text}' is not a folder; object stores cannot be read yet: mount it, or "
-                    "copy it here"
+                    f"--model-repository: '{text}' is not a folder; object stores cannot be read yet. Mount or copy "
+                    "the repository"
                 )
         return tuple(dict.fromkeys(Path(text).absolute() for text in named))
 
@@ -166,7 +166,7 @@ def _find(name: str) -> TritonFlag:
 
 
 def _value(flag: TritonFlag, text: str) -> Any:
-    """Turn a value's text into what it means. Raises ValueError with a sentence."""
+    """Turn a value's text into the value. Raises ValueError with a sentence."""
     lower = text.lower()
     if flag.name == "log-verbose" and lower in _TRUE + _FALSE:
         return int(lower in _TRUE)

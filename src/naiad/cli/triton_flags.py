@@ -1,8 +1,8 @@
 """tritonserver's flags: name, kind of value, and what each means to this server.
 
-One row for each flag. It sets a field of ServerSettings, or has no effect here for a reason that is told once, or is
-one of the few whose meaning takes more than a field (`triton_arguments.py` has those by name). Names and meanings are
-Triton's (`tritonserver --help`); the sentences are ours.
+One row for each flag. A flag sets an option of ours, or has no effect here for a reason that is given once, or is one
+of the few that do more than set an option (`triton_arguments.py` has those by name). Names and meanings are Triton's
+(`tritonserver --help`). Where a row says nothing else, the help is that of our option.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from naiad.core.config import options
+
 BOOLEAN, NUMBER, TEXT, SWITCH = "boolean", "integer", "string", "switch"
 """Kinds of values; a switch takes none."""
 
 _NO_GPU = "this server runs models on the CPU"
 _NO_CACHE = "this server has no response cache yet"
-_NO_POOL = "memory is not taken from pools here"
+_NO_POOL = "this server has no memory pools"
 _ONE_LOOP = "one event loop serves all connections"
 
 
@@ -28,24 +30,29 @@ class TritonFlag:
     kind: str
     help: str
     field: str = ""
-    """Of ServerSettings; empty: not one field's business."""
+    """The option of ours that it sets; empty: it does more than that, or nothing."""
     no_effect: str = ""
-    """Why the flag, accepted, changes nothing here."""
+    """Why the flag is accepted but changes nothing here."""
     harmless: tuple[str, ...] = ()
-    """Values (in lower case) that ask for what is so anyway, and are not worth a warning."""
+    """Values (in lower case) that ask for what happens anyway, and deserve no warning."""
     is_repeatable: bool = False
     choices: tuple[str, ...] = ()
-    """In any case of letters."""
+    """Matched in any case."""
     least: int | None = None
     """Smaller numbers mean this one, as in Triton."""
 
 
-def _sets(name: str, kind: str, field: str, help_text: str, *, least: int | None = None) -> TritonFlag:
-    return TritonFlag(name, kind, help_text, field, least=least)
+_OWN_HELP = {option.name: option.help for option in options()}
 
 
-def _repeats(name: str, field: str, help_text: str) -> TritonFlag:
-    return TritonFlag(name, TEXT, help_text, field, is_repeatable=True)
+def _sets(
+    name: str, kind: str, field: str, help_text: str = "", *, least: int | None = None, choices: tuple[str, ...] = ()
+) -> TritonFlag:
+    return TritonFlag(name, kind, help_text or _OWN_HELP[field], field, least=least, choices=choices)
+
+
+def _repeats(name: str, field: str) -> TritonFlag:
+    return TritonFlag(name, TEXT, _OWN_HELP[field], field, is_repeatable=True)
 
 
 def _ignored(name: str, kind: str, reason: str, *harmless: str) -> TritonFlag:
@@ -54,109 +61,103 @@ def _ignored(name: str, kind: str, reason: str, *harmless: str) -> TritonFlag:
 
 FLAGS: dict[str, tuple[TritonFlag, ...]] = {
     "Server": (
-        _sets("id", TEXT, "server_name", "Name in the server metadata."),
-        _sets("exit-timeout-secs", NUMBER, "drain_timeout_s", "Seconds that running requests get to finish.", least=0),
+        _sets("id", TEXT, "server_name", "Server name in the metadata."),
+        _sets("exit-timeout-secs", NUMBER, "drain_timeout_s", least=0),
     ),
     "Logging": (
-        TritonFlag("log-verbose", NUMBER, "Verbose lines: 0 none, 1 or more all; true and false, too.", "log_verbose"),
-        _sets("log-info", BOOLEAN, "log_info", "Write lines of level info."),
-        _sets("log-warning", BOOLEAN, "log_warning", "Write lines of level warning."),
-        _sets("log-error", BOOLEAN, "log_error", "Write lines of level error."),
-        TritonFlag("log-format", TEXT, "How lines look: default or ISO8601.", "log_format",
-                   choices=("default", "iso8601")),
-        _sets("log-file", TEXT, "log_file", "File to append lines to, instead of the console."),
+        _sets("log-verbose", NUMBER, "log_verbose", "Verbose logging: 0 or false is off, 1 or more or true is on."),
+        _sets("log-info", BOOLEAN, "log_info", "Log messages of level info."),
+        _sets("log-warning", BOOLEAN, "log_warning", "Log messages of level warning."),
+        _sets("log-error", BOOLEAN, "log_error", "Log messages of level error."),
+        _sets("log-format", TEXT, "log_format", "Log format: default or ISO8601.", choices=("default", "iso8601")),
+        _sets("log-file", TEXT, "log_file", "Append log lines to this file instead of writing them to the console."),
     ),
     "Model Repository": (
-        TritonFlag("model-repository", TEXT, "Folder of models; needed at least once.", is_repeatable=True),
+        TritonFlag("model-repository", TEXT, "Folder of models. Required; can be repeated.", is_repeatable=True),
         TritonFlag("model-store", TEXT, "The same as --model-repository.", is_repeatable=True),
-        _sets("exit-on-error", BOOLEAN, "exit_on_error", "Exit with status 1 when any model cannot be loaded."),
-        TritonFlag("disable-auto-complete-config", SWITCH, "Take configurations as they are written."),
-        _sets("strict-readiness", BOOLEAN, "strict_readiness", "Be ready only when every model is."),
-        TritonFlag("model-control-mode", TEXT, "When models are loaded: none, poll or explicit.", "model_control_mode",
-                   choices=("none", "poll", "explicit")),
-        _sets("repository-poll-secs", NUMBER, "repository_poll_s", "Seconds between two looks in poll mode."),
-        _repeats("load-model", "load_model", "Model to load at start in explicit mode; * alone means all."),
-        _sets("model-config-name", TEXT, "model_config_name", "Use a model's configs/NAME.pbtxt."),
-        _sets("model-load-thread-count", NUMBER, "load_threads", "Models loaded at the same time.", least=1),
-        _sets("model-load-retry-count", NUMBER, "load_retries", "Further attempts to load a model.", least=0),
+        _sets("exit-on-error", BOOLEAN, "exit_on_error"),
+        TritonFlag("disable-auto-complete-config", SWITCH, "Do not complete configurations from the model file."),
+        _sets("strict-readiness", BOOLEAN, "strict_readiness"),
+        _sets("model-control-mode", TEXT, "model_control_mode", choices=("none", "poll", "explicit")),
+        _sets("repository-poll-secs", NUMBER, "repository_poll_s"),
+        _repeats("load-model", "load_model"),
+        _sets("model-config-name", TEXT, "model_config_name"),
+        _sets("model-load-thread-count", NUMBER, "load_threads", least=1),
+        _sets("model-load-retry-count", NUMBER, "load_retries", least=0),
         _ignored("model-namespacing", BOOLEAN, "models of one name in two repositories are not served", "false"),
         _ignored("enable-peer-access", BOOLEAN, _NO_GPU, "true", "false"),
     ),
     "Shared Memory": (
-        _sets("allow-client-shm", BOOLEAN, "allow_client_shm", "Let clients register shared memory."),
+        _sets("allow-client-shm", BOOLEAN, "allow_client_shm"),
     ),
     "HTTP": (
-        _sets("allow-http", BOOLEAN, "allow_http", "Open the HTTP door."),
-        _sets("http-address", TEXT, "http_host", "Address of the HTTP door."),
-        _sets("http-port", NUMBER, "http_port", "Port of the HTTP door; 0 lets the system choose."),
-        _sets("reuse-http-port", BOOLEAN, "reuse_http_port", "Let several servers share the HTTP port."),
-        _sets("http-header-forward-pattern", TEXT, "http_header_forward_pattern",
-              "Headers whose name matches become request parameters."),
-        _sets("http-max-input-size", NUMBER, "http_max_input_size", "Bytes that one request body may have."),
+        _sets("allow-http", BOOLEAN, "allow_http"),
+        _sets("http-address", TEXT, "http_host", "Address to listen on for HTTP."),
+        _sets("http-port", NUMBER, "http_port"),
+        _sets("reuse-http-port", BOOLEAN, "reuse_http_port"),
+        _sets("http-header-forward-pattern", TEXT, "http_header_forward_pattern"),
+        _sets("http-max-input-size", NUMBER, "http_max_input_size"),
         _ignored("http-thread-count", NUMBER, _ONE_LOOP),
-        _repeats("http-restricted-api", "http_restricted_api", "CATEGORY[,CATEGORY...]:HEADER=VALUE"),
-        _sets("http-tls-cert", TEXT, "http_tls_cert", "Certificate (PEM): HTTPS. Not in Triton."),
+        _repeats("http-restricted-api", "http_restricted_api"),
+        _sets("http-tls-cert", TEXT, "http_tls_cert", "Certificate (PEM); turns on HTTPS. Not in Triton."),
         _sets("http-tls-key", TEXT, "http_tls_key", "Private key (PEM). Not in Triton."),
-        _sets("http-tls-client-ca", TEXT, "http_tls_client_ca", "Demand client certificates. Not in Triton."),
+        _sets("http-tls-client-ca", TEXT, "http_tls_client_ca", "Authority of client certs (PEM). Not in Triton."),
     ),
     "GRPC": (
-        _sets("allow-grpc", BOOLEAN, "allow_grpc", "Open the gRPC door."),
-        _sets("grpc-address", TEXT, "grpc_host", "Address of the gRPC door."),
-        _sets("grpc-port", NUMBER, "grpc_port", "Port of the gRPC door; 0 lets the system choose."),
-        _sets("reuse-grpc-port", BOOLEAN, "reuse_grpc_port", "Let several servers share the gRPC port."),
-        _sets("grpc-header-forward-pattern", TEXT, "grpc_header_forward_pattern",
-              "Metadata whose name matches becomes request parameters."),
+        _sets("allow-grpc", BOOLEAN, "allow_grpc"),
+        _sets("grpc-address", TEXT, "grpc_host", "Address to listen on for gRPC."),
+        _sets("grpc-port", NUMBER, "grpc_port"),
+        _sets("reuse-grpc-port", BOOLEAN, "reuse_grpc_port"),
+        _sets("grpc-header-forward-pattern", TEXT, "grpc_header_forward_pattern"),
         _ignored("grpc-infer-thread-count", NUMBER, _ONE_LOOP),
         _ignored("grpc-infer-allocation-pool-size", NUMBER, _NO_POOL),
         _ignored("grpc-max-response-pool-size", NUMBER, _NO_POOL),
         TritonFlag("grpc-use-ssl", BOOLEAN, "Serve gRPC over TLS."),
-        TritonFlag("grpc-use-ssl-mutual", BOOLEAN, "Serve gRPC over TLS and demand client certificates."),
+        TritonFlag("grpc-use-ssl-mutual", BOOLEAN, "Serve gRPC over TLS and require client certificates."),
         TritonFlag("grpc-server-cert", TEXT, "Certificate (PEM), with --grpc-use-ssl."),
         TritonFlag("grpc-server-key", TEXT, "Private key (PEM), with --grpc-use-ssl."),
-        TritonFlag("grpc-root-cert", TEXT, "Who may sign clients' certificates (PEM), with --grpc-use-ssl-mutual."),
-        TritonFlag("grpc-infer-response-compression-level", TEXT, "none, low, medium or high.",
-                   "grpc_infer_response_compression_level", choices=("none", "low", "medium", "high")),
-        _sets("grpc-keepalive-time", NUMBER, "grpc_keepalive_time", "Milliseconds of silence before a ping."),
-        _sets("grpc-keepalive-timeout", NUMBER, "grpc_keepalive_timeout", "Milliseconds to wait for its answer."),
-        _sets("grpc-keepalive-permit-without-calls", BOOLEAN, "grpc_keepalive_permit_without_calls",
-              "Ping clients without calls, too."),
-        _sets("grpc-http2-max-pings-without-data", NUMBER, "grpc_http2_max_pings_without_data",
-              "Pings without data between them; 0: any."),
+        TritonFlag("grpc-root-cert", TEXT, "Authority of client certificates (PEM), with --grpc-use-ssl-mutual."),
+        _sets("grpc-infer-response-compression-level", TEXT, "grpc_infer_response_compression_level",
+              choices=("none", "low", "medium", "high")),
+        _sets("grpc-keepalive-time", NUMBER, "grpc_keepalive_time"),
+        _sets("grpc-keepalive-timeout", NUMBER, "grpc_keepalive_timeout"),
+        _sets("grpc-keepalive-permit-without-calls", BOOLEAN, "grpc_keepalive_permit_without_calls"),
+        _sets("grpc-http2-max-pings-without-data", NUMBER, "grpc_http2_max_pings_without_data"),
         _sets("grpc-http2-min-recv-ping-interval-without-data", NUMBER,
-              "grpc_http2_min_recv_ping_interval_without_data", "Milliseconds between two pings of a client."),
-        _sets("grpc-http2-max-ping-strikes", NUMBER, "grpc_http2_max_ping_strikes", "Bad pings of a client; 0: any."),
-        _sets("grpc-max-connection-age", NUMBER, "grpc_max_connection_age", "Milliseconds; 0: any.", least=0),
-        _sets("grpc-max-connection-age-grace", NUMBER, "grpc_max_connection_age_grace", "Milliseconds; 0: any.",
-              least=0),
-        _repeats("grpc-restricted-protocol", "grpc_restricted_protocol", "CATEGORY[,CATEGORY...]:KEY=VALUE"),
+              "grpc_http2_min_recv_ping_interval_without_data"),
+        _sets("grpc-http2-max-ping-strikes", NUMBER, "grpc_http2_max_ping_strikes"),
+        _sets("grpc-max-connection-age", NUMBER, "grpc_max_connection_age", least=0),
+        _sets("grpc-max-connection-age-grace", NUMBER, "grpc_max_connection_age_grace", least=0),
+        _repeats("grpc-restricted-protocol", "grpc_restricted_protocol"),
     ),
     "Sagemaker": (
-        _ignored("allow-sagemaker", BOOLEAN, "there is no SageMaker door", "false"),
-        _ignored("sagemaker-port", NUMBER, "there is no SageMaker door"),
-        _ignored("sagemaker-safe-port-range", TEXT, "there is no SageMaker door"),
-        _ignored("sagemaker-thread-count", NUMBER, "there is no SageMaker door"),
+        _ignored("allow-sagemaker", BOOLEAN, "SageMaker's API is not served", "false"),
+        _ignored("sagemaker-port", NUMBER, "SageMaker's API is not served"),
+        _ignored("sagemaker-safe-port-range", TEXT, "SageMaker's API is not served"),
+        _ignored("sagemaker-thread-count", NUMBER, "SageMaker's API is not served"),
     ),
     "Vertex": (
-        _ignored("allow-vertex-ai", BOOLEAN, "there is no Vertex AI door", "false"),
-        _ignored("vertex-ai-port", NUMBER, "there is no Vertex AI door"),
-        _ignored("vertex-ai-thread-count", NUMBER, "there is no Vertex AI door"),
-        _ignored("vertex-ai-default-model", TEXT, "there is no Vertex AI door"),
+        _ignored("allow-vertex-ai", BOOLEAN, "Vertex AI's API is not served", "false"),
+        _ignored("vertex-ai-port", NUMBER, "Vertex AI's API is not served"),
+        _ignored("vertex-ai-thread-count", NUMBER, "Vertex AI's API is not served"),
+        _ignored("vertex-ai-default-model", TEXT, "Vertex AI's API is not served"),
     ),
     "Metrics": (
-        _sets("allow-metrics", BOOLEAN, "allow_metrics", "Open the metrics door."),
+        _sets("allow-metrics", BOOLEAN, "allow_metrics"),
         _ignored("allow-gpu-metrics", BOOLEAN, _NO_GPU, "true", "false"),
-        _ignored("allow-cpu-metrics", BOOLEAN, "the metrics of the process are always there", "true"),
-        _sets("metrics-address", TEXT, "metrics_host", "Address of the metrics door; default: --http-address."),
-        _sets("metrics-port", NUMBER, "metrics_port", "Port of the metrics door; 0 lets the system choose."),
-        _ignored("metrics-interval-ms", TEXT, "metrics are gathered when they are asked for"),
-        _ignored("metrics-config", TEXT, "which metrics there are cannot be chosen"),
+        _ignored("allow-cpu-metrics", BOOLEAN, "the metrics of the process are always included", "true"),
+        _sets("metrics-address", TEXT, "metrics_host",
+              "Address to listen on for metrics; if empty, that of --http-address."),
+        _sets("metrics-port", NUMBER, "metrics_port"),
+        _ignored("metrics-interval-ms", TEXT, "metrics are collected when they are requested"),
+        _ignored("metrics-config", TEXT, "metrics cannot be configured"),
     ),
     "Tracing": (
-        _repeats("trace-config", "trace_config", "[triton|opentelemetry,]SETTING=VALUE"),
+        _repeats("trace-config", "trace_config"),
     ),
     "Backend": (
-        _ignored("backend-directory", TEXT, "backends are a part of this server"),
-        _repeats("backend-config", "backend_config", "[BACKEND,]SETTING=VALUE"),
+        _ignored("backend-directory", TEXT, "backends are part of this server"),
+        _repeats("backend-config", "backend_config"),
     ),
     "Repository Agent": (
         _ignored("repoagent-directory", TEXT, "there are no repository agents here"),
@@ -179,16 +180,16 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _ignored("model-load-gpu-limit", TEXT, _NO_GPU),
     ),
     "Deprecated": (
-        TritonFlag("strict-model-config", BOOLEAN, "Now --disable-auto-complete-config."),
+        TritonFlag("strict-model-config", BOOLEAN, "Use --disable-auto-complete-config."),
         _ignored("response-cache-byte-size", NUMBER, _NO_CACHE, "0"),
-        TritonFlag("trace-file", TEXT, "Now --trace-config triton,file=FILE."),
-        TritonFlag("trace-level", TEXT, "Now --trace-config level=LEVEL.", is_repeatable=True),
-        TritonFlag("trace-rate", NUMBER, "Now --trace-config rate=NUMBER."),
-        TritonFlag("trace-count", NUMBER, "Now --trace-config count=NUMBER."),
-        TritonFlag("trace-log-frequency", NUMBER, "Now --trace-config triton,log-frequency=NUMBER."),
+        TritonFlag("trace-file", TEXT, "Use --trace-config triton,file=FILE."),
+        TritonFlag("trace-level", TEXT, "Use --trace-config level=LEVEL.", is_repeatable=True),
+        TritonFlag("trace-rate", NUMBER, "Use --trace-config rate=NUMBER."),
+        TritonFlag("trace-count", NUMBER, "Use --trace-config count=NUMBER."),
+        TritonFlag("trace-log-frequency", NUMBER, "Use --trace-config triton,log-frequency=NUMBER."),
     ),
 }  # fmt: skip
-"""By section of the help, as tritonserver has them."""
+"""By section of tritonserver's help."""
 
 REPLACED = {
     "trace-file": "triton,file",
@@ -197,7 +198,7 @@ REPLACED = {
     "trace-count": "count",
     "trace-log-frequency": "triton,log-frequency",
 }
-"""Deprecated flags and the setting of --trace-config that took their place."""
+"""Deprecated flags, and the setting of --trace-config that replaces each."""
 
 DEFAULTS = {
     "host": ("0.0.0.0",),  # noqa: S104 - Triton's
@@ -210,6 +211,6 @@ DEFAULTS = {
 
 
 def all_flags() -> Iterator[TritonFlag]:
-    """Give every flag, in the order of the help."""
+    """Yield every flag, in the order of the help."""
     for flags in FLAGS.values():
         yield from flags

@@ -28,6 +28,6 @@ def read_backend_settings(options: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def settings_of(options: Iterable[str], backend: str) -> dict[str, str]:
-    """Return what one backend is told: what is for all, and before it what is for this one."""
+    """Return the settings for one backend; its own count before those for all."""
     settings = read_backend_settings(options)
     return {**settings.get("", {}), **settings.get(backend, {})}

@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.errors import (
     Failed,
     InvalidConfiguration,
@@ -36,7 +36,7 @@ from naiad.serving.catalog import Catalog
 from naiad.serving.control import LoadParameters, not_explicit
 
 ALL = "*"
-"""As a name for --load-model."""
+"""The name that means all models in --load-model."""
 
 MOST_WAITING = 64
 """Loads and unloads that may be under way or wait; each may hold the bytes of an upload."""
@@ -50,13 +50,13 @@ class Control:
     """Decides about the models of one server; a `serving.control.ModelControl`."""
 
     def __init__(
-        self, entries: Sequence[ModelEntry], catalog: Catalog, settings: ServerSettings, fetching: FetchSettings
+        self, entries: Sequence[ModelEntry], catalog: Catalog, settings: ModelSettings, fetching: FetchSettings
     ) -> None:
         """Raises InvalidConfiguration for options that cannot be meant."""
         if ALL in settings.load_model and len(settings.load_model) > 1:
-            raise InvalidConfiguration("--load-model '*' means all models; leave the other names out")
+            raise InvalidConfiguration("--load-model '*' already means all models; leave out the other names")
         read_backend_settings(settings.backend_config)
-        self._mode = settings.model_control_mode
+        self._mode = settings.control_mode
         self._settings = settings
         self._fetching = fetching
         self._catalog = catalog
@@ -102,7 +102,7 @@ class Control:
         survey = await in_background(self._sources.survey)
         if not survey.is_whole:
             for problem in survey.problems.values():
-                _log.error("%s; what serves stays", problem.message)
+                _log.error("%s; the models that are loaded stay", problem.message)
             return
         seen = await in_background(partial(look, survey))
         changes = decide_changes(self._seen, seen)
@@ -216,7 +216,9 @@ class Control:
                 f"invalid model name '{name}', model name must not contain path traversal characters", model=name
             )
         if len(self._tasks) >= MOST_WAITING:
-            raise Overloaded(f"{MOST_WAITING} loads and unloads are waiting already", most=MOST_WAITING)
+            raise Overloaded(
+                f"{MOST_WAITING} loads and unloads are already waiting; try again later", most=MOST_WAITING
+            )
 
     def _failed(self, name: str, error: NaiadError) -> None:
         _log.error("failed to load '%s': %s", name, error.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, Task
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.modelconfig import finish
@@ -17,7 +17,7 @@ from naiad.serving.encoder_queue import EncoderQueue
 
 def open_queue(
     entry: ModelEntry,
-    settings: ServerSettings,
+    settings: ModelSettings,
     instances: Instances[Any],
     policy: Policy,
     *,

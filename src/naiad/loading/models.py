@@ -38,9 +38,9 @@ class Unit:
     made_of: dict[tuple[str, str], tuple[Any, list[ServedModel]]] = field(default_factory=dict)
     """By name and version: what it was made of, as its plan says, and what it became."""
     state: tuple[str, Signature] | None = None
-    """Of the plan; None: loading again does load again."""
+    """The plan's state; None: loading again always loads again."""
     discard: Callable[[], None] = lambda: None
-    """Of the plan."""
+    """The plan's `discard`."""
 
     def without(self, other: Unit | None) -> Unit:
         """Return what is in this unit alone, for closing."""

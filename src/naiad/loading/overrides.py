@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
 from naiad.modelconfig import infer_backend, parse_json
 from naiad.repository import check_relative_path
@@ -48,7 +48,7 @@ class Override:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
 
 
-def read_override(name: str, parameters: LoadParameters, settings: ServerSettings) -> Override | None:
+def read_override(name: str, parameters: LoadParameters, settings: ModelSettings) -> Override | None:
     """Check what came with a load and write its files; None if nothing came. Blocks.
 
     Raises InvalidConfiguration for what Triton fails to poll, InvalidRequest and Unsupported for what we refuse.
@@ -65,13 +65,13 @@ def read_override(name: str, parameters: LoadParameters, settings: ServerSetting
         return Override(document)
     if not PLAIN_NAME.fullmatch(name):
         raise InvalidRequest(
-            f"model name {name!r}: a model from the network may have letters, digits and . _ + - in its name",
+            f"model name {name!r}: the name of an uploaded model may have letters, digits and . _ + - only",
             model=name,
         )
     files = {_checked(path): value for path, value in parameters.files.items()}
     if not settings.allow_code_upload:
         _refuse_code(name, document, list(files))
-    return Override(document, _write(name, _decoded(files, settings.model_upload_max_size)))
+    return Override(document, _write(name, _decoded(files, settings.upload_max_size)))
 
 
 def _checked(path: str) -> str:
@@ -91,8 +91,8 @@ def _refuse_code(name: str, document: Mapping[str, Any], paths: list[str]) -> No
     if code or backend not in DATA_BACKENDS:
         what = f"file '{code}' can run code" if code else f"files for backend '{backend}' can run code"
         raise Unsupported(
-            f"failed to load '{name}', {what} on this server, and it takes no code over the network; its operator can "
-            "allow it with --allow-code-upload",
+            f"failed to load '{name}', {what} on this server, which accepts no code over the network unless it is "
+            "started with --allow-code-upload",
             model=name,
         )
 
@@ -104,8 +104,7 @@ def _decoded(files: Mapping[str, str | bytes], most_bytes: int) -> dict[str, byt
         size += len(value) if isinstance(value, bytes) else len(value) // 4 * 3
         if size - 2 > most_bytes:  # base64 may end in two signs that stand for nothing
             raise InvalidRequest(
-                f"the files of this load have more than {most_bytes} bytes; the operator can raise "
-                "--model-upload-max-size",
+                f"the uploaded files have more than {most_bytes} bytes together, the limit of --model-upload-max-size",
                 most_bytes=most_bytes,
             )
         try:
@@ -126,5 +125,5 @@ def _write(name: str, files: Mapping[str, bytes]) -> Path:
             target.write_bytes(content)
     except OSError as error:  # too long a name, a file where another one needs a folder, no space
         shutil.rmtree(folder.parent, ignore_errors=True)
-        raise InvalidConfiguration(f"files of the load cannot be written: {error.strerror}") from error
+        raise InvalidConfiguration(f"the uploaded files cannot be written: {error.strerror}") from error
     return folder

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
@@ -76,7 +76,7 @@ class Plan:
     """Blocks; called when the models are released, or could not be loaded."""
 
 
-def plan(origin: Origin, fetching: FetchSettings, settings: ServerSettings, override: Override | None = None) -> Plan:
+def plan(origin: Origin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None) -> Plan:
     """Fetch a model if need be and say which versions it has.
 
     Raises NaiadError when it cannot be fetched or recognised; LoadFailed when its policy leaves no version.
@@ -96,7 +96,7 @@ def plan(origin: Origin, fetching: FetchSettings, settings: ServerSettings, over
     return _plan_fetched(origin, fetching, settings)
 
 
-def plan_upload(name: str, override: Override, settings: ServerSettings) -> Plan:
+def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
     """Say which versions there are in the folder of an override; `discard` removes it."""
     if override.folder is None:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
@@ -107,8 +107,8 @@ def _check_device(origin: Origin) -> None:
     device = origin.entry.device
     if device not in DEVICES:
         raise InvalidConfiguration(
-            f"'{origin.name}': device '{device}' cannot be used: this version runs models on the "
-            f"CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
+            f"'{origin.name}': device '{device}' cannot be used, because this version runs models on "
+            f"the CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
             device=device,
         )
 
@@ -122,7 +122,7 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
 
 
 def _planned(
-    folder: ModelFolder, settings: ServerSettings, override: Override | None = None, files: Signature | None = None
+    folder: ModelFolder, settings: ModelSettings, override: Override | None = None, files: Signature | None = None
 ) -> list[PlannedModel]:
     """files: of the folder; None: no version is like one of an earlier plan."""
     document, planned = plan_triton_model(folder, settings, None if override is None else override.document)
@@ -148,7 +148,7 @@ def _take_policy(document: Mapping[str, Any], model: ServedModel) -> None:
     model.config = replace(model.config, document={**model.config.document, _POLICY: document[_POLICY]})
 
 
-def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSettings) -> Plan:
+def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettings) -> Plan:
     entry = origin.entry
     fetched = fetch(entry, fetching)
     for notice in fetched.notices:
@@ -163,9 +163,7 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ServerSetti
     return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state)
 
 
-def _load_checkpoint(
-    entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ServerSettings
-) -> list[ServedModel]:
+def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ModelSettings) -> list[ServedModel]:
     """Load a checkpoint of a text or an image model, whichever it is."""
     task = image_task(entry, fetched.folder)
     if task:
@@ -173,7 +171,7 @@ def _load_checkpoint(
     return load_text_model(entry, fetched, layout, settings)
 
 
-def _plan_folders(origin: Origin, layout: Layout, settings: ServerSettings) -> Iterator[PlannedModel]:
+def _plan_folders(origin: Origin, layout: Layout, settings: ModelSettings) -> Iterator[PlannedModel]:
     """A repository that was fetched whole: its models have their folders' names. One model has its entry's."""
     for folder in layout.models:
         is_alone = layout.kind is LayoutKind.TRITON_MODEL

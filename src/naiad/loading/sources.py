@@ -107,8 +107,8 @@ class Sources:
         origins = [Origin(child.name, entry, child, is_triton=True) for child in list_models(folder)]
         if entry.name and origins:
             raise InvalidConfiguration(
-                f"'{entry.name}={source}': that folder is a repository of {len(origins)} models, which have names of "
-                "their own; leave the name out, or name the folder of one model",
+                f"'{entry.name}={source}': that folder is a repository of {len(origins)} models, which have their own "
+                "names; leave the name out, or give the folder of one model",
                 source=str(source),
             )
         if not origins and not self._may_be_empty:

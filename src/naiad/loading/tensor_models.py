@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.registry import find_backend
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import LoadRequest, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
@@ -27,7 +27,7 @@ Load = Callable[[], list[ServedModel]]
 
 
 def plan_triton_model(
-    folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None = None
+    folder: ModelFolder, settings: ModelSettings, override: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], list[tuple[str, Load]]]:
     """Give the configuration, and (version, how to load it) for each version that the model's policy chooses.
 
@@ -42,7 +42,7 @@ def plan_triton_model(
     return document, [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
 
 
-def _document(folder: ModelFolder, settings: ServerSettings, override: Mapping[str, Any] | None) -> dict[str, Any]:
+def _document(folder: ModelFolder, settings: ModelSettings, override: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the configuration, or begin with an empty one, and fill in what names tell."""
     given = dict(_given(folder, settings) if override is None else override)
     if given.get("name") == folder.folder.name:
@@ -57,10 +57,10 @@ def _document(folder: ModelFolder, settings: ServerSettings, override: Mapping[s
     return document
 
 
-def _given(folder: ModelFolder, settings: ServerSettings) -> Mapping[str, Any]:
+def _given(folder: ModelFolder, settings: ModelSettings) -> Mapping[str, Any]:
     path = folder.folder / CONFIG_FILE
-    if settings.model_config_name:
-        named = folder.folder / CONFIGS_FOLDER / f"{check_relative_path(settings.model_config_name)}.pbtxt"
+    if settings.config_name:
+        named = folder.folder / CONFIGS_FOLDER / f"{check_relative_path(settings.config_name)}.pbtxt"
         path = named if named.is_file() else path
     if path.is_file():
         return parse_pbtxt(path.read_bytes(), str(path))
@@ -69,7 +69,7 @@ def _given(folder: ModelFolder, settings: ServerSettings) -> Mapping[str, Any]:
     raise InvalidConfiguration(f"{path} is missing, and --no-auto-complete-config requires one", model=folder.name)
 
 
-def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ServerSettings) -> list[ServedModel]:
+def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ModelSettings) -> list[ServedModel]:
     began_s = time.perf_counter()
     version_dir = folder.folder / str(version)
     config = _config(folder, version_dir, document, settings)
@@ -86,7 +86,7 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     return [model]
 
 
-def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ServerSettings) -> ModelConfig:
+def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ModelSettings) -> ModelConfig:
     """Complete, check and view the document; tell the operator what of it has no effect."""
     backend_name = document.get("backend", "")
     if backend_name and settings.auto_complete_config:  # ensembles have none

@@ -11,7 +11,7 @@ from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.convert.checkpoint import Converted, convert_checkpoint
 from naiad.convert.onnx_file import open_padded_encoder
 from naiad.convert.record import read_record
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
@@ -33,7 +33,7 @@ PADDED_TOKENS = 512
 _log = logging.getLogger("naiad.loading")
 
 
-def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ServerSettings) -> list[ServedModel]:
+def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ModelSettings) -> list[ServedModel]:
     """Load a checkpoint; gives the model under its name and the raw-tensor view as NAME.tensors. Raises NaiadError."""
     began_s = time.perf_counter()
     folder = fetched.folder
@@ -59,7 +59,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     return models
 
 
-def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings) -> tuple[EncoderQueue, EncoderSpec]:
+def _open(entry: ModelEntry, layout: Layout, task: str, settings: ModelSettings) -> tuple[EncoderQueue, EncoderSpec]:
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
     quantize, head = _quantize(entry, layout, settings), head_for(task, layout.folder)
     count = entry.batching.instances or settings.instances
@@ -84,7 +84,7 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ServerSettings
     return open_queue(entry, settings, instances, policy), spec
 
 
-def _quantize(entry: ModelEntry, layout: Layout, settings: ServerSettings) -> str:
+def _quantize(entry: ModelEntry, layout: Layout, settings: ModelSettings) -> str:
     """The entry's word, the server's, else what the folder was converted to."""
     for word in (entry.quantize, settings.quantize):
         if word != "none":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import LogSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.observe.escaping import json_line, visible
 from naiad.observe.triton_lines import TritonFormatter
@@ -89,16 +89,16 @@ class LogOptions:
     """Empty: stderr."""
 
     @classmethod
-    def of(cls, settings: ServerSettings) -> LogOptions:
+    def of(cls, settings: LogSettings) -> LogOptions:
         """Return what the options say; `--log-level` is the least level that is written."""
-        least = _LEVELS.index(settings.log_level)
+        least = _LEVELS.index(settings.level)
         return cls(
-            info=settings.log_info and least <= _LEVELS.index("info"),
-            warning=settings.log_warning and least <= _LEVELS.index("warning"),
-            error=settings.log_error,
-            verbose=max(settings.log_verbose, int(settings.log_level == "debug")),
-            format=settings.log_format,
-            file=settings.log_file,
+            info=settings.info and least <= _LEVELS.index("info"),
+            warning=settings.warning and least <= _LEVELS.index("warning"),
+            error=settings.error,
+            verbose=max(settings.verbose, int(settings.level == "debug")),
+            format=settings.format,
+            file=settings.file,
         )
 
     @property

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from naiad.core.config import ServerSettings
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
-from naiad.wire.listening import address
 
 Value = TypeVar("Value")
 
@@ -31,26 +30,22 @@ class RunningServer:
     @property
     def address(self) -> str:
         """host:port of the v2 door."""
-        return address(self._host("http"), self.server.http_port)
+        return self.server.doors.http.address
 
     @property
     def url(self) -> str:
-        """Of the v2 door."""
-        return f"{'https' if self.server.settings.http_tls_cert else 'http'}://{self.address}"
+        """The v2 door's URL."""
+        return self.server.doors.http.url
 
     @property
     def grpc_address(self) -> str:
         """host:port of the gRPC door."""
-        return address(self._host("grpc"), self.server.grpc_port)
+        return self.server.doors.grpc.address
 
     @property
     def metrics_url(self) -> str:
-        """Of the metrics page."""
-        scheme = "https" if self.server.settings.metrics_tls else "http"
-        return f"{scheme}://{address(self._host('metrics'), self.server.metrics_port)}/metrics"
-
-    def _host(self, door: str) -> str:
-        return self.server.settings.hosts_of(door)[0]
+        """The metrics page's URL."""
+        return f"{self.server.doors.metrics.url}/metrics"
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Value]], timeout_s: float = 60.0) -> Value:
         """Run a coroutine on the server's loop and return what it gives."""
@@ -63,10 +58,11 @@ def running_server(
 ) -> Iterator[RunningServer]:
     """Serve sources on free loopback ports until the block ends; yields when all models are loaded or have failed.
 
-    sources: as on the command line, or entries. settings: fields of ServerSettings.
+    sources: as on the command line, or entries. settings: options, by the names of their flags:
+    `allow_grpc=False`.
     """
     entries = [source if isinstance(source, ModelEntry) else ModelEntry.from_source(source) for source in sources]
-    chosen = ServerSettings(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings})
+    chosen = ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings})
     import uvloop
 
     loop = uvloop.new_event_loop()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from naiad.core.config import DOORS, ServerSettings, flag
+from naiad.core.config import ServerSettings
+from naiad.core.door_settings import DoorSettings, GrpcSettings
 from naiad.core.errors import NaiadError
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.aio import AioListener
@@ -27,8 +28,36 @@ from naiad.wire.tls import TlsFiles
 
 _log = logging.getLogger("naiad.wire")
 
-_SERVICES = {"grpc": "GRPCInferenceService", "http": "HTTPService", "metrics": "Metrics Service"}
-"""What each is called in the log, in Triton's order; scripts wait for these lines."""
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One port of a server and what listens there."""
+
+    service: str
+    """Its name in the log, which is Triton's; scripts wait for these lines."""
+    scheme: str
+    """What its URL begins with, and ends in an s with TLS."""
+    port_flag: str
+    """For messages."""
+    settings: DoorSettings
+    listener: HttpListener | Http2Listener | AioListener
+    tls: Any = None
+    """What the listener takes to encrypt."""
+
+    @property
+    def address(self) -> str:
+        """host:port of the first address, once open."""
+        return address(self.settings.hosts[0], self.listener.port)
+
+    @property
+    def url(self) -> str:
+        """The address with its scheme."""
+        return f"{self.scheme}{'' if self.tls is None else 's'}://{self.address}"
+
+    async def open(self) -> None:
+        """Listen. Raises InvalidConfiguration for an address that is taken."""
+        settings = self.settings
+        await self.listener.open(settings.hosts, settings.port, self.port_flag, self.tls, settings.reuse_port)
 
 
 class Doors:
@@ -36,78 +65,71 @@ class Doors:
 
     def __init__(self, services: Services, settings: ServerSettings, render_metrics: Callable[[], bytes]) -> None:
         """Read what the doors need. Raises InvalidConfiguration for restrictions and files that cannot be used."""
-        self._settings = settings
-        self._tls = _tls(settings)
-        gate = Gate.of(settings.http_restricted_api, "--http-restricted-api")
-        grpc_gate = Gate.of(settings.grpc_restricted_protocol, "--grpc-restricted-protocol", GRPC_PREFIX)
-        pattern, grpc_pattern = settings.http_header_forward_pattern, settings.grpc_header_forward_pattern
-        forwarding = Forwarding.of(pattern, "--http-header-forward-pattern", gate)
-        grpc_forwarding = Forwarding.of(grpc_pattern, "--grpc-header-forward-pattern", grpc_gate)
-        limits = http_limits(settings)
-        self.router = http_router(services, limits, gate, forwarding, answers_head=settings.http_head)
-        self.http = HttpListener(self.router, limits, http_times(settings), http_capacity(settings))
-        compression = settings.grpc_infer_response_compression_level
+        http, grpc, metrics = settings.http, settings.grpc, settings.metrics
+        gate = Gate.of(http.restricted_api, "--http-restricted-api")
+        grpc_gate = Gate.of(grpc.restricted_protocol, "--grpc-restricted-protocol", GRPC_PREFIX)
+        forwarding = Forwarding.of(http.header_forward_pattern, "--http-header-forward-pattern", gate)
+        grpc_forwarding = Forwarding.of(grpc.header_forward_pattern, "--grpc-header-forward-pattern", grpc_gate)
+        limits, times = http_limits(settings), http_times(http)
+        self.router = http_router(services, limits, gate, forwarding, answers_head=http.head)
+        compression = grpc.infer_response_compression_level
         self._servicer = Servicer(services, grpc_limits(settings), compression, grpc_forwarding)
-        self.grpc = _grpc_listener(guard(self._servicer, grpc_gate, services.logs), settings)
-        self.metrics = HttpListener(
-            metrics_router(render_metrics, gate),
-            replace(limits, body_bytes=2**16, binary_bytes=2**16),
-            http_times(settings),
-            http_capacity(settings),
-        )
+        self._http = HttpListener(self.router, limits, times, http_capacity(settings))
+        self._grpc = _grpc_listener(guard(self._servicer, grpc_gate, services.logs), settings)
+        page, small = metrics_router(render_metrics, gate), replace(limits, body_bytes=2**16, binary_bytes=2**16)
+        self._metrics = HttpListener(page, small, times, http_capacity(settings))
+        files = TlsFiles.of(http, "--http-tls")
+        tls = None if files is None else files.context()
+        metrics_tls = TlsFiles.needed(files, "--metrics-tls").context() if metrics.tls else None
+        self.http = Door("HTTPService", "http", "--http-port", http, self._http, tls)
+        self.grpc = Door("GRPCInferenceService", "grpc", "--grpc-port", grpc, self._grpc, _grpc_tls(grpc))
+        self.metrics = Door("Metrics Service", "http", "--metrics-port", metrics, self._metrics, metrics_tls)
+
+    @property
+    def allowed(self) -> tuple[Door, ...]:
+        """The doors that are not left shut, in the order in which Triton opens them."""
+        return tuple(door for door in (self.grpc, self.http, self.metrics) if door.settings.allow)
 
     async def open(self) -> None:
         """Listen. Raises InvalidConfiguration for an address that is taken."""
-        opened = [door for door in _SERVICES if getattr(self._settings, f"allow_{door}")]
         try:
-            for door in opened:
-                await self._open(door)
+            for door in self.allowed:
+                await door.open()
         except NaiadError:
             await self.close()
             raise
-        for door in opened:
-            for host in self._settings.hosts_of(door):
-                _log.info("Started %s at %s", _SERVICES[door], address(host, getattr(self, door).port))
-
-    async def _open(self, door: str) -> None:
-        hosts, port = self._settings.hosts_of(door), self._settings.port_of(door)
-        reuse_port = getattr(self._settings, f"reuse_{door}_port", False)
-        await getattr(self, door).open(hosts, port, flag(f"{door}_port"), self._tls[door], reuse_port)
+        for door in self.allowed:
+            for host in door.settings.hosts:
+                _log.info("Started %s at %s", door.service, address(host, door.listener.port))
 
     async def stop_accepting(self) -> None:
         """Take no new connections; clients are told that those they have will take no more requests."""
-        self.http.stop_accepting()
-        self.grpc.stop_accepting()
-        await self.grpc.wait_told()
+        self._http.stop_accepting()
+        self._grpc.stop_accepting()
+        await self._grpc.wait_told()
 
     async def finish(self) -> None:
         """Return when every connection has sent what it owed; for a server whose requests are all answered."""
         self._servicer.end_streams()
-        self.http.finish_connections()
-        self.grpc.finish_connections()
-        await self.http.wait_closed()
-        await self.grpc.wait_closed()
+        self._http.finish_connections()
+        self._grpc.finish_connections()
+        await self._http.wait_closed()
+        await self._grpc.wait_closed()
 
     async def close(self) -> None:
         """Close everything at once."""
-        self.http.close()
-        await self.grpc.close()
-        self.metrics.close()
+        self._http.close()
+        await self._grpc.close()
+        self._metrics.close()
 
 
-def _tls(settings: ServerSettings) -> dict[str, Any]:
-    """Return what each listener takes to encrypt; None where nothing is said."""
-    http, grpc = TlsFiles.of(settings, "http"), TlsFiles.of(settings, "grpc")
-    made: dict[str, Any] = dict.fromkeys(DOORS)
-    if http is not None:
-        made["http"] = http.context()
-    if settings.metrics_tls:
-        made["metrics"] = TlsFiles.needed(http, "--metrics-tls").context()
-    if grpc is not None:
-        made["grpc"] = grpc.checked() if settings.grpc_transport == "aio" else grpc.context()
-    return made
+def _grpc_tls(grpc: GrpcSettings) -> Any:
+    files = TlsFiles.of(grpc, "--grpc-tls")
+    if files is None:
+        return None
+    return files.checked() if grpc.transport == "aio" else files.context()
 
 
 def _grpc_listener(serve: Serve, settings: ServerSettings) -> Http2Listener | AioListener:
-    options = Http2Options.of(settings)
-    return AioListener(serve, options) if settings.grpc_transport == "aio" else Http2Listener(serve, options)
+    options = Http2Options.of(settings.grpc, settings.max_connections)
+    return AioListener(serve, options) if settings.grpc.transport == "aio" else Http2Listener(serve, options)

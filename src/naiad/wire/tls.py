@@ -10,7 +10,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from naiad.core.config import ServerSettings, flag
+from naiad.core.door_settings import GrpcSettings, HttpSettings
 from naiad.core.errors import InvalidConfiguration
 
 
@@ -30,15 +30,13 @@ class TlsFiles:
     """What the options begin with, for messages."""
 
     @classmethod
-    def of(cls, settings: ServerSettings, door: str) -> TlsFiles | None:
-        """Return the files of a door (http, grpc), None without TLS. Raises InvalidConfiguration if one is missing."""
-        option = flag(f"{door}_tls")
-        cert, key, client_ca = (getattr(settings, f"{door}_tls_{part}") for part in ("cert", "key", "client_ca"))
-        if not (cert or key or client_ca):
+    def of(cls, door: HttpSettings | GrpcSettings, option: str) -> TlsFiles | None:
+        """Return the files of a door, None without TLS. Raises InvalidConfiguration if one is missing."""
+        if not (door.tls_cert or door.tls_key or door.tls_client_ca):
             return None
-        if not cert or not key:
+        if not door.tls_cert or not door.tls_key:
             raise InvalidConfiguration(f"TLS needs both {option}-cert and {option}-key")
-        return cls(cert, key, client_ca, option)
+        return cls(door.tls_cert, door.tls_key, door.tls_client_ca, option)
 
     @staticmethod
     def needed(files: TlsFiles | None, option: str) -> TlsFiles:

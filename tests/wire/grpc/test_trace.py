@@ -136,7 +136,7 @@ def test_the_first_byte_and_the_last(server: RunningServer, file: Path) -> None:
         channel.unary_unary(SERVICE + "ModelInfer")(numbers("long", parameters=padding), timeout=30)
     assert written(server, file) == {"long": NAMES}
     times = {one["name"]: one["ns"] for entry in json.loads(file.read_bytes()) for one in entry.get("timestamps", ())}
-    is_known = server.server.settings.grpc_transport == "http2"
+    is_known = server.server.settings.grpc.transport == "http2"
     assert (times["GRPC_WAITREAD_START"] < times["GRPC_WAITREAD_END"]) == is_known
 
 

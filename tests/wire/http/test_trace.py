@@ -89,7 +89,7 @@ def moments(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def connections(server: RunningServer) -> set[Any]:
-    return server.server._doors.http._connections
+    return server.server.doors.http.listener._connections
 
 
 def test_at_the_start_everything_is_off(server: RunningServer, folder: Path) -> None:

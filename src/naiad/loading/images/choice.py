@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Task
 from naiad.core.cores import available_cores
 from naiad.loading.encoder_models import describe_model
@@ -35,7 +35,7 @@ def image_task(entry: ModelEntry, folder: Path) -> str:
 
 
 def load_image_model(
-    entry: ModelEntry, task_name: str, fetched: Fetched, layout: Layout, settings: ServerSettings
+    entry: ModelEntry, task_name: str, fetched: Fetched, layout: Layout, settings: ModelSettings
 ) -> list[ServedModel]:
     """Load a checkpoint; gives the model under its name and the raw-tensor view as NAME.tensors. Raises NaiadError."""
     began_s = time.perf_counter()

@@ -6,7 +6,7 @@ from functools import partial
 
 from naiad.backends.onnxruntime.images import ImagePorts, open_image_encoder
 from naiad.convert.image_checkpoint import convert_image_checkpoint
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.loading.encoder_models import open_queue
@@ -23,7 +23,7 @@ WAITING_BYTES = 1 << 30
 
 
 def open_own(
-    entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ServerSettings
+    entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ModelSettings
 ) -> tuple[Instances[EncoderItem], EncoderSpec]:
     """Convert and open the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
     converted = convert_image_checkpoint(checkpoint.body, head=head, image=size, quantize=quantization(entry, settings))
@@ -33,7 +33,7 @@ def open_own(
 
 
 def queue_images(
-    entry: ModelEntry, settings: ServerSettings, instances: Instances[EncoderItem], spec: EncoderSpec
+    entry: ModelEntry, settings: ModelSettings, instances: Instances[EncoderItem], spec: EncoderSpec
 ) -> EncoderQueue:
     """Put a queue before an image encoder, as long as memory allows."""
     batching = entry.batching
@@ -42,7 +42,7 @@ def queue_images(
     return open_queue(entry, settings, instances, partial(decide_packed, rule=rule), max_waiting=waiting)
 
 
-def quantization(entry: ModelEntry, settings: ServerSettings) -> str:
+def quantization(entry: ModelEntry, settings: ModelSettings) -> str:
     """The entry's word, else the server's."""
     return entry.quantize if entry.quantize != "none" else settings.quantize
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.backends.onnxruntime.towers import join_towers
 from naiad.convert.image_checkpoint import convert_text_encoder
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Task
 from naiad.core.errors import LoadFailed
 from naiad.loading.images.opening import open_own, queue_images, size_of
@@ -19,7 +19,7 @@ from naiad.tasks.image.preparing.settings import read_image_settings
 
 
 def open_pair(
-    entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ServerSettings
+    entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ModelSettings
 ) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
     """See `choice.Opened`. Raises NaiadError."""
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)

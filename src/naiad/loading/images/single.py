@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.convert.onnx_images import open_exported_images
-from naiad.core.config import ServerSettings
+from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, Task
 from naiad.core.encoder import EncoderItem, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
@@ -20,7 +20,7 @@ from naiad.tasks.image.preparing.settings import read_image_settings
 
 
 def open_single(
-    entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ServerSettings
+    entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ModelSettings
 ) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
     """See `choice.Opened`. Raises NaiadError."""
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
@@ -35,7 +35,7 @@ def _open(
     task_name: str,
     checkpoint: Checkpoint,
     layout: Layout,
-    settings: ServerSettings,
+    settings: ModelSettings,
     size: tuple[int, int] | None,
 ) -> tuple[Instances[EncoderItem], EncoderSpec]:
     """Our own graph where the builder knows the family, else the ONNX file, else what torch exports."""

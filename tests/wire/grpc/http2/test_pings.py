@@ -63,13 +63,13 @@ def test_no_strikes_means_any() -> None:
 
 
 def test_the_options_of_the_server_are_milliseconds() -> None:
-    settings = ServerSettings(
+    settings = ServerSettings.of(
         grpc_keepalive_time=5000, grpc_keepalive_timeout=500, grpc_keepalive_permit_without_calls=True,
         grpc_http2_max_pings_without_data=3, grpc_http2_min_recv_ping_interval_without_data=1500,
         grpc_http2_max_ping_strikes=4, grpc_max_connection_age=60_000, grpc_max_connection_age_grace=7000,
         grpc_max_concurrent_streams=9, grpc_max_header_size=5000, grpc_max_input_size=1000,
     )  # fmt: skip
-    options = Http2Options.of(settings)
+    options = Http2Options.of(settings.grpc)
     assert (options.keepalive_s, options.keepalive_timeout_s, options.keepalive_without_calls) == (5.0, 0.5, True)
     assert (options.keepalive_pings, options.age_s, options.age_grace_s) == (3, 60.0, 7.0)
     assert options.message_bytes == 1000
@@ -79,5 +79,5 @@ def test_the_options_of_the_server_are_milliseconds() -> None:
 
 
 def test_left_alone_they_are_those_of_the_transport() -> None:
-    assert Http2Options.of(ServerSettings()) == Http2Options()
+    assert Http2Options.of(ServerSettings().grpc, ServerSettings().max_connections) == Http2Options()
     assert Http2Options().age_s == math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from naiad.core.config import ServerSettings
+from naiad.core.door_settings import GrpcSettings
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
 
 _GATHERING_BYTES = 512 * 1024 * 1024
@@ -40,24 +40,24 @@ class Http2Options:
     """And those that run have so long to finish."""
 
     @classmethod
-    def of(cls, settings: ServerSettings) -> Http2Options:
+    def of(cls, grpc: GrpcSettings, connections: int = 10_000) -> Http2Options:
         """Return what the server's options say, which are in milliseconds as Triton's are; 0 is never or any."""
         limits = Http2Limits(
-            streams=settings.grpc_max_concurrent_streams,
-            header_bytes=settings.grpc_max_header_size,
-            ping_interval_s=settings.grpc_http2_min_recv_ping_interval_without_data / 1000,
-            permits_pings_without_streams=settings.grpc_keepalive_permit_without_calls,
-            ping_strikes=settings.grpc_http2_max_ping_strikes,
+            streams=grpc.max_concurrent_streams,
+            header_bytes=grpc.max_header_size,
+            ping_interval_s=grpc.http2_min_recv_ping_interval_without_data / 1000,
+            permits_pings_without_streams=grpc.keepalive_permit_without_calls,
+            ping_strikes=grpc.http2_max_ping_strikes,
         )
         return cls(
             limits,
-            message_bytes=settings.grpc_max_input_size,
-            gathering_bytes=max(_GATHERING_BYTES, 2 * settings.grpc_max_input_size),
-            connections=settings.max_connections,
-            keepalive_s=settings.grpc_keepalive_time / 1000,
-            keepalive_timeout_s=settings.grpc_keepalive_timeout / 1000,
-            keepalive_without_calls=settings.grpc_keepalive_permit_without_calls,
-            keepalive_pings=settings.grpc_http2_max_pings_without_data,
-            age_s=settings.grpc_max_connection_age / 1000 or math.inf,
-            age_grace_s=settings.grpc_max_connection_age_grace / 1000 or math.inf,
+            message_bytes=grpc.max_input_size,
+            gathering_bytes=max(_GATHERING_BYTES, 2 * grpc.max_input_size),
+            connections=connections,
+            keepalive_s=grpc.keepalive_time / 1000,
+            keepalive_timeout_s=grpc.keepalive_timeout / 1000,
+            keepalive_without_calls=grpc.keepalive_permit_without_calls,
+            keepalive_pings=grpc.http2_max_pings_without_data,
+            age_s=grpc.max_connection_age / 1000 or math.inf,
+            age_grace_s=grpc.max_connection_age_grace / 1000 or math.inf,
         )
