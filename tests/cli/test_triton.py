@@ -200,7 +200,7 @@ def test_log_lines_and_a_log_file(tmp_path: Path) -> None:
     log.touch()
     arguments = ["triton", "--model-repository", "models", "--log-file=log", "--log-format=ISO8601", *LOOPBACK]
     with naiad(*arguments, cwd=tmp_path) as process:
-        while "ready on" not in log.read_text():
+        while "nothing is served on" not in log.read_text():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
                 raise AssertionError(log.read_text())
@@ -260,7 +260,7 @@ def test_a_second_signal_kills(tmp_path: Path) -> None:
     """A client that never reads its answers keeps the server from ending; nobody need wait for it."""
     (tmp_path / "models").mkdir()
     with naiad("triton", "--model-repository=models", *LOOPBACK, cwd=tmp_path) as process:
-        _, found = read_until(process, r"ready on http://127\.0\.0\.1:(\d+)")
+        _, found = read_until(process, r"nothing is served on http://127\.0\.0\.1:(\d+)")
         with socket.create_connection(("127.0.0.1", int(found[1])), timeout=0.5) as client:
             with suppress(TimeoutError):
                 while True:  # until neither the kernel nor the server takes any more

@@ -12,13 +12,12 @@ import signal
 import time
 from collections.abc import Sequence
 
+from naiad.cli.announcing import log_models, log_ready
 from naiad.cli.freed_memory import keep_freed_memory
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
-from naiad.observe.logs import log_table
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.server import Server
-from naiad.serving.states import State
 
 COLLECT_AFTER_OBJECTS = 20_000
 """Python's own 700 costs a small request about a tenth of its time."""
@@ -49,6 +48,7 @@ class _Run:
         self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings, began_s: float
     ) -> None:
         self._server = Server(entries, settings, fetching)
+        self._entries = entries
         self._settings = settings
         self._began_s = began_s
         self._stop = asyncio.Event()
@@ -82,7 +82,7 @@ class _Run:
         if opens_first:
             await self._server.start()
         all_loaded = await self._server.load()
-        _log_models(self._server)
+        log_models(self._server)
         if not all_loaded and self._settings.exit_on_error:
             _log.error(
                 "creating server: Internal - failed to load all models: "
@@ -91,17 +91,8 @@ class _Run:
             return False
         if not opens_first:
             await self._server.start()
-        self._log_ready()
+        log_ready(self._server, self._entries, time.perf_counter() - self._began_s)
         return all_loaded
-
-    def _log_ready(self) -> None:
-        took_s = time.perf_counter() - self._began_s
-        doors = self._server.doors
-        for door in (doors.http, doors.grpc, doors.metrics):
-            if door.settings.allow:
-                _log.info("ready on %s after %.2f s", door.url, took_s)
-                return
-        _log.info("ready, with no door open, after %.2f s", took_s)
 
     def _on_signal(self, number: signal.Signals) -> None:
         if self._stop.is_set():
@@ -118,17 +109,3 @@ def _forget_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
-
-
-def _log_models(server: Server) -> None:
-    """Print the table of models, as scripts written for Triton look for it, and what cannot be served."""
-    entries = list(server.catalog.entries())
-    rows = [("Model", "Version", "Status")]
-    for entry in entries:
-        reason = f": {entry.reason}" if entry.reason and entry.state is not State.READY else ""
-        rows.append((entry.name, entry.version or "-", f"{entry.state}{reason}"))
-    log_table(_log, rows)
-    failed = [entry.name for entry in entries if entry.state is not State.READY]
-    if failed:
-        left = "the others are served" if len(failed) < len(entries) else "nothing else is left to serve"
-        _log.warning("%d of %d models cannot be served (%s); %s", len(failed), len(entries), ", ".join(failed), left)
