@@ -112,7 +112,7 @@ def test_without_out_the_cache_is_filled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        ("full", (), "exists already"),
+        ("full", (), "already exists"),
         ("bert", ("--precision", "int4"), "int4 is not available for bert.*fp32, fp16, int8"),
         ("bert", ("--task", "text-clasification"), "text-classification"),
         ("bert", ("--task", "token-classification"), "classifier"),
@@ -122,7 +122,7 @@ def test_without_out_the_cache_is_filled(tmp_path: Path) -> None:
         ("gguf", (), "GGUF"),
         ("empty", (), "no config.json"),
         ("pickle", (), "never loaded"),
-        ("onnx", (), "holds an ONNX file already"),
+        ("onnx", (), "already holds an ONNX file"),
     ],
 )
 def test_refused_with_the_reason(tmp_path: Path, make: str, arguments: tuple[str, ...], message: str) -> None:
@@ -158,4 +158,4 @@ def test_files_are_refused_by_what_they_are(tmp_path: Path, suffix: str) -> None
     file.write_bytes(b"x")
     done = convert(file, tmp_path / "out")
     assert done.returncode == 1
-    assert "takes Hugging Face checkpoints" in done.stderr
+    assert "needs a Hugging Face checkpoint" in done.stderr

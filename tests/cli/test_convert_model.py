@@ -27,7 +27,7 @@ def convert_model(*arguments: object) -> subprocess.CompletedProcess[str]:
         (("--backend", "tensorrt", "onnx"), 1, "TensorRT engines are tied to one GPU"),
         (("--backend", "openvino"), 1, "--backend openvino is not known"),
         (("--device", "cuda"), 1, "--device cuda"),
-        (("--task", "text-generation"), 1, "text generation is not converted yet"),
+        (("--task", "text-generation"), 1, "text generation models cannot be converted yet"),
         (("--auth-token", "secret"), 1, "HF_TOKEN"),
         (("--tokenizer", "other"), 1, "its own tokenizer"),
         (("--batch-size", "1", "0", "1"), 1, "at least 1"),

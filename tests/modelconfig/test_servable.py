@@ -26,20 +26,26 @@ def config(**fields: Any) -> ModelConfig:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"sequence_batching": {}}, r"model 'm': sequence batching \('sequence_batching'\) is not supported yet"),
+        (
+            {"sequence_batching": {}},
+            r"model 'm' needs sequence batching \('sequence_batching'\), which Naiad does not support yet",
+        ),
         (
             {"backend": "", "ensemble_scheduling": {"step": [STEP]}},
-            r"model 'm': ensembles \('ensemble_scheduling'\) is not supported yet",
+            r"model 'm' needs ensembles \('ensemble_scheduling'\), which Naiad does not support yet",
         ),
         (
             {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}]},
-            r"\('batch_input'\) is not supported yet",
+            r"\('batch_input'\), which Naiad does not support yet",
         ),
         (
             {"batch_output": [{"source_input": ["x"], "target_name": ["y"]}]},
-            r"\('batch_output'\) is not supported yet",
+            r"\('batch_output'\), which Naiad does not support yet",
         ),
-        ({"model_operations": {"op_library_filename": ["a.so"]}}, r"\('model_operations'\) is not supported yet"),
+        (
+            {"model_operations": {"op_library_filename": ["a.so"]}},
+            r"\('model_operations'\), which Naiad does not support yet",
+        ),
     ],
 )
 def test_what_cannot_be_served_yet_says_so(fields: dict[str, Any], expected: str) -> None:

@@ -58,7 +58,7 @@ def test_data_of_another_datatype_is_refused_by_name(datatype: str) -> None:
     """A model that gives what it did not declare: the bytes would be read as other numbers."""
     tensor = Tensor("y", datatype, np.zeros(2000, np.int16))
     for encode in (binary.encode, binary.view, tensor_json.encode):
-        with pytest.raises(Failed, match=f"output 'y' is declared as {datatype}, but the model gave int16"):
+        with pytest.raises(Failed, match=f"output 'y' is declared as {datatype}, but the model returned int16"):
             encode(tensor)
 
 

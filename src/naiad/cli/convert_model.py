@@ -27,7 +27,7 @@ TASKS = {
 """Its tasks and ours; empty for what Naiad does not do yet."""
 
 MEASURED_S = 60.0
-"""For one line of the table at most; 1,000 runs of a large batch would take hours."""
+"""The longest time for one line of the table; 1,000 runs of a large batch would take hours."""
 
 
 class GreedyCommand(click.Command):
@@ -52,37 +52,46 @@ def _until_option(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 @click.command("convert-model", cls=GreedyCommand)
-@click.option("-m", "--model", required=True, help="Folder, hf://org/name or org/name.")
-@click.option("-t", "--tokenizer", help="Folder of the tokenizer; it must be the model's own.")
-@click.option("--task", type=click.Choice(list(TASKS)), default="classification", show_default=True, help="What for.")
-@click.option("-b", "--batch-size", nargs=3, type=int, default=(1, 1, 1), show_default=True, help="Of the table.")
-@click.option("-s", "--seq-len", nargs=3, type=int, default=(16, 16, 16), show_default=True, help="Of the table.")
-@click.option("-q", "--quantization", is_flag=True, help="int8, with a scale for every token.")
-@click.option("-w", "--workspace-size", type=int, default=10000, help="Of TensorRT; not used.")
+@click.option("-m", "--model", required=True, help="Model to convert: a folder, hf://org/name or org/name.")
+@click.option("-t", "--tokenizer", help="Folder of the tokenizer, which must be the model's own.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default="triton_models", show_default=True, help="OUT."
+    "--task", type=click.Choice(list(TASKS)), default="classification", show_default=True, help="Model's task."
+)
+@click.option("-b", "--batch-size", nargs=3, type=int, default=(1, 1, 1), show_default=True, help="Sizes to measure.")
+@click.option("-s", "--seq-len", nargs=3, type=int, default=(16, 16, 16), show_default=True, help="Tokens to measure.")
+@click.option("-q", "--quantization", is_flag=True, help="Quantize to int8, with one scale per token.")
+@click.option("-w", "--workspace-size", type=int, default=10000, help="Accepted but not used; TensorRT's workspace.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="triton_models",
+    show_default=True,
+    help="Folder to write.",
 )
 @click.option("-n", "--name", default="transformer", show_default=True, help="First part of the models' names.")
-@click.option("-v", "--verbose", is_flag=True, help="Accepted; progress is shown anyway.")
-@click.option("--fast", is_flag=True, help="Measure for at most a second a line.")
+@click.option("-v", "--verbose", is_flag=True, help="Accepted but not used; progress is always shown.")
+@click.option("--fast", is_flag=True, help="Measure each line of the table for at most one second.")
 @click.option("--backend", default="onnx", show_default=True, help="onnx; tensorrt is refused.")
-@click.option("-d", "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="cpu.")
-@click.option("--nb-threads", type=int, default=1, show_default=True, help="Threads of one run.")
-@click.option("--nb-instances", type=int, default=1, show_default=True, help="Loaded copies.")
+@click.option(
+    "-d", "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="cpu (the default); cuda is refused."
+)
+@click.option("--nb-threads", type=int, default=1, show_default=True, help="Threads per run.")
+@click.option("--nb-instances", type=int, default=1, show_default=True, help="Loaded copies of the model.")
 @click.option("--warmup", type=int, default=10, show_default=True, help="Runs before measuring.")
-@click.option("--nb-measures", type=int, default=1000, show_default=True, help="Runs measured.")
-@click.option("--seed", type=int, default=123, help="Accepted; the inputs are texts and always the same.")
-@click.option("--atol", type=float, default=None, help="Largest difference, as a part of the output's scale.")
-@click.option("--generative-model", type=click.Choice(["gpt", "t5"]), help="Refused: text generation.")
-@click.option("--auth-token", help="Refused: set HF_TOKEN.")
-@click.option("--load-external-data/--no-load-external-data", default=False, help="Accepted; never needed.")
-@click.option("--offline", is_flag=True, help="Ask no network.")
+@click.option("--nb-measures", type=int, default=1000, show_default=True, help="Runs to measure.")
+@click.option("--seed", type=int, default=123, help="Accepted but not used; the inputs are always the same texts.")
+@click.option("--atol", type=float, default=None, help="Largest allowed difference, relative to the output's scale.")
+@click.option("--generative-model", type=click.Choice(["gpt", "t5"]), help="Refused; not supported yet.")
+@click.option("--auth-token", help="Refused; set the environment variable HF_TOKEN instead.")
+@click.option("--load-external-data/--no-load-external-data", default=False, help="Accepted but not used.")
+@click.option("--offline", is_flag=True, help="Use only what is cached; never use the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **_values: object) -> None:
-    """Convert as transformer-deploy's convert_model did: a Triton repository and a latency table.
+    """Convert a model as transformer-deploy's convert_model did: write a Triton repository, print a latency table.
 
-    Exit statuses as of `naiad convert`, which has more to choose from.
+    The exit status is that of `naiad convert`, which has more options.
     """
     values = ctx.params
     _refuse(values)
@@ -123,18 +132,20 @@ def _refuse(values: dict[str, object]) -> None:
             "here; leave it out. ONNX Runtime with its TensorRT provider runs the ONNX model on NVIDIA's Triton"
         )
     if unknown := [name for name in backends if name != "onnx"]:
-        raise InvalidConfiguration(f"--backend {unknown[0]} is not known; there is onnx")
+        raise InvalidConfiguration(f"--backend {unknown[0]} is not known; use onnx")
     if values["device"] == "cuda":
         raise Unsupported(
-            "--device cuda: conversion and its checks run on the CPU; the ONNX model runs on GPUs all the same"
+            "--device cuda: conversion and its checks run on the CPU; leave it out. The ONNX model runs on GPUs, too"
         )
     if values["task"] == "text-generation" or values["generative_model"]:
-        raise Unsupported("text generation is not converted yet; the other tasks are")
+        raise Unsupported("text generation models cannot be converted yet")
     if values["auth_token"]:
-        raise Unsupported("--auth-token would stand in the list of processes; set the environment variable HF_TOKEN")
+        raise Unsupported(
+            "--auth-token would be visible in the process list; set the environment variable HF_TOKEN instead"
+        )
     if values["tokenizer"] and values["tokenizer"] != values["model"]:
         raise Unsupported(
-            "--tokenizer: a model is checked with its own tokenizer; put the tokenizer's files into the model's folder"
+            "--tokenizer: a model is checked with its own tokenizer; put the tokenizer's files in the model's folder"
         )
     for name in ("nb_threads", "nb_instances", "nb_measures"):
         if int(str(values[name])) < 1:
@@ -142,7 +153,7 @@ def _refuse(values: dict[str, object]) -> None:
     sizes = [*_numbers(values["batch_size"]), *_numbers(values["seq_len"])]
     if min(sizes) < 1 or int(str(values["warmup"])) < 0:
         raise InvalidConfiguration(
-            "--batch-size and --seq-len take three numbers of at least 1, --warmup one of at least 0"
+            "--batch-size and --seq-len take three numbers of at least 1; --warmup takes one of at least 0"
         )
 
 

@@ -19,14 +19,24 @@ SHOWN_VALUES = 6
 
 @click.command("infer")
 @click.argument("model")
-@click.option("--text", "texts", multiple=True, help="Value of the first input; again for several texts.")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Value of an input: JSON, or plain text.")
+@click.option("--text", "texts", multiple=True, help="Text for the first text input. Can be repeated.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Value for an input: JSON or plain text.")
 @click.option(
-    "--file", "files", multiple=True, metavar="NAME=PATH", help="An input's value is a file's bytes; again for several."
+    "--file",
+    "files",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="File whose bytes are an input's value. Can be repeated.",
 )
-@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Option of the model's task.")
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Request parameter, such as an option of the model's task.",
+)
 @click.option("--url", default="localhost:8000", show_default=True, help="Address of the server.")
-@click.option("--model-version", default="", help="Version to ask.  [default: the server's choice]")
+@click.option("--model-version", default="", help="Version of the model.  [default: the server's choice]")
 @click.option("--timeout-s", default=60.0, show_default=True, help="Seconds to wait for an answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer as one line of JSON.")
 def command(
@@ -55,7 +65,7 @@ def command(
 
 
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE → name and value; a value that is JSON is what it says, any other is text."""
+    """Split NAME=VALUE; a value that is not JSON is text."""
     import orjson
 
     pairs: dict[str, Any] = {}
@@ -71,7 +81,7 @@ def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _files(given: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=PATH → name and the file's bytes; a list of them where a name was given several times."""
+    """Read the files of NAME=PATH; a name that is given several times has a list of bytes."""
     contents: dict[str, list[bytes]] = {}
     for pair in given:
         name, separator, path = pair.partition("=")
@@ -86,12 +96,12 @@ def _files(given: tuple[str, ...]) -> dict[str, Any]:
 
 def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, dict):
-        raise click.BadParameter(f"{value!r} is not a value for a parameter", param_hint="--parameter")
+        raise click.BadParameter(f"a parameter cannot be {value!r}", param_hint="--parameter")
     return value
 
 
 def _bind(metadata: ModelMetadata, texts: tuple[str, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs by name; --text is the input `text`, or the first that takes text."""
+    """Return the inputs by name; --text is for the input `text`, or the first that takes text."""
     if not texts:
         if not named:
             names = ", ".join(f"{one.name} ({one.datatype})" for one in metadata.inputs)
@@ -109,7 +119,7 @@ def _bind(metadata: ModelMetadata, texts: tuple[str, ...], named: Mapping[str, A
 
 
 def _as_text(metadata: ModelMetadata, named: Mapping[str, Any]) -> dict[str, Any]:
-    """A number given to an input that takes text was meant as text."""
+    """Turn numbers into text for inputs that take text."""
     takers = {one.name for one in metadata.inputs if one.datatype == "BYTES"}
     return {
         name: str(value) if name in takers and isinstance(value, int | float) else value
@@ -137,7 +147,7 @@ def _plain(value: Any) -> Any:
 
 
 def _show(result: Result) -> None:
-    """Outputs of one length side by side, a row for each element; others one below the other."""
+    """Print outputs of equal length side by side, with a row for each element; others one below the other."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -163,7 +173,7 @@ def _show(result: Result) -> None:
 
 
 def _show_ranking(result: Result, documents: Any) -> None:
-    """Documents best first; `score` is in their order, `index` is the order of the best."""
+    """Print the documents, best first. `score` is in their order; `index` says which is best, second best and so on."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -178,7 +188,7 @@ def _show_ranking(result: Result, documents: Any) -> None:
 
 
 def _brief(value: Any) -> str:
-    """A number, a text, or the first few of many."""
+    """Return a number, a text, or the first few of many."""
     plain = _plain(value)
     if isinstance(plain, float):
         return f"{plain:.5g}"

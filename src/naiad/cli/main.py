@@ -13,14 +13,14 @@ from naiad.core.errors import NaiadError
 
 COMMANDS = {
     "serve": "Serve models over HTTP and gRPC.",
-    "triton": "Serve Triton repositories with tritonserver's command line.",
+    "triton": "Serve Triton model repositories with tritonserver's command line.",
     "pull": "Download and lock models without serving them.",
-    "convert": "Convert a checkpoint, check its answers, write a folder to serve.",
-    "convert-model": "Convert with transformer-deploy's command line.",
+    "convert": "Convert a checkpoint, check its answers and write a folder to serve.",
+    "convert-model": "Convert a model with transformer-deploy's command line.",
     "push": "Upload a servable folder to the Hugging Face Hub.",
     "infer": "Send one request to a running server.",
 }
-"""Name and the line shown in `naiad --help`; each lives in the module of its name, imported when it is called."""
+"""The name and the line in `naiad --help`; each is in the module of its name, which is imported when it is called."""
 
 
 def module_of(command: str) -> str:
@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
     """Imports a command only when it is asked for, so that `naiad --help` is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands, in the order of the help."""
+        """Return all commands, in the order of the help."""
         del ctx
         return list(COMMANDS)
 

@@ -18,10 +18,10 @@ from naiad.repository import ModelEntry, fetch, progress_for, recognise
 def command(
     sources: tuple[str, ...], manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool
 ) -> None:
-    """Download models and write naiad.lock, without serving.
+    """Download models and write naiad.lock without serving them.
 
-    SOURCE as for `naiad serve`; without any, ./naiad.yaml says which models. Exits with status 1 when one could not be
-    had; the others are downloaded all the same.
+    SOURCE is the same as for `naiad serve`; without one, the models listed in ./naiad.yaml are downloaded. If a model
+    cannot be downloaded, the others still are, and the exit status is 1.
     """
     manifest, entries = entries_of(sources, manifest)
     fetching = fetch_settings(manifest, lock, update, verify, offline, progress_for(sys.stderr))
@@ -42,7 +42,7 @@ def command(
 
 
 def _tell(entry: ModelEntry, sentence: str) -> None:
-    """Say which model it is about, unless the sentence begins with that."""
+    """Print a sentence after the name of its model, unless it begins with that already."""
     source = str(entry.source)
     label = entry.name or ("" if sentence.startswith(source) else source)
     click.echo(f"naiad: {label}: {sentence}" if label else f"naiad: {sentence}", err=True)

@@ -14,15 +14,15 @@ from naiad.repository import HubReference, PushSettings, parse_reference, progre
 @click.command("push")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("target", metavar="hf://ORG/NAME")
-@click.option("--private", is_flag=True, help="If the repository does not exist yet, make it private.")
-@click.option("--allow-code", is_flag=True, help="Upload model.py and other Python files too.")
+@click.option("--private", is_flag=True, help="Make the repository private if it does not exist yet.")
+@click.option("--allow-code", is_flag=True, help="Also upload model.py and other Python files.")
 @click.option("--task", default="", help="Pipeline tag for the model card, such as text-classification.")
 @click.option("--message", default="Upload a servable model", show_default=True, help="Commit message.")
-@click.option("--token-env", metavar="VARIABLE", help="Environment variable with the token.  [default: HF_TOKEN]")
+@click.option("--token-env", metavar="VARIABLE", help="Environment variable that holds the token.  [default: HF_TOKEN]")
 def command(
     folder: Path, target: str, private: bool, allow_code: bool, task: str, message: str, token_env: str | None
 ) -> None:
-    """Upload FOLDER to the Hub in one commit; a model card is written if it has none."""
+    """Upload FOLDER to the Hub in one commit, with a model card if it has none."""
     reference = parse_reference(target)
     if not isinstance(reference, HubReference):
         raise InvalidConfiguration(f"{target} is not a Hub repository; write hf://org/name")

@@ -1,4 +1,4 @@
-"""The part of the command line that says which models: shared by `serve` and `pull`."""
+"""The options and arguments that say which models are meant; `serve` and `pull` share them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ LOCK = "naiad.lock"
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that concern where models come from."""
+    """Add the options about where models come from."""
     for decorator in (
-        click.option("--offline", is_flag=True, help="Ask no network; serve what is cached."),
-        click.option("--verify", is_flag=True, help="Compare checksums of cached files, not only their sizes."),
-        click.option("--update", is_flag=True, help="Move on to what branches and tags mean now, and lock that."),
+        click.option("--offline", is_flag=True, help="Use only what is cached; never use the network."),
+        click.option("--verify", is_flag=True, help="Check the checksums of cached files, not only their sizes."),
+        click.option("--update", is_flag=True, help="Update to what branches and tags point to now, and lock that."),
         click.option(
-            "--lock", type=click.Path(path_type=Path), help="Lock file.  [default: naiad.lock, beside the manifest]"
+            "--lock", type=click.Path(path_type=Path), help="Lock file.  [default: naiad.lock next to the manifest]"
         ),
-        click.option("--manifest", type=click.Path(path_type=Path), help="Manifest.  [default: ./naiad.yaml]"),
+        click.option(
+            "--manifest",
+            type=click.Path(path_type=Path),
+            help="Manifest that lists the models.  [default: ./naiad.yaml]",
+        ),
     ):
         command = decorator(command)
     return command
@@ -34,7 +38,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | None, tuple[ModelEntry, ...]]:
     """Return the manifest's path, if one was read, and the models to serve.
 
-    Sources on the command line stand alone unless --manifest adds to them. Raises InvalidConfiguration when nothing
+    Sources on the command line replace ./naiad.yaml; --manifest adds to them. Raises InvalidConfiguration when nothing
     says what to serve.
     """
     entries = tuple(ModelEntry.from_source(source) for source in sources)
@@ -42,7 +46,7 @@ def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | 
         manifest = Path(MANIFEST)
         if not manifest.is_file():
             raise InvalidConfiguration(
-                "nothing to serve: name a model (naiad serve org/name, or a folder), or describe models in ./naiad.yaml"
+                "nothing to serve: name a model (naiad serve org/name, or a folder), or list models in ./naiad.yaml"
             )
     if manifest is not None:
         entries += read_manifest(manifest).models
@@ -52,7 +56,7 @@ def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | 
 def fetch_settings(
     manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool, progress: Progress
 ) -> FetchSettings:
-    """Return how to fetch; the lock lies beside the manifest, or here."""
+    """Return how to fetch; the lock file is next to the manifest, or in the working directory."""
     folder = manifest.parent if manifest is not None else Path()
     return FetchSettings(
         lock_path=lock or folder / LOCK,

@@ -47,7 +47,7 @@ def temporary_cache() -> Path:
     except FileExistsError:
         folder = Path(tempfile.mkdtemp(prefix="naiad-"))
     _log.warning(
-        "no folder for converted models can be written; %s is used, and what it holds may be gone at the next start. "
+        "no cache folder can be written, so converted models are kept in %s, which may be gone at the next start. "
         "Set NAIAD_CACHE to a folder that lasts",
         folder,
     )

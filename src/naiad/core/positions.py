@@ -80,7 +80,7 @@ def read_positions(config: Mapping[str, Any]) -> Positions:
     offset = _offset(config, family)
     if rows <= offset:
         raise InvalidConfiguration(
-            f"config.json: {key} {rows} leaves no position for a token: they begin at {offset}", key=key
+            f"config.json: {key} {rows} leaves no position for a token, because positions begin at {offset}", key=key
         )
     return Positions(rows - offset, offset)
 

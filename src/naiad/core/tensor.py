@@ -56,7 +56,7 @@ def wire_array(tensor: Tensor) -> Array:
     if data.dtype != dtype:
         if data.dtype.newbyteorder("=") != dtype:
             raise Failed(
-                f"output '{tensor.name}' is declared as {tensor.datatype}, but the model gave {data.dtype}",
+                f"output '{tensor.name}' is declared as {tensor.datatype}, but the model returned {data.dtype}",
                 tensor=tensor.name,
             )
         return data.astype(dtype, order="C")

@@ -45,7 +45,7 @@ class Trace:
     request_id: str = ""
     caller: Caller | None = None
     parent_id: int = 0
-    """Of the trace of the ensemble that made this request; 0 = none."""
+    """The number of the trace of the ensemble that made this request; 0 = none."""
     moments: list[tuple[str, float]] = field(default_factory=list)
     """Name and monotonic seconds, in no order."""
     tensors: list[tuple[str, Tensor]] = field(default_factory=list)

@@ -11,9 +11,9 @@ from naiad.core.model_config import ModelConfig
 NOT_YET = {
     "sequence_batching": "sequence batching",
     "ensemble_scheduling": "ensembles",
-    "batch_input": "inputs made by the backend",
-    "batch_output": "outputs scattered by input shape",
-    "model_operations": "libraries of custom operators, which are foreign native code,",
+    "batch_input": "inputs that the backend makes",
+    "batch_output": "outputs that the backend scatters",
+    "model_operations": "libraries of custom operators, which are native code",
 }
 """Field → what it is for; without it the model would answer wrongly or not at all."""
 
@@ -32,8 +32,8 @@ def check_servable(config: ModelConfig) -> None:
         value = config.document.get(field)
         if value or (value is not None and isinstance(value, Mapping)):
             raise LoadFailed(
-                f"model '{config.name}': {what} ('{field}') is not supported yet; "
-                "the configuration itself is valid, other models are not affected",
+                f"model '{config.name}' needs {what} ('{field}'), which Naiad does not support yet. "
+                "The configuration is valid, and other models are not affected",
                 model=config.name,
                 field=field,
             )

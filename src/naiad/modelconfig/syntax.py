@@ -137,7 +137,7 @@ def _from_values(values: object, origin: str) -> Document:
 def _check_size(text: str | bytes, origin: str) -> None:
     if len(text) > MAX_CHARACTERS:
         raise InvalidConfiguration(
-            f"{origin}: {len(text)} characters; a model configuration may have {MAX_CHARACTERS}", origin=origin
+            f"{origin}: {len(text)} characters; a model configuration may have at most {MAX_CHARACTERS}", origin=origin
         )
 
 

@@ -33,7 +33,7 @@ FORMATS = ("onnx", "triton", "openvino")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for on the command line."""
+    """What the command line asks for."""
 
     source: str
     out: Path | None
@@ -46,7 +46,7 @@ class Job:
     format: str = "onnx"
     name: str = ""
     layout: Layout | None = None
-    """Of a Triton repository, where more than its name was said."""
+    """For a Triton repository, if more than its name was given."""
     from_torch: bool = False
     offline: bool = False
     as_json: bool = False
@@ -55,23 +55,21 @@ class Job:
     def __post_init__(self) -> None:
         if self.format == "openvino":
             raise Unsupported(
-                "--format openvino is not there: Naiad has no OpenVINO backend to check such a model with, and what "
-                "was not checked is not written. OpenVINO reads the ONNX file of --from-torch, OUT/onnx/model.onnx"
+                "--format openvino is not supported: Naiad has no OpenVINO backend to check such a model with, and "
+                "writes only what was checked. OpenVINO can read the ONNX file of --from-torch, OUT/onnx/model.onnx"
             )
         if self.format == "triton" and self.out is None:
-            raise InvalidConfiguration("--format triton needs OUT, the folder of the repository")
+            raise InvalidConfiguration("--format triton requires OUT, the repository's folder")
         if self.name and self.format != "triton":
-            raise InvalidConfiguration("--name is for --format triton; a folder is served under its own name")
+            raise InvalidConfiguration("--name requires --format triton; other folders are served under their own name")
         if self.bench is not None and self.gate == "off":
-            raise InvalidConfiguration(
-                "--bench shows how far each way differs and needs the gate: leave --gate off out"
-            )
+            raise InvalidConfiguration("--bench compares answers, which --gate off turns off; leave one of them out")
         if self.out is not None:
             check_empty(self.out)
 
 
 def run_job(job: Job) -> int:
-    """Convert and print; gives the exit status. Raises NaiadError."""
+    """Convert, print the result and return the exit status. Raises NaiadError."""
     signal.signal(signal.SIGTERM, _interrupt)
     found = find_checkpoint(job.source, offline=job.offline)
     for notice in found.notices:
@@ -128,5 +126,5 @@ def _print(job: Job, request: Request, outcome: Outcome, table: list[Latencies],
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """End as at the terminal's interrupt, so that what is half made is taken away."""
+    """End as Ctrl-C does, so that what is half written is removed."""
     raise KeyboardInterrupt

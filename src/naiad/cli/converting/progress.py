@@ -11,7 +11,7 @@ from naiad.convert.export.process import Progress
 
 @contextmanager
 def conversion_progress() -> Iterator[Progress]:
-    """A function to tell what is going on; see `naiad.convert.export.process.Progress`."""
+    """Yield a function that is told what is going on; see `naiad.convert.export.process.Progress`."""
     if sys.stderr.isatty():
         yield from _bars()
     else:
@@ -19,7 +19,7 @@ def conversion_progress() -> Iterator[Progress]:
 
 
 class _Lines:
-    """Each step once."""
+    """Prints each step once."""
 
     def __init__(self) -> None:
         self._last = ""

@@ -41,19 +41,19 @@ class Found:
 
     folder: Path
     origin: str
-    """A sentence on where it is from."""
+    """A phrase that says where it comes from."""
     name: str
-    """As it would be served."""
+    """The name under which it would be served."""
     notices: tuple[str, ...] = ()
 
 
 def find_checkpoint(source: str, *, offline: bool) -> Found:
-    """Fetch a source. Raises Unsupported for what is no checkpoint of transformers, and what fetching raises."""
+    """Fetch a source. Raises Unsupported for anything but a transformers checkpoint, and what fetching raises."""
     path = Path(source)
     if path.is_file():
         what = _FILES.get(path.suffix, "a file")
         raise Unsupported(
-            f"'{source}' is {what}; `naiad convert` takes Hugging Face checkpoints: a folder with config.json and "
+            f"'{source}' is {what}; `naiad convert` needs a Hugging Face checkpoint: a folder with config.json and "
             "safetensors, hf://org/name, or pkg://module/path",
             source=source,
         )
@@ -76,10 +76,12 @@ def find_checkpoint(source: str, *, offline: bool) -> Found:
 
 def _check(folder: Path, source: str) -> None:
     if (folder / "saved_model.pb").is_file():
-        raise Unsupported(f"'{source}' is a TensorFlow SavedModel; `naiad convert` takes Hugging Face checkpoints")
+        raise Unsupported(f"'{source}' is a TensorFlow SavedModel; `naiad convert` needs a Hugging Face checkpoint")
     if (folder / CONFIG_FILE).is_file():
-        raise Unsupported(f"'{source}' is a Triton model, which `naiad serve` and `naiad triton` serve as it is")
+        raise Unsupported(f"'{source}' is a Triton model, which needs no conversion: `naiad serve` serves it as it is")
     if any(folder.glob("*.gguf")) and not (folder / "config.json").is_file():
-        raise Unsupported(f"'{source}' holds GGUF files; `naiad convert` takes Hugging Face checkpoints in safetensors")
+        raise Unsupported(
+            f"'{source}' holds GGUF files; `naiad convert` needs a Hugging Face checkpoint in safetensors"
+        )
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
         raise InvalidConfiguration(f"'{source}' has no config.json: it is not a Hugging Face checkpoint", source=source)

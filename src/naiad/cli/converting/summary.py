@@ -9,7 +9,7 @@ from naiad.loading.conversion.course import Outcome, Request
 
 
 def document(request: Request, outcome: Outcome, out: str) -> dict[str, Any]:
-    """For --json."""
+    """Return what --json prints."""
     return {
         "out": out,
         "task": request.subject.task,
@@ -36,7 +36,7 @@ def print_summary(request: Request, outcome: Outcome, out: str) -> None:
 
 
 def finding_line(finding: Finding) -> str:
-    """One output against one reference."""
+    """Return the line that compares one output with one reference."""
     found = finding.comparison
     parts = [
         f"largest difference {found.max_difference:.2g} ({found.relative:.1g} of its scale)",

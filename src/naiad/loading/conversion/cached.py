@@ -33,7 +33,7 @@ _log = logging.getLogger("naiad.convert")
 def exported_checkpoint(folder: Path, task: str, quantize: str, reason: Unsupported) -> Converted:
     """A checkpoint's exported graph, from the cache, or made now by torch and checked.
 
-    reason: why our own builder cannot, for whoever has no torch. Blocks for as long as an export takes. Raises
+    reason: why our own builder cannot, told to those without torch. Blocks for as long as an export takes. Raises
     Unsupported without torch, GateFailed where the export does not answer as transformers does, LoadFailed.
     """
     subject = recognise_subject(folder, task)
@@ -51,14 +51,14 @@ def exported_checkpoint(folder: Path, task: str, quantize: str, reason: Unsuppor
             require_pass(subject, outcome)
             return keep(entry, subject, outcome)
     except LoadFailed as error:
-        raise type(error)(f"{error.message} (torch was asked because {reason.message})", **error.detail) from error
+        raise type(error)(f"{error.message} (torch was used because {reason.message})", **error.detail) from error
 
 
 def convert_to_cache(request: Request) -> Outcome:
     """Convert to where `naiad serve` of the same source looks. Raises as `convert_to_folder`."""
     quantize = next((word for word, precision in PRECISIONS.items() if precision == request.precision), None)
     if quantize is None:
-        raise InvalidConfiguration(f"--precision {request.precision} needs a folder of its own: name OUT")
+        raise InvalidConfiguration(f"--precision {request.precision} requires OUT, a folder to write to")
     subject = request.subject
     with TemporaryDirectory(prefix="naiad-convert-") as work:
         _, outcome = run_course(request, Path(work))
@@ -72,7 +72,7 @@ def convert_to_cache(request: Request) -> Outcome:
 
 
 def entry_for(subject: Subject, precision: str) -> Entry:
-    """The place in the cache."""
+    """Return the place in the cache."""
     kind = f"{subject.head}-exported-{precision}"
     return find_entry(subject.folder, kind=kind, version=EXPORT_VERSION, cache_dir=None)
 
@@ -89,7 +89,7 @@ def keep(entry: Entry, subject: Subject, outcome: Outcome) -> Converted:
 
 
 def describe(subject: Subject, graph: Path) -> EncoderSpec:
-    """What the graph gives; of images and sound, the names of the outputs."""
+    """Return what the graph gives; for images and sound, the names of the outputs."""
     if subject.kind == TEXT:
         return describe_onnx_encoder(subject.folder, EncoderFile.open(graph).ports, head=subject.head)[0]
     names = [output.name for output in read_graph(graph).graph.output]
@@ -98,7 +98,7 @@ def describe(subject: Subject, graph: Path) -> EncoderSpec:
 
 
 def log_progress() -> Progress:
-    """Each step as one line of the log."""
+    """Return a function that logs each step as one line."""
     last = [""]
 
     def tell(sentence: str, done: int, total: int) -> None:

@@ -70,7 +70,7 @@ def run_course(request: Request, work: Path) -> tuple[Course, Outcome]:
 
 
 def with_torch(subject: Subject) -> str:
-    """The way out for families that only the exporter can do."""
+    """Return the advice for families that only the exporter can convert."""
     return f"With torch Naiad exports {subject.family} models by itself: {INSTALL}"
 
 
@@ -89,16 +89,16 @@ def onnx_files(subject: Subject) -> list[Path]:
 def _exporting(request: Request, work: Path) -> Course:
     if not has_safetensors(request.subject) and (found := onnx_files(request.subject)):
         raise Unsupported(
-            f"{request.subject.folder} holds an ONNX file already ({found[0].name}): `naiad serve` takes the folder "
-            "as it is, and there is nothing here to compare another precision with"
+            f"{request.subject.folder} already holds an ONNX file ({found[0].name}): `naiad serve` serves it as it is, "
+            "and there are no original weights to check another precision against"
         )
     if not request.from_torch and not has_safetensors(request.subject):
         raise Unsupported(
-            f"{request.subject.folder}: there is no {SINGLE}; other weights are {PICKLE_ADVICE}. Or let --from-torch "
-            "open them with torch's loader that takes nothing but tensors"
+            f"{request.subject.folder}: there is no {SINGLE}; other weights are {PICKLE_ADVICE}. Or open them with "
+            "--from-torch, by torch's loader that accepts only tensors"
         )
     if not has_torch():
-        unknown = f"the architecture {request.subject.family!r} is not one that Naiad builds itself"
+        unknown = f"the architecture {request.subject.family!r} is not one that Naiad can build itself"
         why = unknown if builder_for(request.subject) is None else "this needs torch's exporter"
         raise Unsupported(
             f"{request.subject.folder}: {why}. {with_torch(request.subject)}",
@@ -113,7 +113,7 @@ def _check_precision(request: Request, course: Course) -> None:
     if request.precision not in course.precisions:
         raise InvalidConfiguration(
             f"--precision {request.precision} is not available for {request.subject.family}, whose graph Naiad builds "
-            f"itself; there are {', '.join(course.precisions)} (and the others with --from-torch)",
+            f"itself; use one of {', '.join(course.precisions)}, or --from-torch for the others",
             precision=request.precision,
         )
 
@@ -130,7 +130,7 @@ def require_pass(subject: Subject, outcome: Outcome) -> None:
 
 
 def record(request: Request, outcome: Outcome, origin: str) -> dict[str, Any]:
-    """What the folder says of its conversion."""
+    """Return what the folder says about its conversion."""
     return {
         "naiad": __version__,
         "builder": BUILDER_VERSION,
@@ -144,7 +144,7 @@ def record(request: Request, outcome: Outcome, origin: str) -> dict[str, Any]:
 
 
 def card_section(request: Request, outcome: Outcome, origin: str) -> dict[str, str]:
-    """What the model card says of it."""
+    """Return what the model card says about it."""
     gate = outcome.report
     checked = "off: the answers were not checked" if gate.setting == "off" else f"passed against {gate.reference}"
     return {

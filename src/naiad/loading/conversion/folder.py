@@ -19,7 +19,7 @@ from naiad.repository.checkpoint.json_files import read_json
 from naiad.repository.hub.choose import Selection, choose_files
 
 LEGAL = ("LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")
-"""Go where the weights go."""
+"""Files that are copied when the weights are."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def check_empty(out: Path) -> None:
     if out.is_dir() and not any(out.iterdir()):
         return
     if out.exists() or out.is_symlink():
-        raise InvalidConfiguration(f"{out} exists already; name another folder, or empty this one", path=str(out))
+        raise InvalidConfiguration(f"{out} already exists; choose another folder, or empty this one", path=str(out))
 
 
 def copy_checkpoint(folder: Path, into: Path, *, weights: bool = True) -> None:
@@ -67,7 +67,7 @@ def copy_checkpoint(folder: Path, into: Path, *, weights: bool = True) -> None:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Bytes of the files directly in a folder."""
+    """Return the size in bytes of the files directly in a folder."""
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
 
 

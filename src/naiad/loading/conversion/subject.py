@@ -95,7 +95,7 @@ def _infer(checkpoint: Checkpoint) -> str:
     try:
         return image_task_of(checkpoint) or infer_task(checkpoint.folder)
     except NaiadError as error:
-        raise type(error)(f"{error.message} (--task)", **error.detail) from error
+        raise type(error)(f"{error.message} (set it with --task)", **error.detail) from error
 
 
 def image_size(checkpoint: Checkpoint) -> tuple[int, int, int]:

@@ -56,7 +56,7 @@ class Layout:
 
 
 def advice(layout: Layout, out: str) -> list[str]:
-    """What can be served of it, and by whom."""
+    """Return lines that say which server serves which of the models."""
     return [
         f"`naiad serve {out}` and NVIDIA's Triton serve {layout.model} (token ids in, numbers out).",
         f"{layout.tokenize} and {layout.inference} need Triton's Python backend and ensembles: they are for NVIDIA's",
@@ -160,7 +160,7 @@ def _tensor(one: Any, batches: bool) -> tuple[str, str, list[int]]:
     """Name, type and dims of a graph's input or output; without the batch axis where the model batches."""
     kind = one.type.tensor_type
     if kind.elem_type not in _TYPES:
-        raise Unsupported(f"the graph's tensor {one.name} has a type that is not written to config.pbtxt")
+        raise Unsupported(f"the graph's tensor {one.name} has a type that config.pbtxt cannot express")
     dims = [dim.dim_value or -1 for dim in kind.shape.dim]
     return one.name, _TYPES[kind.elem_type], dims[1:] if batches else [-1, *dims[1:]]
 
