@@ -104,7 +104,7 @@ class Instances(Generic[Item]):
     device: str = "cpu"
     """What they compute on, as metrics and logs call it."""
     names: tuple[str, ...] = ()
-    """Of the narrow ones, for threads and logs: `<group>_<i>`, as in Triton's."""
+    """Names of the narrow ones for threads and logs, as in Triton: `<group>_<i>`."""
     samples: Samples[Item] | None = None
     """Items to measure runs with; None: runs are not measured."""
     notes: Path | None = None

@@ -39,7 +39,7 @@ class Repository:
     is_private: bool = False
     is_gated: bool = False
     tokens: frozenset[str] = frozenset()
-    """Those that may read a private or gated repository."""
+    """Tokens that may read a private or gated repository."""
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ _RESERVED = frozenset(
 )
 _RESERVED_START = "triton_"
 _BINARY_END = "-bin"
-"""Of gRPC metadata that is not text."""
+"""Ending of the name of gRPC metadata that is not text."""
 
 _REMEMBERED, _LONGEST_REMEMBERED = 1024, 256
 """Names whose answer is kept, as clients send the same few, and their characters."""

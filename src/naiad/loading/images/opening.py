@@ -16,7 +16,7 @@ from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
 
 BATCH_TOKENS = 400
-"""Of images that run together, two of 224 x 224 in patches of 16; a larger one runs alone."""
+"""Tokens of images that run together: two of 224 x 224 in patches of 16. A larger image runs alone."""
 
 WAITING_BYTES = 1 << 30
 """Prepared images that may wait for one model; their number follows from their size."""

@@ -152,7 +152,7 @@ class AioCall:
         """Empty until the call is finished."""
         self.details = ""
         self.encoding = ""
-        """Of answers."""
+        """Compression of answers."""
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         """Messages to write; None ends them."""
 

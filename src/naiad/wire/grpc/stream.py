@@ -71,7 +71,7 @@ class StreamCall:
         """Set by the servicer where metadata become parameters."""
         self._under_way: set[_StreamedRequest] = set()
         self._line: deque[_StreamedRequest] = deque()
-        """Those under way that are answered in order."""
+        """Requests under way that are answered in order."""
         self._is_half_closed = False
         self._is_over = False
         streams.add(self)

@@ -26,7 +26,7 @@ from naiad.wire.services import Services
 
 _JSON = b"application/json"
 _PLAIN = b"text/plain"
-"""Of an answer without a body, as Triton's."""
+"""Content type of an answer without a body, as in Triton."""
 _MODEL = r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[0-9]+))?"
 
 

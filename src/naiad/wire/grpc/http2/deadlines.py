@@ -29,7 +29,7 @@ class Expiring(Protocol):
 
 
 class Deadlines:
-    """Those of one listener."""
+    """The deadlines of one listener's calls."""
 
     def __init__(self, now: Clock, call_later: Callable[[float, Callable[[], None]], Any]) -> None:
         """call_later: of the event loop; takes seconds."""

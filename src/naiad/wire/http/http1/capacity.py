@@ -12,7 +12,7 @@ class Capacity:
     connections: int = 10_000
     """At the same time; further ones are answered 503."""
     most_receiving_bytes: int = 2**31
-    """Of bodies that have not arrived whole."""
+    """Bytes of bodies that have not arrived completely."""
     receiving_bytes: int = 0
     """Now; kept by the readers."""
 

@@ -22,7 +22,7 @@ _OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
 
 
 class Part(Enum):
-    """Of a request, which is read next."""
+    """Which part of a request is read next."""
 
     BETWEEN = auto()
     """There is no request in hand."""
@@ -74,9 +74,9 @@ class RequestReader:
         self._pieces: list[bytes | bytearray] = []
         self._chunk_count = 0
         self._most_bytes = 0
-        """Of the current body."""
+        """The most bytes that the current body may have."""
         self._missing_bytes = 0
-        """Of the body of a request that the parser has not seen."""
+        """Bytes of a body that the parser has not seen yet."""
         self.body_bytes = 0
         """Received of the current body."""
         self.begun = 0

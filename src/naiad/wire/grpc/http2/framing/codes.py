@@ -19,7 +19,7 @@ PRIORITIZED = 0x20
 """The flag PRIORITY of a HEADERS frame."""
 
 DEFAULT_WINDOW = 65_535
-"""Of a connection and of a stream until said otherwise (section 6.9.2)."""
+"""Window of a connection and of a stream until set otherwise (section 6.9.2)."""
 MOST_WINDOW = 2**31 - 1
 LEAST_FRAME = 16_384
 MOST_FRAME = 2**24 - 1

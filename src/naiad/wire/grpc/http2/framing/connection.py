@@ -63,7 +63,7 @@ class Http2Connection(Generic[Head]):
         self.floods = Floods(now)
         self.pings = PingPolicy(limits, now)
         self.streams: dict[int, Stream] = {}
-        """Those not closed."""
+        """Streams that are not closed."""
         self.is_done = False
         """Close when the output is written; nothing more is read."""
         self.on_final: Callable[[], object] = lambda: None

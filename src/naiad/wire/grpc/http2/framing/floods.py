@@ -36,7 +36,7 @@ BUDGETS = {
 }
 
 CONTINUATIONS = 64
-"""Of one header block, empty ones too (CVE-2024-27316)."""
+"""CONTINUATION frames of one header block, empty ones included (CVE-2024-27316)."""
 
 
 class Floods:

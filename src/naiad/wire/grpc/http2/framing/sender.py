@@ -46,7 +46,7 @@ class Sender:
         """Whether something in the output is better not joined."""
         self.window = DEFAULT_WINDOW
         self.initial_window = DEFAULT_WINDOW
-        """Of new streams, as the client's SETTINGS say."""
+        """Window of new streams, from the client's SETTINGS."""
         self.frame_bytes = LEAST_FRAME
         self.is_held = False
         """The client does not read; what can wait, waits."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class State(IntEnum):
-    """Of a stream that a client opened; reserved states do not occur, as we push nothing."""
+    """State of a stream that a client opened; reserved states do not occur, as we push nothing."""
 
     OPEN = 0
     HALF_CLOSED_REMOTE = 1
@@ -79,11 +79,11 @@ class Stream:
         """What the client may still send."""
         self.receiver: Receiver | None = None
         self.unread_bytes = -1
-        """Of the body that content-length promises; negative: nothing promised."""
+        """Bytes that content-length still promises; negative: it promised nothing."""
         self.waiting: deque[memoryview | tuple[bytes, bool]] | None = None
         """Data, and header blocks with their `ends`, that windows or a slow client hold back."""
         self.waiting_bytes = 0
-        """Of data among them."""
+        """Bytes of DATA in `waiting`."""
 
     def move(self, event: Event) -> None:
         """Change state."""

@@ -36,7 +36,7 @@ STATUS = {
 """gRPC status names and numbers."""
 
 _MOST_MESSAGE_BYTES = 4096
-"""Of grpc-message, encoded: clients take 8 KiB of trailers by default."""
+"""Length of an encoded grpc-message: clients take 8 KiB of trailers by default."""
 _PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 """What grpc-message holds as it is; the rest is percent-encoded (gRPC over HTTP/2, "Status-Message")."""
 

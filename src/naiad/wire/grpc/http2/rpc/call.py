@@ -51,7 +51,7 @@ class RpcCall:
         self.metadata: Mapping[str, str] = head.metadata
         self.deadline_s = deadline_s
         self.bucket: dict[Any, None] | None = None
-        """Of `Deadlines`, which watches the call while it stands in there."""
+        """Where `Deadlines` keeps the call while it watches it."""
         self.on_message: Callable[[bytes], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
@@ -62,7 +62,7 @@ class RpcCall:
         self._reader: MessageReader | None = None
         """Made when a message comes in pieces, or compressed."""
         self._encoding = ""
-        """Of answers."""
+        """Compression of answers."""
         self._has_headers = False
         self._is_over = False
 
