@@ -136,12 +136,13 @@ def tasks_page() -> Iterator[str]:
         "parameters that a task does not know are ignored, since they may be meant for someone else (`content_type`, "
         "forwarded headers), unless one looks like a misspelling: that is an error.\n"
     )
-    for module in sorted(pkgutil.walk_packages(naiad.tasks.__path__, "naiad.tasks."), key=lambda one: one.name):
-        text = inspect.getdoc(importlib.import_module(module.name)) or ""
+    names = sorted(module.name for module in pkgutil.walk_packages(naiad.tasks.__path__, "naiad.tasks."))
+    for name in sorted(names, key=lambda name: [".text." not in name, ".retrieval." not in name]):
+        text = inspect.getdoc(importlib.import_module(name)) or ""
         if "    inputs " in text:
             title, _, rest = text.partition("\n")
-            name, _, summary = title.partition(": ")
-            yield f"## {name}\n"
+            task, _, summary = title.partition(": ")
+            yield f"## {task}\n"
             yield f"{summary[:1].upper()}{summary[1:]}\n{rest}\n"
 
 

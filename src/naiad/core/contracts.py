@@ -1,7 +1,7 @@
 """The seams between the floors, as protocols; implementations do not inherit from them.
 
 Read these first, then the smallest implementation of each: `backends/identity.py`, `repository/local.py`,
-`tasks/embedding.py`.
+`tasks/text/embedding.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Families spell the number in many ways, some have rows that no token may use, and some need no table at all: what they
 name is then the length they were trained for. One function for all who ask: graphs of our own, exported files and
-tokenizers. Not here: shorter limits that a tokenizer or sentence-transformers sets (`naiad.tasks.text`).
+tokenizers. Not here: shorter limits that a tokenizer or sentence-transformers sets (`naiad.tasks.tokenizing`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table of tasks, and making one for a checkpoint.
 
-A new task is a new file beside this one and a new row here. Each row names the head that `naiad.convert` builds for it.
-Not here: which task a checkpoint is for (`recognise.py`).
+A new task is a new file in `text/` or `retrieval/` and a new row here. Each row names the head that `naiad.convert`
+builds for it. Not here: which task a checkpoint is for (`recognise.py`).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from naiad.core.contracts import TextTask
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import Checkpoint
-from naiad.tasks.answering import AnsweringTask
-from naiad.tasks.classification import ClassificationTask
-from naiad.tasks.embedding import EmbeddingTask
-from naiad.tasks.entities import EntitiesTask
-from naiad.tasks.fill_mask import FillMaskTask
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.ranking import RankingTask
 from naiad.tasks.recognise import recognise_task
 from naiad.tasks.retrieval.late import LateInteractionTask
 from naiad.tasks.retrieval.maxsim import MaxSimTask
 from naiad.tasks.retrieval.sparse import SparseEmbeddingTask
-from naiad.tasks.tensors import TensorsTask
-from naiad.tasks.text.loading import load_tokenizer
-from naiad.tasks.zero_shot import ZeroShotTask
+from naiad.tasks.text.answering import AnsweringTask
+from naiad.tasks.text.classification import ClassificationTask
+from naiad.tasks.text.embedding import EmbeddingTask
+from naiad.tasks.text.entities import EntitiesTask
+from naiad.tasks.text.fill_mask import FillMaskTask
+from naiad.tasks.text.ranking import RankingTask
+from naiad.tasks.text.tensors import TensorsTask
+from naiad.tasks.text.zero_shot import ZeroShotTask
+from naiad.tasks.tokenizing.loading import load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
-from naiad.tasks.text.strings import read_optional_texts
+from naiad.tasks.strings import read_optional_texts
 
 LABEL_OUTPUTS: tuple[TensorConfig, ...] = (
     TensorConfig("label", "BYTES", (-1,)),

@@ -9,7 +9,7 @@ from typing import Any
 from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.repository.checkpoint import Checkpoint
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

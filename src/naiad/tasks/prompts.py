@@ -13,7 +13,7 @@ from typing import Any
 from naiad.core.errors import LoadFailed
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import ParameterSpec, one_of, text
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 KINDS: dict[str, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 """Kind of texts → names under which its prompt is looked for."""

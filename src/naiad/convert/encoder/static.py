@@ -3,7 +3,7 @@
 Two libraries write such folders: sentence-transformers (`StaticEmbedding`) and model2vec, whose table may come with a
 weight for each token and a mapping that lets tokens share rows; both are folded into one row a token here, as
 sentence-transformers does. The last row is zero: what a text without tokens is given.
-Not here: how texts become tokens (`naiad.tasks.static`).
+Not here: how texts become tokens (`naiad.tasks.text.static`).
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from naiad.core.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
-from naiad.tasks.text.loading import load_tokenizer
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.loading import load_tokenizer
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 LONGEST_TOKENS = 1024
 """Length of the longest text: attention over many more would exhaust memory; the report says how many it was."""

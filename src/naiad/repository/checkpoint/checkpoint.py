@@ -1,7 +1,7 @@
 """A checkpoint's folder, and what its files say of it; every part is read on first use, and once.
 
 config.json, the files of sentence-transformers and the model card. Which task follows is `naiad.tasks.recognise`, which
-graph `naiad.convert`; the tokenizer's own files are read in `naiad.tasks.text`.
+graph `naiad.convert`; the tokenizer's own files are read in `naiad.tasks.tokenizing`.
 """
 
 from __future__ import annotations

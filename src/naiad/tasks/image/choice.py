@@ -23,7 +23,7 @@ from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.pixels import PixelsTask
 from naiad.tasks.image.preparing.processor import ImageProcessor
 from naiad.tasks.image.preparing.settings import ImageSettings, has_image_settings
-from naiad.tasks.text.loading import load_tokenizer
+from naiad.tasks.tokenizing.loading import load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)

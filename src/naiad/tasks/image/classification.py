@@ -34,7 +34,7 @@ from naiad.tasks.labels import LABEL_OUTPUTS, label_tensors
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import apply_function, best
-from naiad.tasks.text.strings import text_array
+from naiad.tasks.strings import text_array
 
 WANTED = ("logits",)
 

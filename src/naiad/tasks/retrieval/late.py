@@ -30,7 +30,7 @@ from naiad.tasks.parts import TaskParts
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.retrieval.late_settings import read_late_settings
 from naiad.tasks.retrieval.late_tokens import LateTokens
-from naiad.tasks.text.strings import read_texts
+from naiad.tasks.strings import read_texts
 
 
 class LateInteractionTask:

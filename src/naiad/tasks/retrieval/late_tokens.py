@@ -11,8 +11,8 @@ from naiad.core.encoder import TokenSequence
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.tasks.retrieval.late_settings import LateSettings
-from naiad.tasks.text.rows import TokenizedText
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.rows import TokenizedText
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 WANTED = ("embedding",)
 

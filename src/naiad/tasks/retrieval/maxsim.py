@@ -18,10 +18,10 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.ranking import RANKING_INPUTS, RANKING_OUTPUTS, ranking_tensors, read_ranked
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.retrieval.late_settings import read_late_settings
 from naiad.tasks.retrieval.late_tokens import LateTokens
+from naiad.tasks.text.ranking import RANKING_INPUTS, RANKING_OUTPUTS, ranking_tensors, read_ranked
 
 NOTHING_IN_COMMON = -1e9
 """Score of a text without any vectors; sentence-transformers has the same."""

@@ -35,7 +35,7 @@ from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.retrieval.token_weights import TokenWeights, token_weights
-from naiad.tasks.text.strings import read_texts, text_array
+from naiad.tasks.strings import read_texts, text_array
 
 WANTED = ("embedding",)
 

@@ -11,8 +11,8 @@ from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint.token_weights import read_token_weights
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.text.loading import load_tokenizer
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.loading import load_tokenizer
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 KIND = "SparseStaticEmbedding"
 

@@ -1,1 +1,1 @@
-"""From strings to token ids and back: what every task needs before and after its model."""
+"""What models of text alone are for; late interaction and sparse vectors are in `retrieval/`."""

@@ -29,7 +29,7 @@ from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, flag
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import normalized
-from naiad.tasks.text.strings import read_optional_texts
+from naiad.tasks.strings import read_optional_texts
 
 
 class PairEmbeddingTask:

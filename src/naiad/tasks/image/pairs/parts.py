@@ -13,7 +13,7 @@ from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.preparing.processor import ImageProcessor
-from naiad.tasks.text.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
 
 WANTED = ("embedding",)
 

@@ -32,7 +32,7 @@ from naiad.tasks.labels import CANDIDATES, LABEL_OUTPUTS, label_tensors, read_ca
 from naiad.tasks.parameters import Parameters, text, text_list
 from naiad.tasks.response import check_names, respond
 from naiad.tasks.scores import apply_function, best, normalized
-from naiad.tasks.text.strings import text_array
+from naiad.tasks.strings import text_array
 
 
 class ZeroShotImageTask:

@@ -1,0 +1,92 @@
+"""A folder's files become a tokenizer, or an error that names what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from naiad.core.encoder import STATIC, EncoderSpec
+from naiad.core.errors import LoadFailed, NaiadError
+from naiad.tasks.tokenizing.families.table import Declared, make_declared
+from naiad.tasks.tokenizing.settings import (
+    SentenceSettings,
+    TokenizerSettings,
+    longest_input,
+    read_sentence_settings,
+    truncation_side,
+)
+from naiad.tasks.tokenizing.tokenizer import Tokenizer
+
+RARE_CHARACTER = "\U00013000"
+"""A hieroglyph, in hardly any vocabulary: a tokenizer whose unknown token is missing fails on it, at load."""
+
+
+def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
+    """Load the tokenizer in a checkpoint's folder, by the class that its files declare.
+
+    Raises LoadFailed naming what is missing or wrong. Tokenising is kept on the calling thread unless the environment
+    says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its own, and a pool of one thread a core beside
+    them slows both. The variable is the only switch that the library has.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    sentence = read_sentence_settings(folder)
+    try:
+        declared = make_declared(folder, sentence.overrides, has_class=spec.architecture != STATIC)
+        if sentence.lowercases:
+            _lowercase_first(declared.rust)
+        declared.rust.encode(RARE_CHARACTER)
+    except NaiadError:
+        raise
+    except BaseException as error:  # the library raises bare Exception for a fault in a file, or panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise LoadFailed(f"the tokenizer in {folder} cannot be used: {error}", folder=str(folder)) from error
+    _check_frame(folder, declared, spec.vocabulary)
+    return Tokenizer(declared.rust, _settings(folder, declared, sentence, spec))
+
+
+def _settings(folder: Path, declared: Declared, sentence: SentenceSettings, spec: EncoderSpec) -> TokenizerSettings:
+    options, family = declared.arguments.options, declared.family
+    inputs = options.get("model_input_names")
+    type_ids = family.type_ids if inputs is None else "token_type_ids" in inputs
+    cleans_up = options.get("clean_up_tokenization_spaces") is True
+    if type(declared.rust.model).__name__ == "BPE":
+        cleans_up &= options.get("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output") is True
+    return TokenizerSettings(
+        max_tokens=longest_input(sentence, options, family.max_tokens, spec.max_tokens),
+        special_tokens={
+            role: token for role, token in declared.special_tokens.items() if _has_row(declared, token, spec.vocabulary)
+        },
+        cuts_left=truncation_side(options, folder) == "left",
+        cleans_up_spaces=cleans_up,
+        gives_type_ids=spec.uses_type_ids and type_ids,
+        reads_whole=family.is_code,
+        odd_to_first=family.is_code,
+    )
+
+
+def _lowercase_first(rust: Any) -> None:
+    """Make text lower case before the tokenizer's own normalizer, unless that does so."""
+    from tokenizers import normalizers
+
+    own: Any = rust.normalizer
+    steps = list(own) if type(own).__name__ == "Sequence" else [own] if own is not None else []
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        rust.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
+def _check_frame(folder: Path, declared: Declared, vocabulary: int) -> None:
+    """Refuse special tokens that stand around every text and that the encoder has no row for."""
+    encoding = declared.rust.encode("a", "a")
+    for number, is_special in zip(encoding.ids, encoding.special_tokens_mask, strict=True):
+        token = declared.rust.id_to_token(number)
+        if is_special and not _has_row(declared, token, vocabulary):
+            raise LoadFailed(f"the vocabulary in {folder} has no special token {token}", folder=str(folder))
+
+
+def _has_row(declared: Declared, token: str, vocabulary: int) -> bool:
+    """Whether a token is the checkpoint's, and not one that its class has added behind the vocabulary."""
+    known = vocabulary or declared.rust.get_vocab_size(with_added_tokens=declared.family.is_code)
+    written = (added.content for added in declared.arguments.added.values())
+    return declared.rust.token_to_id(token) < known or token in written
