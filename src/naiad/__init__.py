@@ -1,6 +1,6 @@
 """Naiad: a light inference server.
 
-`import naiad` loads nothing but this page; the clients come with their first use.
+`import naiad` loads nothing but this page; the rest comes with its first use.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from naiad import errors
     from naiad.client import AsyncClient, Client
+    from naiad.server import AsyncServer, Server
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "Client", "__version__", "errors"]
+__all__ = ["AsyncClient", "AsyncServer", "Client", "Server", "__version__", "errors"]
+
+_HOMES = {
+    "AsyncClient": "naiad.client",
+    "AsyncServer": "naiad.server",
+    "Client": "naiad.client",
+    "Server": "naiad.server",
+}
 
 
 def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("naiad.errors")
-    if name in ("AsyncClient", "Client"):
-        return getattr(import_module("naiad.client"), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'naiad' has no attribute '{name}'")

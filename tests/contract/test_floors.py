@@ -52,7 +52,7 @@ HEAVY = {
     "safetensors": ("convert/", "repository/", "testing/"),
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),
-    "uvloop": ("cli/running.py", "testing/server.py"),
+    "uvloop": ("cli/running.py", "server/loop_thread.py"),
     "httptools": ("wire/http/http1/",),
     "google": ("proto/", "modelconfig/", "protocol/"),
     "grpc": ("wire/grpc/",),

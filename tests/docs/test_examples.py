@@ -13,6 +13,7 @@ from naiad.testing import RunningServer
 FOLDER = Path(__file__).parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 SAYS = {
+    "in_process.py": "(384,) [-0.0345  0.031   0.0067]\n100 texts from 16 threads\nmodel 'minilm' has no input 'txt'",
     "many_at_once.py": "200 of 200 texts",
     "semantic_search.py": "Is borrowing money getting dearer? -> Interest rates rose again.",
     "triton_client.py": "(1, 384): [-0.0345  0.031   0.0067]",

@@ -10,7 +10,7 @@ import pytest
 import naiad.loading.control as control
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository import ModelEntry
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.testing import running_server
 
 SIMPLE = str(Path(__file__).parents[1] / "data" / "model_repository" / "simple")
@@ -19,10 +19,10 @@ SIMPLE = str(Path(__file__).parents[1] / "data" / "model_repository" / "simple")
 def test_a_start_that_fails_says_why_instead_of_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop was closed with its ports still open; with warnings as errors, that never came to an end."""
 
-    async def load(self: Server) -> bool:
+    async def load(self: Assembly) -> bool:
         raise KeyError("no such thing")
 
-    monkeypatch.setattr(Server, "load", load)
+    monkeypatch.setattr(Assembly, "load", load)
     before = set(threading.enumerate())
     with pytest.raises(KeyError, match="no such thing"), running_server(SIMPLE):
         pass

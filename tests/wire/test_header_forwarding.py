@@ -13,7 +13,7 @@ import pytest
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.serving.model import ServedModel
 from naiad.testing import RunningServer, running_server
 from naiad.wire.forwarding import Forwarding
@@ -162,4 +162,4 @@ def test_metadata_that_are_not_text_are_left_out() -> None:
 @pytest.mark.parametrize("door", ["http", "grpc"])
 def test_a_bad_pattern_stops_the_start(door: str) -> None:
     with pytest.raises(InvalidConfiguration, match=rf"--{door}-header-forward-pattern: '\(' is not a pattern"):
-        Server((), ServerSettings.of(**{f"{door}_header_forward_pattern": "("}))  # type: ignore[arg-type]
+        Assembly((), ServerSettings.of(**{f"{door}_header_forward_pattern": "("}))  # type: ignore[arg-type]

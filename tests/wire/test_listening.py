@@ -14,7 +14,7 @@ import pytest
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.testing import running_server
 
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
@@ -151,7 +151,7 @@ def open_and_close(**settings: Any) -> None:
     """Open the doors of a server and close them again."""
 
     async def both() -> None:
-        server = Server((), ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings}))
+        server = Assembly((), ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings}))
         try:
             await server.start()
         finally:

@@ -15,7 +15,7 @@ from naiad.core.features import Feature
 from naiad.observe.log_control import LogControl
 from naiad.observe.logs import LogOptions
 from naiad.proto.pool import message_class
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.testing import RunningServer, running_server
 from naiad.wire.doors import Doors
 from naiad.wire.grpc.features import feature_of
@@ -77,7 +77,7 @@ ROUTES = {
 
 def doors(**settings: Any) -> Doors:
     """The doors of a whole server, not opened."""
-    return Server((), ServerSettings.of(**settings)).doors
+    return Assembly((), ServerSettings.of(**settings)).doors
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import uvloop
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.protocol.limits import Limits
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.testing import RunningServer, running_server
 from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.tls import TlsFiles
@@ -283,9 +283,9 @@ def test_files_that_cannot_be_used_are_named(
     chosen = {"cert": "cert", "key": "key", **changes}
     values = {f"{door}_tls_{part}": known.get(name, name) for part, name in chosen.items()}
     with pytest.raises(InvalidConfiguration, match=message.replace("{}", f"--{door}-tls")):
-        Server((), ServerSettings.of(grpc_transport=transport, **values))
+        Assembly((), ServerSettings.of(grpc_transport=transport, **values))
 
 
 def test_metrics_over_tls_need_the_http_doors_files() -> None:
     with pytest.raises(InvalidConfiguration, match="--metrics-tls needs --http-tls-cert"):
-        Server((), ServerSettings.of(metrics_tls=True))
+        Assembly((), ServerSettings.of(metrics_tls=True))

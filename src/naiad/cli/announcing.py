@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from naiad.observe.logs import log_table
 from naiad.repository import ModelEntry
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 from naiad.serving.states import State
 
 _log = logging.getLogger("naiad")
 
 
-def log_models(server: Server) -> None:
+def log_models(server: Assembly) -> None:
     """Print the table of models, as scripts written for Triton look for it, and what cannot be served."""
     entries = list(server.catalog.entries())
     rows = [("Model", "Version", "Status")]
@@ -28,7 +28,7 @@ def log_models(server: Server) -> None:
         )
 
 
-def log_ready(server: Server, sources: Sequence[ModelEntry], took_s: float) -> None:
+def log_ready(server: Assembly, sources: Sequence[ModelEntry], took_s: float) -> None:
     """Say where models are served; if none is, why, and what to do about it."""
     doors, mode = server.doors, server.settings.models.control_mode
     door = next((door for door in (doors.http, doors.grpc) if door.settings.allow), None)

@@ -17,7 +17,7 @@ from naiad.cli.freed_memory import keep_freed_memory
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
 from naiad.repository import FetchSettings, ModelEntry
-from naiad.server import Server
+from naiad.server.assembly import Assembly
 
 COLLECT_AFTER_OBJECTS = 20_000
 """Python's own 700 costs a small request about a tenth of its time."""
@@ -47,7 +47,7 @@ class _Run:
     def __init__(
         self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings, began_s: float
     ) -> None:
-        self._server = Server(entries, settings, fetching)
+        self._server = Assembly(entries, settings, fetching)
         self._entries = entries
         self._settings = settings
         self._began_s = began_s

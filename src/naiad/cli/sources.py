@@ -7,13 +7,11 @@ from pathlib import Path
 
 import click
 
-from naiad.convert.checkpoint import builder_knows
-from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.core.errors import InvalidConfiguration
+from naiad.loading.fetching import LOCK, settings_for
 from naiad.repository import FetchSettings, ModelEntry, Progress, read_manifest
 
 MANIFEST = "naiad.yaml"
-LOCK = "naiad.lock"
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -58,11 +56,4 @@ def fetch_settings(
 ) -> FetchSettings:
     """Return how to fetch; the lock file is next to the manifest, or in the working directory."""
     folder = manifest.parent if manifest is not None else Path()
-    return FetchSettings(
-        lock_path=lock or folder / LOCK,
-        update=update,
-        verify=verify,
-        is_offline=offline,
-        builder_knows=lambda config: builder_knows(config) or image_builder_knows(config),
-        progress=progress,
-    )
+    return settings_for(lock or folder / LOCK, progress, update=update, verify=verify, is_offline=offline)

@@ -17,6 +17,7 @@ from naiad.repository.layout import (
 )
 from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
+from naiad.repository.manifest.naiad_yaml import entry_from_mapping
 from naiad.repository.manifest.read import read_manifest
 from naiad.repository.manifest.secret import Secret, secret_from_environment
 from naiad.repository.names import check_model_name, check_relative_path, resolve_inside
@@ -60,6 +61,7 @@ __all__ = [
     "check_inside",
     "check_model_name",
     "check_relative_path",
+    "entry_from_mapping",
     "fetch",
     "find_folder",
     "holds_checkpoint",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from naiad.core.config import ServerSettings
 from naiad.repository import FetchSettings, ModelEntry
-from naiad.server import Server
+from naiad.server.assembly import Assembly
+from naiad.server.loop_thread import LoopThread
 
 Value = TypeVar("Value")
 
@@ -21,11 +20,11 @@ _START_TIMEOUT_S = 120.0
 class RunningServer:
     """The server that `running_server` yields."""
 
-    def __init__(self, server: Server, loop: asyncio.AbstractEventLoop, all_loaded: bool) -> None:
+    def __init__(self, server: Assembly, thread: LoopThread, all_loaded: bool) -> None:
         self.server = server
         self.all_loaded = all_loaded
         """Whether every model could be loaded; reasons are in the repository index."""
-        self._loop = loop
+        self._thread = thread
 
     @property
     def address(self) -> str:
@@ -49,7 +48,7 @@ class RunningServer:
 
     def run(self, make: Callable[[], Coroutine[Any, Any, Value]], timeout_s: float = 60.0) -> Value:
         """Run a coroutine on the server's loop and return what it gives."""
-        return asyncio.run_coroutine_threadsafe(make(), self._loop).result(timeout_s)
+        return self._thread.run(make(), timeout_s)
 
 
 @contextmanager
@@ -63,22 +62,10 @@ def running_server(
     """
     entries = [source if isinstance(source, ModelEntry) else ModelEntry.from_source(source) for source in sources]
     chosen = ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings})
-    import uvloop
+    thread = LoopThread("naiad-testing")
 
-    loop = uvloop.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="naiad-testing", daemon=True)
-    thread.start()
-
-    def call(coroutine: Coroutine[Any, Any, Value]) -> Value:
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-        try:
-            return future.result(_START_TIMEOUT_S)
-        except BaseException:
-            future.cancel()
-            raise
-
-    async def start() -> tuple[Server, bool]:
-        server = Server(entries, chosen, fetching)
+    async def start() -> tuple[Assembly, bool]:
+        server = Assembly(entries, chosen, fetching)
         try:
             await server.start()
             return server, await server.load()
@@ -89,12 +76,10 @@ def running_server(
             raise
 
     try:
-        server, all_loaded = call(start())
+        server, all_loaded = thread.run(start(), _START_TIMEOUT_S)
         try:
-            yield RunningServer(server, loop, all_loaded)
+            yield RunningServer(server, thread, all_loaded)
         finally:
-            call(server.stop())
+            thread.run(server.stop(), _START_TIMEOUT_S)
     finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+        thread.close()

@@ -55,6 +55,11 @@ def manifest_from_yaml(text: str, path: Path) -> Manifest:
         raise top.place.refuse(error.message) from error
 
 
+def entry_from_mapping(keys: Mapping[str, Any]) -> ModelEntry:
+    """Read an entry that a program gives, with the same keys; relative folders begin in the working directory."""
+    return _entry(keys, Place("model entry", (), {}), Path.cwd())
+
+
 def _entry(document: object, place: Place, base: Path) -> ModelEntry:
     keys = Fields(document, place, _KEYS)
     token_env = keys.text("token_env", "")

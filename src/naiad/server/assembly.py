@@ -1,4 +1,4 @@
-"""Puts the parts together; starts, drains and stops the server. Signals are the command line's business.
+"""The parts of a server, put together: started, drained and stopped. Signals are the command line's business.
 
 The order of a stop: refuse new connections and requests, let running ones finish (bounded), close connections, release
 the models.
@@ -28,7 +28,7 @@ from naiad.wire.services import Services
 _log = logging.getLogger("naiad.server")
 
 
-class Server:
+class Assembly:
     """One server in this process, on the running event loop."""
 
     def __init__(
@@ -39,12 +39,12 @@ class Server:
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
         self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings())
-        overview = Overview(
+        self.overview = Overview(
             self.engine, settings.server_name, self._control, strict_readiness=settings.models.strict_readiness
         )
         self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
         logs = LogControl(LogOptions.of(settings.log))
-        services = Services(self.engine, overview, self._control, logs=logs)
+        services = Services(self.engine, self.overview, self._control, logs=logs)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
         self.doors = Doors(services, settings, page.render)
 

@@ -1,0 +1,219 @@
+"""A server in a program of one's own, on the running event loop: `naiad.AsyncServer`. Its twin that blocks: `sync.py`.
+
+Values, results, models and errors are the clients', so that a program reads the same whether its models run here or
+elsewhere. A request takes the way that it takes from every door, `engine.route` and `engine.submit`; nothing becomes
+bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from naiad.client.aio import AsyncModel
+from naiad.client.calls import scalar
+from naiad.client.metadata import ModelMetadata, read_model
+from naiad.client.result import Result
+from naiad.client.values import from_tensors, to_tensors
+from naiad.core.config import ServerSettings
+from naiad.core.errors import DeadlineExceeded, LoadFailed, NotReady
+from naiad.core.message import InferRequest, Parameter, RequestedOutput
+from naiad.loading.fetching import LOCK, settings_for
+from naiad.protocol.json_body import set_parameter
+from naiad.repository import LineProgress, ModelEntry, entry_from_mapping, parse_reference, read_manifest
+from naiad.server.assembly import Assembly
+from naiad.serving.model import ServedModel
+
+Source = str | Path | Mapping[str, Any]
+"""A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or the keys of an entry of naiad.yaml."""
+
+
+class AsyncServer:
+    """Models by name, run in this program; ports are opened only where they are given.
+
+        async with naiad.AsyncServer(["minilm=sentence-transformers/all-MiniLM-L6-v2"]) as server:
+            result = await server.infer("minilm", {"text": "hello"})
+
+    Every method raises NotReady before the start and after the end.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Source] = (),
+        *,
+        manifest: str | Path | None = None,
+        lock: str | Path | None = None,
+        offline: bool = False,
+        http_port: int | None = None,
+        grpc_port: int | None = None,
+        metrics_port: int | None = None,
+        **options: Any,
+    ) -> None:
+        """Say what to serve; nothing is loaded or opened yet. Raises InvalidConfiguration.
+
+        manifest: a naiad.yaml with further models. lock: a naiad.lock; default: the one beside the manifest. offline:
+        ask no network. Ports: 0 lets the system choose; None: shut. options: those of `naiad serve`, by the names of
+        their flags, such as max_waiting=100.
+        """
+        entries = [_entry(source) for source in models]
+        if manifest is not None:
+            entries += read_manifest(Path(manifest)).models
+            lock = lock or Path(manifest).parent / LOCK
+        ports = {"http": http_port, "grpc": grpc_port, "metrics": metrics_port}
+        doors = {f"allow_{door}": port is not None for door, port in ports.items()}
+        numbers = {f"{door}_port": port for door, port in ports.items() if port is not None}
+        self._entries = tuple(entries)
+        self._settings = ServerSettings.of(**doors, **numbers, **options)
+        progress = LineProgress(logging.getLogger("naiad.download").info)
+        self._fetching = settings_for(Path(lock) if lock else None, progress, is_offline=offline)
+        self._assembly: Assembly | None = None
+        """While it runs."""
+        self._has_begun = False
+        self._known: dict[tuple[str, str], tuple[ServedModel, ModelMetadata]] = {}
+
+    # from start to end
+
+    async def start(self) -> None:
+        """Load the models, then open the ports.
+
+        Raises LoadFailed, which names every model that cannot be served and why, and InvalidConfiguration for an
+        address that is taken; nothing is left running then.
+        """
+        if self._has_begun:
+            raise NotReady("this server has been started before; make another one")
+        self._has_begun = True
+        assembly = Assembly(self._entries, self._settings, self._fetching)
+        try:
+            _check_served(assembly, all_loaded=await assembly.load())
+            await assembly.start()
+        except BaseException:
+            await assembly.stop()
+            raise
+        self._assembly = assembly
+
+    async def close(self) -> None:
+        """Answer what has been asked, for at most `drain_timeout_s`, then release everything."""
+        assembly, self._assembly = self._assembly, None
+        if assembly is not None:
+            await assembly.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # models; see `naiad.AsyncClient` and `naiad.client.AsyncModel`
+
+    def model(self, name: str, version: str | int = "") -> AsyncModel:
+        """Name a model, or one version of it; it is looked for when it is asked."""
+        return AsyncModel(self, name, str(version))
+
+    async def infer(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result:
+        """Run a model, its inputs as a mapping. timeout_s: None waits as long as it takes.
+
+        Raises NotFound for a model that there is not, InvalidRequest for inputs that do not suit it, DeadlineExceeded,
+        and what the model raises, as ModelFailed. Arrays that are given must not change before there is a result.
+        """
+        engine = self._running.engine
+        model = engine.route(name, version)
+        tensors, lone_outputs = to_tensors(inputs, self._metadata(model, name, version))
+        request = InferRequest(name, version, request_id, {tensor.name: tensor for tensor in tensors})
+        request.outputs = tuple(RequestedOutput(output) for output in outputs)
+        for key, value in (parameters or {}).items():
+            set_parameter(request, key, scalar(value))
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await engine.infer(request)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"no answer from model '{name}' within {timeout_s} s; allow more") from error
+        values = from_tensors(answer.outputs, lone_outputs)
+        return Result(values, answer.model_name, answer.model_version, answer.id, answer.parameters)
+
+    async def model_metadata(self, name: str, version: str = "") -> ModelMetadata:
+        """Inputs and outputs of a model."""
+        return self._metadata(self._running.engine.route(name, version), name, version)
+
+    async def is_model_ready(self, name: str, version: str = "") -> bool:
+        """Whether a model takes requests. Raises NotFound for one that there is not."""
+        return self._running.overview.is_model_ready(name, version)
+
+    async def model_config(self, name: str, version: str = "") -> dict[str, Any]:
+        """The configuration of a model, in the names of config.pbtxt."""
+        return dict(self._running.overview.config(name, version))
+
+    async def model_statistics(self, name: str, version: str = "") -> dict[str, Any]:
+        """Counts and durations of a model, as the statistics extension of v2 gives them."""
+        return {"model_stats": self._running.overview.statistics(name, version)}
+
+    # ports
+
+    @property
+    def http_address(self) -> str:
+        """host:port of the HTTP door. Raises NotReady where no http_port was given; so with the two below."""
+        return self._address("http")
+
+    @property
+    def grpc_address(self) -> str:
+        """host:port of the gRPC door."""
+        return self._address("grpc")
+
+    @property
+    def metrics_address(self) -> str:
+        """host:port of the metrics door."""
+        return self._address("metrics")
+
+    def _address(self, name: str) -> str:
+        doors = self._running.doors
+        door = {"http": doors.http, "grpc": doors.grpc, "metrics": doors.metrics}[name]
+        if not door.settings.allow:
+            raise NotReady(f"this server has no such port; give it {name}_port=0 to have one")
+        return door.address
+
+    @property
+    def _running(self) -> Assembly:
+        if self._assembly is None:
+            what = "is closed" if self._has_begun else "has not been started"
+            raise NotReady(f"this server {what}; use it inside `with`, or between start() and close()")
+        return self._assembly
+
+    def _metadata(self, model: ServedModel, name: str, version: str) -> ModelMetadata:
+        """Give what is known of a model; read anew when another one serves under its name."""
+        known = self._known.get((name, version))
+        if known is None or known[0] is not model:
+            known = model, read_model(self._running.overview.metadata(name, version))
+            self._known[name, version] = known
+        return known[1]
+
+
+def _entry(source: Source) -> ModelEntry:
+    if isinstance(source, Mapping):
+        return entry_from_mapping(source)
+    if isinstance(source, Path):  # a folder, whatever its name is like
+        return ModelEntry(parse_reference(str(source.absolute())))
+    return ModelEntry.from_source(source)
+
+
+def _check_served(assembly: Assembly, *, all_loaded: bool) -> None:
+    if all_loaded:
+        return
+    reasons = {entry.name: entry.reason for entry in assembly.catalog.entries() if not entry.is_as_wanted}
+    listed = "; ".join(f"model '{name}' cannot be served: {reason}" for name, reason in reasons.items())
+    raise LoadFailed(listed or "not every model can be served; the log says why", models=reasons)

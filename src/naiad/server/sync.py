@@ -1,0 +1,146 @@
+"""A server in a program of one's own that is not asynchronous: `naiad.Server`. What it does is `aio.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from naiad.client.metadata import ModelMetadata
+from naiad.client.result import Result
+from naiad.client.sync import Model
+from naiad.core.errors import NotReady
+from naiad.core.message import Parameter
+from naiad.server.aio import AsyncServer, Source
+from naiad.server.loop_thread import LoopThread
+
+Value = TypeVar("Value")
+
+
+class Server:
+    """Models by name, run in this program, on a thread of the server's own; ports are opened only where they are given.
+
+        with naiad.Server(["minilm=sentence-transformers/all-MiniLM-L6-v2"]) as server:
+            result = server.infer("minilm", {"text": "hello"})
+
+    Any thread may call; requests of several threads are run together. Every method raises NotReady before the start and
+    after the end.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Source] = (),
+        *,
+        manifest: str | Path | None = None,
+        lock: str | Path | None = None,
+        offline: bool = False,
+        http_port: int | None = None,
+        grpc_port: int | None = None,
+        metrics_port: int | None = None,
+        **options: Any,
+    ) -> None:
+        """See `AsyncServer`."""
+        self._server = AsyncServer(
+            models,
+            manifest=manifest,
+            lock=lock,
+            offline=offline,
+            http_port=http_port,
+            grpc_port=grpc_port,
+            metrics_port=metrics_port,
+            **options,
+        )
+        self._thread: LoopThread | None = None
+        """While it runs."""
+
+    def start(self) -> None:
+        """See `AsyncServer.start`."""
+        thread = LoopThread("naiad-server")
+        try:
+            thread.run(self._server.start())
+        except BaseException:
+            thread.close()
+            raise
+        self._thread = thread
+
+    def close(self) -> None:
+        """See `AsyncServer.close`."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.run(self._server.close())
+            thread.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def model(self, name: str, version: str | int = "") -> Model:
+        """Name a model, or one version of it; it is looked for when it is asked."""
+        return Model(self, name, str(version))
+
+    def infer(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        timeout_s: float | None = None,
+    ) -> Result:
+        """See `AsyncServer.infer`."""
+        asked = self._server.infer(
+            name,
+            inputs,
+            version=version,
+            request_id=request_id,
+            parameters=parameters,
+            outputs=outputs,
+            timeout_s=timeout_s,
+        )
+        return self._run(asked)
+
+    def model_metadata(self, name: str, version: str = "") -> ModelMetadata:
+        """See `AsyncServer.model_metadata`."""
+        return self._run(self._server.model_metadata(name, version))
+
+    def is_model_ready(self, name: str, version: str = "") -> bool:
+        """See `AsyncServer.is_model_ready`."""
+        return self._run(self._server.is_model_ready(name, version))
+
+    def model_config(self, name: str, version: str = "") -> dict[str, Any]:
+        """See `AsyncServer.model_config`."""
+        return self._run(self._server.model_config(name, version))
+
+    def model_statistics(self, name: str, version: str = "") -> dict[str, Any]:
+        """See `AsyncServer.model_statistics`."""
+        return self._run(self._server.model_statistics(name, version))
+
+    @property
+    def http_address(self) -> str:
+        """See `AsyncServer.http_address`."""
+        return self._server.http_address
+
+    @property
+    def grpc_address(self) -> str:
+        """host:port of the gRPC door."""
+        return self._server.grpc_address
+
+    @property
+    def metrics_address(self) -> str:
+        """host:port of the metrics door."""
+        return self._server.metrics_address
+
+    def _run(self, asked: Coroutine[Any, Any, Value]) -> Value:
+        thread = self._thread
+        if thread is None:
+            asked.close()
+            raise NotReady("this server is not running; use it inside `with`, or between start() and close()")
+        return thread.run(asked)
