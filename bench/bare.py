@@ -87,11 +87,11 @@ def sorted_by_length(encoder: Encoder, texts: list[str], size: int) -> np.ndarra
 
 def packed_policies(checkpoint: Path, job: str, tokenizer: str) -> Iterator[Policy]:
     """The policies on Naiad's own graph, which takes texts without padding; scheduler and server are not used."""
-    from naiad.backends.onnxruntime.packed import PackedEncoder
     from naiad.convert.checkpoint import convert_checkpoint
+    from naiad.convert.opening import open_encoder
 
     converted = convert_checkpoint(checkpoint, quantize="int8" if job == "int8" else "none")
-    encoder = PackedEncoder.open(converted.graph, converted.spec, threads=1)
+    encoder = open_encoder(converted.graph, converted.spec, threads=1)
     from tokenizers import Tokenizer
 
     reader = Tokenizer.from_file(tokenizer)

@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend, OnnxRuntimeInstance
+from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
+from naiad.backends.onnxruntime.tensors import OnnxRuntimeInstance
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig

@@ -104,5 +104,10 @@ def test_a_decoupled_error_is_the_last_answer_of_its_request() -> None:
     assert (bad[0], bad[2], good) == (0, True, (1, [[[6]]], True))
 
 
+def test_there_is_no_graph_to_inspect() -> None:
+    with pytest.raises(LoadFailed, match="identity has no graph"):
+        IdentityBackend().inspect(LoadRequest(TensorFiles(ModelConfig("m"), "1", Path(), Path()), ("m_0",)))
+
+
 def test_there_is_nothing_to_complete() -> None:
     assert IdentityBackend().complete({"name": "m"}, Path(), {}) == {"name": "m"}

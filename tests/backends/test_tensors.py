@@ -15,8 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from naiad.backends.onnxruntime import tensors
-from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend, OnnxRuntimeInstance
+from naiad.backends.onnxruntime import backend as backends
+from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
+from naiad.backends.onnxruntime.tensors import OnnxRuntimeInstance
 from naiad.core.contracts import Batch, LoadRequest, TensorFiles
 from naiad.core.datatypes import BY_NAME, TABLE
 from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NaiadError
@@ -430,13 +431,13 @@ def test_when_there_is_a_wide_instance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One core has no use for it, and who says how many threads or copies there shall be means it."""
-    monkeypatch.setattr(tensors, "available_cores", lambda: cores)
+    monkeypatch.setattr(backends, "available_cores", lambda: cores)
     wide = folder.backend.load(folder.request(heavy(folder), "m_0", settings=settings, **changes)).wide
     assert threads == (None if wide is None else wide._model.session.get_session_options().intra_op_num_threads)
 
 
 def test_a_light_model_is_opened_once(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensors, "available_cores", lambda: 8)
+    monkeypatch.setattr(backends, "available_cores", lambda: 8)
     three_outputs(folder)
     assert folder.load_all("m_0").wide is None
 

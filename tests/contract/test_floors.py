@@ -38,6 +38,9 @@ FLOORS = {
 SIDEWAYS = {("server", "loading")}
 """The one step within a floor: the server puts together what `loading` has made of the sources."""
 
+BACKENDS_DOOR = "naiad.backends.registry"
+"""Whoever wants a runtime asks here by name; no other file outside of `backends` knows a concrete one."""
+
 HEAVY = {
     "onnxruntime": ("backends/onnxruntime/",),
     "onnx": ("backends/onnxruntime/", "convert/"),
@@ -86,6 +89,8 @@ def complaint(module: Module, one: Import) -> str | None:
         return None
     if theirs not in FLOORS:
         return f"imports {one.target}: '{theirs or 'naiad'}' has no floor; import the module that defines the name"
+    if theirs == "backends" and not one.target.startswith(BACKENDS_DOOR):
+        return f"imports {one.target}; ask {BACKENDS_DOOR} for a backend by its name"
     if FLOORS[theirs] < FLOORS[ours] or (ours, theirs) in SIDEWAYS:
         return None
     step = "up to" if FLOORS[theirs] > FLOORS[ours] else "sideways on"
@@ -186,6 +191,8 @@ def write_module(folder: Path, source: str) -> Module:
         ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from naiad.cli.main import main", "up to floor 5"),
         ("from ..serving.engine import Engine", "up to floor 2"),
         ("from naiad import Client", "has no floor"),
+        ("from naiad.backends.identity import IdentityBackend", "ask naiad.backends.registry for a backend"),
+        ("import naiad.backends.onnxruntime", "ask naiad.backends.registry for a backend"),
         ("from naiad.core.errors import NotFound\nfrom .queue import Queue\nimport numpy", ""),
     ],
 )

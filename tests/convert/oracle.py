@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderResult, TokenSequence
 
@@ -71,7 +71,7 @@ def run_packed(folder: Path, head: str, ids: Sequence[Any], *, types: bool = Fal
     """The sequences as items, and what the converted graph says of them in one batch."""
     converted = convert_checkpoint(folder, quantize=quantize)
     assert converted.spec.head == head
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     items = [
         TokenSequence(
             input_ids=sequence,

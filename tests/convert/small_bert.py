@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from naiad.core.contracts import Batch, Instance
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.backends.registry import ENCODERS, find_backend
+from naiad.convert.cache import Converted
+from naiad.core.contracts import Batch, Instances, LoadRequest
+from naiad.core.encoder import EncoderItem, EncoderResult, TokenSequence
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.tensor import Array
 
 HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 24, 2, 3, 40, 60, 160
@@ -130,7 +133,14 @@ def sequences(*lengths: int, outputs: tuple[str, ...] = ("embedding", "last_hidd
     ]
 
 
-def run(encoder: Instance[TokenSequence, EncoderResult], items: list[TokenSequence]) -> list[EncoderResult]:
+def serve(converted: Converted, count: int = 1, wide_threads: int = 1) -> Instances[EncoderItem]:
+    """Load a graph as the server does."""
+    files = EncoderFiles(converted.graph, converted.spec, converted.graph.parent)
+    names = tuple(f"m_{number}" for number in range(count))
+    return find_backend(ENCODERS).load(LoadRequest(files, names, wide_threads=wide_threads))
+
+
+def run(encoder: Any, items: list[TokenSequence]) -> list[EncoderResult]:
     """Run in one batch; every one must succeed."""
     results = encoder.execute(Batch(items))
     assert len(items) == len(results)

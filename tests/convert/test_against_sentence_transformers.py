@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import ACTIVATIONS
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
 from naiad.core.message import InferRequest
@@ -108,7 +108,7 @@ def assert_equal(modules: list[Any], tmp_path: Path, prompt: int = 0) -> None:
     model = library.SentenceTransformer(modules=[write_body(tmp_path / "body"), *modules], device="cpu").eval()
     model.save_pretrained(str(tmp_path / "saved"))
     converted = convert_checkpoint(tmp_path / "saved")
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     random = np.random.default_rng(7)
     items = [
         TokenSequence(random.integers(5, 90, length), ("embedding",), prompt_tokens=min(prompt, length - 1))
@@ -146,7 +146,7 @@ def test_sparse_encoders(strategy: str, activation: str, tmp_path: Path) -> None
     torch.nn.init.normal_(model[0].auto_model.cls.predictions.bias)
     model.save_pretrained(str(tmp_path / "saved"))
     converted = convert_checkpoint(tmp_path / "saved", head="sparse-embedding")
-    encoder = PackedEncoder.open(converted.graph, converted.spec, threads=2)
+    encoder = open_encoder(converted.graph, converted.spec, threads=2)
     random = np.random.default_rng(7)
     items = [TokenSequence(random.integers(5, 90, length), ("embedding",)) for length in LENGTHS]
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
@@ -179,7 +179,7 @@ def test_late_interaction(expansion: str, tmp_path: Path) -> None:
     model = library.MultiVectorEncoder(str(tmp_path / "saved"), device="cpu")
     queries, documents = ["w1 w2 w3", "", "w4 " * 20], ["w3 w4 w5", "w6 w3 w1 w2 w3 w4 w5 w6 w7", "w3"]
     converted = convert_checkpoint(tmp_path / "saved", head="late-interaction")
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
 
     def run(name: str, parameters: dict[str, Any], **inputs: list[str]) -> dict[str, Any]:
         task = build_task(name, tmp_path / "saved", converted.spec)
@@ -208,7 +208,7 @@ def test_cross_encoders(labels: int, activation: str | None, tmp_path: Path) -> 
     name = infer_task(tmp_path / "saved")
     assert name == ("text-ranking" if labels == 1 else "text-classification")
     converted = convert_checkpoint(tmp_path / "saved", head="sequence-classification")
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     task = build_task(name, tmp_path / "saved", converted.spec)
     pairs = [("w1 w2", "w3"), ("w4", "w5 w6 w7 w8"), ("w9 w10", "w11 w12")]
     first, second = ([pair[side].encode() for pair in pairs] for side in (0, 1))

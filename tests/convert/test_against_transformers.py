@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderResult, TokenSequence
 
@@ -118,7 +118,7 @@ def expected_of(model: Any, head: str, item: TokenSequence) -> EncoderResult:
 def assert_equal(model: Any, folder: Path, head: str, *, types: bool) -> None:
     converted = convert_checkpoint(folder)
     assert converted.spec.head == head
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     items = make_sequences(head, tuple(output.name for output in converted.spec.outputs), types=types)
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
         assert isinstance(result, dict)
@@ -184,7 +184,7 @@ def test_a_padding_token_in_the_text(family: str, tmp_path: Path) -> None:
     model = make_model(family, "embedding")
     model.save_pretrained(tmp_path)
     converted = convert_checkpoint(tmp_path)
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     texts = [np.array([5, 1, 6, 7]), np.array([1, 8, 1, 1, 9])]
     items = [TokenSequence(ids, ("last_hidden_state",)) for ids in texts]
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):

@@ -21,8 +21,8 @@ from small_bert import (
     write_modules,
 )
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint, known_architectures
+from naiad.convert.opening import open_encoder
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
@@ -31,9 +31,9 @@ TOLERANCE = 2e-5
 RANDOM = np.random.default_rng(1)
 
 
-def open_checkpoint(folder: Path, **options: Any) -> PackedEncoder:
+def open_checkpoint(folder: Path, **options: Any) -> Any:
     converted = convert_checkpoint(folder, **options)
-    return PackedEncoder.open(converted.graph, converted.spec)
+    return open_encoder(converted.graph, converted.spec)
 
 
 def assert_same_states(folder: Path, weights: Weights) -> None:
@@ -147,9 +147,10 @@ def test_token_logits(tmp_path: Path) -> None:
     bias = RANDOM.standard_normal(5).astype(np.float32)
     config = {**CONFIG, "architectures": ["BertForTokenClassification"]}
     write_checkpoint(tmp_path, {**weights, "classifier.weight": head, "classifier.bias": bias}, config)
+    spec = convert_checkpoint(tmp_path).spec
+    assert spec.head == "token-classification"
+    assert [output.width for output in spec.outputs] == [5]
     encoder = open_checkpoint(tmp_path)
-    assert encoder.spec.head == "token-classification"
-    assert [output.width for output in encoder.spec.outputs] == [5]
     items = sequences(4, 9, outputs=("logits",))
     for item, result in zip(items, run(encoder, items), strict=True):
         expected = hidden_states(weights, item) @ head.T + bias

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from small_bert import CONFIG, HIDDEN, random_weights, run, sequences, write_checkpoint
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder import quantize
+from naiad.convert.opening import open_encoder
 
 LENGTHS = (5, 1, 33, 12, 90, 2, 47, 61, 128, 150, 7, 3, 20)
 
@@ -20,9 +21,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, signed: bool) -> None:
         monkeypatch.setattr(f"naiad.convert.encoder.{module}.has_fast_signed_products", lambda: signed)
 
 
-def open_both(folder: Path) -> tuple[PackedEncoder, PackedEncoder]:
+def open_both(folder: Path) -> tuple[Any, Any]:
     exact, rounded = convert_checkpoint(folder), convert_checkpoint(folder, quantize="int8")
-    return PackedEncoder.open(exact.graph, exact.spec), PackedEncoder.open(rounded.graph, rounded.spec)
+    return open_encoder(exact.graph, exact.spec), open_encoder(rounded.graph, rounded.spec)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu", "silu", "tanh"])
@@ -39,7 +40,7 @@ def test_close_to_float32(activation: str, tmp_path: Path) -> None:
 def test_batch_mates_do_not_matter(signed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, signed=signed)
     converted = convert_checkpoint(write_checkpoint(tmp_path, random_weights()), quantize="int8")
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     items = sequences(*LENGTHS)
     alone = [run(encoder, [item])[0] for item in items]
     for order in (range(len(items)), reversed(range(len(items))), np.random.default_rng(0).permutation(len(items))):
@@ -73,7 +74,7 @@ def test_both_kinds_of_integers_agree(tmp_path: Path, monkeypatch: pytest.Monkey
         pretend(monkeypatch, signed=signed)
         converted = convert_checkpoint(folder, quantize="int8")
         graphs.add(converted.graph.parent.name)
-        results.append(run(PackedEncoder.open(converted.graph, converted.spec), sequences(9, 40)))
+        results.append(run(open_encoder(converted.graph, converted.spec), sequences(9, 40)))
     assert len(graphs) == 2
     for one, other in zip(*results, strict=True):
         assert np.abs(one["embedding"] - other["embedding"]).max() <= 1e-5

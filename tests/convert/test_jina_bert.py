@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import save_file
 from small_bert import run
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.bodies.alibi import slopes_of
+from naiad.convert.opening import open_encoder
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
@@ -143,7 +143,7 @@ def sequences(*outputs: str) -> list[TokenSequence]:
 
 def answers(folder: Path, items: list[TokenSequence], quantize: str = "none") -> Any:
     converted = convert_checkpoint(folder, quantize=quantize)
-    return run(PackedEncoder.open(converted.graph, converted.spec), items)
+    return run(open_encoder(converted.graph, converted.spec), items)
 
 
 @pytest.mark.parametrize("later", [False, True])

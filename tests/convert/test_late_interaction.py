@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, sequences, write_checkpoint, write_modules
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import Unsupported
 
@@ -29,7 +29,7 @@ def vectors(folder: Path) -> list[Any]:
     assert [(output.name, output.granularity, output.width) for output in converted.spec.outputs] == [
         ("embedding", "token", WIDTH)
     ]
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     return [result["embedding"] for result in run(encoder, sequences(*LENGTHS, outputs=("embedding",)))]
 
 
@@ -87,7 +87,7 @@ def test_unseen_tokens_change_nobody_elses_vector(tmp_path: Path) -> None:
     weights = {f"bert.{name}": array for name, array in random_weights().items()}
     write_checkpoint(tmp_path, {**weights, "linear.weight": MATRIX}, {**CONFIG, "architectures": ["HF_ColBERT"]})
     converted = convert_checkpoint(tmp_path, head="late-interaction")
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     ids = np.arange(1, 9)
     items = [
         TokenSequence(ids[:6], ("embedding",)),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import test_jina_bert as jina
 from oracle import assert_equal, make_ids, make_model
+from small_bert import serve
 
-from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
@@ -34,7 +34,7 @@ def long_alibi(folder: Path) -> Path:
 
 def states(folder: Path, ids: list[Any], quantize: str = "none") -> list[Any]:
     converted = convert_checkpoint(folder, quantize=quantize)
-    encoder = open_encoder(converted.graph, converted.spec, count=1, threads=1).narrow[0]
+    encoder = serve(converted).narrow[0]
     items = [TokenSequence(sequence, ("last_hidden_state",)) for sequence in ids]
     return [result["last_hidden_state"] for result in encoder.execute(Batch(items)) if isinstance(result, dict)]
 

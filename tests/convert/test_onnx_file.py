@@ -11,10 +11,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 from small_bert import run, write_modules
 
-from naiad.backends.onnxruntime.exported.ports import Ports
-from naiad.convert.onnx_file import describe_onnx_encoder, open_padded_encoder
-from naiad.core.encoder import TokenSequence
+from naiad.backends.registry import ENCODERS, find_backend
+from naiad.convert.onnx_file import describe_exported_texts, describe_onnx_encoder
+from naiad.core.contracts import LoadRequest
+from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import InvalidRequest, LoadFailed, Unsupported
+from naiad.core.ports import Ports
 
 HIDDEN = 4
 
@@ -61,6 +63,12 @@ def expected_states(item: TokenSequence) -> Any:
     return rows + rows.mean(axis=0) + types
 
 
+def open_exported(graph: Path, folder: Path) -> tuple[Any, EncoderSpec]:
+    """As the server does."""
+    files = describe_exported_texts(graph, folder)
+    return find_backend(ENCODERS).load(LoadRequest(files, ("m_0", "m_1"), wide_threads=2)), files.spec
+
+
 ITEMS = [
     TokenSequence(np.array([1, 2, 3, 4, 5]), ("embedding", "last_hidden_state")),
     TokenSequence(np.array([7]), ("embedding",)),
@@ -72,7 +80,7 @@ ITEMS = [
 @pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32])
 def test_states_are_pooled(output: str, kind: int, tmp_path: Path) -> None:
     write_config(tmp_path)
-    instances, spec = open_padded_encoder(write_graph(tmp_path / "model.onnx", output, kind), tmp_path)
+    instances, spec = open_exported(write_graph(tmp_path / "model.onnx", output, kind), tmp_path)
     assert (spec.layout, spec.head, spec.pooling, spec.max_tokens) == ("padded", "embedding", "mean", 64)
     for encoder in instances.all:
         for item, result in zip(ITEMS, run(encoder, ITEMS), strict=True):
@@ -86,7 +94,7 @@ def test_states_are_pooled(output: str, kind: int, tmp_path: Path) -> None:
 def test_sentence_files_say_how(tmp_path: Path) -> None:
     write_config(tmp_path)
     write_modules(tmp_path, ("Pooling", {"pooling_mode_cls_token": True}), ("Normalize", {}))
-    instances, spec = open_padded_encoder(write_graph(tmp_path / "model.onnx"), tmp_path)
+    instances, spec = open_exported(write_graph(tmp_path / "model.onnx"), tmp_path)
     assert (spec.pooling, spec.normalize) == ("cls", True)
     for item, result in zip(ITEMS[:2], run(instances.narrow[0], ITEMS[:2]), strict=True):
         first = expected_states(item)[0]
@@ -95,7 +103,7 @@ def test_sentence_files_say_how(tmp_path: Path) -> None:
 
 def test_a_wrong_sequence_stands_alone(tmp_path: Path) -> None:
     write_config(tmp_path)
-    instances, _ = open_padded_encoder(write_graph(tmp_path / "model.onnx"), tmp_path)
+    instances, _ = open_exported(write_graph(tmp_path / "model.onnx"), tmp_path)
     from naiad.core.contracts import Batch
 
     wrong = TokenSequence(np.array([30]), ("embedding",))
@@ -205,4 +213,4 @@ def test_no_text_encoder(inputs: dict[str, tuple[Any, ...]], words: str, tmp_pat
     write_config(tmp_path)
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
     with pytest.raises(LoadFailed, match=words):
-        open_padded_encoder(tmp_path / "m.onnx", tmp_path)
+        describe_exported_texts(tmp_path / "m.onnx", tmp_path)

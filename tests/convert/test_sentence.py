@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, sequences, write_checkpoint, write_modules
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
-from naiad.backends.onnxruntime.pooling import pool
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import excludes_prompt
+from naiad.convert.opening import open_encoder
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
+from naiad.core.pooling import pool
 from naiad.repository.checkpoint import Checkpoint
 
 LENGTHS = (5, 1, 33, 12)
@@ -32,7 +32,7 @@ FLAGS = {
 
 def embeddings(folder: Path) -> list[Any]:
     converted = convert_checkpoint(folder)
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     return [result["embedding"] for result in run(encoder, sequences(*LENGTHS))]
 
 
@@ -84,7 +84,7 @@ def test_a_prompt_that_is_left_out(pooling: str, tmp_path: Path) -> None:
         replace(item, prompt_tokens=prompt, outputs=("embedding",))
         for item, prompt in zip(sequences(*LENGTHS), (3, 0, 4, 11), strict=True)
     ]
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     for item, result in zip(items, run(encoder, items), strict=True):
         wanted = pool(hidden_states(weights, item), pooling, item.prompt_tokens)
         assert np.abs(wanted - result["embedding"]).max() <= 2e-5

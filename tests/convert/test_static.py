@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
@@ -34,7 +34,7 @@ def write(folder: Path, tensors: dict[str, Any], config: dict[str, Any] | None =
 def embeddings(folder: Path) -> list[Any]:
     """Of ROWS, and last of a text without tokens."""
     converted = convert_checkpoint(folder)
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     rows = [*ROWS, [converted.spec.vocabulary - 1]]
     results = encoder.execute(Batch([TokenSequence(np.array(row), ("embedding",)) for row in rows]))
     return [result["embedding"] for result in results if isinstance(result, dict)]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from control_fixture import Fixture, Put
 
-from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
+from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
 from naiad.core.errors import Failed, InvalidConfiguration, LoadFailed, NaiadError, NotReady, Overloaded
 from naiad.loading.control import MOST_WAITING
 from naiad.repository import FetchSettings

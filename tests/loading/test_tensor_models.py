@@ -9,7 +9,7 @@ import pytest
 from control_fixture import Put
 
 from naiad.backends.onnxruntime import loaded
-from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
+from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
 from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest
 from naiad.loading.tensor_models import plan_triton_model

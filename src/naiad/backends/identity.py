@@ -15,6 +15,7 @@ from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
+from naiad.core.ports import Ports
 from naiad.core.tensor import Tensor
 
 
@@ -27,9 +28,13 @@ class IdentityBackend:
         """Leave the configuration as it is."""
         return config
 
+    def inspect(self, request: LoadRequest) -> Ports:
+        """Raise LoadFailed: there is no graph."""
+        raise LoadFailed(f"model '{request.tensors.config.name}': identity has no graph to look at")
+
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless inputs and outputs have the same datatypes."""
-        config, version = request.model.config, request.model.version
+        config, version = request.tensors.config, request.tensors.version
         inputs, outputs = config.inputs, config.outputs
         if not inputs or [tensor.datatype for tensor in inputs] != [tensor.datatype for tensor in outputs]:
             raise LoadFailed(f"model '{config.name}': identity needs outputs with the datatypes of its inputs")

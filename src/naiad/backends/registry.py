@@ -10,9 +10,12 @@ from naiad.core.errors import LoadFailed
 
 BACKENDS = {
     "identity": "naiad.backends.identity:IdentityBackend",
-    "onnxruntime": "naiad.backends.onnxruntime.tensors:OnnxRuntimeBackend",
+    "onnxruntime": "naiad.backends.onnxruntime.backend:OnnxRuntimeBackend",
 }
 """Name → module:class. A new backend is a new row and its file."""
+
+ENCODERS = "onnxruntime"
+"""The backend of encoders: it runs the graphs that our builders write, and those that exporters do."""
 
 
 @cache

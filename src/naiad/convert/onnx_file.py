@@ -1,7 +1,6 @@
 """What a folder with an ONNX file of somebody else's says of its encoder: head, outputs, sizes, pooling.
 
-Nothing is converted; the file is served padded as it is. Not here: which output means what (`onnx_outputs.py`) and
-running it (`naiad.backends.onnxruntime.padded`).
+Nothing is converted; the file is served padded as it is. Not here: which output means what (`onnx_outputs.py`).
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.onnxruntime.exported.ports import Ports
-from naiad.backends.onnxruntime.padded import EncoderFile, PaddedEncoder, Sources
-from naiad.backends.onnxruntime.prepared.sharing import share
+from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.cache import find_entry
 from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
-from naiad.core.contracts import Instances
-from naiad.core.cores import available_cores
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.contracts import LoadRequest
+from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import Unsupported
+from naiad.core.ports import Ports
 from naiad.core.positions import read_positions
 from naiad.repository.checkpoint import Checkpoint
 
@@ -32,7 +30,7 @@ _log = logging.getLogger("naiad.convert")
 
 def describe_onnx_encoder(
     folder: Path, ports: Ports, *, head: str | None = None, output: str = ""
-) -> tuple[EncoderSpec, Sources]:
+) -> tuple[EncoderSpec, Mapping[str, tuple[str, ...]]]:
     """An EncoderSpec for an exported encoder, and which of the file's outputs gives which of ours.
 
     Read from its ports and the folder's config.json and sentence files. head: as in convert_checkpoint; None infers it.
@@ -54,37 +52,45 @@ def describe_onnx_encoder(
     return (_pooled(spec, checkpoint, chosen) if head == "embedding" else spec), chosen.sources
 
 
-def open_padded_encoder(
+def describe_exported_texts(
     graph: Path,
     folder: Path,
     head: str | None = None,
     *,
-    count: int = 0,
-    threads: int = 0,
     output: str = "",
     constants: Mapping[str, float] | None = None,
-) -> tuple[Instances[TokenSequence], EncoderSpec]:
-    """Open an exported encoder for serving, and describe it.
+) -> EncoderFiles:
+    """An exported encoder, described for serving.
 
-    The sessions share their weights through a copy in the cache (see `prepared/`), which was tried once: a file whose
-    rows depend on each other runs every text alone, and the log says so. head: None infers it. count: narrow instances;
-    0 = one for each core. threads: of the wide one; 0 = all cores. output and constants: what the manifest says of the
-    file's outputs, and of inputs that are the same for every text. Raises what describe_onnx_encoder raises.
+    It is copied for this machine and tried (see `Backend.inspect`): a file whose rows depend on each other runs every
+    text alone, and the log says so. head: None infers it. output and constants: what the manifest says of the file's
+    outputs, and of inputs that are the same for every text. Raises what describe_onnx_encoder raises.
     """
     entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph, *_data_beside(graph)))
-    threads = threads or available_cores()
-    facts = _facts(Checkpoint(folder).needed_config)
-    counts = (1,) if threads == 1 else (1, threads)
-    shared = share(graph, entry.folder, threads=counts, spec=facts, constants=constants)
+    files = EncoderFiles(graph, _read_facts(folder), entry.folder, constants=constants or {})
+    ports = inspect_texts(files)
     entry.forget_older()
-    files = [EncoderFile(graph, session, constants) for session in shared.sessions]
-    spec, sources = describe_onnx_encoder(folder, files[0].ports, head=head, output=output)
-    if shared.findings.dependence:
+    spec, sources = describe_onnx_encoder(folder, ports, head=head, output=output)
+    if ports.dependence:
         spec = replace(spec, runs_alone=True)
-        _log.warning("%s: every text runs alone, because %s", graph, shared.findings.dependence)
-    narrow = tuple(PaddedEncoder(files[0], spec, sources) for _ in range(count or available_cores()))
-    wide = PaddedEncoder(files[1], spec, sources) if len(files) > 1 else None
-    return Instances(narrow, wide), spec
+        _log.warning("%s: every text runs alone, because %s", graph, ports.dependence)
+    return replace(files, spec=spec, ports=ports, sources=sources)
+
+
+def describe_candidate(graph: Path, folder: Path, head: str) -> EncoderSpec:
+    """An export that has just been made, which is opened as it is."""
+    return describe_onnx_encoder(folder, inspect_texts(EncoderFiles(graph, _read_facts(folder))), head=head)[0]
+
+
+def inspect_texts(files: EncoderFiles) -> Ports:
+    """What a text encoder's graph takes and gives. Raises LoadFailed where it is none."""
+    ports = find_backend(ENCODERS).inspect(LoadRequest(files, ()))
+    ports.check_text(files.graph, files.constants)
+    return ports
+
+
+def _read_facts(folder: Path) -> EncoderSpec:
+    return _facts(Checkpoint(folder).needed_config)
 
 
 def _data_beside(graph: Path) -> list[Path]:

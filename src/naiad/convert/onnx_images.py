@@ -1,7 +1,7 @@
 """What a folder with an ONNX file of an image model says of it: which input takes the pixels, which output means what.
 
 Nothing is converted; the file is served as it is, one image at a time. What is not told by a name or by being the only
-one of its shape is refused, with the list of all. Not here: running it (`naiad.backends.onnxruntime.images`).
+one of its shape is refused, with the list of all.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from naiad.backends.onnxruntime.images import ImageEncoder, ImagePorts
-from naiad.backends.onnxruntime.prepared.sharing import open_shared
+from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.cache import find_entry
 from naiad.convert.vision.families import IMAGE_FAMILIES
-from naiad.core.contracts import Instances
-from naiad.core.cores import available_cores
-from naiad.core.encoder import EncoderItem, EncoderOutput, EncoderSpec
+from naiad.core.contracts import LoadRequest
+from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoder_files import EncoderFiles, PixelPorts
 from naiad.core.errors import LoadFailed
+from naiad.core.ports import Dims, Ports
 from naiad.repository.checkpoint import CONFIG, read_object
 
 PIXELS = "pixel_values"
@@ -34,9 +32,7 @@ STATES = "last_hidden_state"
 SHARES = ("Softmax", "Sigmoid")
 """Operators after which an output is no logits any more."""
 
-_KINDS: dict[str, type[np.generic]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-
-Dims = tuple[int | str | None, ...]
+_KINDS = ("FP32", "FP16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,90 +40,72 @@ class _File:
     """An opened ONNX file and what belongs to it."""
 
     graph: Path
-    inputs: Sequence[Any]
-    outputs: Mapping[str, Dims]
+    ports: Ports
     config: Mapping[str, Any]
     chosen: str
     """The output that the manifest names; empty: it names none."""
 
     def fail(self, problem: str) -> LoadFailed:
         """The error with everything that the file has."""
-        inputs = ", ".join(f"{node.name} {list(node.shape)}" for node in self.inputs)
-        outputs = ", ".join(f"{name} {list(dims)}" for name, dims in self.outputs.items())
+        inputs, outputs = (
+            ", ".join(f"{name} {list(dims)}" for name, dims in side.items())
+            for side in (self.ports.inputs, self.ports.outputs)
+        )
         return LoadFailed(
             f"{self.graph}: {problem}; its inputs are {inputs}, its outputs {outputs}", path=str(self.graph)
         )
 
 
-def open_exported_images(
-    graph: Path,
-    folder: Path,
-    head: str,
-    size: tuple[int, int] | None,
-    *,
-    count: int = 0,
-    threads: int = 0,
-    output: str = "",
-) -> tuple[Instances[EncoderItem], EncoderSpec]:
-    """Open an exported image model for serving, and describe it.
+def describe_exported_images(
+    graph: Path, folder: Path, head: str, size: tuple[int, int] | None, *, output: str = ""
+) -> EncoderFiles:
+    """An exported image model, described for serving; it is copied for this machine and tried.
 
     head: image-classification or image-embedding. size: height and width of the prepared images, None where they vary.
-    count: narrow instances; 0 = one for each core. threads: of the wide one; 0 = all cores. output: the file's output
-    that the user chose. Raises LoadFailed where file, config.json and head cannot agree.
+    output: the file's output that the user chose. Raises LoadFailed where file, config.json and head cannot agree.
     """
+    config = read_object(folder / CONFIG, needed=True)
     entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph,))
-    threads = threads or available_cores()
-    narrow, *wide = open_shared(graph, entry.folder, threads=(1,) if threads == 1 else (1, threads))
-    outputs = {node.name: tuple(node.shape) for node in narrow.get_outputs()}
-    file = _File(graph, narrow.get_inputs(), outputs, read_object(folder / CONFIG, needed=True), output)
-    spec, ports = _describe(file, head, size)
-    instances = tuple(ImageEncoder(narrow, spec, ports) for _ in range(count or available_cores()))
-    return Instances(instances, ImageEncoder(wide[0], spec, ports) if wide else None), spec
+    unknown = EncoderSpec(str(config.get("model_type", "unknown")), head, (), max_tokens=1, layout="images")
+    files = EncoderFiles(graph, unknown, entry.folder)
+    ports = find_backend(ENCODERS).inspect(LoadRequest(files, ()))
+    return _describe(_File(graph, ports, config, output), replace(files, ports=ports), size)
 
 
-def _describe(file: _File, head: str, size: tuple[int, int] | None) -> tuple[EncoderSpec, ImagePorts]:
-    pixels = _pixels(file)
-    channels_last = _is_channels_last(file, pixels)
-    shape = [*pixels.shape[1:]]
+def _describe(file: _File, files: EncoderFiles, size: tuple[int, int] | None) -> EncoderFiles:
+    name, dims = _pixels(file)
+    channels_last = _is_channels_last(file, name, dims)
+    shape = [*dims[1:]]
     if channels_last:
         shape = [shape[2], *shape[:2]]
     channels = shape[0] if isinstance(shape[0], int) else 3
     height, width = _size(file, shape[1:], size)
-    ports = ImagePorts(pixels.name, channels_last, _KINDS[pixels.type], batches=False)
-    spec = EncoderSpec(
-        architecture=str(file.config.get("model_type", "unknown")),
-        head=head,
-        outputs=(),
-        max_tokens=max(1, height * width // 256),
-        layout="images",
-        channels=channels,
-        height=height,
-        width=width,
-    )
-    return _classifier(file, spec, ports) if head == "image-classification" else _embedder(file, spec, ports)
+    tokens = max(1, height * width // 256)
+    spec = replace(files.spec, max_tokens=tokens, channels=channels, height=height, width=width)
+    described = replace(files, spec=spec, pixels=PixelPorts(name, channels_last, batches=False))
+    return (_classifier if spec.head == "image-classification" else _embedder)(file, described)
 
 
-def _pixels(file: _File) -> Any:
-    """The one input."""
-    if len(file.inputs) != 1:
+def _pixels(file: _File) -> tuple[str, Dims]:
+    """The one input, and its shape."""
+    if len(file.ports.inputs) != 1:
         raise file.fail("an image model has one input, the pixels")
-    (node,) = file.inputs
-    if len(node.shape) != 4 or node.type not in _KINDS:
-        raise file.fail(f"the input must be float32 or float16 with four axes; {node.name} is {node.type}")
-    if isinstance(node.shape[0], int) and node.shape[0] != 1:
-        raise file.fail(f"the batch axis is fixed at {node.shape[0]}; export it with one that varies")
-    return node
+    ((name, dims),) = file.ports.inputs.items()
+    kind = file.ports.types[name]
+    if len(dims) != 4 or kind not in _KINDS:
+        raise file.fail(f"the input must be {' or '.join(_KINDS)} with four axes; {name} is {kind}")
+    if isinstance(dims[0], int) and dims[0] != 1:
+        raise file.fail(f"the batch axis is fixed at {dims[0]}; export it with one that varies")
+    return name, dims
 
 
-def _is_channels_last(file: _File, node: Any) -> bool:
-    first, last = (axis in (1, 3, 4) for axis in (node.shape[1], node.shape[3]))
+def _is_channels_last(file: _File, name: str, dims: Dims) -> bool:
+    first, last = (axis in (1, 3, 4) for axis in (dims[1], dims[3]))
     if first != last:
         return last
-    if node.name == PIXELS:
+    if name == PIXELS:
         return False
-    raise file.fail(
-        f"it cannot be told whether the channels of {node.name} come first or last; call it {PIXELS} if first"
-    )
+    raise file.fail(f"it cannot be told whether the channels of {name} come first or last; call it {PIXELS} if first")
 
 
 def _size(file: _File, fixed: Sequence[Any], size: tuple[int, int] | None) -> tuple[int, int]:
@@ -152,50 +130,48 @@ def _configured_size(value: object) -> tuple[int, int] | None:
     return None
 
 
-def _classifier(file: _File, spec: EncoderSpec, ports: ImagePorts) -> tuple[EncoderSpec, ImagePorts]:
+def _classifier(file: _File, files: EncoderFiles) -> EncoderFiles:
     """Logits by name, or the only output; whether they are shares already is read from the operator that makes them."""
-    name = file.chosen or ("logits" if "logits" in file.outputs else "")
-    if not name and len(file.outputs) == 1:
-        (name,) = file.outputs
-    if name not in file.outputs:
+    name = file.chosen or ("logits" if "logits" in file.ports.outputs else "")
+    if not name and len(file.ports.outputs) == 1:
+        (name,) = file.ports.outputs
+    if name not in file.ports.outputs:
         problem = f"there is no output '{name}'" if name else "none of the outputs is called `logits`"
         raise file.fail(f"{problem}; name the one with a number for each label (`output:` in the manifest)")
-    dims = [axis for axis in file.outputs[name][1:] if axis != 1]
+    dims = [axis for axis in file.ports.outputs[name][1:] if axis != 1]
     labels = len(file.config.get("id2label") or {})
     width = dims[0] if len(dims) == 1 and isinstance(dims[0], int) else labels
     if len(dims) > 1 or not width or (labels and labels != width):
         raise file.fail(f"the output {name} is no number for each of the {labels} labels of config.json")
-    made = replace(
-        spec,
-        outputs=(EncoderOutput("logits", "sequence", width),),
-        gives_shares=_operator(file.graph, name) in SHARES,
-    )
-    return made, replace(ports, outputs={"logits": name})
+    outputs = (EncoderOutput("logits", "sequence", width),)
+    spec = replace(files.spec, outputs=outputs, gives_shares=_operator(file.graph, name) in SHARES)
+    return replace(files, spec=spec, sources={"logits": (name,)})
 
 
-def _embedder(file: _File, spec: EncoderSpec, ports: ImagePorts) -> tuple[EncoderSpec, ImagePorts]:
+def _embedder(file: _File, files: EncoderFiles) -> EncoderFiles:
     """A vector by its name, else the class token's state where the family has such a token."""
-    states = STATES if len(file.outputs.get(STATES, ())) == 3 else ""
-    pooled = file.chosen or next((name for name in POOLED if len(file.outputs.get(name, ())) == 2), "")
-    family = IMAGE_FAMILIES.get(spec.architecture)
+    states = STATES if len(file.ports.outputs.get(STATES, ())) == 3 else ""
+    pooled = file.chosen or next((name for name in POOLED if len(file.ports.outputs.get(name, ())) == 2), "")
+    family = IMAGE_FAMILIES.get(files.spec.architecture)
     first = False
     if not pooled and states and family is not None and family.tokens:
         pooled, first = states, True
-    if pooled not in file.outputs:
+    if pooled not in file.ports.outputs:
         wanted = ", ".join((*POOLED, STATES))
         raise file.fail(
             f"none of the outputs is known as a vector for an image ({wanted}); name it (`output:` in the manifest)"
         )
     outputs = [EncoderOutput("embedding", "sequence", _width(file, pooled))]
-    names = {"embedding": pooled}
+    sources = {"embedding": (pooled,)}
     if states:
         outputs.append(EncoderOutput(STATES, "token", _width(file, states)))
-        names[STATES] = states
-    return replace(spec, outputs=tuple(outputs)), replace(ports, outputs=names, first_token=first)
+        sources[STATES] = (states,)
+    spec = replace(files.spec, outputs=tuple(outputs))
+    return replace(files, spec=spec, sources=sources, pixels=replace(files.pixels, first_token=first))
 
 
 def _width(file: _File, output: str) -> int:
-    last = file.outputs[output][-1]
+    last = file.ports.outputs[output][-1]
     width = last if isinstance(last, int) else file.config.get("hidden_size")
     if not isinstance(width, int) or width < 1:
         raise file.fail(f"neither the file nor config.json says how wide the output {output} is")

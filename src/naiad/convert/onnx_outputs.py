@@ -1,7 +1,7 @@
 """Which output of an exported encoder means what: by the names that exporters give, by rank and by width.
 
 Never by place: what is not told by its name or by being the only one of its shape is refused with the list of all, and
-`output:` of the manifest chooses. Not here: config.json (`onnx_file.py`) and running (`naiad.backends.onnxruntime`).
+`output:` of the manifest chooses. Not here: config.json (`onnx_file.py`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from naiad.backends.onnxruntime.exported.ports import Dims
 from naiad.core.encoder import EncoderOutput
 from naiad.core.errors import LoadFailed
+from naiad.core.ports import Dims
 
 SENTENCE = ("sentence_embedding", "sentence_embeddings", "dense_vecs", "dense_embedding", "dense_embeddings")
 """A finished vector for each text: (batch, width)."""

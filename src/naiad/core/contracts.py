@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TokenSequence
-from naiad.core.errors import NaiadError
+from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.ports import Ports
 
 Item = TypeVar("Item")
 """What an instance takes: InferRequest for tensor models, EncoderItem for encoders."""
@@ -137,7 +139,7 @@ class TensorFiles:
 class LoadRequest:
     """What a backend needs to load the instances of one version."""
 
-    model: TensorFiles
+    model: TensorFiles | EncoderFiles | EncoderPair
     names: tuple[str, ...]
     """Of the narrow instances, one each: `<group>_<i>`, as in Triton's logs."""
     threads: int = 1
@@ -146,6 +148,13 @@ class LoadRequest:
     """Of the wide instance; 0 = all cores, 1 = none is wanted. Whether there is one is the backend's decision."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`--backend-config` for this backend."""
+
+    @property
+    def tensors(self) -> TensorFiles:
+        """The model, for a backend that runs nothing but tensor models. Raises LoadFailed where it is an encoder."""
+        if isinstance(self.model, TensorFiles):
+            return self.model
+        raise LoadFailed(f"'{', '.join(self.names)}' is an encoder; this backend runs no encoders, but tensor models")
 
 
 class Backend(Protocol):
@@ -158,6 +167,13 @@ class Backend(Protocol):
         """Fill in what the config document leaves open (inputs, outputs, batching) from the model file.
 
         Never overrides what is there. Raises LoadFailed where file and document cannot agree.
+        """
+        ...
+
+    def inspect(self, request: LoadRequest) -> Ports:
+        """Look at the graph of a model that is not described yet; `load` may take it that the graph has been tried.
+
+        Raises LoadFailed; blocks, as `load` does.
         """
         ...
 

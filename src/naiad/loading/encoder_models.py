@@ -1,13 +1,17 @@
-"""What text and image models have in common when they are loaded: the queue before the encoder, and the description."""
+"""What text and image models have in common when they are loaded: the encoder, the queue before it, the description."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from naiad.backends.registry import ENCODERS, find_backend
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Instances, Task
+from naiad.core.contracts import LoadRequest, Task
+from naiad.core.cores import available_cores
+from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.loading.backend_settings import settings_of
 from naiad.modelconfig import finish
 from naiad.repository import ModelEntry
 from naiad.scheduling.decision import Policy
@@ -18,12 +22,19 @@ from naiad.serving.encoder_queue import EncoderQueue
 def open_queue(
     entry: ModelEntry,
     settings: ModelSettings,
-    instances: Instances[Any],
+    model: EncoderFiles | EncoderPair,
     policy: Policy,
     *,
     max_waiting: int | None = None,
 ) -> EncoderQueue:
-    """Put a queue before an encoder's instances. max_waiting: most items that may wait, whatever the settings say."""
+    """Load an encoder and put a queue before it. max_waiting: most items that may wait, whatever the settings say.
+
+    Raises LoadFailed.
+    """
+    count = entry.batching.instances or settings.instances or available_cores()
+    names = tuple(f"{entry.name}_{number}" for number in range(count))
+    told = settings_of(settings.backend_config, ENCODERS)
+    instances = find_backend(ENCODERS).load(LoadRequest(model, names, settings=told))
     if not settings.batching:
         policy = ONE_BY_ONE
     waiting = entry.batching.max_queue_size or settings.max_waiting

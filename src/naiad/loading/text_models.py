@@ -7,12 +7,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.convert.checkpoint import Converted, convert_checkpoint
-from naiad.convert.onnx_file import open_padded_encoder
+from naiad.convert.onnx_file import describe_exported_texts
 from naiad.convert.record import read_record
 from naiad.core.config import ModelSettings
 from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
@@ -62,26 +62,25 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
 def _open(entry: ModelEntry, layout: Layout, task: str, settings: ModelSettings) -> tuple[EncoderQueue, EncoderSpec]:
     """Open the weights that suit: ours packed where the builder knows the architecture, else the ONNX file."""
     quantize, head = _quantize(entry, layout, settings), head_for(task, layout.folder)
-    count = entry.batching.instances or settings.instances
     converted = _convert(entry, layout, task, quantize) if _takes_safetensors(entry, layout) else None
     if converted is not None and converted.spec.layout == "packed":
-        spec = converted.spec
-        instances = open_encoder(converted.graph, spec, count=count)
-        policy: Policy = partial(decide_packed, rule=_rule(entry, spec.pack_tokens))
+        files = EncoderFiles(converted.graph, converted.spec, converted.graph.parent)
     elif converted is not None:
-        instances, spec = open_padded_encoder(converted.graph, layout.folder, head, count=count)
-        policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
+        files = describe_exported_texts(converted.graph, layout.folder, head)
     elif layout.onnx is not None:
         _refuse_quantizing(entry, layout.onnx, quantize)
-        instances, spec = open_padded_encoder(
-            layout.onnx, layout.folder, head, count=count, output=entry.output, constants=entry.inputs
-        )
-        policy = partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
+        files = describe_exported_texts(layout.onnx, layout.folder, head, output=entry.output, constants=entry.inputs)
     else:
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+    return open_queue(entry, settings, files, _policy(entry, files.spec)), files.spec
+
+
+def _policy(entry: ModelEntry, spec: EncoderSpec) -> Policy:
     if spec.runs_alone:
-        policy = ONE_BY_ONE
-    return open_queue(entry, settings, instances, policy), spec
+        return ONE_BY_ONE
+    if spec.layout == "packed":
+        return partial(decide_packed, rule=_rule(entry, spec.pack_tokens))
+    return partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
 
 
 def _quantize(entry: ModelEntry, layout: Layout, settings: ModelSettings) -> str:

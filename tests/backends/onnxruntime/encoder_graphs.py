@@ -8,11 +8,29 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper, save
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.backends.registry import find_backend
+from naiad.core.contracts import Instances, LoadRequest
+from naiad.core.encoder import EncoderItem, EncoderOutput, EncoderSpec
+from naiad.core.encoder_files import EncoderFiles
 
 HIDDEN, VOCABULARY, TYPES = 4, 40, 2
 
 TABLE = np.random.default_rng(0).standard_normal((VOCABULARY, HIDDEN)).astype(np.float32)
+
+
+def load_encoder(
+    graph: Path, spec: EncoderSpec, *, count: int = 1, wide_threads: int = 1, **more: Any
+) -> Instances[EncoderItem]:
+    """Instances on a graph. more: fields of EncoderFiles."""
+    names = tuple(f"m_{number}" for number in range(count))
+    request = LoadRequest(EncoderFiles(graph, spec, **more), names, wide_threads=wide_threads)
+    return find_backend("onnxruntime").load(request)
+
+
+def open_encoder(graph: Path, spec: EncoderSpec, **more: Any) -> Any:
+    """One narrow instance; see load_encoder."""
+    (instance,) = load_encoder(graph, spec, **more).narrow
+    return instance
 
 
 def write_graph(

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoder_graphs import HIDDEN, TYPES, VOCABULARY, packed_spec, write_packed_graph
+from encoder_graphs import HIDDEN, TYPES, VOCABULARY, load_encoder, open_encoder, packed_spec, write_packed_graph
 
-from naiad.backends.onnxruntime.packed import Pack, PackedEncoder, open_encoder, split_packs
+from naiad.backends.onnxruntime.encoders.encoder import Encoder
+from naiad.backends.onnxruntime.encoders.float_session import FloatSession
+from naiad.backends.onnxruntime.encoders.packed import PackedForm, split_packs
+from naiad.backends.onnxruntime.session import open_session
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
 from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed
+from naiad.core.pack import Pack
 
 
 def sequence(*ids: int, outputs: tuple[str, ...] = ("embedding",), **more: Any) -> TokenSequence:
@@ -21,13 +25,13 @@ def sequence(*ids: int, outputs: tuple[str, ...] = ("embedding",), **more: Any) 
 
 
 @pytest.fixture
-def encoder(tmp_path: Path) -> PackedEncoder:
-    return PackedEncoder.open(write_packed_graph(tmp_path), packed_spec())
+def encoder(tmp_path: Path) -> Any:
+    return open_encoder(write_packed_graph(tmp_path), packed_spec())
 
 
 def feeds(*items: TokenSequence, offset: int = 0) -> dict[str, list[int]]:
-    pack = Pack(items, packed_spec(position_offset=offset))
-    return {name: array.tolist() for name, array in pack.feeds(frozenset({"type_ids", "rows", "positions"})).items()}
+    pack = Pack(items, packed_spec(position_offset=offset), {"type_ids", "rows", "positions"})
+    return {name: array.tolist() for name, array in pack.feeds().items()}
 
 
 def test_what_a_pack_feeds() -> None:
@@ -56,8 +60,8 @@ def test_padding_tokens_in_the_text_take_no_position() -> None:
 
 
 def test_inputs_are_int64() -> None:
-    pack = Pack([TokenSequence(np.array([1, 2], np.int32), ())], packed_spec())
-    assert {array.dtype for array in pack.feeds(frozenset({"rows", "type_ids"})).values()} == {np.dtype(np.int64)}
+    pack = Pack([TokenSequence(np.array([1, 2], np.int32), ())], packed_spec(), {"rows", "type_ids"})
+    assert {array.dtype for array in pack.feeds().values()} == {np.dtype(np.int64)}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_packs_end_at_their_budget(lengths: list[int], packs: list[list[int]]) -
     assert packs == [[item.tokens for item in pack] for pack in split_packs(items, 128)]
 
 
-def test_each_sequence_gets_what_it_asked_for(encoder: PackedEncoder) -> None:
+def test_each_sequence_gets_what_it_asked_for(encoder: Any) -> None:
     items = [
         sequence(1, 2, 3),
         sequence(4, outputs=("last_hidden_state", "embedding")),
@@ -92,7 +96,7 @@ def test_each_sequence_gets_what_it_asked_for(encoder: PackedEncoder) -> None:
     ]
 
 
-def test_more_than_a_pack(encoder: PackedEncoder) -> None:
+def test_more_than_a_pack(encoder: Any) -> None:
     """The answers of several packs come back in order."""
     random = np.random.default_rng(0)
     items = [sequence(*random.integers(0, VOCABULARY, length)) for length in (50, 70, 30, 140, 2, 100, 40)]
@@ -119,7 +123,7 @@ def test_more_than_a_pack(encoder: PackedEncoder) -> None:
         (sequence(1, type_ids=np.array([TYPES])), f"type id is not between 0 and {TYPES - 1}"),
     ],
 )
-def test_a_wrong_sequence_stands_alone(wrong: TokenSequence, words: str, encoder: PackedEncoder) -> None:
+def test_a_wrong_sequence_stands_alone(wrong: TokenSequence, words: str, encoder: Any) -> None:
     good = sequence(1, 2)
     (expected,) = encoder.execute(Batch([good]))
     first, error, last = encoder.execute(Batch([good, wrong, good]))
@@ -131,13 +135,13 @@ def test_a_wrong_sequence_stands_alone(wrong: TokenSequence, words: str, encoder
         assert np.array_equal(expected["embedding"], result["embedding"])
 
 
-def test_nothing_but_wrong_sequences(encoder: PackedEncoder) -> None:
+def test_nothing_but_wrong_sequences(encoder: Any) -> None:
     assert [InvalidRequest] == [type(result) for result in encoder.execute(Batch([sequence()]))]
 
 
 def test_a_token_that_a_sequence_must_hold(tmp_path: Path) -> None:
     """A classifier that reads the end of a text refuses a sequence without one, and that one only."""
-    encoder = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec(needed_token=2))
+    encoder = open_encoder(write_packed_graph(tmp_path), packed_spec(needed_token=2))
     held, missing, several = encoder.execute(Batch([sequence(5, 2), sequence(5, 6), sequence(2, 2)]))
     assert isinstance(held, dict)
     assert isinstance(several, dict)
@@ -147,7 +151,7 @@ def test_a_token_that_a_sequence_must_hold(tmp_path: Path) -> None:
 
 def test_type_ids_mean_nothing_to_some(tmp_path: Path) -> None:
     """RoBERTa has one type; what a tokenizer says of types is not its business."""
-    encoder = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec(uses_type_ids=False, type_vocabulary=1))
+    encoder = open_encoder(write_packed_graph(tmp_path), packed_spec(uses_type_ids=False, type_vocabulary=1))
     plain, typed = encoder.execute(Batch([sequence(4, 5), sequence(4, 5, type_ids=np.array([0, 1]))]))
     assert isinstance(plain, dict)
     assert isinstance(typed, dict)
@@ -156,8 +160,9 @@ def test_type_ids_mean_nothing_to_some(tmp_path: Path) -> None:
 
 def test_stamps(tmp_path: Path) -> None:
     ticks = iter([3.0, 5.0])
-    made = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec())
-    encoder = PackedEncoder(made._session, made.spec, clock=lambda: next(ticks))
+    session = open_session(write_packed_graph(tmp_path))
+    form = PackedForm(packed_spec(), [node.name for node in session.get_inputs()])
+    encoder: Any = Encoder(FloatSession(session), form, clock=lambda: next(ticks))
     batch = Batch([sequence(1)])
     encoder.execute(batch)
     assert (batch.input_ready_s, batch.output_ready_s) == (3.0, 5.0)
@@ -165,13 +170,14 @@ def test_stamps(tmp_path: Path) -> None:
 
 def test_the_runtime_fails(tmp_path: Path) -> None:
     """A vocabulary that the spec does not tell cannot be checked beforehand."""
-    encoder = PackedEncoder.open(write_packed_graph(tmp_path), packed_spec(vocabulary=0))
+    encoder = open_encoder(write_packed_graph(tmp_path), packed_spec(vocabulary=0))
     with pytest.raises(ModelFailed, match="failed on 1 tokens"):
         encoder.execute(Batch([sequence(VOCABULARY)]))
 
 
 def test_instances_share_a_session(tmp_path: Path) -> None:
-    instances = open_encoder(write_packed_graph(tmp_path), packed_spec(), count=3, threads=2)
+    graph = write_packed_graph(tmp_path)
+    instances: Any = load_encoder(graph, packed_spec(), count=3, wide_threads=2, prepared_in=tmp_path)
     assert len(instances.narrow) == 3
     assert instances.wide is not None
     item = sequence(1, 2, 3)
@@ -184,7 +190,7 @@ def test_instances_share_a_session(tmp_path: Path) -> None:
 
 
 def test_one_core_needs_no_wide_one(tmp_path: Path) -> None:
-    instances = open_encoder(write_packed_graph(tmp_path), packed_spec(), count=2, threads=1)
+    instances: Any = load_encoder(write_packed_graph(tmp_path), packed_spec(), count=2)
     assert instances.wide is None
 
 
@@ -192,4 +198,4 @@ def test_a_damaged_graph(tmp_path: Path) -> None:
     path = write_packed_graph(tmp_path)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(LoadFailed, match=r"model\.onnx: ONNX Runtime cannot load"):
-        open_encoder(path, packed_spec())
+        load_encoder(path, packed_spec(), prepared_in=tmp_path)

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from encoder_graphs import HIDDEN, TABLE, write_graph
+from encoder_graphs import HIDDEN, TABLE, open_encoder, write_graph
 from onnx import TensorProto, helper
 
-from naiad.backends.onnxruntime.padded import EncoderFile, PaddedEncoder
-from naiad.backends.onnxruntime.session import open_session
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderOutput, EncoderSpec, TokenSequence
 from naiad.core.errors import InvalidRequest, LoadFailed
@@ -39,9 +37,9 @@ def write_echo(folder: Path, length: int | str = "t") -> Path:
     return write_graph(folder / "echo.onnx", nodes, inputs, {"logits": ("b", length, 4)}, last=np.array([2]))
 
 
-def echo(folder: Path, length: int | str = "t", **changes: Any) -> PaddedEncoder:
+def echo(folder: Path, length: int | str = "t", **changes: Any) -> Any:
     spec = spec_of("token", 4, position_offset=2, **changes)
-    return PaddedEncoder(EncoderFile.open(write_echo(folder, length)), spec, LOGITS)
+    return open_encoder(write_echo(folder, length), spec, sources=LOGITS)
 
 
 ITEMS = [
@@ -64,14 +62,14 @@ def test_what_stands_behind_the_end(tmp_path: Path) -> None:
     """Padding tokens, outside the mask, of type 0."""
     encoder = echo(tmp_path)
     seen: dict[str, Any] = {}
-    runner = encoder._runner
+    session = encoder._session
 
     class Listening:
         def run(self, names: list[str], feeds: dict[str, Any]) -> Any:
             seen.update(feeds)
-            return runner.run(names, feeds)
+            return session.run(names, feeds)
 
-    encoder._runner = Listening()
+    encoder._session = Listening()
     encoder.execute(Batch(ITEMS))
     assert seen["input_ids"].tolist() == [[5, 6, 7], [8, 9, 9]]
     assert seen["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
@@ -79,7 +77,7 @@ def test_what_stands_behind_the_end(tmp_path: Path) -> None:
 
 
 def test_rows_are_chosen_after_the_run(tmp_path: Path) -> None:
-    encoder = PaddedEncoder(EncoderFile.open(write_echo(tmp_path)), spec_of("row", 4), LOGITS)
+    encoder = open_encoder(write_echo(tmp_path), spec_of("row", 4), sources=LOGITS)
     items = [TokenSequence(np.array([5, 6, 7]), ("logits",), rows=np.array([2, 0])), ITEMS[1]]
     first, second = encoder.execute(Batch(items))
     assert isinstance(first, dict)
@@ -99,7 +97,7 @@ def test_spans_become_logits_of_width_two(tmp_path: Path) -> None:
         {"input_ids": ("b", "t")},
         {"start_logits": ("b", "t"), "end_logits": ("b", "t")},
     )
-    encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", 2), {"logits": ("start_logits", "end_logits")})
+    encoder = open_encoder(path, spec_of("token", 2), sources={"logits": ("start_logits", "end_logits")})
     first, second = encoder.execute(Batch(ITEMS))
     assert isinstance(first, dict)
     assert isinstance(second, dict)
@@ -115,8 +113,8 @@ def test_a_finished_embedding_is_taken_as_it_is(tmp_path: Path) -> None:
     path = write_graph(
         tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"sentence_embedding": ("b", HIDDEN)}, table=TABLE
     )
-    spec = EncoderSpec("bert", "embedding", (EncoderOutput("embedding", "sequence", HIDDEN),), max_tokens=20)
-    (result,) = PaddedEncoder(EncoderFile.open(path), spec, {"embedding": ("sentence_embedding",)}).execute(
+    spec = EncoderSpec("bert", "embedding", (EncoderOutput("embedding", "sequence", HIDDEN),), 20, layout="padded")
+    (result,) = open_encoder(path, spec, sources={"embedding": ("sentence_embedding",)}).execute(
         Batch([TokenSequence(np.array([3, 4]), ("embedding",))])
     )
     assert isinstance(result, dict)
@@ -136,8 +134,8 @@ def test_inputs_of_a_strange_type(tmp_path: Path) -> None:
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
     model.graph.output.append(helper.make_tensor_value_info("ids", TensorProto.FLOAT, ("b", "t")))
     onnx.save(model, path)
-    with pytest.raises(LoadFailed, match=r"'input_ids' must be int64 or int32, not tensor\(float\)"):
-        EncoderFile.open(path)
+    with pytest.raises(LoadFailed, match=r"'input_ids' must be INT64 or INT32, not FP32"):
+        open_encoder(path, spec_of("token", 1))
 
 
 @pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE])
@@ -150,7 +148,7 @@ def test_answers_are_float32_whatever_the_file_computes_in(kind: int, tmp_path: 
     model = onnx.load(path)
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("last_hidden_state", kind, ("b", "t", HIDDEN)))
     onnx.save(model, path)
-    encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", HIDDEN), {"logits": ("last_hidden_state",)})
+    encoder = open_encoder(path, spec_of("token", HIDDEN), sources={"logits": ("last_hidden_state",)})
     for item, result in zip(ITEMS, encoder.execute(Batch(ITEMS)), strict=True):
         assert isinstance(result, dict)
         assert result["logits"].dtype == np.float32
@@ -167,7 +165,7 @@ def write_named(folder: Path, **inputs: Any) -> Path:
 def test_names_of_older_exporters(tmp_path: Path) -> None:
     """Three inputs of TensorFlow's BERT, and Longformer's global attention, which is zero."""
     names = dict.fromkeys(("input_word_ids", "input_mask", "input_type_ids", "global_attention_mask"), ("b", "t"))
-    encoder = PaddedEncoder(EncoderFile.open(write_named(tmp_path, **names)), spec_of("token", 1), LOGITS)
+    encoder = open_encoder(write_named(tmp_path, **names), spec_of("token", 1), sources=LOGITS)
     first, second = encoder.execute(Batch(ITEMS))
     assert isinstance(first, dict)
     assert isinstance(second, dict)
@@ -179,10 +177,10 @@ def test_names_of_older_exporters(tmp_path: Path) -> None:
 def test_inputs_that_are_the_same_for_every_text(dims: tuple[Any, ...], tmp_path: Path) -> None:
     path = write_named(tmp_path, input_ids=("b", "t"), task_id=dims)
     with pytest.raises(LoadFailed, match=r"if task_id is a number, set it by `inputs: \{task_id: NUMBER\}`"):
-        EncoderFile.open(path)
+        open_encoder(path, spec_of("token", 1))
     with pytest.raises(LoadFailed, match="inputs: no input task; the file has input_ids, task_id"):
-        EncoderFile(path, open_session(path), {"task_id": 4, "task": 4})
-    encoder = PaddedEncoder(EncoderFile(path, open_session(path), {"task_id": 4}), spec_of("token", 1), LOGITS)
+        open_encoder(path, spec_of("token", 1), constants={"task_id": 4, "task": 4})
+    encoder = open_encoder(path, spec_of("token", 1), sources=LOGITS, constants={"task_id": 4})
     first, _ = encoder.execute(Batch(ITEMS))
     assert isinstance(first, dict)
     assert first["logits"].tolist() == [[9], [10], [11]]
@@ -198,7 +196,7 @@ def test_rows_that_depend_on_each_other_run_alone(tmp_path: Path) -> None:
     path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"logits": ("b", "t")})
     wrong = TokenSequence(np.arange(21), ("logits",))
     for runs_alone in (True, False):
-        encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", 1, runs_alone=runs_alone), LOGITS)
+        encoder = open_encoder(path, spec_of("token", 1, runs_alone=runs_alone), sources=LOGITS)
         first, error, second = encoder.execute(Batch([ITEMS[0], wrong, ITEMS[1]]))
         assert isinstance(first, dict)
         assert isinstance(second, dict)
@@ -216,7 +214,7 @@ def test_vectors_of_all_tokens_but_the_first(tmp_path: Path) -> None:
     constants = {"one": np.array([1]), "end": np.array([99])}
     outputs = {"colbert_vecs": ("b", "u", HIDDEN)}
     path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, outputs, table=TABLE, **constants)
-    encoder = PaddedEncoder(EncoderFile.open(path), spec_of("token", HIDDEN), {"logits": ("colbert_vecs",)})
+    encoder = open_encoder(path, spec_of("token", HIDDEN), sources={"logits": ("colbert_vecs",)})
     first, second = encoder.execute(Batch(ITEMS))
     assert isinstance(first, dict)
     assert isinstance(second, dict)

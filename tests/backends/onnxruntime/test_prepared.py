@@ -18,6 +18,8 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, write_copy
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, is_aligned, parse_packed, read_extents
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import open_session
+from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.places import temporary_cache
 
 WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
@@ -30,6 +32,11 @@ def graph(tmp_path: Path) -> Path:
         helper.make_node("MatMul", ["rows", "weight"], ["y"]),
     ]
     return write_graph(tmp_path / "m.onnx", nodes, {"ids": ("t",)}, {"y": ("t", 64)}, table=WEIGHT, weight=WEIGHT)
+
+
+def files(graph: Path, folder: Path) -> EncoderFiles:
+    """Tried by the shapes of its inputs, as graphs are whose inputs are no texts."""
+    return EncoderFiles(graph, EncoderSpec("any", "any", (), 1, layout="images"), folder)
 
 
 def answer(session: Any) -> Any:
@@ -60,17 +67,17 @@ def shift(folder: Path, count: int) -> None:
 
 
 def test_made_once(graph: Path, tmp_path: Path) -> None:
-    assert_right(open_shared(graph, tmp_path / "c", threads=(1, 2)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1, 2)))
     (copy,) = copies(tmp_path / "c")
     assert list((tmp_path / "c").iterdir()) == [copy]
     before = (copy / GRAPH).stat().st_mtime_ns
-    assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert before == (copy / GRAPH).stat().st_mtime_ns
 
 
 def test_many_at_a_time(graph: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
-        for sessions in pool.map(lambda _: open_shared(graph, tmp_path / "c", threads=(1,)), range(6)):
+        for sessions in pool.map(lambda _: open_shared(files(graph, tmp_path / "c"), threads=(1,)), range(6)):
             assert_right(sessions)
     assert len(list((tmp_path / "c").iterdir())) == 1
 
@@ -85,7 +92,7 @@ def test_nowhere_to_write(
     temporary_cache.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert_right(open_shared(graph, tmp_path / "file", threads=(1, 2)))
+            assert_right(open_shared(files(graph, tmp_path / "file"), threads=(1, 2)))
     temporary_cache.cache_clear()
     assert len(list((tmp_path / "temporary").glob(f"naiad-*/prepared/*/prepared-*/{GRAPH}"))) == 1
     assert caplog.text.count("Set NAIAD_CACHE to a folder that lasts") == 1
@@ -101,51 +108,51 @@ def test_a_full_disk(
 
     monkeypatch.setattr(tempfile, "TemporaryDirectory", fail)
     with caplog.at_level(logging.WARNING):
-        assert_right(open_shared(graph, tmp_path / "c", threads=(1, 2)))
+        assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1, 2)))
     assert "prepared graph cannot be stored" in caplog.text
 
 
 @pytest.mark.parametrize("nonsense", [b"nonsense", b""])
 def test_half_a_copy(graph: Path, tmp_path: Path, nonsense: bytes) -> None:
     """A copy that is no model is made again at once."""
-    open_shared(graph, tmp_path / "c", threads=(1,))
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
     (copy,) = copies(tmp_path / "c")
     whole = (copy / GRAPH).read_bytes()
     (copy / GRAPH).write_bytes(nonsense)
-    assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert whole == (copy / GRAPH).read_bytes()
 
 
 @pytest.mark.parametrize("size", [0, 1000])
 def test_half_of_the_weights(graph: Path, tmp_path: Path, size: int) -> None:
     """Mapping behind the end of a file ends the process when it is read."""
-    open_shared(graph, tmp_path / "c", threads=(1,))
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
     (copy,) = copies(tmp_path / "c")
     whole = (copy / DATA).read_bytes()
     (copy / DATA).write_bytes(whole[:size])
-    assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert whole == (copy / DATA).read_bytes()
 
 
 def test_a_copy_that_the_runtime_cannot_open(graph: Path, tmp_path: Path) -> None:
     """Whole by every look at it; the runtime is the judge, and the copy is made again."""
-    open_shared(graph, tmp_path / "c", threads=(1,))
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
     (copy,) = copies(tmp_path / "c")
     model = onnx.load(copy / GRAPH, load_external_data=False)
     model.graph.node[0].op_type = "NoSuchOperator"
     (copy / GRAPH).write_bytes(model.SerializeToString())
     for _ in range(2):
-        assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+        assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert "NoSuchOperator" not in (copy / GRAPH).read_bytes().decode(errors="replace")
 
 
 def test_a_copy_with_matrices_at_odd_places(graph: Path, tmp_path: Path) -> None:
     """An earlier version left tensors where the runtime put them; such a copy is not opened but made again."""
-    open_shared(graph, tmp_path / "c", threads=(1,))
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
     (copy,) = copies(tmp_path / "c")
     shift(copy, 8)
     assert not is_aligned(copy / GRAPH)
-    assert_right(open_shared(graph, tmp_path / "c", threads=(1,)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert is_aligned(copy / GRAPH)
 
 
@@ -167,7 +174,7 @@ def test_every_tensor_begins_where_a_vector_can_be_loaded(tmp_path: Path, rows: 
     table = random.standard_normal((9, rows)).astype(np.float32)
     outputs = {f"y{n}": ("t", width) for n, width in enumerate(WIDTHS)}
     graph = write_graph(tmp_path / "m.onnx", nodes, {"ids": ("t",)}, outputs, table=table, **weights)
-    sessions = open_shared(graph, tmp_path / "c", threads=(1, 2))
+    sessions = open_shared(files(graph, tmp_path / "c"), threads=(1, 2))
     (copy,) = copies(tmp_path / "c")
     extents = read_extents(copy / GRAPH)
     assert any(extent.is_packed for extent in extents)
@@ -186,4 +193,4 @@ def test_packed_matrices_that_a_file_brings_are_not_used(tmp_path: Path, graph: 
     assert any(extent.is_packed for extent in read_extents(odd / GRAPH))
     shift(odd, 4)
     assert_right([open_session(odd / GRAPH)])
-    assert_right(open_shared(odd / GRAPH, tmp_path / "c", threads=(1, 2)))
+    assert_right(open_shared(files(odd / GRAPH, tmp_path / "c"), threads=(1, 2)))

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 from naiad.backends.onnxruntime.session import open_session
 from naiad.backends.onnxruntime.trial.probe import run_padded
 from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
 
 WIDTH, WORDS = 8, 300
@@ -102,7 +103,7 @@ def probe(folder: Path, nodes: list[Any], **changes: Any) -> str:
     path = write_graph(
         folder / "m.onnx", [gather, *nodes], inputs, {"y": None}, table=TABLE, half_square=square, **constants
     )
-    return run_padded(path, [open_session(path), open_session(path, threads=2)], replace(SPEC, **changes), {})
+    return run_padded(EncoderFiles(path, replace(SPEC, **changes)), [open_session(path), open_session(path, threads=2)])
 
 
 @pytest.mark.parametrize("name", GRAPHS)

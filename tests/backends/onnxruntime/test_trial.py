@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoder_graphs import packed_spec, write_graph, write_packed_graph
+from encoder_graphs import load_encoder, packed_spec, write_graph, write_packed_graph
 from onnx import helper
 
-from naiad.backends.onnxruntime.packed import open_encoder
 from naiad.backends.onnxruntime.prepared import sharing
 from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH
 from naiad.backends.onnxruntime.trial.launch import run_trial
-from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
+from naiad.backends.onnxruntime.trial.order import Order, Report
 from naiad.core.errors import LoadFailed
+from naiad.core.ports import Ports
 
 
 def order_of(graph: Path, **changes: Any) -> Order:
@@ -35,11 +35,16 @@ def test_orders_cross(spec: Any, tmp_path: Path) -> None:
 
 
 def test_reports_cross() -> None:
-    report = Report("no", Findings("it does"), is_copied=True)
+    ports = Ports({"x": ("b", 3, None)}, {"y": ()}, {"x": "INT64", "y": "FP32"}, "it does")
+    report = Report("no", ports, is_copied=True)
     assert report == Report.from_json(report.to_json())
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"error": "", "findings": {"more": 1}, "is_copied": true}', "null"])
+OLD = '{"error": "", "findings": {"dependence": ""}, "is_copied": true}'
+OTHER = '{"error": "", "ports": {"inputs": [], "outputs": []}, "is_copied": true}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", OLD, OTHER, "null"])
 def test_no_report(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Report.from_json(text)
@@ -109,7 +114,7 @@ def test_tried_once_for_each_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sharing, "run_trial", count)
     graph = write_packed_graph(tmp_path)
     for _ in range(2):
-        open_encoder(graph, packed_spec(), count=1, threads=2).close()
+        load_encoder(graph, packed_spec(), wide_threads=2, prepared_in=tmp_path).close()
     assert [(order.graph, order.threads, order.spec) for order in tried] == [(graph, (1, 2), packed_spec())]
 
 
@@ -121,7 +126,7 @@ def test_a_model_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     graph = write_packed_graph(tmp_path / "model").rename(tmp_path / "model" / "segv.onnx")
     for _ in range(2):
         with pytest.raises(LoadFailed, match="SIGSEGV"):
-            open_encoder(graph, packed_spec(), count=1)
+            load_encoder(graph, packed_spec(), prepared_in=graph.parent)
     assert list((tmp_path / "model").iterdir()) == [graph]
 
 
@@ -130,14 +135,16 @@ def test_a_graph_that_cannot_be_copied_is_tried_as_it_is(tmp_path: Path) -> None
     made = tmp_path / "made"
     (made / DATA).mkdir(parents=True)
     report = run_trial(order_of(write_packed_graph(tmp_path), spec=packed_spec(), made=made))
-    assert report == Report(is_copied=False)
+    assert (report.error, report.is_copied) == ("", False)
 
 
 def test_a_copy_that_was_tried_runs(tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.mkdir()
     report = run_trial(order_of(write_packed_graph(tmp_path), spec=packed_spec(), made=made, threads=(1, 2)))
-    assert report == Report(is_copied=True)
+    assert (report.error, report.is_copied) == ("", True)
+    assert report.ports.inputs["input_ids"] == ("t",)
+    assert report.ports.types["embedding"] == "FP32"
     assert {path.name for path in made.iterdir()} >= {GRAPH}
 
 
@@ -145,4 +152,5 @@ def test_inputs_are_made_up_from_shapes(tmp_path: Path) -> None:
     """Without words about what they mean; what the graph refuses of it is no fault."""
     nodes = [helper.make_node("Gather", ["table", "x"], ["y"])]
     graph = write_graph(tmp_path / "m.onnx", nodes, {"x": ("n", 3)}, {"y": None}, table=np.zeros((1, 2), np.float32))
-    assert run_trial(order_of(graph)) == Report()
+    ports = Ports({"x": ("n", 3)}, {"y": ("n", 3, 2)}, {"x": "INT64", "y": "FP32"})
+    assert run_trial(order_of(graph)) == Report(ports=ports)

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from naiad.backends.onnxruntime.pooling import normalized, pool
 from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.rewriting.graph_file import write_graph
 from naiad.convert.rewriting.triton_names import Pooling, finish_graph
 from naiad.core.errors import Unsupported
+from naiad.core.pooling import normalized, pool
 
 WIDTH = 6
 IDS = np.array([[3, 1, 4, 1], [5, 9, 0, 0]])

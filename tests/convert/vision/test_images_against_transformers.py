@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.images import ImageEncoder
 from naiad.convert.image_checkpoint import convert_image_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import ImagePixels
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError, Unsupported
@@ -57,7 +57,7 @@ def run(folder: Path, head: str, values: Any, quantize: str = "none") -> list[di
     converted = convert_image_checkpoint(folder, head=head, image=values.shape[2:], quantize=quantize)
     outputs = tuple(output.name for output in converted.spec.outputs)
     items = [ImagePixels(image, outputs, converted.spec.max_tokens) for image in values]
-    results = ImageEncoder.open(converted.graph, converted.spec).execute(Batch(items))
+    results = open_encoder(converted.graph, converted.spec).execute(Batch(items))
     assert not any(isinstance(result, NaiadError) for result in results)
     return [dict(result) for result in results]  # type: ignore[arg-type]
 

@@ -10,8 +10,9 @@ import pytest
 from onnx import TensorProto
 from small_exports import HIDDEN, LABELS, SIDE, expected_logits, write_export
 
-from naiad.convert.onnx_images import open_exported_images
-from naiad.core.contracts import Batch
+from naiad.backends.registry import ENCODERS, find_backend
+from naiad.convert.onnx_images import describe_exported_images
+from naiad.core.contracts import Batch, LoadRequest
 from naiad.core.encoder import EncoderSpec, ImagePixels
 from naiad.core.errors import LoadFailed
 
@@ -21,7 +22,9 @@ PIXELS = np.random.default_rng(5).standard_normal((4, 3, SIDE, SIDE)).astype(np.
 def run(
     folder: Path, head: str = "image-classification", size: Any = (SIDE, SIDE), output: str = ""
 ) -> tuple[list[dict[str, Any]], EncoderSpec]:
-    instances, spec = open_exported_images(folder / "model.onnx", folder, head, size, count=1, threads=1, output=output)
+    files = describe_exported_images(folder / "model.onnx", folder, head, size, output=output)
+    instances: Any = find_backend(ENCODERS).load(LoadRequest(files, ("m_0",)))
+    spec = files.spec
     names = tuple(one.name for one in spec.outputs)
     results: Any = instances.narrow[0].execute(Batch([ImagePixels(image, names, 1) for image in PIXELS]))
     instances.close()
@@ -96,4 +99,4 @@ def test_what_cannot_be_told_is_refused(
 ) -> None:
     folder = write_export(tmp_path / "m", **changes)
     with pytest.raises(LoadFailed, match=f"{message}.*its inputs are .*its outputs"):
-        open_exported_images(folder / "model.onnx", folder, head, size, count=1, threads=1)
+        describe_exported_images(folder / "model.onnx", folder, head, size)

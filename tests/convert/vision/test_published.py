@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.images import ImageEncoder
 from naiad.convert.image_checkpoint import convert_image_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import ImagePixels
 
@@ -73,7 +73,7 @@ def test_published_shapes(name: str, tmp_path: Path) -> None:
     expected = answer.logits if "ForImage" in kind else answer.get("image_embeds", answer.get("pooler_output"))
     converted = convert_image_checkpoint(tmp_path, head=head, image=(side, side))
     output = "logits" if "ForImage" in kind else "embedding"
-    results: Any = ImageEncoder.open(converted.graph, converted.spec).execute(
+    results: Any = open_encoder(converted.graph, converted.spec).execute(
         Batch([ImagePixels(image, (output,), 1) for image in values])
     )
     ours = np.stack([result[output] for result in results])

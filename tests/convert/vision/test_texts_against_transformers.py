@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.backends.onnxruntime.images import ImageEncoder
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.image_checkpoint import convert_image_checkpoint, convert_text_encoder
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import ImagePixels, TokenSequence
 from naiad.core.errors import NaiadError, Unsupported
@@ -54,7 +53,7 @@ def texts(end: int | None = 89) -> list[Any]:
 def run_texts(folder: Path, rows: list[Any]) -> list[Any]:
     converted = convert_text_encoder(folder)
     items = [TokenSequence(row, OUTPUTS) for row in rows]
-    results = PackedEncoder.open(converted.graph, converted.spec).execute(Batch(items))
+    results = open_encoder(converted.graph, converted.spec).execute(Batch(items))
     assert not any(isinstance(result, NaiadError) for result in results)
     return list(results)
 
@@ -103,7 +102,7 @@ def test_images_and_their_similarity_to_texts(name: str, tmp_path: Path) -> None
     values = np.random.default_rng(1).standard_normal((3, 3, 32, 32)).astype(np.float32)
     rows = [row for row in texts() if len(row) == 7] * 2
     converted = convert_image_checkpoint(tmp_path, head="image-embedding", image=(32, 32))
-    images: Any = ImageEncoder.open(converted.graph, converted.spec).execute(
+    images: Any = open_encoder(converted.graph, converted.spec).execute(
         Batch([ImagePixels(image, ("embedding",), 1) for image in values])
     )
     spec = convert_text_encoder(tmp_path).spec

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
 from naiad.core.encoder import TokenSequence
 
@@ -22,7 +22,7 @@ LENGTHS = (7, 1, 23, 2, 60)
 def main() -> None:
     """Run every length alone and all of them in one batch."""
     converted = convert_checkpoint(Path(sys.argv[1]))
-    encoder = PackedEncoder.open(converted.graph, converted.spec)
+    encoder = open_encoder(converted.graph, converted.spec)
     wanted = (converted.spec.outputs[0].name,)
     masked = converted.spec.head == "masked-lm"
     items = [

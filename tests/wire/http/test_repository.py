@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from naiad.backends.onnxruntime.tensors import OnnxRuntimeBackend
+from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
 from naiad.testing import RunningServer, running_server
 
 MODELS = Path(__file__).parents[2] / "data" / "model_repository"

@@ -1,1 +1,1 @@
-"""Models that ONNX Runtime runs: plain tensors, packed text encoders, padded text encoders."""
+"""Models that ONNX Runtime runs: plain tensors, packed and padded text encoders, image encoders."""

@@ -26,8 +26,8 @@ RunGraph = Callable[[Sequence[str], Mapping[str, Any], Any], Sequence[Any]]
 
 
 def model_path(version_dir: Path, filename: str) -> Path:
-    """The file to open: `filename`, or `model.onnx` in a folder of that name. Raises LoadFailed."""
-    given = PurePosixPath(filename)
+    """The file to open: `filename` or `model.onnx`, or `model.onnx` in a folder of that name. Raises LoadFailed."""
+    given = PurePosixPath(filename or "model.onnx")
     if given.is_absolute() or ".." in given.parts:
         raise LoadFailed(f"default_model_filename '{filename}' must be a path inside {version_dir}")
     path = version_dir / given

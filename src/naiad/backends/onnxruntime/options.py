@@ -41,7 +41,7 @@ class SessionSettings:
     @classmethod
     def of(cls, request: LoadRequest) -> SessionSettings:
         """Read a load request. Raises LoadFailed naming the parameter."""
-        config = request.model.config
+        config = request.tensors.config
         parameters: Mapping[str, str] = {**request.settings, **config.parameters}
 
         def number(key: str, default: int) -> int:

@@ -25,7 +25,7 @@ def runtime() -> ModuleType:
 
     module: ModuleType = onnxruntime
     onnxruntime.disable_telemetry_events()
-    onnxruntime.set_default_logger_severity(3)  # 3: errors; what concerns a user is raised as an exception anyway
+    onnxruntime.set_default_logger_severity(4)  # 4: nothing but the end; errors are raised as exceptions anyway
     return module
 
 

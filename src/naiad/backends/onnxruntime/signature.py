@@ -14,6 +14,7 @@ from typing import Any
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.ports import Ports
 
 ELEMENT_NAMES = {"float16": "FP16", "float": "FP32", "double": "FP64", "string": "BYTES", "bfloat16": "BF16"}
 """ONNX Runtime's names that are not simply ours in small letters."""
@@ -58,10 +59,25 @@ def read_signature(session: Any) -> Signature:
 
 
 def _tensor(arg: Any, has_default: bool = False) -> GraphTensor:
-    element = arg.type.removeprefix("tensor(").removesuffix(")")
-    datatype = ELEMENT_NAMES.get(element, element.upper())
     shape = tuple(dim if isinstance(dim, int) and dim >= 0 else -1 for dim in arg.shape or ())
-    return GraphTensor(arg.name, datatype if datatype in BY_NAME else arg.type, shape, has_default)
+    return GraphTensor(arg.name, _datatype(arg), shape, has_default)
+
+
+def read_ports(session: Any) -> Ports:
+    """Ask a session for what its graph takes and gives, shapes as the file has them."""
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    return Ports(
+        {arg.name: tuple(arg.shape) for arg in inputs},
+        {arg.name: tuple(arg.shape) for arg in outputs},
+        {arg.name: _datatype(arg) for arg in (*inputs, *outputs)},
+    )
+
+
+def _datatype(arg: Any) -> str:
+    kind: str = arg.type
+    element = kind.removeprefix("tensor(").removesuffix(")")
+    datatype = ELEMENT_NAMES.get(element, element.upper())
+    return datatype if datatype in BY_NAME else kind
 
 
 def complete_document(document: Mapping[str, Any], signature: Signature, settings: Mapping[str, str]) -> dict[str, Any]:

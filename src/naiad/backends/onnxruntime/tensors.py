@@ -1,83 +1,31 @@
 """Plain ONNX models: tensors in, tensors out, several requests in one run.
 
-Here are the backend and the running of batches, the hottest path of the server. What is opened once and shared by
-instances is in `loaded`, how a tensor is converted in `ports`, what a graph declares in `signature`, what config.pbtxt
-may ask of a session in `options`.
+Here is the running of batches, the hottest path of the server. What is opened once and shared by instances is in
+`loaded`, how a tensor is converted in `ports`, what a graph declares in `signature`, what config.pbtxt may ask of a
+session in `options`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.loaded import LoadedModel, RunGraph, model_path
-from naiad.backends.onnxruntime.options import SessionSettings
+from naiad.backends.onnxruntime.loaded import LoadedModel, RunGraph
 from naiad.backends.onnxruntime.ports import aligned
-from naiad.backends.onnxruntime.session import bytes_beside, open_session, runtime
-from naiad.backends.onnxruntime.signature import complete_document, read_signature
 from naiad.core.clock import monotonic
-from naiad.core.contracts import Batch, Instances, LoadRequest
-from naiad.core.cores import available_cores
+from naiad.core.contracts import Batch
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Tensor
 
 Result = InferResponse | NaiadError
 
-LIGHT_BYTES = 64 << 10
-"""A model whose files are smaller gets no wide instance: a row makes at most some 16,000 products of its weights, which
-one core does in less time than it takes to wake another."""
-
-
-class OnnxRuntimeBackend:
-    """Opens `model.onnx`."""
-
-    name = "onnxruntime"
-
-    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
-        """Fill in inputs, outputs and batching from the graph. Raises LoadFailed.
-
-        Opens the model only if inputs or outputs are missing, and then without optimising it.
-        """
-        if config.get("input") and config.get("output"):
-            return dict(config)
-        path = model_path(version_dir, config.get("default_model_filename") or "model.onnx")
-        session = open_session(path, configure=_without_optimisation)
-        return complete_document(config, read_signature(session), settings)
-
-    def load(self, request: LoadRequest) -> Instances[InferRequest]:
-        """Load the instances of one version; the narrow ones share a session. Raises LoadFailed.
-
-        The wide one has a session and a copy of the weights of its own. That is worth it where a run is long enough to
-        be shared among cores, and nobody has said how many threads to use (`intra_op_thread_count`) or how many
-        instances (`LoadRequest.wide_threads`): who asks for one copy gets one.
-        """
-        files = request.model
-        path = model_path(files.version_dir, files.config.default_model_filename or "model.onnx")
-        settings = SessionSettings.of(request)
-        model = LoadedModel(files, path, settings)
-        narrow = tuple(OnnxRuntimeInstance(model) for _ in request.names)
-        wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))
-        has_wide = wide.threads > 1 and wide != settings and bytes_beside(path) >= LIGHT_BYTES
-        return Instances(
-            narrow,
-            OnnxRuntimeInstance(LoadedModel(files, path, wide)) if has_wide else None,
-            may_inline=True,
-            names=request.names,
-        )
-
 
 def _closed(*_: object) -> Sequence[Any]:
     raise ModelFailed("this instance is closed")
-
-
-def _without_optimisation(options: Any) -> None:
-    options.graph_optimization_level = runtime().GraphOptimizationLevel.ORT_DISABLE_ALL
 
 
 class OnnxRuntimeInstance:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from naiad.backends.onnxruntime.packed import Pack
-from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.encoder.bodies.choice import BODIES
 from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense
 from naiad.convert.encoder.config import Config
@@ -22,7 +20,9 @@ from naiad.convert.encoder.heads.choice import add_head
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
 from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.convert.encoder.weights import Weights, weight_files
+from naiad.convert.opening import Graph
 from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.pack import Pack
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
 
@@ -92,12 +92,11 @@ def _observe(order: _Order) -> dict[str, Array]:
     with tempfile.TemporaryDirectory(prefix="naiad-") as folder:
         graph = Path(folder) / "observed.onnx"
         spec = _write(order, dense, graph)
-        session = open_session(graph, threads=0)
+        opened = Graph(graph)
         sequences = random_tokens(order.sizes.vocabulary, spec.max_tokens)
-        pack = Pack([TokenSequence(ids, ()) for ids in sequences], spec)
-        inputs = frozenset(node.name for node in session.get_inputs())
-        reaches = session.run(list(dense.peaks), pack.feeds(inputs))
+        pack = Pack([TokenSequence(ids, ()) for ids in sequences], spec, opened.types)
+        reaches = opened.run(pack.feeds(), list(dense.peaks))
     peaks: dict[str, Array] = {}
-    for module, reach in zip(dense.peaks.values(), reaches, strict=True):
-        peaks[module] = np.maximum(peaks.get(module, 0), reach)
+    for output, module in dense.peaks.items():
+        peaks[module] = np.maximum(peaks.get(module, 0), reaches[output])
     return peaks

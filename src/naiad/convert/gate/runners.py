@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from naiad.backends.onnxruntime.images import ImageEncoder
-from naiad.backends.onnxruntime.packed import PackedEncoder
-from naiad.backends.onnxruntime.session import open_session
+from naiad.convert.opening import Graph, open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TokenSequence
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
 
@@ -32,8 +30,6 @@ BY_TOKEN = ("input_ids", MASK, "token_type_ids", "position_ids")
 BY_PLACE = ("start_logits", "end_logits")
 """Outputs with one number for each token; those of other outputs that are by token have a width."""
 
-NUMPY_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
-
 
 class Runner(Protocol):
     """A model that answers samples."""
@@ -43,26 +39,27 @@ class Runner(Protocol):
         ...
 
 
-class PackedRunner:
+class EncoderRunner:
     """A graph of our own builder."""
 
     def __init__(self, graph: Path, spec: EncoderSpec) -> None:
-        self._encoder = PackedEncoder.open(graph, spec, threads=0)
+        self._encoder = open_encoder(graph, spec, threads=0)
+        self._spec = spec
         self._outputs = tuple(output.name for output in spec.outputs)
-        self._answers_spans = spec.head == "question-answering"
 
     def run(self, samples: Sequence[Sample]) -> list[Answers]:
         """See Runner."""
-        items = [
-            TokenSequence(sample["input_ids"], self._outputs, sample.get("token_type_ids"), sample.get(ROWS))
-            for sample in samples
-        ]
         answers: list[Answers] = []
-        for result in self._encoder.execute(Batch(items)):
+        for result in self._encoder.execute(Batch([self._item(sample) for sample in samples])):
             if isinstance(result, NaiadError):
                 raise result
-            answers.append(_spans(result) if self._answers_spans else dict(result))
+            answers.append(_spans(result) if self._spec.head == "question-answering" else dict(result))
         return answers
+
+    def _item(self, sample: Sample) -> EncoderItem:
+        if self._spec.layout == "images":
+            return ImagePixels(sample["pixel_values"], self._outputs, self._spec.max_tokens)
+        return TokenSequence(sample["input_ids"], self._outputs, sample.get("token_type_ids"), sample.get(ROWS))
 
 
 def _spans(result: Mapping[str, Array]) -> Answers:
@@ -70,43 +67,22 @@ def _spans(result: Mapping[str, Array]) -> Answers:
     return {"start_logits": result["logits"][:, 0], "end_logits": result["logits"][:, 1]}
 
 
-class ImageRunner:
-    """A graph of our own builder for images."""
-
-    def __init__(self, graph: Path, spec: EncoderSpec) -> None:
-        self._encoder = ImageEncoder.open(graph, spec, threads=0)
-        self._outputs = tuple(output.name for output in spec.outputs)
-        self._tokens = spec.max_tokens
-
-    def run(self, samples: Sequence[Sample]) -> list[Answers]:
-        """See Runner."""
-        items = [ImagePixels(sample["pixel_values"], self._outputs, self._tokens) for sample in samples]
-        answers: list[Answers] = []
-        for result in self._encoder.execute(Batch(items)):
-            if isinstance(result, NaiadError):
-                raise result
-            answers.append(dict(result))
-        return answers
-
-
 class GraphRunner:
     """An exported graph: samples are padded to the longest and stacked."""
 
     def __init__(self, graph: Path, *, pad_token_id: int = 0) -> None:
-        self._session = open_session(graph, threads=0, configure=_quiet)
-        self._types = {node.name: NUMPY_TYPES[node.type] for node in self._session.get_inputs()}
-        self._outputs = [node.name for node in self._session.get_outputs()]
+        self._graph = Graph(graph)
         self._pad_token_id = pad_token_id
 
     def run(self, samples: Sequence[Sample]) -> list[Answers]:
         """See Runner."""
-        feeds = {name: stack(name, samples, self._pad_token_id).astype(kind) for name, kind in self._types.items()}
+        types = self._graph.types.items()
+        feeds = {name: stack(name, samples, self._pad_token_id).astype(kind) for name, kind in types}
         try:
-            arrays = self._session.run(self._outputs, feeds)
-        except Exception as error:  # onnxruntime's exceptions have no common base
+            named = self._graph.run(feeds)
+        except ModelFailed as error:
             shapes = ", ".join(f"{name} {list(feed.shape)}" for name, feed in feeds.items())
-            raise ModelFailed(f"ONNX Runtime failed on {shapes}: {error}") from error
-        named = dict(zip(self._outputs, arrays, strict=True))
+            raise ModelFailed(f"{shapes}: {error.message}") from error
         return [
             {name: cut(name, array[number], sample) for name, array in named.items()}
             for number, sample in enumerate(samples)
@@ -124,11 +100,6 @@ def stack(name: str, samples: Sequence[Sample], pad_token_id: int) -> Array:
         if values is not None:
             row[: len(values)] = values
     return filled
-
-
-def _quiet(options: Any) -> None:
-    """What a graph cannot run is an exception; the runtime need not write it as well."""
-    options.log_severity_level = 4
 
 
 def tokens(sample: Sample) -> int:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products
 from naiad.convert.encoder.weights import Weights, weight_files
+from naiad.convert.opening import Graph
 from naiad.convert.vision.families import ImageFamily, find_image_family
 from naiad.convert.vision.images import PIXELS, ImageGraph
 from naiad.convert.vision.layers import Parts
@@ -54,8 +54,8 @@ def _observe(order: Order) -> dict[str, Array]:
         graph = Path(folder) / "observed.onnx"
         spec = _write(order, dense, graph)
         images = _random_images((spec.channels, spec.height, spec.width))
-        reaches = open_session(graph, threads=0).run(list(dense.peaks), {PIXELS: images})
-    return dict(zip(dense.peaks.values(), reaches, strict=True))
+        reaches = Graph(graph).run({PIXELS: images}, list(dense.peaks))
+    return {module: reaches[output] for output, module in dense.peaks.items()}
 
 
 def _random_images(shape: tuple[int, int, int]) -> Array:

@@ -9,7 +9,7 @@ from typing import Protocol
 from naiad.convert.cache import Converted
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint
 from naiad.convert.export.models import IMAGE, TEXT
-from naiad.convert.gate.runners import ImageRunner, PackedRunner, Runner, Sample
+from naiad.convert.gate.runners import EncoderRunner, Runner, Sample
 from naiad.convert.image_checkpoint import convert_image_checkpoint, image_builder_knows
 from naiad.loading.conversion.samples import made_up_samples, text_samples
 from naiad.loading.conversion.subject import Subject
@@ -46,7 +46,7 @@ class TextBuilder:
 
     def runner(self, converted: Converted) -> Runner:
         """See Builder."""
-        return PackedRunner(converted.graph, converted.spec)
+        return EncoderRunner(converted.graph, converted.spec)
 
     def samples(self, subject: Subject, converted: Converted, data: Path | None) -> Sequence[Sample]:
         """See Builder."""
@@ -66,7 +66,7 @@ class ImageBuilder:
 
     def runner(self, converted: Converted) -> Runner:
         """See Builder."""
-        return ImageRunner(converted.graph, converted.spec)
+        return EncoderRunner(converted.graph, converted.spec)
 
     def samples(self, subject: Subject, converted: Converted, data: Path | None) -> Sequence[Sample]:
         """See Builder."""

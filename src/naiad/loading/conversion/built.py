@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from naiad.backends.onnxruntime.pooling import normalized, pool
 from naiad.convert.cache import Converted
 from naiad.convert.encoder.sentence import plain_pooling
 from naiad.convert.export.process import TorchProcess, has_torch
@@ -16,6 +15,7 @@ from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, tokens
 from naiad.convert.halved import halve_weights
 from naiad.core.errors import NaiadError, Unsupported
+from naiad.core.pooling import normalized, pool
 from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.builders import Builder
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst

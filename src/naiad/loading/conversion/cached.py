@@ -7,11 +7,10 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from naiad.backends.onnxruntime.padded import EncoderFile
 from naiad.convert.cache import Converted, Entry, find_entry
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.process import Progress, has_torch
-from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.convert.onnx_file import describe_candidate
 from naiad.convert.rewriting.graph_file import read_graph
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
@@ -91,7 +90,7 @@ def keep(entry: Entry, subject: Subject, outcome: Outcome) -> Converted:
 def describe(subject: Subject, graph: Path) -> EncoderSpec:
     """Return what the graph gives; for images and sound, the names of the outputs."""
     if subject.kind == TEXT:
-        return describe_onnx_encoder(subject.folder, EncoderFile.open(graph).ports, head=subject.head)[0]
+        return describe_candidate(graph, subject.folder, subject.head)
     names = [output.name for output in read_graph(graph).graph.output]
     outputs = tuple(EncoderOutput(name, "sequence", 0) for name in names)
     return EncoderSpec(subject.family, subject.head, outputs, max_tokens=1, layout="padded")

@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.onnxruntime.padded import EncoderFile
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.process import TorchProcess
 from naiad.convert.gate.check import Gate
 from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, GraphRunner, Sample, tokens
-from naiad.convert.onnx_file import describe_onnx_encoder
+from naiad.convert.onnx_file import describe_candidate
 from naiad.convert.rewriting.graph_file import read_graph, write_graph
 from naiad.convert.rewriting.precision import PRECISIONS, lower_precision
 from naiad.loading.conversion.bench.memory import resident_bytes
@@ -89,8 +88,7 @@ class ExportedCourse:
         subject = self._request.subject
         if subject.kind != TEXT:
             return made_up_samples(subject.kind, subject.size)
-        ports = EncoderFile.open(self._graph).ports
-        spec = describe_onnx_encoder(subject.folder, ports, head=subject.head)[0]
+        spec = describe_candidate(self._graph, subject.folder, subject.head)
         return text_samples(subject.folder, spec, self._request.data)
 
     def _check(self, precision: str, gate: Gate, expected: list[Answers], against: str) -> None:

@@ -1,14 +1,13 @@
-"""What all image models have in common when their encoders are opened."""
+"""What all image models have in common when their encoders are converted and opened."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from naiad.backends.onnxruntime.images import ImagePorts, open_image_encoder
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Instances
-from naiad.core.encoder import EncoderItem, EncoderSpec
+from naiad.core.encoder import EncoderSpec
+from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.loading.encoder_models import open_queue
 from naiad.repository import ModelEntry
 from naiad.repository.checkpoint import Checkpoint
@@ -22,24 +21,21 @@ WAITING_BYTES = 1 << 30
 """Prepared images that may wait for one model; their number follows from their size."""
 
 
-def open_own(
+def convert_own(
     entry: ModelEntry, checkpoint: Checkpoint, head: str, size: tuple[int, int] | None, settings: ModelSettings
-) -> tuple[Instances[EncoderItem], EncoderSpec]:
-    """Convert and open the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
+) -> EncoderFiles:
+    """Convert the image encoder of a checkpoint that our builder knows. size: of the prepared images."""
     converted = convert_image_checkpoint(checkpoint.body, head=head, image=size, quantize=quantization(entry, settings))
-    count = entry.batching.instances or settings.instances
-    graph, spec = converted.graph, converted.spec
-    return open_image_encoder(graph, graph.parent, spec, ImagePorts(), count=count), spec
+    return EncoderFiles(converted.graph, converted.spec, converted.graph.parent)
 
 
-def queue_images(
-    entry: ModelEntry, settings: ModelSettings, instances: Instances[EncoderItem], spec: EncoderSpec
-) -> EncoderQueue:
-    """Put a queue before an image encoder, as long as memory allows."""
+def queue_images(entry: ModelEntry, settings: ModelSettings, model: EncoderFiles | EncoderPair) -> EncoderQueue:
+    """Load an image encoder and put a queue before it, as long as memory allows."""
     batching = entry.batching
+    spec = model.images.spec if isinstance(model, EncoderPair) else model.spec
     rule = TokenRule(batching.max_tokens_per_batch or BATCH_TOKENS, max_delay_s=batching.max_queue_delay_ms / 1000.0)
     waiting = max(1, WAITING_BYTES // (spec.channels * spec.height * spec.width))
-    return open_queue(entry, settings, instances, partial(decide_packed, rule=rule), max_waiting=waiting)
+    return open_queue(entry, settings, model, partial(decide_packed, rule=rule), max_waiting=waiting)
 
 
 def quantization(entry: ModelEntry, settings: ModelSettings) -> str:

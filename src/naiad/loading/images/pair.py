@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from naiad.backends.onnxruntime.packed import open_encoder
-from naiad.backends.onnxruntime.towers import join_towers
 from naiad.convert.image_checkpoint import convert_text_encoder
 from naiad.core.config import ModelSettings
 from naiad.core.contracts import Task
+from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed
-from naiad.loading.images.opening import open_own, queue_images, size_of
+from naiad.loading.images.opening import convert_own, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
@@ -28,11 +27,10 @@ def open_pair(
             f"'{entry.name}': a model of images and texts is served from safetensors; {layout.folder} has none of the "
             f"kind '{entry.weights}'"
         )
-    images, image_spec = open_own(entry, checkpoint, "image-embedding", image_settings.output_size, settings)
+    images = convert_own(entry, checkpoint, "image-embedding", image_settings.output_size, settings)
     converted = convert_text_encoder(checkpoint.body)
-    count = entry.batching.instances or settings.instances
-    texts = open_encoder(converted.graph, converted.spec, count=count)
-    encoder = queue_images(entry, settings, join_towers(texts, images), image_spec)
-    task = build_pair_task(task_name, checkpoint, image_settings, image_spec, converted.spec, entry.options)
-    view = build_pair_tensors(converted.spec, image_spec)
-    return encoder, task, view, {"image_size": size_of(image_spec), "max_tokens": str(converted.spec.max_tokens)}
+    texts = EncoderFiles(converted.graph, converted.spec, converted.graph.parent)
+    encoder = queue_images(entry, settings, EncoderPair(texts, images))
+    task = build_pair_task(task_name, checkpoint, image_settings, images.spec, texts.spec, entry.options)
+    view = build_pair_tensors(texts.spec, images.spec)
+    return encoder, task, view, {"image_size": size_of(images.spec), "max_tokens": str(texts.spec.max_tokens)}

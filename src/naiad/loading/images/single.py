@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from naiad.convert.image_checkpoint import image_builder_knows
-from naiad.convert.onnx_images import open_exported_images
+from naiad.convert.onnx_images import describe_exported_images
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Instances, Task
-from naiad.core.encoder import EncoderItem, EncoderSpec
+from naiad.core.contracts import Task
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
-from naiad.loading.images.opening import open_own, quantization, queue_images, size_of
+from naiad.loading.images.opening import convert_own, quantization, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
@@ -24,25 +24,25 @@ def open_single(
 ) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
     """See `choice.Opened`. Raises NaiadError."""
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
-    instances, spec = _open(entry, task_name, checkpoint, layout, settings, image_settings.output_size)
-    encoder = queue_images(entry, settings, instances, spec)
-    task = build_image_task(task_name, checkpoint, image_settings, spec, entry.options)
-    return encoder, task, build_pixels(spec), {"image_size": size_of(spec)}
+    files = _choose(entry, task_name, checkpoint, layout, settings, image_settings.output_size)
+    encoder = queue_images(entry, settings, files)
+    task = build_image_task(task_name, checkpoint, image_settings, files.spec, entry.options)
+    return encoder, task, build_pixels(files.spec), {"image_size": size_of(files.spec)}
 
 
-def _open(
+def _choose(
     entry: ModelEntry,
     task_name: str,
     checkpoint: Checkpoint,
     layout: Layout,
     settings: ModelSettings,
     size: tuple[int, int] | None,
-) -> tuple[Instances[EncoderItem], EncoderSpec]:
+) -> EncoderFiles:
     """Our own graph where the builder knows the family, else the ONNX file, else what torch exports."""
     graph, head = layout.onnx, image_head_for(task_name)
     if layout.safetensors is not None and entry.weights in ("auto", "safetensors") and not entry.output:
         try:
-            return open_own(entry, checkpoint, head, size, settings)
+            return convert_own(entry, checkpoint, head, size, settings)
         except Unsupported as reason:
             if image_builder_knows(checkpoint.config):
                 raise
@@ -52,5 +52,4 @@ def _open(
         raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
     if quantization(entry, settings) != "none":
         raise LoadFailed(f"'{entry.name}': quantize works on families that Naiad converts itself; this is an ONNX file")
-    count = entry.batching.instances or settings.instances
-    return open_exported_images(graph, checkpoint.body, head, size, count=count, output=entry.output)
+    return describe_exported_images(graph, checkpoint.body, head, size, output=entry.output)

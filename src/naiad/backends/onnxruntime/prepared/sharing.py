@@ -12,18 +12,18 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, machine_name, open_copy, open_original
 from naiad.backends.onnxruntime.prepared.extents import is_mappable
 from naiad.backends.onnxruntime.trial.launch import run_trial
-from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
-from naiad.core.encoder import EncoderSpec
+from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
 from naiad.core.places import is_writable, temporary_cache
+from naiad.core.ports import Ports
 
 TRIED = "tried.json"
 """The report of the first run; written last, and not at all for a model that died."""
@@ -31,70 +31,56 @@ TRIED = "tried.json"
 _log = logging.getLogger("naiad.backends.onnxruntime")
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """A graph that was tried."""
+def open_shared(files: EncoderFiles, *, threads: tuple[int, ...]) -> list[Any]:
+    """Open a graph through its copy, made and tried on first use: one session for each number of threads.
 
-    sessions: list[Any]
-    """In the order of the numbers of threads; together they hold the weights once."""
-    findings: Findings
-
-
-def open_shared(
-    graph: Path, prepared_in: Path, *, threads: tuple[int, ...], spec: EncoderSpec | None = None
-) -> list[Any]:
-    """Open one session for each number of threads (0 = all cores); see `share`."""
-    return share(graph, prepared_in, threads=threads, spec=spec).sessions
-
-
-def share(
-    graph: Path,
-    prepared_in: Path,
-    *,
-    threads: tuple[int, ...],
-    spec: EncoderSpec | None = None,
-    constants: Mapping[str, float] | None = None,
-) -> Shared:
-    """Open a graph through its copy, made and tried on first use.
-
-    prepared_in: folder for the copy, whose name changes with the graph. Where it cannot be written, the copy goes to a
-    temporary folder; where it cannot be stored at all, the graph itself is tried and opened. spec and constants (inputs
-    that are the same for every text): for runs that make sense to the graph. Raises LoadFailed where the graph cannot
-    be opened or did not live through its first run.
+    Together the sessions hold the weights once. The copy lies in `prepared_in`, under a name that changes with the
+    graph; where that cannot be written, in a temporary folder; where it cannot be stored at all, the graph itself is
+    opened, after a trial unless `inspect_shared` has just made one. Raises LoadFailed where the graph cannot be opened
+    or did not live through its first run.
     """
-    place = _place(prepared_in)
-    findings = _findings_of(place)
-    if findings is not None:
+    place = _place(files)
+    is_tried = files.ports is not None
+    if _found_in(place) is not None:
         try:
-            return Shared([open_copy(place / GRAPH, count) for count in threads], findings)
+            return [open_copy(place / GRAPH, count) for count in threads]
         except LoadFailed as error:
             _log.warning("prepared graph is damaged; preparing it again", extra={"reason": error.message})
             shutil.rmtree(place, ignore_errors=True)
-    report = _make(Order(graph, None, threads, spec, constants or {}, os.getpid()), place)
-    if report.is_copied:
-        return Shared([open_copy(place / GRAPH, count) for count in threads], report.findings)
-    return Shared([open_original(graph, count) for count in threads], report.findings)
+            is_tried = False
+    if not is_tried and _make(files, threads, place).is_copied:
+        return [open_copy(place / GRAPH, count) for count in threads]
+    return [open_original(files.graph, count) for count in threads]
 
 
-def _place(prepared_in: Path) -> Path:
+def inspect_shared(files: EncoderFiles, *, threads: tuple[int, ...]) -> Ports:
+    """Give what a graph takes and gives, from the report of its trial, which is made first if need be; see above."""
+    place = _place(files)
+    return _found_in(place) or _make(files, threads, place).ports
+
+
+def _place(files: EncoderFiles) -> Path:
+    prepared_in = files.prepared_in or files.graph.parent
     name = f"prepared-{machine_name()}"
-    if _findings_of(prepared_in / name) is not None or is_writable(prepared_in):
+    if _found_in(prepared_in / name) is not None or is_writable(prepared_in):
         return prepared_in / name
     key = hashlib.sha256(os.fsencode(prepared_in.resolve())).hexdigest()[:16]
     return temporary_cache() / "prepared" / key / name
 
 
-def _findings_of(place: Path) -> Findings | None:
+def _found_in(place: Path) -> Ports | None:
     """What was found out about a copy that can be mapped: kernels crash on matrices at odd places or behind the end."""
     try:
-        findings = Report.from_json((place / TRIED).read_text(encoding="utf-8")).findings
-        return findings if is_mappable(place / GRAPH, place / DATA) else None
+        ports = Report.from_json((place / TRIED).read_text(encoding="utf-8")).ports
+        return ports if is_mappable(place / GRAPH, place / DATA) else None
     except (OSError, ValueError):
         return None
 
 
-def _make(order: Order, place: Path) -> Report:
+def _make(files: EncoderFiles, threads: tuple[int, ...], place: Path) -> Report:
     """Have the copy made in a new folder, then put that in place; whoever is first wins."""
+    spec = None if files.spec.layout == "images" else files.spec
+    order = Order(files.graph, None, threads, spec, files.constants, os.getpid())
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix=".making-") as folder:
@@ -112,11 +98,11 @@ def _make(order: Order, place: Path) -> Report:
 
 def _put_in_place(made: Path, place: Path) -> None:
     """Unless somebody else was quicker, whose copy is as good; a damaged one gives way."""
-    if _findings_of(place) is not None:
+    if _found_in(place) is not None:
         return
     shutil.rmtree(place, ignore_errors=True)
     try:
         made.rename(place)
     except OSError:
-        if _findings_of(place) is None:
+        if _found_in(place) is None:
             raise

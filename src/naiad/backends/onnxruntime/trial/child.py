@@ -11,10 +11,12 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.onnxruntime.trial.order import Findings, Order, Report
+from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, NaiadError
 
 _PR_SET_PDEATHSIG = 1
@@ -39,10 +41,12 @@ def main() -> None:
 def carry_out(order: Order) -> Report:
     """Copy, open, run. Raises NaiadError where the model cannot."""
     from naiad.backends.onnxruntime.prepared.copying import open_original
+    from naiad.backends.onnxruntime.signature import read_ports
 
-    sessions = _open_copy(order)
-    findings = _try(order, sessions or [open_original(order.graph, count) for count in order.threads])
-    return Report(findings=findings, is_copied=bool(sessions))
+    copies = _open_copy(order)
+    sessions = copies or [open_original(order.graph, count) for count in order.threads]
+    dependence = _try(order, sessions)
+    return Report(ports=replace(read_ports(sessions[0]), dependence=dependence), is_copied=bool(copies))
 
 
 def _open_copy(order: Order) -> list[Any]:
@@ -59,20 +63,21 @@ def _open_copy(order: Order) -> list[Any]:
         return []
 
 
-def _try(order: Order, sessions: list[Any]) -> Findings:
+def _try(order: Order, sessions: list[Any]) -> str:
+    """Run them; gives how rows depend on each other, as far as that is looked for."""
     if order.spec is None:
         from naiad.backends.onnxruntime.trial.feeds import run_by_shapes
 
         run_by_shapes(sessions)
-        return Findings()
+        return ""
     if order.spec.layout == "packed":
         from naiad.backends.onnxruntime.trial.feeds import run_packed
 
         run_packed(sessions, order.spec)
-        return Findings()
+        return ""
     from naiad.backends.onnxruntime.trial.probe import run_padded
 
-    return Findings(run_padded(order.graph, sessions, order.spec, order.constants))
+    return run_padded(EncoderFiles(order.graph, order.spec, constants=order.constants), sessions)
 
 
 def die_with(parent: int) -> None:

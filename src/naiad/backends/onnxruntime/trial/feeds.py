@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.packed import PackedEncoder
+from naiad.backends.onnxruntime.encoders.encoder import Encoder
+from naiad.backends.onnxruntime.encoders.float_session import FloatSession
+from naiad.backends.onnxruntime.encoders.packed import PackedForm
 from naiad.core.contracts import Batch
 from naiad.core.encoder import EncoderSpec, TokenSequence
 from naiad.core.errors import NaiadError
@@ -51,7 +53,8 @@ def run_packed(sessions: Sequence[Any], spec: EncoderSpec) -> None:
     full = max(1, min(spec.pack_tokens // 4, longest))
     batches = [(1,), (full,) * 4, tuple(min(length, longest) for length in (5, 1, 23, 2))]
     for number, session in enumerate(sessions, 1):
-        encoder = PackedEncoder(session, spec)
+        form = PackedForm(spec, [node.name for node in session.get_inputs()])
+        encoder = Encoder(FloatSession(session), form)
         for lengths in (*batches, (longest,)) if number == len(sessions) else batches:
             for result in encoder.execute(Batch(make_sequences(lengths, spec))):
                 if isinstance(result, NaiadError):

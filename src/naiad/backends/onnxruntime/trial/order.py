@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,13 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What a trial tells of a model that lived through it."""
-
-    dependence: str = ""
-    """How a row depends on what shares its run; empty where it does not."""
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What the child says in the end."""
 
     error: str = ""
-    """A sentence, where the model cannot be loaded or run; then there are no findings."""
-    findings: Findings = Findings()
+    """A sentence, where the model cannot be loaded or run; then there are no ports."""
+    ports: Ports = field(default_factory=lambda: Ports({}, {}))
+    """What the graph takes and gives, and what was found out about it."""
     is_copied: bool = False
     """The copy that was ordered is made, and was run; otherwise the graph itself was."""
 
@@ -72,6 +66,9 @@ class Report:
         """Read what `to_json` wrote. Raises ValueError for anything else."""
         try:
             report = json.loads(text)
-            return cls(report["error"], Findings(**report["findings"]), report["is_copied"])
-        except (KeyError, TypeError) as error:
+            ports = Ports(**report["ports"])
+            sides = (ports.inputs, ports.outputs)
+            inputs, outputs = ({name: tuple(dims) for name, dims in side.items()} for side in sides)
+            return cls(report["error"], replace(ports, inputs=inputs, outputs=outputs), report["is_copied"])
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no report: {text[:200]!r}") from error

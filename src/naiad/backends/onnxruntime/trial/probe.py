@@ -7,20 +7,22 @@ strangers, because then an independent graph computes the very same numbers; run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from naiad.backends.onnxruntime.exported.ports import Ports
-from naiad.backends.onnxruntime.exported.rectangle import Rectangle
-from naiad.backends.onnxruntime.exported.running import Runner
+from naiad.backends.onnxruntime.encoders.float_session import FloatSession
+from naiad.backends.onnxruntime.encoders.rectangle import Rectangle
 from naiad.backends.onnxruntime.prepared.extents import read_operators, read_types
+from naiad.backends.onnxruntime.signature import read_ports
 from naiad.backends.onnxruntime.trial.feeds import FEW_IDS, LONGEST, make_sequences
 from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
+from naiad.core.ports import Ports
 from naiad.core.tensor import Array
 
 BY_TENSOR = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
@@ -45,21 +47,22 @@ COARSE_TYPES = frozenset({2, 3, 10, *range(16, 24)})
 WIDE = 10_000
 """An output that wide is over a vocabulary, and long texts cost much memory."""
 
-Run = Callable[[Sequence[TokenSequence], int], list[Array]]
+RunTexts = Callable[[Sequence[TokenSequence], int], list[Array]]
 """Sequences and the length to pad to (0 = their longest) → the graph's outputs."""
 
 
-def run_padded(graph: Path, sessions: Sequence[Any], spec: EncoderSpec, constants: Mapping[str, float]) -> str:
+def run_padded(files: EncoderFiles, sessions: Sequence[Any]) -> str:
     """Run one text, several and a long one; gives how rows depend on each other, or nothing.
 
     Raises LoadFailed where one text alone cannot be run.
     """
-    ports = Ports.of(sessions[0], graph, constants)
+    graph, spec, ports = files.graph, files.spec, read_ports(sessions[0])
+    ports.check_text(graph, files.constants)
     longest = min(spec.max_tokens, LONGEST, ports.fixed_tokens or LONGEST)
     if any(dims and isinstance(dims[-1], int) and dims[-1] >= WIDE for dims in ports.outputs.values()):
         longest = min(longest, LONGEST // 8)
     for session in sessions:
-        run = _runner(session, spec, ports)
+        run = _run_on(session, files, ports)
         for length in (1, min(7, longest)):
             try:
                 run(make_sequences((length,), spec), 0)
@@ -67,11 +70,11 @@ def run_padded(graph: Path, sessions: Sequence[Any], spec: EncoderSpec, constant
                 raise LoadFailed(f"{graph}: its first run failed: {error}", path=str(graph)) from error
         _attempt(run, make_sequences([min(length, longest) for length in (5, 1, 23, 2)], spec))
     _attempt(run, make_sequences((longest,), spec))  # config.json may promise more than the graph has
-    run = _runner(sessions[0], spec, ports)
+    run = _run_on(sessions[0], files, ports)
     return _structural(graph) or find_dependence(run, spec, longest, ports.fixed_tokens, _likeness(graph))
 
 
-def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int = 0, like: float = LIKE) -> str:
+def find_dependence(run: RunTexts, spec: EncoderSpec, longest: int, fixed_tokens: int = 0, like: float = LIKE) -> str:
     """How a text's answer depends on its company, as the end of a sentence; nothing where it does not."""
     for seed, (texts, tokens) in enumerate(SIZES):
         length = min(tokens, longest)
@@ -90,7 +93,7 @@ def find_dependence(run: Run, spec: EncoderSpec, longest: int, fixed_tokens: int
     return ""
 
 
-def _attempt(run: Run, items: Sequence[TokenSequence], tokens: int = 0) -> list[Array] | None:
+def _attempt(run: RunTexts, items: Sequence[TokenSequence], tokens: int = 0) -> list[Array] | None:
     with suppress(Exception):  # onnxruntime's exceptions have no common base
         return run(items, tokens)
     return None
@@ -111,15 +114,14 @@ def _likeness(graph: Path) -> float:
     return LIKE
 
 
-def _runner(session: Any, spec: EncoderSpec, ports: Ports) -> Run:
-    runner = Runner(session)
+def _run_on(session: Any, files: EncoderFiles, ports: Ports) -> RunTexts:
+    graph = FloatSession(session)
     names = [
         node.name for node in session.get_outputs() if node.type.startswith("tensor(") and "string" not in node.type
     ]
 
     def run(items: Sequence[TokenSequence], tokens: int) -> list[Array]:
-        feeds = Rectangle(items, spec, ports.fixed_tokens or tokens).feeds(ports)
-        return list(runner.run(names, feeds).values())
+        return list(graph.run(names, Rectangle(items, files, ports, tokens).feeds()).values())
 
     return run
 

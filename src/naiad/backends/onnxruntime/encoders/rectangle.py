@@ -6,30 +6,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from naiad.backends.onnxruntime.exported.ports import Ports, role
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.datatypes import BY_NAME
+from naiad.core.encoder import TokenSequence
+from naiad.core.encoder_files import EncoderFiles
+from naiad.core.ports import Ports, role
 from naiad.core.tensor import Array
 
 
 class Rectangle:
     """Several sequences side by side."""
 
-    def __init__(self, items: Sequence[TokenSequence], spec: EncoderSpec, tokens: int = 0) -> None:
-        """Pad to `tokens`; 0 = the longest of them."""
+    def __init__(self, items: Sequence[TokenSequence], files: EncoderFiles, ports: Ports, tokens: int = 0) -> None:
+        """Pad to what the graph wants, else to `tokens`; 0 = the longest of them."""
         self._items = items
-        self._spec = spec
+        self._spec = files.spec
+        self._constants = files.constants
+        self._ports = ports
+        tokens = ports.fixed_tokens or tokens
         self.shape = (len(items), tokens or max(item.tokens for item in items))
         lengths = np.array([[item.tokens] for item in items])
         self._inside = np.arange(self.shape[1])[None, :] < lengths
 
-    def feeds(self, ports: Ports) -> dict[str, Array]:
+    def feeds(self) -> dict[str, Array]:
         """Every input of the graph, in the type that it wants."""
         feeds: dict[str, Array] = {}
-        for name, kind in ports.input_types.items():
-            if name in ports.constants:
-                dims = ports.inputs[name]
+        for name, dims in self._ports.inputs.items():
+            kind = BY_NAME[self._ports.types[name]].numpy
+            if name in self._constants:
                 shape = [axis if isinstance(axis, int) else self.shape[0] for axis in dims]
-                feeds[name] = np.full(shape, ports.constants[name]).astype(kind)
+                feeds[name] = np.full(shape, self._constants[name]).astype(kind)
             else:
                 feeds[name] = self._feed(role(name)).astype(kind)
         return feeds

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from naiad.core.contracts import Batch, Instances
+from naiad.core.contracts import Batch, Instance
 from naiad.core.encoder import EncoderItem, EncoderResult, TokenSequence
 from naiad.core.errors import NaiadError
 
 
-class TowersEncoder:
+class PairEncoder:
     """An Instance[EncoderItem, EncoderResult] that gives each item to the encoder of its kind."""
 
-    def __init__(self, texts: Any, images: Any) -> None:
+    def __init__(
+        self, texts: Instance[TokenSequence, EncoderResult], images: Instance[EncoderItem, EncoderResult]
+    ) -> None:
         self._texts = texts
         self._images = images
 
@@ -31,9 +32,3 @@ class TowersEncoder:
         """Close both."""
         self._texts.close()
         self._images.close()
-
-
-def join_towers(texts: Instances[TokenSequence], images: Instances[EncoderItem]) -> Instances[EncoderItem]:
-    """Pair the instances of two encoders; both have as many."""
-    *narrow, wide = (TowersEncoder(*pair) for pair in zip(texts.all, images.all, strict=True))
-    return Instances((*narrow, wide)) if texts.wide is None else Instances(tuple(narrow), wide)

@@ -1,4 +1,4 @@
-"""Run an exported graph: feeds by name in, float32 arrays by name out, whatever precision the file computes in."""
+"""Run a graph: feeds by name in, float32 arrays by name out, whatever precision the file computes in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BRAIN_FLOAT = "tensor(bfloat16)"
 """A type that numpy has not; the runtime's binding gives it as a value only."""
 
 
-class Runner:
-    """One session of an exported graph; safe to use from several threads at a time."""
+class FloatSession:
+    """One session of an encoder's graph; safe to use from several threads at a time."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

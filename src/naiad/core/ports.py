@@ -1,6 +1,7 @@
-"""Inputs and outputs of an encoder that somebody else exported, and which input is which by its name.
+"""Inputs and outputs of a graph by the names of its file, and which input of a text encoder is which by its name.
 
-Not here: what the outputs mean (`choice.py`).
+A backend reads them, and a graph that somebody else exported is described by them. Not here: what the outputs mean
+(`naiad.convert.onnx_outputs`).
 """
 
 from __future__ import annotations
@@ -8,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from naiad.core.errors import LoadFailed
 
@@ -30,51 +28,33 @@ ROLES = {
 """Names that exporters give to what a text is turned into, without `:0` behind them, and what they mean. Global
 attention (Longformer) is zero, as transformers has it for a text without a question."""
 
-_TYPES: dict[str, type[np.generic]] = {
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(bool)": np.bool_,
-}
-
-_WHOLE = ("tensor(int64)", "tensor(int32)")
-
-Constants = Mapping[str, float]
+_WHOLE = ("INT64", "INT32")
+_NUMBERS = (*_WHOLE, "FP32", "FP16", "BOOL")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Inputs and outputs of an exported encoder, by name: their shapes, as the file gives them."""
+    """What a graph takes and gives."""
 
     inputs: Mapping[str, Dims]
     outputs: Mapping[str, Dims]
-    input_types: Mapping[str, type[np.generic]] = field(default_factory=dict)
-    constants: Constants = field(default_factory=dict)
-    """Inputs that are the same for every text, and their value."""
+    """Shapes as the file gives them: numbers, names of what varies, or None."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Of inputs and outputs: rows of the datatype table, or the runtime's own words where there is none."""
+    dependence: str = ""
+    """Text encoders: how a text's answer depends on what shares its run; empty where it does not, or nobody looked."""
 
-    @classmethod
-    def of(cls, session: Any, graph: Path, constants: Constants | None = None) -> Ports:
-        """Look at a session of `graph`. Raises LoadFailed where it is no text encoder."""
-        nodes = session.get_inputs()
-        for node in nodes:
-            _check_type(graph, node)
-        ports = cls(
-            {node.name: tuple(node.shape) for node in nodes},
-            {node.name: tuple(node.shape) for node in session.get_outputs()},
-            {node.name: _TYPES[node.type] for node in nodes},
-            dict(constants or {}),
-        )
-        ports.check(graph)
-        return ports
-
-    def check(self, graph: Path) -> None:
-        """Raise LoadFailed where an input is not known, or no batch can be given."""
-        missing = [name for name in self.constants if name not in self.inputs]
+    def check_text(self, graph: Path, constants: Mapping[str, float]) -> None:
+        """Raise LoadFailed unless this is a text encoder's graph that takes batches, besides these constant inputs."""
+        for name in self.inputs:
+            kind = self.types.get(name, "INT64")
+            if kind not in (_NUMBERS if role(name) in ("attention_mask", "") else _WHOLE):
+                raise LoadFailed(f"{graph}: input '{name}' must be INT64 or INT32, not {kind}", path=str(graph))
+        missing = [name for name in constants if name not in self.inputs]
         if missing:
             raise LoadFailed(f"{graph}: inputs: no input {', '.join(missing)}; the file has {', '.join(self.inputs)}")
         given = {role(name) for name in self.inputs}
-        foreign = [name for name in self.inputs if not role(name) and name not in self.constants]
+        foreign = [name for name in self.inputs if not role(name) and name not in constants]
         if foreign or "input_ids" not in given or len(self.inputs[self.ids]) != 2:
             raise LoadFailed(
                 f"{graph}: not a text encoder: its inputs are {', '.join(self.inputs)}; an encoder takes input_ids of "
@@ -103,13 +83,6 @@ class Ports:
         """The length to which the file wants every sequence padded; 0 = any length."""
         length = self.inputs[self.ids][1]
         return length if isinstance(length, int) else 0
-
-
-def _check_type(graph: Path, node: Any) -> None:
-    """Token ids and the like are whole numbers; a mask and what is constant may be others."""
-    if node.type in _WHOLE or (node.type in _TYPES and role(node.name) in ("attention_mask", "")):
-        return
-    raise LoadFailed(f"{graph}: input '{node.name}' must be int64 or int32, not {node.type}", path=str(graph))
 
 
 def role(name: str) -> str:

@@ -1,0 +1,48 @@
+"""What packed graphs take and give: sequences joined without padding, and each one's part of the answers.
+
+Not here: the row itself (`naiad.core.pack`) and graphs that want padding (`padded.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from naiad.backends.onnxruntime.encoders.sequences import objection
+from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.errors import InvalidRequest
+from naiad.core.pack import Pack
+
+
+class PackedForm:
+    """A Form of token sequences, in packs of `spec.pack_tokens`."""
+
+    def __init__(self, spec: EncoderSpec, inputs: Iterable[str]) -> None:
+        """inputs: those that the graph has."""
+        self._spec = spec
+        self._inputs = frozenset(inputs)
+
+    def objection(self, item: TokenSequence) -> InvalidRequest | None:
+        """See Form."""
+        return objection(item, self._spec)
+
+    def gather(self, items: Sequence[TokenSequence]) -> list[Pack]:
+        """See Form."""
+        return [Pack(pack, self._spec, self._inputs) for pack in split_packs(items, self._spec.pack_tokens)]
+
+
+def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:
+    """Cut into packs of at most that many tokens, in order; a longer sequence is a pack by itself.
+
+    Speed is one reason: attention costs the square of a pack. The other is int8: sums over more than 128 tokens are
+    made in parts, whose borders would depend on what else is in the pack.
+    """
+    packs: list[Sequence[TokenSequence]] = []
+    begin = tokens = 0
+    for number, item in enumerate(items):
+        if number > begin and tokens + item.tokens > pack_tokens:
+            packs.append(items[begin:number])
+            begin, tokens = number, 0
+        tokens += item.tokens
+    if begin < len(items):
+        packs.append(items[begin:])
+    return packs

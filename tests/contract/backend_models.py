@@ -1,0 +1,223 @@
+"""A model of every kind that a backend runs, small enough to know its answers; a new backend or kind is a new row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from naiad.backends.registry import find_backend
+from naiad.core.contracts import Instances, LoadRequest, TensorFiles
+from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.message import InferRequest, InferResponse, RequestedOutput
+from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.modelconfig import finish, prepare
+
+ONNX_TYPES = {"TYPE_FP32": TensorProto.FLOAT, "TYPE_INT64": TensorProto.INT64, "TYPE_STRING": TensorProto.STRING}
+TENSORS = {"x": ("TYPE_FP32", [2]), "n": ("TYPE_INT64", [1]), "s": ("TYPE_STRING", [2])}
+"""Inputs of the tensor model, whose outputs are called `x_out` and so on."""
+
+WORDS, WIDTH = 40, 4
+TABLE = np.random.default_rng(0).standard_normal((WORDS, WIDTH)).astype(np.float32)
+
+
+def no_file(folder: Path, batches: bool) -> None:
+    """For backends that are all code."""
+
+
+def identity_graph(folder: Path, batches: bool) -> None:
+    """An ONNX graph that does what the identity backend does, and is heavy enough for a wide instance."""
+
+    def infos(suffix: str) -> list[onnx.ValueInfoProto]:
+        lead: list[Any] = ["rows"] if batches else []
+        return [
+            helper.make_tensor_value_info(name + suffix, ONNX_TYPES[kind], [*lead, *dims])
+            for name, (kind, dims) in TENSORS.items()
+        ]
+
+    nodes = [helper.make_node("Identity", [name], [name + "_out"]) for name in TENSORS]
+    ballast = numpy_helper.from_array(np.zeros(20_000, np.float32), "ballast")
+    save(folder / "model.onnx", nodes, infos(""), infos("_out"), [ballast])
+
+
+def save(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Sequence[onnx.TensorProto] = ()) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+FILES = {"identity": no_file, "onnxruntime": identity_graph}
+"""How each backend's file of a tensor model is made."""
+
+
+def tensor_files(backend: str, folder: Path, max_batch_size: int = 8) -> TensorFiles:
+    version = folder / "m" / "2"
+    version.mkdir(parents=True, exist_ok=True)
+    FILES[backend](version, max_batch_size > 0)
+    described = [{"name": name, "data_type": kind, "dims": dims} for name, (kind, dims) in TENSORS.items()]
+    outputs = [{**tensor, "name": f"{tensor['name']}_out"} for tensor in described]
+    document = prepare(
+        {"backend": backend, "max_batch_size": max_batch_size, "input": described, "output": outputs}, "m"
+    )
+    config = finish(find_backend(backend).complete(document, version, {}), model_dir=version.parent)
+    return TensorFiles(config, "2", version.parent, version)
+
+
+def case(rows: int, seed: int, wanted: Sequence[str] = (), batches: bool = True) -> InferRequest:
+    lead = (rows,) if batches else ()
+    values = [f"{seed}-{index}-é\0".encode() for index in range(2 * max(rows, 0 if batches else 1))]
+    return InferRequest(
+        "m",
+        id=f"r{seed}",
+        inputs={
+            "x": Tensor.of("x", np.full((*lead, 2), seed, np.float32)),
+            "n": Tensor.of("n", np.full((*lead, 1), -seed, np.int64)),
+            "s": bytes_tensor("s", values, (*lead, 2)),
+        },
+        outputs=tuple(RequestedOutput(name) for name in wanted),
+    )
+
+
+def check(request: InferRequest, response: object) -> None:
+    assert isinstance(response, InferResponse), response
+    assert (response.model_name, response.model_version, response.id) == ("m", "2", request.id)
+    names = [output.name for output in request.outputs] or [f"{name}_out" for name in TENSORS]
+    assert [tensor.name for tensor in response.outputs] == names
+    for tensor in response.outputs:
+        given = request.inputs[tensor.name.removesuffix("_out")]
+        assert tensor.datatype == given.datatype
+        assert tensor.data.dtype == given.data.dtype
+        assert tensor.shape == given.shape
+        assert tensor.data.tolist() == given.data.tolist()
+
+
+def spec_of(layout: str, output: EncoderOutput, **more: Any) -> EncoderSpec:
+    return EncoderSpec("bert", "any", (output,), 20, layout=layout, **more)
+
+
+def info(name: str, kind: int, *dims: Any) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, dims)
+
+
+def packed_files(folder: Path) -> EncoderFiles:
+    """The embedding is the first token's row of a table."""
+    nodes = [
+        helper.make_node("Gather", ["input_ids", "starts"], ["first"]),
+        helper.make_node("Gather", ["table", "first"], ["embedding"]),
+    ]
+    inputs = [info(name, TensorProto.INT64, "t") for name in ("input_ids", "segments")]
+    inputs.append(info("starts", TensorProto.INT64, "n"))
+    outputs = [info("embedding", TensorProto.FLOAT, "n", WIDTH)]
+    graph = save(folder / "packed.onnx", nodes, inputs, outputs, [numpy_helper.from_array(TABLE, "table")])
+    spec = spec_of("packed", EncoderOutput("embedding", "sequence", WIDTH), vocabulary=WORDS, pack_tokens=8)
+    return EncoderFiles(graph, spec, folder / "prepared-texts")
+
+
+def padded_files(folder: Path) -> EncoderFiles:
+    """The state of each token is its row of a table; an exported graph is inspected before it is loaded."""
+    nodes = [helper.make_node("Gather", ["table", "input_ids"], ["states"])]
+    inputs = [info("input_ids", TensorProto.INT64, "b", "t"), info("attention_mask", TensorProto.INT64, "b", "t")]
+    outputs = [info("states", TensorProto.FLOAT, "b", "t", WIDTH)]
+    graph = save(folder / "padded.onnx", nodes, inputs, outputs, [numpy_helper.from_array(TABLE, "table")])
+    spec = spec_of("padded", EncoderOutput("last_hidden_state", "token", WIDTH), vocabulary=WORDS)
+    return inspected(EncoderFiles(graph, spec, folder / "padded", sources={"last_hidden_state": ("states",)}))
+
+
+def image_files(folder: Path) -> EncoderFiles:
+    """The logits are the means of the channels."""
+    nodes = [helper.make_node("ReduceMean", ["pixel_values"], ["means"], axes=[2, 3], keepdims=0)]
+    inputs = [info("pixel_values", TensorProto.FLOAT, "b", 3, 2, 2)]
+    graph = save(folder / "images.onnx", nodes, inputs, [info("means", TensorProto.FLOAT, "b", 3)])
+    spec = spec_of("images", EncoderOutput("logits", "sequence", 3), channels=3, height=2, width=2)
+    return inspected(EncoderFiles(graph, spec, folder / "images", sources={"logits": ("means",)}))
+
+
+def inspected(files: EncoderFiles) -> EncoderFiles:
+    ports = find_backend("onnxruntime").inspect(LoadRequest(files, ()))
+    return EncoderFiles(files.graph, files.spec, files.prepared_in, ports, files.sources)
+
+
+def text(seed: int, output: str = "embedding") -> TokenSequence:
+    return TokenSequence(np.arange(seed, seed + 1 + seed % 5) % WORDS, (output,))
+
+
+def image(seed: int) -> ImagePixels:
+    return ImagePixels(
+        np.full((3, 2, 2), seed, np.float32) * np.arange(1, 4, dtype=np.float32)[:, None, None], ("logits",), 1
+    )
+
+
+def check_encoded(item: Any, result: Any) -> None:
+    assert isinstance(result, dict), result
+    if isinstance(item, ImagePixels):
+        expected = {"logits": item.pixels.mean(axis=(1, 2))}
+    elif item.outputs == ("embedding",):
+        expected = {"embedding": TABLE[item.input_ids[0]]}
+    else:
+        expected = {"last_hidden_state": TABLE[item.input_ids]}
+    assert result.keys() == expected.keys()
+    for name, array in expected.items():
+        assert result[name].dtype == np.float32
+        assert np.allclose(array, result[name], atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model on a backend."""
+
+    backend: str
+    files: Callable[[Path], TensorFiles | EncoderFiles | EncoderPair]
+    item: Callable[[int], Any]
+    """The n-th item that runs; all differ."""
+    bad: Callable[[], Any]
+    """One that cannot."""
+    check: Callable[[Any, Any], None]
+    has_wide: bool
+    """There is a wide instance where one is wanted and there are cores for it."""
+
+    def load(self, folder: Path, *names: str, wide_threads: int = 2) -> Instances[Any]:
+        return find_backend(self.backend).load(LoadRequest(self.files(folder), names, wide_threads=wide_threads))
+
+
+def tensor_item(seed: int) -> InferRequest:
+    return case(1 + seed % 3, seed)
+
+
+def no_input() -> InferRequest:
+    request = case(1, 0, ["x_out"])
+    del request.inputs["x"]
+    return request
+
+
+def too_long() -> TokenSequence:
+    return TokenSequence(np.arange(21), ("embedding",))
+
+
+def too_large() -> ImagePixels:
+    return ImagePixels(np.zeros((3, 4, 4), np.float32), ("logits",), 1)
+
+
+KINDS = {
+    "identity": Kind("identity", lambda at: tensor_files("identity", at), tensor_item, no_input, check, False),
+    "tensors": Kind("onnxruntime", lambda at: tensor_files("onnxruntime", at), tensor_item, no_input, check, True),
+    "packed": Kind("onnxruntime", packed_files, text, too_long, check_encoded, True),
+    "padded": Kind(
+        "onnxruntime", padded_files, lambda seed: text(seed, "last_hidden_state"), too_long, check_encoded, True
+    ),
+    "images": Kind("onnxruntime", image_files, image, too_large, check_encoded, True),
+    "pair": Kind(
+        "onnxruntime",
+        lambda at: EncoderPair(packed_files(at), image_files(at)),
+        lambda seed: text(seed) if seed % 2 else image(seed),
+        too_large,
+        check_encoded,
+        True,
+    ),
+}
