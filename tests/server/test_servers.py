@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -211,6 +213,15 @@ async def test_before_the_start_and_after_the_end_in_asyncio(echo: Path) -> None
         assert await server.is_model_ready("echo")
     with pytest.raises(NotReady, match="is closed"):
         await server.infer("echo", {"text": "a"})
+
+
+def test_a_program_that_forgets_to_close_it_ends_all_the_same(echo: Path) -> None:
+    program = (
+        "import naiad, sys; s = naiad.Server([sys.argv[1]]); s.start(); print(s.infer('echo', {'text': 'a'}).text_out)"
+    )
+    command = [sys.executable, "-c", program, str(echo)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['a']\n", "")
 
 
 # time
