@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration, NotFound
-from naiad.repository.checkpoint import CONFIG, Checkpoint
+from naiad.repository.checkpoint import CONFIG, INDEX, SINGLE, Checkpoint
 from naiad.repository.checkpoint.modules import MODULES
 from naiad.repository.names import check_model_name
 from naiad.repository.onnx_files import USUAL, best_onnx
@@ -30,7 +30,6 @@ _TOKENIZER_FILES = (
 )  # fmt: skip
 _IMAGE_FILES = ("preprocessor_config.json", "processor_config.json")
 """Models of images say here how these are prepared."""
-_SAFETENSORS = ("model.safetensors.index.json", "model.safetensors")
 ADAPTER = "adapter_config.json"
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack")
 
@@ -152,12 +151,13 @@ def _checkpoint(checkpoint: Checkpoint, onnx: str) -> Layout:
     folder = checkpoint.folder
     check_inside(folder)
     body = checkpoint.body
-    safetensors = _first(body, _SAFETENSORS)
-    onnx_file = _first(folder, (onnx,)) if onnx else _best_onnx(body)
+    safetensors = checkpoint.safetensors
+    best = best_onnx(checkpoint.onnx_files)
+    onnx_file = _first(folder, (onnx,)) if onnx else body / best if best else None
     if (body / ADAPTER).is_file() and (onnx_file is None or (safetensors is not None and not onnx)):
         raise InvalidConfiguration(f"{body} has {ADAPTER_ADVICE}", folder=str(folder))
     if safetensors is None and onnx_file is None:
-        raise InvalidConfiguration(_no_weights(body), folder=str(folder))
+        raise InvalidConfiguration(_no_weights(checkpoint), folder=str(folder))
     refuse_pointers(_needed(body, safetensors, onnx_file))
     if _first(body, (*_TOKENIZER_FILES, *_IMAGE_FILES)) is None:
         raise InvalidConfiguration(
@@ -180,19 +180,10 @@ def _needed(body: Path, safetensors: Path | None, onnx: Path | None) -> Iterator
     yield from [whole] if whole.is_file() else (body / name for name in _TOKENIZER_FILES)
 
 
-def _best_onnx(folder: Path) -> Path | None:
-    best = best_onnx(_onnx_files(folder))
-    return folder / best if best else None
-
-
-def _onnx_files(folder: Path) -> list[str]:
-    found = [*folder.glob("onnx/*.onnx"), *folder.glob("*.onnx")]
-    return sorted(str(path.relative_to(folder)) for path in found if path.is_file())
-
-
-def _no_weights(folder: Path) -> str:
-    wanted = ", ".join((*_SAFETENSORS, *USUAL))
-    if onnx := _onnx_files(folder):
+def _no_weights(checkpoint: Checkpoint) -> str:
+    folder = checkpoint.body
+    wanted = ", ".join((INDEX, SINGLE, *USUAL))
+    if onnx := checkpoint.onnx_files:
         return f"{folder} has several ONNX files and no usual one: set `weights` to one of {', '.join(onnx)}"
     pickles = [name for name in _PICKLES if (folder / name).is_file()]
     if pickles:

@@ -18,9 +18,7 @@ import numpy as np
 
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
-
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+from naiad.repository.checkpoint import INDEX, SINGLE
 
 MOST_NAMED = 8
 """Names of weights that an error lists."""

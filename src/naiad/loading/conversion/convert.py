@@ -9,7 +9,6 @@ from typing import Any
 
 from naiad import __version__
 from naiad.convert.checkpoint import BUILDER_VERSION
-from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.convert.export.process import INSTALL, has_torch
 from naiad.convert.record import write_record
 from naiad.core.errors import GateFailed, InvalidConfiguration, Unsupported
@@ -20,6 +19,7 @@ from naiad.loading.conversion.exported import ExportedCourse
 from naiad.loading.conversion.folder import making, write_card
 from naiad.loading.conversion.subject import Subject
 from naiad.loading.conversion.triton.repository import Layout, pooling_of, write_repository
+from naiad.repository.checkpoint import SINGLE
 from naiad.repository.layout import PICKLE_ADVICE
 
 
@@ -54,7 +54,7 @@ def run_course(request: Request, work: Path) -> tuple[Course, Outcome]:
     """Build if our builder can, else export. Raises Unsupported where neither can."""
     subject = request.subject
     builder = builder_for(subject)
-    if request.from_torch or builder is None or not has_safetensors(subject):
+    if request.from_torch or builder is None or subject.checkpoint.safetensors is None:
         course = _exporting(request, work)
         return course, course.run()
     built = BuiltCourse(request, builder, work / "built")
@@ -74,25 +74,13 @@ def with_torch(subject: Subject) -> str:
     return f"With torch Naiad exports {subject.family} models by itself: {INSTALL}"
 
 
-def has_safetensors(subject: Subject) -> bool:
-    """Whether the weights are of the kind that our builder reads."""
-    body = subject.checkpoint.body
-    return (body / SINGLE).is_file() or (body / INDEX).is_file()
-
-
-def onnx_files(subject: Subject) -> list[Path]:
-    """ONNX files where checkpoints have them."""
-    body = subject.checkpoint.body
-    return [*body.glob("onnx/*.onnx"), *body.glob("*.onnx")]
-
-
 def _exporting(request: Request, work: Path) -> Course:
-    if not has_safetensors(request.subject) and (found := onnx_files(request.subject)):
+    if request.subject.checkpoint.safetensors is None and (found := request.subject.checkpoint.onnx_files):
         raise Unsupported(
-            f"{request.subject.folder} already holds an ONNX file ({found[0].name}): `naiad serve` serves it as it is, "
+            f"{request.subject.folder} already holds an ONNX file ({found[0]}): `naiad serve` serves it as it is, "
             "and there are no original weights to check another precision against"
         )
-    if not request.from_torch and not has_safetensors(request.subject):
+    if not request.from_torch and request.subject.checkpoint.safetensors is None:
         raise Unsupported(
             f"{request.subject.folder}: there is no {SINGLE}; other weights are {PICKLE_ADVICE}. Or open them with "
             "--from-torch, by torch's loader that accepts only tensors"

@@ -12,9 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from naiad.convert.encoder.weights import INDEX, SINGLE
 from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.repository.checkpoint import Checkpoint
+from naiad.repository.checkpoint import INDEX, SINGLE, Checkpoint
 from naiad.repository.checkpoint.json_files import read_json
 from naiad.repository.hub.choose import Selection, choose_files
 

@@ -2,8 +2,10 @@
 
 from naiad.repository.checkpoint.checkpoint import (
     CONFIG,
+    INDEX,
     MODEL2VEC,
     PYLATE,
+    SINGLE,
     STANFORD,
     TRANSFORMER_FILES,
     Checkpoint,
@@ -15,8 +17,10 @@ from naiad.repository.checkpoint.routes import Routes
 
 __all__ = [
     "CONFIG",
+    "INDEX",
     "MODEL2VEC",
     "PYLATE",
+    "SINGLE",
     "STANFORD",
     "TRANSFORMER_FILES",
     "Checkpoint",

@@ -20,6 +20,9 @@ from naiad.repository.checkpoint.routes import Routes, parse_routes, router_file
 
 CONFIG = "config.json"
 
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+"""Weights in one file; the index of their shards."""
+
 MODEL2VEC = "model2vec"
 """A library of static embeddings, and its model_type in config.json."""
 
@@ -75,6 +78,17 @@ class Checkpoint:
     def config(self) -> dict[str, Any]:
         """config.json; empty where there is none."""
         return read_object(self.body / CONFIG)
+
+    @property
+    def safetensors(self) -> Path | None:
+        """The index of the weights' shards, else the one file; None without either."""
+        return next((self.body / name for name in (INDEX, SINGLE) if (self.body / name).is_file()), None)
+
+    @property
+    def onnx_files(self) -> list[str]:
+        """ONNX files where exporters put them, relative to the body, sorted."""
+        found = [*self.body.glob("onnx/*.onnx"), *self.body.glob("*.onnx")]
+        return sorted(str(path.relative_to(self.body)) for path in found if path.is_file())
 
     @property
     def needed_config(self) -> dict[str, Any]:

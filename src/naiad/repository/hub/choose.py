@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration
-from naiad.repository.checkpoint import CONFIG, TRANSFORMER_FILES
+from naiad.repository.checkpoint import CONFIG, INDEX, SINGLE, TRANSFORMER_FILES
 from naiad.repository.checkpoint.checkpoint import body_of
 from naiad.repository.checkpoint.json_files import checked_object
 from naiad.repository.checkpoint.modules import MODULES, parse_modules
@@ -62,8 +62,7 @@ _OTHERS = (
     "README.md",
 )
 _MODULE_FILE = re.compile(r"([a-z]+_)?\d+_[A-Za-z]+/([^/]+\.json|model\.safetensors)")
-_INDEX = "model.safetensors.index.json"
-_TABLE = ("model.safetensors", "tokenizer.json")
+_TABLE = (SINGLE, "tokenizer.json")
 """What a table of static embeddings consists of; it need have no config.json."""
 _VERSION_FILE = re.compile(r"(?P<model>(?:[^/]+/)?)[1-9][0-9]*/.+")
 
@@ -121,7 +120,7 @@ def choose_files(
 
 def _check_merged(kept: list[str], selection: Selection) -> None:
     """Raise InvalidConfiguration unless an ONNX file is taken: weights beside an adapter are those before training."""
-    has_safetensors = _INDEX in kept or "model.safetensors" in kept
+    has_safetensors = INDEX in kept or SINGLE in kept
     if not _onnx_files(kept) or (has_safetensors and not selection.weights.endswith("onnx")):
         raise InvalidConfiguration(f"there is {ADAPTER_ADVICE}")
 
@@ -210,7 +209,7 @@ def _weights(
                 key="weights",
             )
         return _with_external_data(selection.weights, kept)
-    has_safetensors = _INDEX in kept or "model.safetensors" in kept
+    has_safetensors = INDEX in kept or SINGLE in kept
     onnx = best_onnx(_onnx_files(kept))
     if selection.weights == "safetensors":
         onnx = ""
@@ -224,20 +223,20 @@ def _weights(
 
 
 def _safetensors(listed: list[str], kept: list[str], read_json: Read) -> list[str]:
-    if _INDEX not in kept:
-        return ["model.safetensors"]
-    weight_map = checked_object(_INDEX, read_json(_INDEX)).get("weight_map")
+    if INDEX not in kept:
+        return [SINGLE]
+    weight_map = checked_object(INDEX, read_json(INDEX)).get("weight_map")
     if not isinstance(weight_map, Mapping) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise DownloadFailed(f"{_INDEX} has no 'weight_map' from tensors to files; the repository is damaged")
+        raise DownloadFailed(f"{INDEX} has no 'weight_map' from tensors to files; the repository is damaged")
     shards = sorted(set(weight_map.values()))
     missing = [shard for shard in shards if shard not in listed or not shard.endswith(".safetensors")]
     if missing:
         raise DownloadFailed(
-            f"shard {missing[0]} is named by {_INDEX} but the repository does not have it; the upload of this model is "
+            f"shard {missing[0]} is named by {INDEX} but the repository does not have it; the upload of this model is "
             "incomplete: choose another revision",
             missing=missing,
         )
-    return [_INDEX, *shards]
+    return [INDEX, *shards]
 
 
 def _onnx_files(kept: list[str]) -> list[str]:
@@ -261,7 +260,7 @@ def _no_weights(kept: list[str], selection: Selection) -> str:
     if pickles:
         hint = "; many repositories also have a converted branch: try @refs/pr/1"
         return f"there are weights only as {_names(pickles)}, {PICKLE_ADVICE}{hint}"
-    return f"there are no weights: looked for {_INDEX}, model.safetensors, onnx/model.onnx, model.onnx; {_found(kept)}"
+    return f"there are no weights: looked for {INDEX}, model.safetensors, onnx/model.onnx, model.onnx; {_found(kept)}"
 
 
 def _tensors(kept: list[str]) -> list[str]:
