@@ -102,7 +102,10 @@ class ModelStatistics:
         before.count += requests
         before.sum += compute_input * requests
         if requests == 1:
-            self.compute_infer.observe(compute_infer)
+            noted = self.compute_infer.noted
+            noted.append(compute_infer)
+            if len(noted) >= FOLD_AFTER:
+                self.compute_infer.fold()
         else:
             self.compute_infer.observe_times(compute_infer, requests)
         after.count += requests

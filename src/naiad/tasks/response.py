@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from naiad.core.contracts import Preparation
-from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse, Parameter
-from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 
 
@@ -23,16 +21,3 @@ def respond(request: InferRequest, preparation: Preparation, tensors: Iterable[T
     if preparation.truncated:
         parameters = {"truncated": True, "truncated_texts": preparation.truncated}
     return InferResponse(request.model_name, request.model_version, list(tensors), request.id, parameters)
-
-
-def check_names(request: InferRequest, inputs: Sequence[TensorConfig], outputs: Sequence[TensorConfig]) -> None:
-    """Refuse tensor names that the task does not have. Raises InvalidRequest naming those it has."""
-    _check("input", request.inputs, inputs)
-    _check("output", (output.name for output in request.outputs), outputs)
-
-
-def _check(kind: str, names: Iterable[str], declared: Sequence[TensorConfig]) -> None:
-    known = [tensor.name for tensor in declared]
-    for name in names:
-        if name not in known:
-            raise InvalidRequest(f"there is no {kind} '{name}'; the {kind}s are: {', '.join(known)}", tensor=name)

@@ -137,13 +137,7 @@ def test_vectors_are_shortened_and_then_normalised(make_folder: Any, make_spec: 
     assert wide.outputs[0].dims == (-1, 4)
 
 
-def test_bad_requests_and_options_are_refused(
-    task: Task, make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec], ask: Ask
-) -> None:
-    with pytest.raises(InvalidRequest, match="no input 'texts'; the inputs are: text"):
-        task.prepare(ask(texts=["a"]))
-    with pytest.raises(InvalidRequest, match="no output 'vector'; the outputs are: embedding"):
-        task.prepare(ask(text=["a"], outputs=["vector"]))
+def test_bad_options_are_refused(make_folder: Callable[..., Path], make_spec: Callable[..., EncoderSpec]) -> None:
     with pytest.raises(InvalidConfiguration, match="no parameter 'pooling'"):
         build_task("feature-extraction", make_folder(), make_spec(), {"pooling": "cls"})
 

@@ -100,7 +100,6 @@ def test_outputs_by_head(make_task: Any, ask: Ask) -> None:
         ({"input_ids": IDS, "attention_mask": MASK * 0}, "row 0 of 'input_ids' has 0 tokens, 1 to 8"),
         ({"input_ids": IDS, "token_type_ids": MASK * 5}, "'token_type_ids' has values from 0 to 5, 0 to 1"),
         ({"input_ids": np.ones((2, 9), np.int64)}, "row 0 of 'input_ids' has 9 tokens, 1 to 8"),
-        ({"input_ids": IDS, "position_ids": IDS}, "no input 'position_ids'; the inputs are: input_ids"),
     ],
 )
 def test_bad_tensors_are_refused(make_task: Any, ask: Ask, inputs: dict[str, Any], message: str) -> None:

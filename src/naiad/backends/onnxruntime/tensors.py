@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.onnxruntime.loaded import LoadedModel, RunGraph
-from naiad.backends.onnxruntime.ports import aligned
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
@@ -68,12 +67,21 @@ class OnnxRuntimeInstance:
         self._run = _closed
 
     def _execute_alone(self, request: InferRequest, batch: Batch[InferRequest]) -> Result:
+        """Run one request by itself; loops stand where calls would, as nearly every small request comes this way."""
         try:
-            return self._execute_joined((request,), batch)[0]
+            feeds = self._gather_one(request) if self._has_plain_inputs else self._gather((request,))
+            names = [output.name for output in request.outputs] if request.outputs else self._output_names
+            values = self._compute(names, feeds, batch)
+            if self._batches:
+                self._check_rows(names, values, len(next(iter(request.inputs.values())).data))
         except NaiadError as error:
             return error
         except KeyError as error:
             return InvalidRequest(f"model '{self._name}': input {error} is missing")
+        tensors, datatypes = [], self._datatypes
+        for name, value in zip(names, values, strict=True):
+            tensors.append(Tensor(name, datatypes[name], value))
+        return InferResponse(self._name, self._version, tensors, request.id)
 
     def _execute_joined(self, items: Sequence[InferRequest], batch: Batch[InferRequest]) -> Sequence[InferResponse]:
         feeds = self._gather_plain(items) if self._has_plain_inputs else self._gather(items)
@@ -84,25 +92,30 @@ class OnnxRuntimeInstance:
             names = [output.name for output in outputs]
         elif any(request.outputs for request in items):
             names, is_uniform = self._wanted(items), False
+        values = self._compute(names, feeds, batch)
+        rows = self._count_rows(items)
+        self._check_rows(names, values, sum(rows))
+        return self._split(items, names, values, rows, is_uniform)
+
+    def _compute(self, names: list[str], feeds: dict[str, Any], batch: Batch[InferRequest]) -> Sequence[Any]:
         batch.input_ready_s = batch.input_ready_s or monotonic()
         try:
             values = self._run(names, feeds, self._run_options)
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise ModelFailed(f"model '{self._name}' failed: {error}", model=self._name) from error
         batch.output_ready_s = monotonic()
-        if not self._has_plain_outputs:
-            values = [self._ports[name].convert(value) for name, value in zip(names, values, strict=True)]
-        if self._batches:
-            rows = self._count_rows(items)
-            self._check_rows(names, values, sum(rows))
-            if len(items) > 1:
-                return self._split(items, names, values, rows, is_uniform)
-        return [self._answer(items[0], names, values)]
+        if self._has_plain_outputs:
+            return values
+        return [self._ports[name].convert(value) for name, value in zip(names, values, strict=True)]
+
+    def _gather_one(self, request: InferRequest) -> dict[str, Any]:
+        feeds, inputs = {}, request.inputs
+        for name in self._input_names:
+            data = inputs[name].data
+            feeds[name] = data if data.flags.aligned else data.copy()  # a body's bytes may begin anywhere
+        return feeds
 
     def _gather_plain(self, items: Sequence[InferRequest]) -> dict[str, Any]:
-        if len(items) == 1:
-            inputs = items[0].inputs
-            return {name: aligned(inputs[name].data) for name in self._input_names}
         return {name: np.concatenate([item.inputs[name].data for item in items]) for name in self._input_names}
 
     def _gather(self, items: Sequence[InferRequest]) -> dict[str, Any]:
@@ -126,9 +139,6 @@ class OnnxRuntimeInstance:
         return [name for name in self._output_names if name in names]
 
     def _count_rows(self, items: Sequence[InferRequest]) -> list[int]:
-        if self._has_plain_inputs:
-            name = self._input_names[0]
-            return [len(item.inputs[name].data) for item in items]
         return [len(next(iter(item.inputs.values())).data) for item in items]
 
     def _check_rows(self, names: Sequence[str], values: Sequence[Any], rows: int) -> None:

@@ -72,7 +72,7 @@ class KnownMessages:
 
     def recall(self, message: bytes) -> InferRequest | None:
         """Return the request, if one like it was learnt; else it must be decoded."""
-        known = self._known.get(_key(message))
+        known = self._known.get((len(message), message[: 2 + message[1]] if len(message) > 1 else b""))  # see `_key`
         if known is None or not known.is_like(message):
             return self._recall_in_memory(message) if self._in_memory and len(message) <= LONGEST_BYTES else None
         if known.id_at == known.id_end:

@@ -32,7 +32,7 @@ from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.labels import LABEL_OUTPUTS, label_tensors
 from naiad.tasks.parameters import Parameters, one_of, whole_number
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import apply_function, best
 from naiad.tasks.strings import text_array
 
@@ -62,7 +62,6 @@ class ImageClassificationTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Decode and prepare the images. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         return Preparation(state=parameters, images=prepare_images(request, self._processor, WANTED))
 

@@ -26,7 +26,7 @@ from naiad.core.tensor import Tensor
 from naiad.tasks.image.parts import ImageParts
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, flag
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import normalized
 
 WANTED = ("embedding",)
@@ -45,7 +45,6 @@ class ImageFeaturesTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Decode and prepare the images. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         return Preparation(state=parameters, images=prepare_images(request, self._processor, WANTED))
 

@@ -20,7 +20,7 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.image.preparing.inputs import MAX_IMAGES
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 
 PIXELS = "pixel_values"
 
@@ -44,7 +44,6 @@ class PixelsTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Take the images apart. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         tensor = request.inputs[PIXELS]
         if not 0 < len(tensor.data) <= MAX_IMAGES:
             raise InvalidRequest(

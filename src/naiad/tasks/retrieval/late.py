@@ -27,7 +27,7 @@ from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.parameters import Parameters, one_of, text
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.retrieval.late_settings import read_late_settings
 from naiad.tasks.retrieval.late_tokens import LateTokens
 from naiad.tasks.strings import read_texts
@@ -51,7 +51,6 @@ class LateInteractionTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         rows = self._tokens.encode(read_texts(request, "text"), parameters["input_type"], parameters["prompt"])
         counts = [row.counts for row in rows]

@@ -18,7 +18,7 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.retrieval.late_settings import read_late_settings
 from naiad.tasks.retrieval.late_tokens import LateTokens
 from naiad.tasks.text.ranking import RANKING_INPUTS, RANKING_OUTPUTS, ranking_tensors, read_ranked
@@ -51,7 +51,6 @@ class MaxSimTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise the query and the documents. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         queries, documents = read_ranked(request)
         rows = [*self._tokens.encode(queries, "query"), *self._tokens.encode(documents, "document")]

@@ -33,7 +33,7 @@ from naiad.core.tensor import Array, Tensor
 from naiad.tasks.parameters import Parameters, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.retrieval.token_weights import TokenWeights, token_weights
 from naiad.tasks.strings import read_texts, text_array
 
@@ -77,7 +77,6 @@ class SparseEmbeddingTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise, or look the words up. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         prompt = self._prompts.chosen(parameters)
         texts = [prompt + text for text in read_texts(request, "text")]

@@ -37,7 +37,7 @@ from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.strings import read_texts, text_array
 from naiad.tasks.text.spans import best_spans, characters_of
 from naiad.tasks.tokenizing.rows import Window
@@ -95,7 +95,6 @@ class AnsweringTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise each question with each window of its context. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         questions, contexts = _matched(read_texts(request, "question"), read_texts(request, "context"))
         size, overlap = _window_size(parameters, self._tokenizer)

@@ -37,7 +37,7 @@ from naiad.tasks.labels import LABEL_OUTPUTS, label_tensors
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import apply_function, best
 from naiad.tasks.strings import read_optional_texts, read_texts, text_array
 
@@ -73,7 +73,6 @@ class ClassificationTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         prompt = self._prompts.chosen(parameters)
         texts = [prompt + text for text in read_texts(request, "text")]

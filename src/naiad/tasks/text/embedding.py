@@ -31,7 +31,7 @@ from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts, prompt_tokens
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import normalized
 from naiad.tasks.strings import read_texts
 from naiad.tasks.text.static import StaticTokens
@@ -62,7 +62,6 @@ class EmbeddingTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         prompt = self._prompts.chosen(parameters)
         texts = read_texts(request, "text")

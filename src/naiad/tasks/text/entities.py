@@ -30,7 +30,7 @@ from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.tasks.parameters import Parameters, one_of, text_list, whole_number
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import softmax
 from naiad.tasks.strings import read_texts, text_array
 from naiad.tasks.text.grouping import Entity, TaggedToken, group, merge_words, without_overlaps
@@ -68,7 +68,6 @@ class EntitiesTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         texts = read_texts(request, "text")
         stride = parameters["stride"]

@@ -31,7 +31,7 @@ from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.tasks.parameters import Parameters, text_list, whole_number
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import best_of_many, softmax
 from naiad.tasks.strings import read_texts, text_array
 
@@ -73,7 +73,6 @@ class FillMaskTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise and find the masks. Raises InvalidRequest for a text without one within the model's maximum."""
-        check_names(request, self.inputs, self.outputs)
         asked = self._asked(self._parameters.of(request.parameters))
         rows, cut = self._tokenizer.encode(read_texts(request, "text"))
         sequences: list[TokenSequence] = []

@@ -30,7 +30,7 @@ from naiad.tasks.activation import default_function
 from naiad.tasks.parameters import Parameters, one_of, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import apply_function
 from naiad.tasks.strings import read_texts
 
@@ -72,7 +72,6 @@ class RankingTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise the query with each document. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         queries, documents = read_ranked(request)
         prompt = self._prompts.chosen(parameters)

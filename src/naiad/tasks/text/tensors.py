@@ -25,7 +25,7 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.repository.checkpoint import Checkpoint
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 
 ANSWER_HEAD = "question-answering"
 """The head whose two logits have names of their own, as in other exports of such models."""
@@ -59,7 +59,6 @@ class TensorsTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Drop the padding. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         ids = _read(request, "input_ids", self._vocabulary)
         mask = _read(request, "attention_mask", 2) if "attention_mask" in request.inputs else np.ones_like(ids)
         types = _read(request, "token_type_ids", self._types) if "token_type_ids" in request.inputs else None

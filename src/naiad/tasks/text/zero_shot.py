@@ -31,7 +31,7 @@ from naiad.core.model_config import TensorConfig
 from naiad.tasks.labels import CANDIDATES, LABEL_OUTPUTS, label_tensors, read_candidates, read_hypotheses
 from naiad.tasks.parameters import Parameters, flag, text, text_list
 from naiad.tasks.parts import TaskParts
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import best, softmax
 from naiad.tasks.strings import read_texts, text_array
 
@@ -78,7 +78,6 @@ class ZeroShotTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise each text with each label's hypothesis. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         texts = read_texts(request, "text")
         labels = read_candidates(request, parameters)

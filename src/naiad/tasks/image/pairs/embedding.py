@@ -27,7 +27,7 @@ from naiad.core.tensor import Tensor
 from naiad.tasks.image.pairs.parts import WANTED, PairParts, TextPreparer
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.parameters import Parameters, flag
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import normalized
 from naiad.tasks.strings import read_optional_texts
 
@@ -50,7 +50,6 @@ class PairEmbeddingTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise the texts and prepare the images. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         if not request.inputs:
             raise InvalidRequest(f"send 'text', '{IMAGE}' or both: there is neither")

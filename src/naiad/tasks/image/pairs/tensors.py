@@ -27,7 +27,7 @@ from naiad.tasks.image.pairs.parts import WANTED
 from naiad.tasks.image.pairs.zero_shot import similarity
 from naiad.tasks.image.pixels import PIXELS
 from naiad.tasks.image.preparing.inputs import MAX_IMAGES
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import normalized
 
 IDS, MASK = "input_ids", "attention_mask"
@@ -56,7 +56,6 @@ class PairTensorsTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Take rows and images apart, and drop CLIP's padding. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         given = {TEXTS: IDS in request.inputs, IMAGES: PIXELS in request.inputs}
         if not any(given.values()):
             raise InvalidRequest(f"send '{IDS}', '{PIXELS}' or both: there is neither")

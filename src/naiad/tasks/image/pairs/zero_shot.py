@@ -30,7 +30,7 @@ from naiad.tasks.image.pairs.parts import WANTED, PairParts, TextPreparer
 from naiad.tasks.image.preparing.inputs import IMAGE, prepare_images
 from naiad.tasks.labels import CANDIDATES, LABEL_OUTPUTS, label_tensors, read_candidates, read_hypotheses
 from naiad.tasks.parameters import Parameters, text, text_list
-from naiad.tasks.response import check_names, respond
+from naiad.tasks.response import respond
 from naiad.tasks.scores import apply_function, best, normalized
 from naiad.tasks.strings import text_array
 
@@ -55,7 +55,6 @@ class ZeroShotImageTask:
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Prepare the images, and each label's sentence. Raises InvalidRequest."""
-        check_names(request, self.inputs, self.outputs)
         parameters = self._parameters.of(request.parameters)
         labels = read_candidates(request, parameters)
         sequences, cut = self._texts(read_hypotheses(parameters, labels))

@@ -174,7 +174,8 @@ class Http2Connection(Generic[Head]):
         self.streams.pop(stream.id, None)
         if is_early:
             self.ids.abandon(stream.id)
-        self._close_if_left()
+        if self._is_final:
+            self._close_if_left()
 
     def _close_if_left(self) -> None:
         if self._is_final and not self.streams:
