@@ -122,6 +122,13 @@ def metrics_page() -> Iterator[str]:
     yield f"| `{name}` | counter | {text}; label `reason` says why |"
     for name, text in metrics.HISTOGRAMS.values():
         yield f"| `{name}` | histogram | {text} |"
+    name, text = metrics.BATCH_TOKENS
+    yield f"| `{name}` | gauge | {text} |"
+    name, text = metrics.BATCH_SECONDS
+    yield (
+        f"| `{name}` | gauge | {text}; label `texts` says whether of one text (`alone`) or several (`together`), "
+        "`load` whether the other instances rest (`quiet`) or run, too (`busy`), or it runs on all cores (`wide`) |"
+    )
     for name, text in metrics.PROCESS:
         yield f"| `{name}` | gauge | {text} |"
 

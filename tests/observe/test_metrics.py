@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from naiad.observe.histogram import Histogram
-from naiad.observe.metrics import FAILURES, HISTOGRAMS, PER_MODEL, PROCESS, MetricsPage
+from naiad.observe.metrics import BATCH_SECONDS, BATCH_TOKENS, FAILURES, HISTOGRAMS, PER_MODEL, PROCESS, MetricsPage
 from naiad.observe.statistics import FAILURE_REASONS, ModelStatistics
 
 
@@ -27,7 +27,8 @@ def page() -> str:
 
 def test_every_metric_is_there_with_its_help() -> None:
     text = page()
-    for name, help_text in (*((row.name, row.help) for row in PER_MODEL), FAILURES, *HISTOGRAMS.values(), *PROCESS):
+    rows = ((row.name, row.help) for row in PER_MODEL)
+    for name, help_text in (*rows, FAILURES, *HISTOGRAMS.values(), BATCH_TOKENS, BATCH_SECONDS, *PROCESS):
         assert f"# HELP {name} {help_text}\n" in text
 
 
@@ -67,6 +68,26 @@ def test_a_value_on_a_bound_belongs_to_the_bucket_below_it() -> None:
     histogram.observe(9.0)
     assert histogram.cumulative() == [("1.0", 1), ("2.0", 3), ("+Inf", 4)]
     assert histogram.sum == 13.0
+
+
+FACTS = {
+    "tokens_chosen": 128,
+    "usual_tokens": 32,
+    "lone_on": "wide",
+    "seconds": [{"texts": "together", "load": "busy", "tokens": 128, "seconds": 0.014}],
+}
+
+
+def test_what_runs_cost_and_what_was_chosen() -> None:
+    learns, does_not = ModelStatistics("m", "1"), ModelStatistics("other", "1")
+    learns.batching = lambda: FACTS
+    text = MetricsPage(lambda: [learns, does_not]).render().decode()
+    assert 'naiad_batch_tokens_chosen{model="m",version="1"} 128.0\n' in text
+    labels = 'load="busy",model="m",texts="together",tokens="128",version="1"'
+    assert f"naiad_batch_seconds{{{labels}}} 0.014\n" in text
+    assert 'naiad_batch_tokens_chosen{model="other"' not in text
+    assert learns.as_json()["naiad_batching"] == FACTS
+    assert "naiad_batching" not in does_not.as_json()
 
 
 def test_process_metrics_are_plausible() -> None:

@@ -108,6 +108,34 @@ async def test_a_lone_job_gets_the_wide_instance_and_company_the_narrow_ones() -
     subject.close()
 
 
+async def test_a_lone_job_for_which_all_cores_are_slower_stays_on_one() -> None:
+    narrow, wide, answers = Echo(), Echo(), Collector()
+    subject = scheduler(narrow, wide=wide, prefers_wide=lambda size: size > 1)
+    subject.submit(answers.job("lone"))
+    await answers.until(1)
+    assert (narrow.batches, wide.batches) == ([["lone"]], [])
+    subject.close()
+
+
+async def test_an_execution_knows_how_many_others_ran_and_whether_on_all_cores() -> None:
+    narrow, other, wide, answers = Echo(is_held=True), Echo(is_held=True), Echo(), Collector()
+    seen: list[tuple[float, bool]] = []
+    subject = scheduler(
+        narrow, other, wide=wide, rule=DynamicRule(1), on_run=lambda run: seen.append((run.beside, run.is_wide))
+    )
+    subject.submit(answers.job("lone"))
+    await answers.until(1)
+    for item in range(2):
+        subject.submit(answers.job(item))
+    await asyncio.sleep(0)
+    narrow.release()
+    await answers.until(2)
+    other.release()
+    await answers.until(3)
+    assert seen == [(0.0, True), (0.5, False), (0.5, False)]
+    subject.close()
+
+
 async def test_jobs_that_belong_together_are_queued_together_or_not_at_all() -> None:
     echo, answers = Echo(), Collector()
     subject = scheduler(echo, queue=JobQueue(QueuePolicy(max_queue_size=2)))

@@ -92,6 +92,13 @@ HISTOGRAMS = {
     "compute_infer": ("naiad_compute_duration_seconds", "Time the model ran for a request"),
 }
 
+BATCH_TOKENS = (
+    "naiad_batch_tokens_chosen",
+    "Tokens that run together when many texts wait, chosen from measured times; 0 = each text alone",
+)
+
+BATCH_SECONDS = ("naiad_batch_seconds", "Time that a run of `tokens` tokens takes")
+
 PROCESS = (
     ("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]"),
     ("nv_cpu_memory_total_bytes", "CPU total memory (RAM), in bytes"),
@@ -143,10 +150,27 @@ class MetricsPage:
                 histogram: Histogram = getattr(model, stage)
                 family.add_metric((model.model, model.version), histogram.cumulative(), histogram.sum)
             yield family
+        yield from _batching(models)
         for (name, text), value in zip(PROCESS, self._cpu.read(), strict=True):
             family = Metric(name, text, "gauge")
             family.add_sample(name, {}, value)
             yield family
+
+
+def _batching(models: Iterable[ModelStatistics]) -> Iterator[Metric]:
+    """What was measured and chosen, of models whose batching learns."""
+    from prometheus_client.core import Metric
+
+    chosen, seconds = Metric(*BATCH_TOKENS, "gauge"), Metric(*BATCH_SECONDS, "gauge")
+    for model in models:
+        if model.batching is None:
+            continue
+        facts = model.batching()
+        chosen.add_sample(BATCH_TOKENS[0], _labels(model), facts["tokens_chosen"])
+        for row in facts["seconds"]:
+            labels = {"texts": row["texts"], "load": row["load"], "tokens": str(row["tokens"])}
+            seconds.add_sample(BATCH_SECONDS[0], {**_labels(model), **labels}, row["seconds"])
+    yield from (chosen, seconds)
 
 
 def _labels(model: ModelStatistics) -> dict[str, str]:

@@ -72,6 +72,8 @@ class ModelStatistics:
         self.execution_count = 0
         self.count_pending: Callable[[], int] = lambda: 0
         """Requests that wait for an instance right now; set by the model."""
+        self.batching: Callable[[], dict[str, Any]] | None = None
+        """What runs cost and what was chosen from it; set by models whose batching learns that."""
         self.success = Histogram(LATENCY_BOUNDS_S)
         self.fail = Duration()
         self.queue = Histogram(LATENCY_BOUNDS_S)
@@ -140,7 +142,7 @@ class ModelStatistics:
         self.failures[reason] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """One entry of `model_stats`."""
+        """One entry of `model_stats`. `naiad_batching` is no part of Triton's extension, and of no gRPC message."""
         stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
         return {
             "name": self.model,
@@ -163,6 +165,7 @@ class ModelStatistics:
                 for rows, batch in sorted(self.batches.items())
             ],
             "memory_usage": [],
+            **({} if self.batching is None else {"naiad_batching": self.batching()}),
         }
 
 

@@ -58,7 +58,7 @@ class Job:
 class Execution(Batch[Any]):
     """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
 
-    __slots__ = ("finished_s", "jobs", "size", "slot", "started_s", "successes", "withdrawn")
+    __slots__ = ("beside", "finished_s", "is_wide", "jobs", "size", "slot", "started_s", "successes", "withdrawn")
 
     def __init__(self, jobs: Sequence[Job], slot: Any = None) -> None:
         items: list[Any] = []
@@ -74,6 +74,10 @@ class Execution(Batch[Any]):
         """Rows or tokens of all items."""
         self.slot = slot
         """For the scheduler's own use: who runs it."""
+        self.beside = 0.0
+        """By the scheduler: how many others were under way, the mean of its start and its end."""
+        self.is_wide = False
+        """By the scheduler: it runs on all cores."""
         self.started_s = 0.0
         """By the runner, when the instance gets it."""
         self.finished_s = 0.0

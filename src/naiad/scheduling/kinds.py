@@ -96,13 +96,21 @@ def open_batches(
     queue: JobQueue | None = None,
     *,
     preserves_ordering: bool = False,
+    prefers_wide: Callable[[int], bool] | None = None,
     on_run: OnRun | None = None,
     clock: Clock = monotonic,
 ) -> BatchScheduler:
-    """Put a batching scheduler with this policy before instances. name: for their threads."""
+    """Put a batching scheduler with this policy before instances. name: for their threads; others: see there."""
     runners, wide = open_runners(instances, name, clock)
     return BatchScheduler(
-        runners, policy, queue, wide=wide, preserves_ordering=preserves_ordering, on_run=on_run, clock=clock
+        runners,
+        policy,
+        queue,
+        wide=wide,
+        preserves_ordering=preserves_ordering,
+        prefers_wide=prefers_wide,
+        on_run=on_run,
+        clock=clock,
     )
 
 

@@ -12,6 +12,7 @@ from naiad.core.contracts import Instances
 from naiad.scheduling.contract import Execution
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.kinds import open_batches
+from naiad.scheduling.learned.batching import LearnedBatching
 from naiad.scheduling.queue import JobQueue
 
 
@@ -37,7 +38,12 @@ class EncoderQueue:
     ) -> None:
         """max_sequences: most that may wait; 0 = no bound."""
         queue = JobQueue(most=max_sequences)
-        self.scheduler = open_batches(name, instances, policy, queue, on_run=self._count_run, clock=clock)
+        self.learned = policy if isinstance(policy, LearnedBatching) else None
+        """Batching from measured times, which goes on learning from the runs here; None: by a fixed rule."""
+        prefers_wide = None if self.learned is None else self.learned.prefers_wide
+        self.scheduler = open_batches(
+            name, instances, policy, queue, prefers_wide=prefers_wide, on_run=self._count_run, clock=clock
+        )
         self._users = 0
 
     def join(self) -> None:
@@ -50,9 +56,10 @@ class EncoderQueue:
         if not self._users:
             self.scheduler.close()
 
-    @staticmethod
-    def _count_run(run: Execution) -> None:
-        """Credit the run to every model that had a sequence in it."""
+    def _count_run(self, run: Execution) -> None:
+        """Credit the run to every model that had a sequence in it, and learn from it."""
+        if self.learned is not None:
+            self.learned.ran(run)
         counts: dict[CountsRuns, int] = {}
         for job in run.jobs:
             model = job.owner[0].model

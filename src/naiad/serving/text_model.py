@@ -105,6 +105,8 @@ class TextModel:
         self._tokenizer = open_batches(f"{config.name}-tokenizer", tokenizers, ONE_BY_ONE, clock=clock)
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
+        if encoder.learned is not None:
+            self.statistics.batching = encoder.learned.facts
         encoder.join()
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:

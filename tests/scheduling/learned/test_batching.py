@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pytest
 from machines import ALONE, PACKS, SWEET, Machine
 
+from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.decision import Run, Situation
 from naiad.scheduling.learned.batching import LEAST_S, OTHERWISE_EVERY, SETTLE_S, LearnedBatching
 from naiad.scheduling.learned.rule import LearnedRule
-from naiad.scheduling.learned.watching import Ran
 from naiad.testing import ManualClock
 
 
@@ -19,6 +20,14 @@ class Item:
     size: int
     queued_s: float = 0.0
     shape_key: Hashable = None
+
+
+def execution(clock: ManualClock, texts: int, seconds: float, beside: float = 0.0) -> Execution:
+    """A run of that many texts of 32 tokens that has just ended."""
+    run = Execution([Job(None, 32, lambda *_: None) for _ in range(texts)])
+    run.started_s, run.finished_s = clock() - seconds, clock()
+    run.successes, run.beside = texts, beside
+    return run
 
 
 def batching(machine: Machine) -> LearnedBatching:
@@ -47,21 +56,46 @@ def test_a_choice_changes_some_time_after_the_times_have() -> None:
     assert subject.chosen_tokens > 0
     for number in range(8000):
         texts = max(1, subject.chosen_tokens // 32) if number % 4 else 1
-        subject.ran(Ran(texts, texts * 32, ALONE.seconds(texts, texts * 32, busy=True), load=1.0), clock())
+        subject.ran(execution(clock, texts, ALONE.seconds(texts, texts * 32, busy=True), beside=1.0))
         clock.advance(SETTLE_S / 50)
     assert subject.chosen_tokens == 0
 
 
 def test_runs_that_follow_too_soon_are_not_learned_from() -> None:
     subject, clock = batching(PACKS), ManualClock()
-    subject.ran(Ran(1, 32, 1.0), clock())
+    subject.ran(execution(clock, 1, 1.0))
     before = subject.curve
     clock.advance(LEAST_S / 2)
-    subject.ran(Ran(1, 32, 1.0), clock())
+    subject.ran(execution(clock, 1, 1.0))
     assert subject.curve == before
     clock.advance(LEAST_S)
-    subject.ran(Ran(1, 32, 1.0), clock())
+    subject.ran(execution(clock, 1, 1.0))
     assert subject.curve != before
+
+
+def test_runs_that_failed_are_not_learned_from() -> None:
+    subject, failed = batching(PACKS), execution(ManualClock(), 2, 1.0)
+    failed.successes = 1
+    before = subject.curve
+    subject.ran(failed)
+    assert subject.curve == before
+
+
+def test_padding_counts() -> None:
+    """Two texts of 8 and 32 tokens are a run of 64."""
+    subject = LearnedBatching(replace(PACKS.rule(), pads=True))
+    jobs = [Job(None, size, lambda *_: None) for size in (8, 32)]
+    run = Execution(jobs)
+    run.started_s, run.successes = 1000.0, 2
+    run.finished_s = run.started_s + PACKS.seconds(2, 64, busy=False)
+    subject.ran(run)
+    assert subject.curve.together.seconds(64) == pytest.approx(PACKS.curve.together.seconds(64))
+
+
+def test_a_lone_job_goes_where_it_ends_sooner() -> None:
+    """The scheduler asks the policy; see `BatchScheduler`."""
+    assert batching(PACKS).prefers_wide(32)
+    assert not LearnedBatching(replace(PACKS, wide=1.1).rule()).prefers_wide(32)
 
 
 def test_the_facts_are_plain_values() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
@@ -35,16 +35,18 @@ class BatchScheduler:
         *,
         wide: Runner | None = None,
         preserves_ordering: bool = False,
+        prefers_wide: Callable[[int], bool] | None = None,
         on_run: OnRun | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
 
         wide: a runner that uses all cores, for jobs that come one at a time. preserves_ordering: answers leave in the
-        order in which jobs came.
+        order in which jobs came. prefers_wide: whether a lone job of that size ends sooner there; None: always.
         """
         self._slots = [Slot(runner) for runner in runners]
         self._wide = None if wide is None else Slot(wide)
+        self._prefers_wide = prefers_wide
         self._policy = policy
         self._queue = queue or JobQueue()
         self._on_run = on_run
@@ -125,7 +127,9 @@ class BatchScheduler:
                     self._idle -= 1
                 slot.in_hand += 1
                 has_run_inline = has_run_inline or slot.runner.runs_inline
-                slot.runner.start(Execution(jobs, slot), self)
+                execution = Execution(jobs, slot)
+                execution.beside, execution.is_wide = self._running - 1, slot is self._wide
+                slot.runner.start(execution, self)
         finally:
             self._is_turn_due = False
         if has_run_inline:
@@ -176,6 +180,7 @@ class BatchScheduler:
             if not isinstance(result, NaiadError):
                 execution.successes += 1
         if self._on_run is not None:
+            execution.beside = (execution.beside + self._running) / 2
             self._on_run(execution)
         if self._queue.length and not self._is_turn_due:
             self._plan_turn()
@@ -198,7 +203,10 @@ class BatchScheduler:
         """Choose what to run next, and where; None when no instance takes a batch, or the policy would rather wait."""
         queue = self._queue
         self._lone_jobs = self._lone_jobs + 1 if queue.length == 1 and not self._running else 0
-        slot = choose_slot(self._slots, self._wide, self._lone_jobs)
+        wide, prefers_wide = self._wide, self._prefers_wide
+        if prefers_wide is not None and self._lone_jobs > LONE_JOBS and not prefers_wide(queue.front(1)[0].size):
+            wide = None
+        slot = choose_slot(self._slots, wide, self._lone_jobs)
         is_ahead = slot is None
         if slot is None:
             slot = choose_ahead(self._slots)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from naiad.scheduling.contract import Execution
 from naiad.scheduling.decision import Decision, Situation
 from naiad.scheduling.learned.curve import Curve, Times
 from naiad.scheduling.learned.rule import LearnedRule, chosen_texts, decide_learned, decide_otherwise
@@ -50,12 +51,18 @@ class LearnedBatching:
         """Whether a text that has the machine to itself is answered sooner by all cores."""
         return self.rule.prefers_wide(tokens)
 
-    def ran(self, ran: Ran, now: float) -> None:
-        """Learn from a run that has just ended."""
-        if now - self._learned_s < LEAST_S:
+    def ran(self, execution: Execution) -> None:
+        """Learn from a run that has just ended, unless any of its texts failed."""
+        now, texts = execution.finished_s, len(execution.jobs)
+        if now - self._learned_s < LEAST_S or execution.successes < texts or not texts:
             return
         self._learned_s = now
-        self._usual += (ran.tokens / ran.texts - self._usual) * 0.01
+        self._usual += (execution.size / texts - self._usual) * 0.01
+        rule, tokens = self.rule, execution.size
+        if rule.pads:
+            tokens = texts * max(job.size for job in execution.jobs)
+        load = min(1.0, execution.beside / max(1, rule.instances - 1))
+        ran = Ran(texts, tokens, now - execution.started_s, load, execution.is_wide)
         self._watched = learn(self._watched, ran)
         if now - self._settled_s >= SETTLE_S:
             self._settled_s = now

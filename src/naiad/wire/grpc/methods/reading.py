@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.services import Services
 
@@ -16,5 +18,12 @@ def reading_methods(services: Services) -> dict[str, Method]:
         "ServerMetadata": lambda _: overview.server,
         "ModelMetadata": lambda request: overview.metadata(request.name, request.version),
         "ModelConfig": lambda request: {"config": overview.config(request.name, request.version)},
-        "ModelStatistics": lambda request: {"model_stats": overview.statistics(request.name, request.version)},
+        "ModelStatistics": lambda request: {
+            "model_stats": [_as_message(row) for row in overview.statistics(request.name, request.version)]
+        },
     }
+
+
+def _as_message(row: dict[str, Any]) -> dict[str, Any]:
+    """Statistics without what Triton's message has no field for."""
+    return {name: value for name, value in row.items() if not name.startswith("naiad_")}
