@@ -38,10 +38,10 @@ def test_a_request_of_the_readme_is_answered(command: str, live_server: RunningS
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("block", PYTHON)
 def test_the_python_of_the_readme_prints_what_it_says(
-    live_server: RunningServer, capsys: pytest.CaptureFixture[str]
+    block: str, live_server: RunningServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (block,) = PYTHON
     exec(compile(block.replace("localhost:8000", live_server.address), "README.md", "exec"), {})  # noqa: S102
     assert capsys.readouterr().out == re.findall(r"  # (.*)\n", block)[0] + "\n"
 
