@@ -18,7 +18,7 @@ from naiad.client.errors import Unreachable
 from naiad.core import errors
 from naiad.observe import metrics
 from naiad.protocol.status import TABLE
-from naiad.serving.states import TRANSITIONS, State
+from naiad.serving.states import TRANSITIONS, VersionState
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTICE = "<!-- Generated from the code by generate/pages.py; run `make generate` after a change. -->"
@@ -159,9 +159,9 @@ def states_page() -> Iterator[str]:
     yield "The repository index (`POST /v2/repository/index`) shows them.\n"
     yield "```mermaid"
     yield "stateDiagram-v2"
-    yield f"    [*] --> {State.UNKNOWN}"
+    yield f"    [*] --> {VersionState.UNKNOWN}"
     for state, following in TRANSITIONS.items():
-        yield from (f"    {state} --> {after}" for after in State if after in following)
+        yield from (f"    {state} --> {after}" for after in VersionState if after in following)
     yield "```"
 
 

@@ -106,7 +106,7 @@ def test_any_id_is_known(outputs: str) -> None:
         recalled = known.recall(raw)
         assert recalled is not None
         assert seen(recalled) == seen(plain(raw, memory))
-        assert (recalled.id, recalled.places is None) == (request_id, not outputs)
+        assert (recalled.id, recalled.output_memory is None) == (request_id, not outputs)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_region_that_was_replaced_is_seen_at_once() -> None:
     recalled = known.recall(raw)
     assert recalled is not None
     assert recalled.inputs["x0"].data.tolist() == [[8, 9, 10, 11]]
-    assert recalled.places == {"y0": Place(SECOND, 0, 8)}
+    assert recalled.output_memory == {"y0": Place(SECOND, 0, 8)}
 
 
 @pytest.mark.parametrize("change", [{"regions": {}}, {"regions": {"r": bytes(4)}}, {"is_allowed": False}])
@@ -161,8 +161,8 @@ def test_requests_of_one_form_share_nothing_that_can_be_changed() -> None:
     assert one is not None
     one.parameters["colour"] = "blue"
     one.inputs.clear()
-    assert one.places is not None
-    one.places.clear()
+    assert one.output_memory is not None
+    one.output_memory.clear()
     assert seen(known.recall(raw) or one) == seen(plain(raw, memory))
 
 

@@ -210,7 +210,7 @@ def test_a_message_that_is_wrong(parameters: dict[str, Any], words: str) -> None
 
 def test_negative_sizes_of_a_message_are_very_large_ones() -> None:
     outputs = [{"name": "x", "parameters": typed(memory_of(offset=-1, byte_size=-2))}]
-    assert of_grpc(outputs=outputs).places == {"x": Place("r", 2**64 - 1, 2**64 - 2)}
+    assert of_grpc(outputs=outputs).output_memory == {"x": Place("r", 2**64 - 1, 2**64 - 2)}
 
 
 @pytest.mark.parametrize("is_grpc", [False, True])
@@ -218,8 +218,8 @@ def test_outputs_in_memory(is_grpc: bool) -> None:
     parameters = typed(memory_of()) if is_grpc else memory_of()
     request = (of_grpc if is_grpc else of_json)(outputs=[{"name": "y", "parameters": parameters}, {"name": "z"}])
     assert [output.name for output in request.outputs] == ["y", "z"]
-    assert request.places == {"y": Place("r", 2, 8)}
-    assert (of_grpc if is_grpc else of_json)(outputs=[{"name": "z"}]).places is None
+    assert request.output_memory == {"y": Place("r", 2, 8)}
+    assert (of_grpc if is_grpc else of_json)(outputs=[{"name": "z"}]).output_memory is None
 
 
 @pytest.mark.parametrize("value", [0, 2])
@@ -236,7 +236,7 @@ def test_binary_data_is_not_stored() -> None:
     words = "Output can't set both 'shared_memory_region' and 'binary_data'"
     assert refused(of_json, outputs=outputs) == (InvalidRequest, words)
     outputs[0]["parameters"]["binary_data"] = False
-    assert of_json(outputs=outputs).places == {"y": Place("r", 2, 8)}
+    assert of_json(outputs=outputs).output_memory == {"y": Place("r", 2, 8)}
 
 
 def test_without_a_memory_there_is_none() -> None:

@@ -8,7 +8,7 @@ from naiad.core.contracts import Instances
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.model_config import ModelConfig
 from naiad.serving.catalog import Catalog, Entry
-from naiad.serving.states import TRANSITIONS, State
+from naiad.serving.states import TRANSITIONS, VersionState
 from naiad.serving.tensor_model import TensorModel
 
 
@@ -152,8 +152,8 @@ def test_what_is_not_known_yet_gives_way_to_versions() -> None:
 
 
 def test_every_state_can_be_left_and_only_known_steps_are_made() -> None:
-    assert set(TRANSITIONS) == set(State)
+    assert set(TRANSITIONS) == set(VersionState)
     assert all(following for following in TRANSITIONS.values())
-    entry = Entry("x", "1", State.LOADING)
+    entry = Entry("x", "1", VersionState.LOADING)
     with pytest.raises(AssertionError, match="LOADING -> UNLOADING"):
-        entry.move(State.UNLOADING)
+        entry.move(VersionState.UNLOADING)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from naiad.observe.logs import log_table
 from naiad.repository import ModelEntry
 from naiad.server.assembly import Assembly
-from naiad.serving.states import State
+from naiad.serving.states import VersionState
 
 _log = logging.getLogger("naiad")
 
@@ -18,10 +18,10 @@ def log_models(server: Assembly) -> None:
     entries = list(server.catalog.entries())
     rows = [("Model", "Version", "Status")]
     for entry in entries:
-        reason = f": {entry.reason}" if entry.reason and entry.state is not State.READY else ""
+        reason = f": {entry.reason}" if entry.reason and entry.state is not VersionState.READY else ""
         rows.append((entry.name, entry.version or "-", f"{entry.state}{reason}"))
     log_table(_log, rows)
-    failed = [entry.name for entry in entries if entry.state is not State.READY]
+    failed = [entry.name for entry in entries if entry.state is not VersionState.READY]
     if failed and len(failed) < len(entries):
         _log.warning(
             "%d of %d models cannot be served (%s); the others are served", len(failed), len(entries), ", ".join(failed)

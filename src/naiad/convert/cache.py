@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from naiad.core.cache_folders import default_cache, is_writable, temporary_cache
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
-from naiad.core.places import default_cache, is_writable, temporary_cache
 
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"

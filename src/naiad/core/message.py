@@ -63,7 +63,7 @@ class InferRequest:
     """gRPC stream: tell of the end even where it comes after the last answer, in an answer of its own."""
     trace: Trace | None = None
     """By the door, for the few requests that are traced."""
-    places: dict[str, OutputMemory] | None = None
+    output_memory: dict[str, OutputMemory] | None = None
     """Shared memory extension: by output, where to put it instead of sending it; None: nowhere, as with nearly all."""
 
     @property

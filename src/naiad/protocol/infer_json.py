@@ -209,7 +209,7 @@ def _take_outputs(request: InferRequest, entries: Any, limits: Limits, memory: C
         seen.add(output.name)
         outputs.append(output)
     request.outputs = tuple(outputs)
-    request.places = places or None
+    request.output_memory = places or None
 
 
 def _output(

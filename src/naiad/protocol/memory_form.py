@@ -35,7 +35,7 @@ class MemoryForm:
             (tensor.name, tensor.datatype, tensor.data.shape, tensor.data.dtype, where)
             for tensor, where in zip(request.inputs.values(), asked.reads, strict=True)
         ]
-        self._outputs = list(zip(request.places or (), asked.reservations, strict=True))
+        self._outputs = list(zip(request.output_memory or (), asked.reservations, strict=True))
         self._template = InferRequest(
             request.model_name,
             request.model_version,
@@ -69,7 +69,7 @@ class MemoryForm:
             template.priority,
             template.timeout_us,
             wants_empty_final=template.wants_empty_final,
-            places=places or None,
+            output_memory=places or None,
         )
 
 

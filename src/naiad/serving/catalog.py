@@ -12,7 +12,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
 from naiad.serving.model import ServedModel
-from naiad.serving.states import TRANSITIONS, UNLOADED, State
+from naiad.serving.states import TRANSITIONS, UNLOADED, VersionState
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Entry:
     name: str
     version: str
     """Empty while it is not known which versions there are."""
-    state: State = State.UNKNOWN
+    state: VersionState = VersionState.UNKNOWN
     reason: str = ""
     """Why it is UNAVAILABLE, in words for a person."""
     model: ServedModel | None = None
@@ -31,9 +31,9 @@ class Entry:
     @property
     def is_as_wanted(self) -> bool:
         """Whether it serves, or does not because somebody unloaded it."""
-        return self.state in (State.READY, State.UNLOADING) or self.reason == UNLOADED
+        return self.state in (VersionState.READY, VersionState.UNLOADING) or self.reason == UNLOADED
 
-    def move(self, state: State, reason: str = "") -> None:
+    def move(self, state: VersionState, reason: str = "") -> None:
         """Change state; a step that the table does not allow is a mistake of ours."""
         assert state in TRANSITIONS[self.state], f"{self.name}: {self.state} -> {state}"
         self.state = state
@@ -60,8 +60,8 @@ class Catalog:
         if not version and self._entries.get(name):
             return
         entry = self._entry(name, version)
-        if entry.state not in (State.READY, State.LOADING):
-            entry.move(State.LOADING)
+        if entry.state not in (VersionState.READY, VersionState.LOADING):
+            entry.move(VersionState.LOADING)
 
     def settle(self, name: str) -> None:
         """Note that it is known now which models a name stands for."""
@@ -75,15 +75,15 @@ class Catalog:
         self.latest.clear()
         for model in new:
             entry = self._entry(model.name, model.version)
-            if entry.state is not State.READY:
+            if entry.state is not VersionState.READY:
                 self.begin(model.name, model.version)
-                entry.move(State.READY)
+                entry.move(VersionState.READY)
             entry.model = model
         for model in old:
             entry = self._entry(model.name, model.version)
             if entry.model is model:
                 entry.model = None
-                entry.move(State.UNLOADING)
+                entry.move(VersionState.UNLOADING)
 
     def add(self, model: ServedModel) -> None:
         """Make a model available to requests, beside those that are."""
@@ -94,11 +94,11 @@ class Catalog:
         if not version and self.ready_versions(name):
             return
         entry = self._entry(name, version)
-        if entry.state is State.READY:
+        if entry.state is VersionState.READY:
             return
-        if entry.state is State.UNLOADING:
-            entry.move(State.LOADING)
-        entry.move(State.UNAVAILABLE, reason)
+        if entry.state is VersionState.UNLOADING:
+            entry.move(VersionState.LOADING)
+        entry.move(VersionState.UNAVAILABLE, reason)
 
     def retire(self, models: Iterable[ServedModel]) -> None:
         """Send no more requests to these; the caller drains and closes them, and says `released`."""
@@ -107,19 +107,19 @@ class Catalog:
     def released(self, model: ServedModel) -> None:
         """Note that a retired model has answered its last request and is closed."""
         entry = self._entries.get(model.name, {}).get(model.version)
-        if entry is not None and entry.state is State.UNLOADING:
-            entry.move(State.UNAVAILABLE, UNLOADED)
+        if entry is not None and entry.state is VersionState.UNLOADING:
+            entry.move(VersionState.UNAVAILABLE, UNLOADED)
 
     def dismiss(self, name: str) -> None:
         """Note that a model is not wanted: versions that failed are no longer a reason not to be ready."""
         for entry in list(self._entries.get(name, {}).values()):
-            if entry.state is State.UNAVAILABLE and entry.version:
-                entry.move(State.UNAVAILABLE, UNLOADED)
+            if entry.state is VersionState.UNAVAILABLE and entry.version:
+                entry.move(VersionState.UNAVAILABLE, UNLOADED)
         self.settle(name)
 
     def forget(self, name: str) -> None:
         """Drop the versions of a model that do not serve, with their reasons."""
-        self._drop(name, lambda entry: entry.state is State.UNAVAILABLE)
+        self._drop(name, lambda entry: entry.state is VersionState.UNAVAILABLE)
 
     def _drop(self, name: str, condition: Callable[[Entry], bool]) -> None:
         versions = {version: entry for version, entry in self._entries.get(name, {}).items() if not condition(entry)}

@@ -10,7 +10,7 @@ from naiad.protocol.documents import model_metadata, server_metadata
 from naiad.serving.catalog import version_number
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
-from naiad.serving.states import State
+from naiad.serving.states import VersionState
 
 
 class Overview:
@@ -82,7 +82,7 @@ class Overview:
         offered = {} if only_ready else await self._control.offered()
         rows = self._catalog.index()
         if only_ready:
-            return [row for row in rows if row["state"] == State.READY]
+            return [row for row in rows if row["state"] == VersionState.READY]
         for name, problem in offered.items():
             if not self._catalog.knows(name):
                 rows.append({"name": name, **({"state": "UNAVAILABLE", "reason": problem} if problem else {})})

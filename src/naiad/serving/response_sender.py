@@ -81,7 +81,7 @@ class ResponseSender:
         request, model = self.request, self.model
         if isinstance(answer, InferResponse):
             answer.id, answer.model_version = request.id, model.version
-            if request.outputs or request.places is not None:
+            if request.outputs or request.output_memory is not None:
                 answer = self._completed(answer)
         if self._is_decoupled:
             self._send_counted(answer, is_final, computed_s)
@@ -131,8 +131,8 @@ class ResponseSender:
                 if output.class_count:
                     classify(response, request, model.labels, has_batch=model.has_rows)
                     break
-            if request.places is not None:
-                write_outputs(response, request.places)
+            if request.output_memory is not None:
+                write_outputs(response, request.output_memory)
         except NaiadError as error:
             return error.with_traceback(None)  # which would refer to this frame, which refers to the error
         except Exception:  # noqa: BLE001 — a mistake of ours costs this answer, not the others of its batch

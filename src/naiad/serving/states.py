@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class State(StrEnum):
+class VersionState(StrEnum):
     """As the repository index prints it."""
 
     UNKNOWN = "UNKNOWN"
@@ -19,12 +19,12 @@ class State(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
 
 
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.UNKNOWN: frozenset({State.LOADING, State.UNAVAILABLE}),
-    State.LOADING: frozenset({State.READY, State.UNAVAILABLE}),
-    State.READY: frozenset({State.UNLOADING}),
-    State.UNLOADING: frozenset({State.UNAVAILABLE, State.LOADING}),
-    State.UNAVAILABLE: frozenset({State.LOADING, State.UNAVAILABLE}),
+TRANSITIONS: dict[VersionState, frozenset[VersionState]] = {
+    VersionState.UNKNOWN: frozenset({VersionState.LOADING, VersionState.UNAVAILABLE}),
+    VersionState.LOADING: frozenset({VersionState.READY, VersionState.UNAVAILABLE}),
+    VersionState.READY: frozenset({VersionState.UNLOADING}),
+    VersionState.UNLOADING: frozenset({VersionState.UNAVAILABLE, VersionState.LOADING}),
+    VersionState.UNAVAILABLE: frozenset({VersionState.LOADING, VersionState.UNAVAILABLE}),
 }
 """From a state to those that may follow it. UNAVAILABLE may follow itself, with another reason."""
 

@@ -26,7 +26,7 @@ class Asked(AskedSender):
     """A request for outputs in memory, and the answers it got."""
 
     def __init__(self, *, decoupled: bool = False, **buffers: Buffer) -> None:
-        super().__init__(decoupled=decoupled, takes_one=not decoupled, places=dict(buffers))
+        super().__init__(decoupled=decoupled, takes_one=not decoupled, output_memory=dict(buffers))
 
     def answer(self, is_last: bool = True, **arrays: Array) -> InferResponse:
         response = InferResponse("m", "1", [Tensor.of(name, array) for name, array in arrays.items()])

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from naiad.core.errors import Failed, InvalidRequest
-from naiad.serving.shared_memory.region import Place, Region, check_range
+from naiad.serving.shared_memory.region import Region, ReservedMemory, check_range
 
 Make = Callable[..., str]
 Count = Callable[[str], tuple[int, int]]
@@ -195,7 +195,7 @@ def test_a_region_is_unmapped_when_its_last_view_goes(make_object: Make, count_m
         assert region is not None
         assert count_mappings(key) == (1, 2)
         array: Any = np.ndarray((4,), np.uint8, region.read(2, 4))
-        place: Place | None = region.reserve(6, 2)
+        place: ReservedMemory | None = region.reserve(6, 2)
         region = None
         assert count_mappings(key) == (1, 2)
         assert place is not None

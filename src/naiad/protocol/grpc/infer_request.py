@@ -216,7 +216,7 @@ def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits,
             continue
         outputs[entry.name] = _output(entry.name, entry.parameters, memory, places)
     request.outputs = tuple(outputs.values())
-    request.places = places or None
+    request.output_memory = places or None
 
 
 def _output(

@@ -17,7 +17,7 @@ from typing import Any
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.hub.cache import HubFile
 from naiad.repository.hub.choose import Selection
-from naiad.repository.manifest.fields import Fields, Place
+from naiad.repository.manifest.fields import Fields, Position
 
 _VERSION = 1
 _WRITING = threading.Lock()
@@ -51,7 +51,7 @@ def read_lock(path: Path) -> dict[tuple[str, Selection], LockedSource]:
 
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-        place = Place(path.name)
+        place = Position(path.name)
         top = Fields(document, place, ("version", "sources"))
         if top.whole("version") != _VERSION:
             raise place.at("version").refuse(f"this naiad reads version {_VERSION}")
@@ -89,7 +89,7 @@ def _replace(path: Path, sources: Mapping[tuple[str, Selection], LockedSource]) 
         scratch.unlink(missing_ok=True)
 
 
-def _source(document: object, place: Place) -> LockedSource:
+def _source(document: object, place: Position) -> LockedSource:
     keys = Fields(document, place, ("reference", "commit", "weights", "allow", "ignore", "allow_code", "files"))
     commit = keys.text("commit")
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
@@ -103,7 +103,7 @@ def _source(document: object, place: Place) -> LockedSource:
     return LockedSource(keys.text("reference"), commit, selection, tuple(files))
 
 
-def _file(path: str, document: object, place: Place) -> HubFile:
+def _file(path: str, document: object, place: Position) -> HubFile:
     keys = Fields(document, place.at(path), ("size", "sha256"))
     sha256 = keys.text("sha256")
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):

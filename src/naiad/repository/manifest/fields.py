@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where a value stands in its file."""
 
     file: str
@@ -24,9 +24,9 @@ class Place:
     lines: Mapping[Path, int] | None = None
     """Line numbers by path, where the format gives them."""
 
-    def at(self, key: str | int) -> Place:
+    def at(self, key: str | int) -> Position:
         """The place one key further in."""
-        return Place(self.file, (*self.path, key), self.lines)
+        return Position(self.file, (*self.path, key), self.lines)
 
     def __str__(self) -> str:
         line = (self.lines or {}).get(self.path)
@@ -41,7 +41,7 @@ class Place:
 class Fields:
     """The keys of one mapping, each taken once."""
 
-    def __init__(self, document: object, place: Place, known: Iterable[str]) -> None:
+    def __init__(self, document: object, place: Position, known: Iterable[str]) -> None:
         if not isinstance(document, Mapping):
             raise place.refuse(f"must be a mapping of keys to values, not {_kind(document)}")
         self._document, self.place = document, place

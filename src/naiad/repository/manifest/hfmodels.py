@@ -15,7 +15,7 @@ from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.manifest.entry import Manifest, ModelEntry
-from naiad.repository.manifest.fields import Fields, Place
+from naiad.repository.manifest.fields import Fields, Position
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.reference import HubReference
 
@@ -31,13 +31,13 @@ def manifest_from_hfmodels(text: str, path: Path) -> Manifest:
         raise InvalidConfiguration(f"{path.name} line {error.lineno}: not JSON: {error.msg}", file=path.name) from error
     except RecursionError as error:
         raise InvalidConfiguration(f"{path.name}: nested too deeply", file=path.name) from error
-    top = Fields(document, Place(path.name), ("token", "models"))
+    top = Fields(document, Position(path.name), ("token", "models"))
     common = _token(top)
     places = [(top.place.at("models").at(index), item) for index, item in enumerate(top.items("models"))]
     return Manifest(tuple(_entry(item, place, common) for place, item in places), path)
 
 
-def _entry(document: object, place: Place, common: Secret | None) -> ModelEntry:
+def _entry(document: object, place: Position, common: Secret | None) -> ModelEntry:
     keys = Fields(document, place, ("name", "ref", "token", "ignore"))
     repo_id = _render(keys.text("name"), place.at("name"))
     revision = _render(keys.text("ref", ""), place.at("ref"))
@@ -58,7 +58,7 @@ def _token(keys: Fields) -> Secret | None:
     return Secret(_render(text, place), f"{place}")
 
 
-def _render(text: str, place: Place) -> str:
+def _render(text: str, place: Position) -> str:
     """Fill in the environment. Values never come into a message: they may be tokens."""
 
     def fill(match: re.Match[str]) -> str:

@@ -29,7 +29,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
-from naiad.repository.manifest.fields import Fields, Place
+from naiad.repository.manifest.fields import Fields, Position
 from naiad.repository.manifest.fields import Path as KeyPath
 from naiad.repository.manifest.secret import secret_from_environment
 from naiad.repository.reference import HubReference, Reference, parse_reference
@@ -44,7 +44,7 @@ _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 def manifest_from_yaml(text: str, path: Path) -> Manifest:
     """Read a manifest; `path` is for messages and for relative folders. Raises InvalidConfiguration."""
     document, lines = _load(text, path)
-    top = Fields(document, Place(path.name, (), lines), ("models",))
+    top = Fields(document, Position(path.name, (), lines), ("models",))
     entries = [
         _entry(item, top.place.at("models").at(index), path.absolute().parent)
         for index, item in enumerate(top.items("models"))
@@ -57,10 +57,10 @@ def manifest_from_yaml(text: str, path: Path) -> Manifest:
 
 def entry_from_mapping(keys: Mapping[str, Any]) -> ModelEntry:
     """Read an entry that a program gives, with the same keys; relative folders begin in the working directory."""
-    return _entry(keys, Place("model entry", (), {}), Path.cwd())
+    return _entry(keys, Position("model entry", (), {}), Path.cwd())
 
 
-def _entry(document: object, place: Place, base: Path) -> ModelEntry:
+def _entry(document: object, place: Position, base: Path) -> ModelEntry:
     keys = Fields(document, place, _KEYS)
     token_env = keys.text("token_env", "")
     try:
@@ -157,6 +157,6 @@ def _note_lines(node: Any, where: KeyPath, lines: dict[KeyPath, int], walk: _Wal
         key = (*where, str(key_node.value))
         line = key_node.start_mark.line + 1
         if key in lines:
-            raise Place(walk.path.name, key, {key: line}).refuse("this key appears twice")
+            raise Position(walk.path.name, key, {key: line}).refuse("this key appears twice")
         lines[key] = line
         _note_lines(value_node, key, lines, walk)

@@ -75,10 +75,10 @@ class Region:
             self._populate(start, end)
         return memoryview(self._mapping)[start:end]
 
-    def reserve(self, offset: int, byte_size: int) -> Place:
+    def reserve(self, offset: int, byte_size: int) -> ReservedMemory:
         """Return a place for an output. Raises InvalidRequest for one that is not in the region."""
         check_range(self.name, self.byte_size, offset, byte_size)
-        return Place(self, offset, byte_size)
+        return ReservedMemory(self, offset, byte_size)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """Write bytes to a range that has been checked. Raises InvalidRequest as `read` does, Failed for a full system.
@@ -132,7 +132,7 @@ class Region:
         return InvalidRequest(f"failed to register shared memory region '{self.name}': invalid args", region=self.name)
 
 
-class Place(NamedTuple):
+class ReservedMemory(NamedTuple):
     """A part of a region that an output goes to; made by `Region.reserve`."""
 
     region: Region

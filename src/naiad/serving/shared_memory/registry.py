@@ -11,7 +11,7 @@ from typing import Any
 
 from naiad.core.client_memory import memory_is_off
 from naiad.core.errors import AlreadyExists, InvalidRequest, NotFound, Overloaded
-from naiad.serving.shared_memory.region import Place, Region
+from naiad.serving.shared_memory.region import Region, ReservedMemory
 
 _RESERVED = "triton_python_backend_shm_region_"
 """What Triton's own regions begin with; whoever could register one would read other clients' tensors."""
@@ -105,7 +105,7 @@ class SharedMemory:
         """See `ClientMemory.read`."""
         return self._find(region).read(offset, byte_size)
 
-    def reserve(self, region: str, offset: int, byte_size: int) -> Place:
+    def reserve(self, region: str, offset: int, byte_size: int) -> ReservedMemory:
         """See `ClientMemory.reserve`."""
         return self._find(region).reserve(offset, byte_size)
 

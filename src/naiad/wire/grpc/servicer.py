@@ -19,7 +19,7 @@ from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.features import SERVICE
 from naiad.wire.grpc.infer import InferCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
-from naiad.wire.grpc.methods.method import Answer, Method, Waited
+from naiad.wire.grpc.methods.method import Document, Method, Waited
 from naiad.wire.grpc.methods.reading import reading_methods
 from naiad.wire.grpc.methods.repository import repository_methods
 from naiad.wire.grpc.methods.shared_memory import shared_memory_methods
@@ -96,7 +96,7 @@ class Servicer:
 def _answer_once(call: Call, name: str, method: Method) -> None:
     """Answer a unary call, at once or when what its method waits for is done."""
 
-    def write(answer: Answer | None) -> bytes:
+    def write(answer: Document | None) -> bytes:
         return b"" if answer is None else encode(f"{name}Response", answer)
 
     def make(raw: bytes) -> bytes | Waited:
@@ -107,7 +107,7 @@ def _answer_once(call: Call, name: str, method: Method) -> None:
 
 
 def _once(
-    call: Call, make: Callable[[bytes], bytes | Waited], write: Callable[[Answer | None], bytes] | None = None
+    call: Call, make: Callable[[bytes], bytes | Waited], write: Callable[[Document | None], bytes] | None = None
 ) -> None:
     """Answer the first message and end the call. write: makes the message of an answer that `make` waits for."""
     call.on_message = lambda raw: _settle(call, lambda: make(raw), write)
@@ -115,7 +115,7 @@ def _once(
 
 
 def _settle(
-    call: Call, make: Callable[[], bytes | Waited], write: Callable[[Answer | None], bytes] | None = None
+    call: Call, make: Callable[[], bytes | Waited], write: Callable[[Document | None], bytes] | None = None
 ) -> None:
     """Send the message that `make` gives and end the call; a future is waited for."""
     try:

@@ -20,9 +20,9 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, machine_nam
 from naiad.backends.onnxruntime.prepared.extents import is_mappable
 from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.cache_folders import is_writable, temporary_cache
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
-from naiad.core.places import is_writable, temporary_cache
 from naiad.core.ports import Ports
 
 TRIED = "tried.json"

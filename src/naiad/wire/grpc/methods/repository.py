@@ -9,7 +9,7 @@ from typing import Any
 from naiad.core.errors import InvalidRequest, Unsupported
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.grpc.methods.method import Answer, Method
+from naiad.wire.grpc.methods.method import Document, Method
 from naiad.wire.services import Services
 
 
@@ -27,10 +27,10 @@ def _refuse_repository_name(request: Any) -> None:
         raise Unsupported("'repository_name' specification is not supported")
 
 
-def _index(overview: Overview, request: Any) -> asyncio.Future[Answer]:
+def _index(overview: Overview, request: Any) -> asyncio.Future[Document]:
     _refuse_repository_name(request)
 
-    async def index() -> Answer:
+    async def index() -> Document:
         return {"models": await overview.index(only_ready=request.ready)}
 
     return asyncio.ensure_future(index())

@@ -37,7 +37,7 @@ from naiad.wire.grpc.http2.framing.ids import StreamIds
 from naiad.wire.grpc.http2.framing.pings import PingPolicy
 from naiad.wire.grpc.http2.framing.sender import Sender
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
-from naiad.wire.grpc.http2.framing.streams import Event, State, Stream
+from naiad.wire.grpc.http2.framing.streams import Event, Stream, StreamState
 
 _DRAIN_PING = b"drained?"
 
@@ -204,7 +204,7 @@ class Http2Connection(Generic[Head]):
         if self._receive_window < self._limits.connection_window_bytes >> 1:
             self._refill_connection()
         stream = self.streams.get(stream_id)
-        if stream is None or stream.state == State.HALF_CLOSED_REMOTE:
+        if stream is None or stream.state == StreamState.HALF_CLOSED_REMOTE:
             self._on_stray_data(stream_id, stream)
             return
         ends = bool(flags & END_STREAM)
@@ -294,7 +294,7 @@ class Http2Connection(Generic[Head]):
             self._heads.read_trailers(block)
         except MalformedError as error:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, str(error)) from error
-        if stream.state == State.HALF_CLOSED_REMOTE:
+        if stream.state == StreamState.HALF_CLOSED_REMOTE:
             raise StreamFault(stream_id, ErrorCode.STREAM_CLOSED, "HEADERS after the end of the stream")
         if not flags & END_STREAM:
             raise StreamFault(stream_id, ErrorCode.PROTOCOL_ERROR, "trailers without END_STREAM")

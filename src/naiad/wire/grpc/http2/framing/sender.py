@@ -22,7 +22,7 @@ from naiad.wire.grpc.http2.framing.codes import (
     StreamFault,
 )
 from naiad.wire.grpc.http2.framing.frames import HEAD, header_frames, reset
-from naiad.wire.grpc.http2.framing.streams import Event, State, Stream
+from naiad.wire.grpc.http2.framing.streams import Event, Stream, StreamState
 
 _SHRINK_TABLE = b"\x20"
 """Dynamic table size update to 0 (RFC 7541, section 6.3)."""
@@ -118,7 +118,7 @@ class Sender:
             or self.is_held
             or self._table_update
             or stream.waiting
-            or stream.state != State.HALF_CLOSED_REMOTE
+            or stream.state != StreamState.HALF_CLOSED_REMOTE
         ):
             self.send_headers(stream, opening, False)
             self.send_data(stream, data)
@@ -143,7 +143,7 @@ class Sender:
                 )
             )
         )
-        stream.state = State.CLOSED
+        stream.state = StreamState.CLOSED
         self._on_local_end(stream, False)
 
     def send_data(self, stream: Stream, data: bytes | memoryview) -> None:
@@ -165,10 +165,10 @@ class Sender:
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
         """See Stream."""
-        if stream.state == State.CLOSED:
+        if stream.state == StreamState.CLOSED:
             return
         self.drop(stream)
-        is_early = stream.state == State.OPEN
+        is_early = stream.state == StreamState.OPEN
         stream.move(Event.RESET)
         self.write(reset(stream.id, code))
         self._on_local_end(stream, is_early)
@@ -266,7 +266,7 @@ class Sender:
             self.has_large = True
 
     def _end(self, stream: Stream) -> None:
-        is_early = stream.state == State.OPEN
+        is_early = stream.state == StreamState.OPEN
         stream.move(Event.LOCAL_END)
         if is_early:
             # Section 8.1: the answer is complete, so the client need not send the rest of its request.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from naiad.wire.grpc.http2.framing.sender import Sender
 
 
-class State(IntEnum):
+class StreamState(IntEnum):
     """State of a stream that a client opened; reserved states do not occur, as we push nothing."""
 
     OPEN = 0
@@ -34,12 +34,12 @@ class Event(IntEnum):
     RESET = 2
 
 
-TRANSITIONS: tuple[tuple[State | None, ...], ...] = (
+TRANSITIONS: tuple[tuple[StreamState | None, ...], ...] = (
     # REMOTE_END,               LOCAL_END,                RESET
-    (State.HALF_CLOSED_REMOTE, State.HALF_CLOSED_LOCAL, State.CLOSED),  # OPEN
-    (None, State.CLOSED, State.CLOSED),  # HALF_CLOSED_REMOTE
-    (State.CLOSED, None, State.CLOSED),  # HALF_CLOSED_LOCAL
-    (None, None, State.CLOSED),  # CLOSED
+    (StreamState.HALF_CLOSED_REMOTE, StreamState.HALF_CLOSED_LOCAL, StreamState.CLOSED),  # OPEN
+    (None, StreamState.CLOSED, StreamState.CLOSED),  # HALF_CLOSED_REMOTE
+    (StreamState.CLOSED, None, StreamState.CLOSED),  # HALF_CLOSED_LOCAL
+    (None, None, StreamState.CLOSED),  # CLOSED
 )
 """State → event → next state; None: must not happen, callers see to it. Tuples, as every request goes through here."""
 
@@ -72,7 +72,7 @@ class Stream:
     def __init__(self, stream_id: int, sender: Sender, send_window: int, receive_window: int) -> None:
         self.id = stream_id
         self.sender = sender
-        self.state = State.OPEN
+        self.state = StreamState.OPEN
         self.send_window = send_window
         """May be negative (section 6.9.2)."""
         self.receive_window = receive_window
@@ -94,7 +94,7 @@ class Stream:
     @property
     def can_send(self) -> bool:
         """Whether we have not ended it."""
-        return self.state <= State.HALF_CLOSED_REMOTE
+        return self.state <= StreamState.HALF_CLOSED_REMOTE
 
     def count_content(self, size: int, ends: bool) -> None:
         """Section 8.1.1: DATA must add up to content-length; only called when there is one. Raises StreamFault."""

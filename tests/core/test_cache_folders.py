@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.places import default_cache, is_writable, temporary_cache
+from naiad.core.cache_folders import default_cache, is_writable, temporary_cache
 
 
 @pytest.fixture(autouse=True)
