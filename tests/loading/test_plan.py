@@ -159,7 +159,7 @@ def test_labels_are_read_and_their_absence_is_named(tmp_path: Path) -> None:
         planned(folder)[0].load()
     (folder / "names.txt").write_text("zero\none\n")
     (model,) = planned(folder)[0].load()
-    assert model._labels == {"OUTPUT0": ["zero", "one"]}  # type: ignore[attr-defined]
+    assert model.labels == {"OUTPUT0": ["zero", "one"]}  # type: ignore[attr-defined]
     model.close()
 
 
