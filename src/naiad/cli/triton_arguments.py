@@ -98,9 +98,9 @@ class _Reader:
     def _complete_tls(self, values: dict[str, Any]) -> None:
         given = self._given
         is_mutual = given.get("grpc-use-ssl-mutual", False)
-        files = {"cert": "grpc-server-cert", "key": "grpc-server-key"}
+        files = {"grpc_tls_cert": "grpc-server-cert", "grpc_tls_key": "grpc-server-key"}
         if is_mutual:
-            files["client_ca"] = "grpc-root-cert"
+            files["grpc_tls_client_ca"] = "grpc-root-cert"
         # Triton turns TLS on for --grpc-use-ssl-mutual, whatever its value.
         if not given.get("grpc-use-ssl", False) and "grpc-use-ssl-mutual" not in given:
             ignored = [name for name in (*files.values(), "grpc-root-cert") if name in given]
@@ -110,8 +110,7 @@ class _Reader:
         if missing:
             switch = "--grpc-use-ssl-mutual" if is_mutual else "--grpc-use-ssl"
             raise InvalidConfiguration(f"{switch} needs {' and '.join(missing)}")
-        for part, name in files.items():
-            values[f"grpc_tls_{part}"] = given[name]
+        values.update({option: given[name] for option, name in files.items()})
 
     def _repositories(self) -> tuple[Path, ...]:
         named = [*self._given.get("model-repository", ()), *self._given.get("model-store", ())]

@@ -82,10 +82,7 @@ class ModelSettings(Settings):
     )
     load_threads: int = _models("load_threads", 4, "Models to load at the same time.", least=1)
     max_waiting: int = _models(
-        "max_waiting",
-        65536,
-        "Maximum number of requests (for text models: texts) waiting for one model.",
-        least=1,
+        "max_waiting", 65536, "Maximum number of requests (for text models: texts) waiting for one model.", least=1
     )
     instances: int = _models("instances", 0, "Loaded copies of each text model; 0: one per core.", least=0)
     batching: bool = _models("batching", True, "Batch waiting requests; if off, every request runs alone.")
@@ -142,7 +139,7 @@ class ServerSettings(Settings):
     server_name: str = option("server_name", "triton", "Name in the server metadata, which Triton's clients check.")
     exit_on_error: bool = option("exit_on_error", False, "Exit with status 1 if any model cannot be loaded.")
     drain_timeout_s: float = option(
-        "drain_timeout_s", 30.0, "Seconds that running requests have to finish after SIGTERM.", least=0
+        "drain_timeout_s", 30.0, "Seconds to let running requests finish after SIGTERM.", least=0
     )
     allow_client_shm: bool = option(
         "allow_client_shm",

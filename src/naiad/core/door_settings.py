@@ -64,7 +64,7 @@ class HttpSettings(Settings):
     header_forward_pattern: str = _http(
         "http_header_forward_pattern",
         "",
-        "Pass on headers as request parameters if this pattern matches anywhere in their name, in any case.",
+        "Regular expression for names of headers to pass on as request parameters; case is ignored.",
     )
     max_binary_size: int = limit(
         "http_max_binary_size", 2**30, "Maximum size of a request body in bytes when a binary tail follows its JSON."
@@ -135,7 +135,7 @@ class GrpcSettings(Settings):
     header_forward_pattern: str = _grpc(
         "grpc_header_forward_pattern",
         "",
-        "Pass on metadata as request parameters if this pattern matches anywhere in their name, in any case.",
+        "Regular expression for names of metadata to pass on as request parameters; case is ignored.",
     )
     infer_response_compression_level: str = _grpc(
         "grpc_infer_response_compression_level",
@@ -178,7 +178,7 @@ class GrpcSettings(Settings):
     max_connection_age_grace: int = _grpc(
         "grpc_max_connection_age_grace",
         0,
-        "Milliseconds in which calls must finish once --grpc-max-connection-age is over; 0: no limit.",
+        "Milliseconds to let calls finish after --grpc-max-connection-age; 0: no limit.",
         least=0,
     )
     max_stream_requests: int = limit(

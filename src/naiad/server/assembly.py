@@ -82,7 +82,7 @@ class Assembly:
         except TimeoutError:
             is_clean = False
             _log.warning(
-                "some requests were still running, or their answers not read, after %g s", self.settings.drain_timeout_s
+                "some requests were not finished, or their answers not read, within %g s", self.settings.drain_timeout_s
             )
         await self.doors.close()
         await asyncio.to_thread(self.engine.tracing.close)

@@ -69,7 +69,7 @@ def test_the_options_of_the_server_are_milliseconds() -> None:
         grpc_http2_max_ping_strikes=4, grpc_max_connection_age=60_000, grpc_max_connection_age_grace=7000,
         grpc_max_concurrent_streams=9, grpc_max_header_size=5000, grpc_max_input_size=1000,
     )  # fmt: skip
-    options = Http2Options.of(settings.grpc)
+    options = Http2Options.of(settings.grpc, settings.max_connections)
     assert (options.keepalive_s, options.keepalive_timeout_s, options.keepalive_without_calls) == (5.0, 0.5, True)
     assert (options.keepalive_pings, options.age_s, options.age_grace_s) == (3, 60.0, 7.0)
     assert options.message_bytes == 1000

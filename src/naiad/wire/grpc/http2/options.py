@@ -40,7 +40,7 @@ class Http2Options:
     """And those that run have so long to finish."""
 
     @classmethod
-    def of(cls, grpc: GrpcSettings, connections: int = 10_000) -> Http2Options:
+    def of(cls, grpc: GrpcSettings, connections: int) -> Http2Options:
         """Return what the server's options say, which are in milliseconds as Triton's are; 0 is never or any."""
         limits = Http2Limits(
             streams=grpc.max_concurrent_streams,
