@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Task
 from naiad.core.cores import available_cores
 from naiad.loading.encoder_models import describe_model
 from naiad.loading.images.pair import open_pair
 from naiad.loading.images.single import open_single
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
-from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import VIEW_SUFFIX, TextModel
 from naiad.tasks.image.choice import IMAGE_TASKS, PAIR_TASKS, image_task_of, is_pair
 
 PLATFORM = "naiad_image"
-
-Opened = tuple[EncoderQueue, Task, Task, Mapping[str, str]]
-"""The encoder, the task, its raw-tensor view, and what the model's metadata says besides the task."""
 
 
 def image_task(entry: ModelEntry, folder: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.core.config import ModelSettings
+from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.loading.encoder_models import open_queue
@@ -19,6 +21,9 @@ BATCH_TOKENS = 400
 
 WAITING_BYTES = 1 << 30
 """Prepared images that may wait for one model; their number follows from their size."""
+
+Opened = tuple[EncoderQueue, Task, Task, Mapping[str, str]]
+"""The encoder, the task, its raw-tensor view, and what the model's metadata says besides the task."""
 
 
 def convert_own(

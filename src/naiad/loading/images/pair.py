@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from naiad.convert.image_checkpoint import convert_text_encoder
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Task
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed
-from naiad.loading.images.opening import convert_own, queue_images, size_of
+from naiad.loading.images.opening import Opened, convert_own, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
-from naiad.serving.encoder_queue import EncoderQueue
 from naiad.tasks.image.choice import build_pair_task, build_pair_tensors
 from naiad.tasks.image.preparing.settings import read_image_settings
 
 
 def open_pair(
     entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ModelSettings
-) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
-    """See `choice.Opened`. Raises NaiadError."""
+) -> Opened:
+    """Open one. Raises NaiadError."""
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
     if layout.safetensors is None or entry.weights not in ("auto", "safetensors"):
         raise LoadFailed(

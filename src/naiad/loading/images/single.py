@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.convert.onnx_images import describe_exported_images
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Task
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
-from naiad.loading.images.opening import convert_own, quantization, queue_images, size_of
+from naiad.loading.images.opening import Opened, convert_own, quantization, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
-from naiad.serving.encoder_queue import EncoderQueue
 from naiad.tasks.image.choice import build_image_task, build_pixels, image_head_for
 from naiad.tasks.image.preparing.settings import read_image_settings
 
 
 def open_single(
     entry: ModelEntry, task_name: str, checkpoint: Checkpoint, layout: Layout, settings: ModelSettings
-) -> tuple[EncoderQueue, Task, Task, Mapping[str, str]]:
-    """See `choice.Opened`. Raises NaiadError."""
+) -> Opened:
+    """Open one. Raises NaiadError."""
     image_settings = read_image_settings(checkpoint.body, checkpoint.model_type)
     files = _choose(entry, task_name, checkpoint, layout, settings, image_settings.output_size)
     encoder = queue_images(entry, settings, files)
