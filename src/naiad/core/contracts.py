@@ -141,11 +141,11 @@ class LoadRequest:
 
     model: TensorFiles | EncoderFiles | EncoderPair
     names: tuple[str, ...]
-    """Of the narrow instances, one each: `<group>_<i>`, as in Triton's logs."""
+    """Names of the narrow instances, one each: `<group>_<i>`, as in Triton's logs."""
     threads: int = 1
     """Threads that one run of a narrow instance may use; 0 = all cores."""
     wide_threads: int = 0
-    """Of the wide instance; 0 = all cores, 1 = none is wanted. Whether there is one is the backend's decision."""
+    """Threads of the wide instance; 0: all cores, 1: none is wanted. Whether there is one is the backend's decision."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`--backend-config` for this backend."""
 

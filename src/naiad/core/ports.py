@@ -40,7 +40,7 @@ class Ports:
     outputs: Mapping[str, Dims]
     """Shapes as the file gives them: numbers, names of what varies, or None."""
     types: Mapping[str, str] = field(default_factory=dict)
-    """Of inputs and outputs: rows of the datatype table, or the runtime's own words where there is none."""
+    """Datatypes of inputs and outputs: rows of the datatype table, or the runtime's own words if there is none."""
     dependence: str = ""
     """Text encoders: how a text's answer depends on what shares its run; empty where it does not, or nobody looked."""
 

@@ -62,6 +62,6 @@ def _open(files: EncoderFiles, request: LoadRequest, threads: tuple[int, ...]) -
 
 
 def _threads(request: LoadRequest) -> tuple[int, ...]:
-    """Of the narrow session, and of the wide one where it would have more."""
+    """Threads of the narrow session, and of the wide one if it would have more."""
     narrow, wide = request.threads or available_cores(), request.wide_threads or available_cores()
     return (narrow, wide) if wide > narrow else (narrow,)

@@ -20,7 +20,7 @@ LONGEST = 512
 """Tokens; longer sequences cost the square and use the same kernels."""
 
 MOST_ROWS = 8
-"""Of fill-mask; each is as wide as the vocabulary."""
+"""Rows of fill-mask; each is as wide as the vocabulary."""
 
 FEW_IDS = 100
 """Token ids where the vocabulary is not known."""
