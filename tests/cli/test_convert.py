@@ -106,7 +106,8 @@ def test_without_out_the_cache_is_filled(tmp_path: Path) -> None:
     source = tiny_checkpoint(tmp_path / "source")
     done = convert(source, "--precision", "int8", cwd=tmp_path)
     assert done.returncode == 0
-    assert [path.name[:14] for path in (source / ".naiad").iterdir()] == ["embedding-int8"]
+    (folder,) = (source / ".naiad").iterdir()
+    assert folder.name.startswith(("embedding-int8", "embedding-uint8"))  # whichever this processor is faster with
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ModelSettings)
         _refuse_quantizing(entry, layout.onnx, quantize)
         files = describe_exported_texts(layout.onnx, layout.folder, head, output=entry.output, constants=entry.inputs)
     else:
-        raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+        raise LoadFailed(f"'{entry.name}': {layout.folder} has no weights that `weights: {entry.weights}` allows")
     return open_queue(entry, settings, files, _policy(entry, files.spec)), files.spec
 
 

@@ -45,7 +45,9 @@ def _choose(
             if graph is None or entry.weights == "safetensors":
                 graph = exported_checkpoint(checkpoint.body, task_name, "none", reason).graph
     if graph is None:
-        raise LoadFailed(f"'{entry.name}': the folder {layout.folder} holds no weights of the kind '{entry.weights}'")
+        raise LoadFailed(f"'{entry.name}': {layout.folder} has no weights that `weights: {entry.weights}` allows")
     if quantization(entry, settings) != "none":
-        raise LoadFailed(f"'{entry.name}': quantize works on families that Naiad converts itself; this is an ONNX file")
+        raise LoadFailed(
+            f"'{entry.name}': quantize needs safetensors of a family that Naiad converts; this is an ONNX file"
+        )
     return describe_exported_images(graph, checkpoint.body, head, size, output=entry.output)
