@@ -101,7 +101,9 @@ class EncoderSpec:
     layout: str = "packed"
     """"packed" (our builder: sequences concatenated without padding), "padded" (batch × longest) or "images"."""
     pack_tokens: int = 128
-    """Packed graphs: sequences run together up to this many tokens; more is slower. A longer one runs alone."""
+    """Packed graphs: a number of tokens that together are fast on most machines, for where nothing was measured."""
+    pack_limit: int = 0
+    """Packed graphs: never more tokens run together, unless it is one sequence; 0 = `pack_tokens`."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False

@@ -12,10 +12,9 @@ from naiad.core.cores import available_cores
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.loading.backend_settings import settings_of
+from naiad.loading.learning import BatchSizes, choose_policy
 from naiad.modelconfig import finish
 from naiad.repository import ModelEntry
-from naiad.scheduling.decision import Policy
-from naiad.scheduling.kinds import ONE_BY_ONE
 from naiad.serving.encoder_queue import EncoderQueue
 
 
@@ -23,7 +22,7 @@ def open_queue(
     entry: ModelEntry,
     settings: ModelSettings,
     model: EncoderFiles | EncoderPair,
-    policy: Policy,
+    sizes: BatchSizes,
     *,
     max_waiting: int | None = None,
 ) -> EncoderQueue:
@@ -35,11 +34,10 @@ def open_queue(
     names = tuple(f"{entry.name}_{number}" for number in range(count))
     told = settings_of(settings.backend_config, ENCODERS)
     instances = find_backend(ENCODERS).load(LoadRequest(model, names, settings=told))
-    if not settings.batching:
-        policy = ONE_BY_ONE
     waiting = entry.batching.max_queue_size or settings.max_waiting
     if max_waiting is not None:
         waiting = min(waiting, max_waiting) if waiting else max_waiting
+    policy = choose_policy(entry, settings, instances, sizes)
     return EncoderQueue(entry.name, instances, policy, max_sequences=waiting)
 
 

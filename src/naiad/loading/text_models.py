@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
 from pathlib import Path
 
 from naiad.convert.checkpoint import Converted, convert_checkpoint
@@ -16,10 +15,8 @@ from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
+from naiad.loading.learning import BatchSizes
 from naiad.repository import Fetched, Layout, ModelEntry
-from naiad.scheduling.decision import Policy
-from naiad.scheduling.kinds import ONE_BY_ONE
-from naiad.scheduling.tokens import TokenRule, decide_packed, decide_padded
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX, TextModel
@@ -72,15 +69,15 @@ def _open(entry: ModelEntry, layout: Layout, task: str, settings: ModelSettings)
         files = describe_exported_texts(layout.onnx, layout.folder, head, output=entry.output, constants=entry.inputs)
     else:
         raise LoadFailed(f"'{entry.name}': {layout.folder} has no weights that `weights: {entry.weights}` allows")
-    return open_queue(entry, settings, files, _policy(entry, files.spec)), files.spec
+    return open_queue(entry, settings, files, _sizes(files.spec)), files.spec
 
 
-def _policy(entry: ModelEntry, spec: EncoderSpec) -> Policy:
+def _sizes(spec: EncoderSpec) -> BatchSizes:
     if spec.runs_alone:
-        return ONE_BY_ONE
+        return BatchSizes(limit=1, assumed=1)
     if spec.layout == "packed":
-        return partial(decide_packed, rule=_rule(entry, spec.pack_tokens))
-    return partial(decide_padded, rule=_rule(entry, PADDED_TOKENS))
+        return BatchSizes(spec.pack_limit or spec.pack_tokens, spec.pack_tokens)
+    return BatchSizes(PADDED_TOKENS, PADDED_TOKENS, pads=True)
 
 
 def _quantize(entry: ModelEntry, layout: Layout, settings: ModelSettings) -> str:
@@ -121,8 +118,3 @@ def _refuse_quantizing(entry: ModelEntry, onnx: Path, quantize: str) -> None:
             f"'{entry.name}': quantize: {quantize} works on safetensors checkpoints of known architectures; this model "
             f"is the ONNX file {onnx.name}. Leave it out, or name a quantised file with weights:"
         )
-
-
-def _rule(entry: ModelEntry, max_tokens: int) -> TokenRule:
-    batching = entry.batching
-    return TokenRule(batching.max_tokens_per_batch or max_tokens, max_delay_s=batching.max_queue_delay_ms / 1000.0)

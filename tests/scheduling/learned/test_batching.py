@@ -10,7 +10,7 @@ from machines import ALONE, PACKS, SWEET, Machine
 
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.decision import Run, Situation
-from naiad.scheduling.learned.batching import LEAST_S, OTHERWISE_EVERY, SETTLE_S, LearnedBatching
+from naiad.scheduling.learned.batching import AT_ONCE, LEAST_S, OTHERWISE_EVERY, SETTLE_S, LearnedBatching
 from naiad.scheduling.learned.rule import LearnedRule
 from naiad.testing import ManualClock
 
@@ -44,7 +44,7 @@ def test_it_decides_as_the_rule_does_and_now_and_then_otherwise() -> None:
 def test_a_lone_text_is_no_question() -> None:
     subject = batching(ALONE)
     for _ in range(2 * OTHERWISE_EVERY):
-        assert subject(Situation([Item(32)], 0.0)) == Run([0])
+        assert subject(Situation([Item(32)], 0.0)) == Run((0,))
 
 
 def test_a_choice_changes_some_time_after_the_times_have() -> None:
@@ -63,21 +63,25 @@ def test_a_choice_changes_some_time_after_the_times_have() -> None:
 
 def test_runs_that_follow_too_soon_are_not_learned_from() -> None:
     subject, clock = batching(PACKS), ManualClock()
-    subject.ran(execution(clock, 1, 1.0))
     before = subject.curve
-    clock.advance(LEAST_S / 2)
-    subject.ran(execution(clock, 1, 1.0))
+    for _ in range(2 * AT_ONCE - 2):
+        subject.ran(execution(clock, 1, 1.0))
+        clock.advance(LEAST_S * 0.6)
     assert subject.curve == before
-    clock.advance(LEAST_S)
-    subject.ran(execution(clock, 1, 1.0))
+    for _ in range(2):
+        subject.ran(execution(clock, 1, 1.0))
+        clock.advance(LEAST_S * 0.6)
     assert subject.curve != before
 
 
 def test_runs_that_failed_are_not_learned_from() -> None:
-    subject, failed = batching(PACKS), execution(ManualClock(), 2, 1.0)
-    failed.successes = 1
+    subject, clock = batching(PACKS), ManualClock()
     before = subject.curve
-    subject.ran(failed)
+    for _ in range(2 * AT_ONCE):
+        failed = execution(clock, 2, 1.0)
+        failed.successes = 1
+        subject.ran(failed)
+        clock.advance(1.0)
     assert subject.curve == before
 
 
@@ -85,10 +89,11 @@ def test_padding_counts() -> None:
     """Two texts of 8 and 32 tokens are a run of 64."""
     subject = LearnedBatching(replace(PACKS.rule(), pads=True))
     jobs = [Job(None, size, lambda *_: None) for size in (8, 32)]
-    run = Execution(jobs)
-    run.started_s, run.successes = 1000.0, 2
-    run.finished_s = run.started_s + PACKS.seconds(2, 64, busy=False)
-    subject.ran(run)
+    for number in range(AT_ONCE):
+        run = Execution(jobs)
+        run.started_s, run.successes = 1000.0 + number, 2
+        run.finished_s = run.started_s + PACKS.seconds(2, 64, busy=False)
+        subject.ran(run)
     assert subject.curve.together.seconds(64) == pytest.approx(PACKS.curve.together.seconds(64))
 
 

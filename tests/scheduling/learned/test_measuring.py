@@ -11,7 +11,7 @@ from machines import ALONE, PACKS, Machine
 
 from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import ModelFailed
-from naiad.scheduling.learned.measuring import ROUNDS, measure
+from naiad.scheduling.learned.measuring import ROUNDS, Measured, measure
 from naiad.scheduling.learned.rule import LearnedRule, chosen_texts
 
 
@@ -78,7 +78,7 @@ def instances(machine: Machine, time: Time, *, narrow: int = 2, slower: float = 
 @pytest.mark.parametrize("machine", [PACKS, ALONE], ids=str)
 def test_the_machine_is_found(machine: Machine) -> None:
     time = Time()
-    curve = measure(instances(machine, time), Texts(), 512, clock=time, budget_s=100.0)
+    curve = measure(instances(machine, time), Texts(), 512, clock=time, budget_s=100.0).curve
     assert curve is not None
     for found, made_up in ((curve.alone, machine.alone), (curve.together, machine.together)):
         for tokens, seconds in found.points:
@@ -92,7 +92,7 @@ def test_the_machine_is_found(machine: Machine) -> None:
 def test_it_ends_in_time_whatever_a_run_takes(slower: float) -> None:
     """One run more than expected, at most; a model that is too slow is not measured at all."""
     time = Time()
-    curve = measure(instances(PACKS, time, slower=slower), Texts(), 512, clock=time, budget_s=1.0)
+    curve = measure(instances(PACKS, time, slower=slower), Texts(), 512, clock=time, budget_s=1.0).curve
     assert time() <= 1.0 + slower * 0.02
     assert (curve is None) == (slower == 100.0)
 
@@ -100,7 +100,7 @@ def test_it_ends_in_time_whatever_a_run_takes(slower: float) -> None:
 def test_a_cheap_model_is_measured_a_few_times_and_no_more() -> None:
     time = Time()
     subject = instances(PACKS, time, slower=1e-6)
-    assert measure(subject, Texts(), 64, clock=time) is not None
+    assert measure(subject, Texts(), 64, clock=time).curve is not None
     wide = subject.wide
     assert isinstance(wide, Fake)
     assert len(wide.batches) == 1 + 3 * ROUNDS  # once to warm up, then each size in each round
@@ -114,7 +114,7 @@ def test_a_noisy_run_does_not_count() -> None:
         calls += 1
         return PACKS.seconds(len(sizes), sum(sizes), busy=False) * (5 if calls % 3 == 0 else 1)
 
-    curve = measure(Instances((Fake(time, seconds),)), Texts(), 512, clock=time, budget_s=100.0)
+    curve = measure(Instances((Fake(time, seconds),)), Texts(), 512, clock=time, budget_s=100.0).curve
     assert curve is not None
     assert curve.alone.seconds(32) == pytest.approx(PACKS.alone(32) / 1000)
     assert curve.busy_alone == curve.alone
@@ -130,7 +130,7 @@ def test_no_more_tokens_than_allowed() -> None:
 
 def test_items_of_one_size_are_measured_by_their_number() -> None:
     time = Time()
-    curve = measure(instances(PACKS, time), Texts(only=196), 800, clock=time, budget_s=100.0)
+    curve = measure(instances(PACKS, time), Texts(only=196), 800, clock=time, budget_s=100.0).curve
     assert curve is not None
     assert [tokens for tokens, _ in curve.alone.points] == [196]
     assert [tokens for tokens, _ in curve.together.points][:2] == [392, 588]
@@ -143,4 +143,11 @@ def test_a_model_that_fails_is_not_measured() -> None:
 
     time = Time()
     subject = Instances((Broken(time, len), Broken(time, len)))
-    assert measure(subject, Texts(), 512, clock=time) is None
+    assert measure(subject, Texts(), 512, clock=time) == Measured()
+
+
+def test_a_machine_that_did_other_work_meanwhile_is_told_from_one_that_did_not() -> None:
+    time = Time()
+    subject = instances(PACKS, time)
+    assert not measure(subject, Texts(), 512, clock=time, cpu_clock=time).is_disturbed
+    assert measure(subject, Texts(), 512, clock=time, cpu_clock=lambda: time() / 2).is_disturbed

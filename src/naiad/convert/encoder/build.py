@@ -30,9 +30,14 @@ PACK_TOKENS = 160
 """Where float32 packs are fastest. MiniLM, one core, texts/s by tokens a pack: one text 222, 64: 263, 128: 290,
 160: 301, 192: 304, 256: 297, 512: 257."""
 
+PACK_LIMIT = 512
+"""What may be measured to be better on another machine; attention costs the square of a pack."""
+
 INT8_PACK_TOKENS = 96
-"""int8: one text 676, 64: 702, 96: 704, 128: 681, 256: 575. Not above 128: beyond, ONNX Runtime sums attention in parts
-whose borders would depend on what else is in the pack."""
+"""int8: one text 676, 64: 702, 96: 704, 128: 681, 256: 575."""
+
+INT8_PACK_LIMIT = 128
+"""Beyond, ONNX Runtime sums attention in parts whose borders would depend on what else is in the pack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ def _write(order: _Order, dense: Dense, path: Path) -> EncoderSpec:
         pad_token_id=sizes.pad_token_id,
         uses_type_ids=sizes.type_ids > 1,
         pack_tokens=INT8_PACK_TOKENS if dense.rounds else PACK_TOKENS,
+        pack_limit=INT8_PACK_LIMIT if dense.rounds else PACK_LIMIT,
         vocabulary=sizes.vocabulary,
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.core.config import ModelSettings
@@ -11,13 +10,16 @@ from naiad.core.contracts import Task
 from naiad.core.encoder import EncoderSpec
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.loading.encoder_models import open_queue
+from naiad.loading.learning import BatchSizes
 from naiad.repository import ModelEntry
 from naiad.repository.checkpoint import Checkpoint
-from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.serving.encoder_queue import EncoderQueue
 
 BATCH_TOKENS = 400
 """Tokens of images that run together: two of 224 x 224 in patches of 16. A larger image runs alone."""
+
+MOST_IMAGES = 4
+"""That run together, where that is measured to be better."""
 
 WAITING_BYTES = 1 << 30
 """Prepared images that may wait for one model; their number follows from their size."""
@@ -36,11 +38,10 @@ def convert_own(
 
 def queue_images(entry: ModelEntry, settings: ModelSettings, model: EncoderFiles | EncoderPair) -> EncoderQueue:
     """Load an image encoder and put a queue before it, as long as memory allows."""
-    batching = entry.batching
     spec = model.images.spec if isinstance(model, EncoderPair) else model.spec
-    rule = TokenRule(batching.max_tokens_per_batch or BATCH_TOKENS, max_delay_s=batching.max_queue_delay_ms / 1000.0)
+    sizes = BatchSizes(limit=max(BATCH_TOKENS, MOST_IMAGES * spec.max_tokens), assumed=BATCH_TOKENS)
     waiting = max(1, WAITING_BYTES // (spec.channels * spec.height * spec.width))
-    return open_queue(entry, settings, model, partial(decide_packed, rule=rule), max_waiting=waiting)
+    return open_queue(entry, settings, model, sizes, max_waiting=waiting)
 
 
 def quantization(entry: ModelEntry, settings: ModelSettings) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from naiad.scheduling.contract import Execution
-from naiad.scheduling.decision import Decision, Situation
+from naiad.scheduling.decision import Decision, Run, Situation
 from naiad.scheduling.learned.curve import Curve, Times
 from naiad.scheduling.learned.rule import LearnedRule, chosen_texts, decide_learned, decide_otherwise
 from naiad.scheduling.learned.watching import Ran, Watched, learn, settle
@@ -26,6 +26,12 @@ OTHERWISE_EVERY = 64
 LEAST_S = 0.01
 """Between two runs that are learned from; of shorter ones, learning from each would cost more than it gives."""
 
+AT_ONCE = 64
+"""Runs that are learned from at once, out of the way of requests."""
+
+
+ALONE = Run((0,))
+
 
 class LearnedBatching:
     """A Policy, and the listener to the runs that it leads to."""
@@ -37,19 +43,24 @@ class LearnedBatching:
         """Tokens of a text, a moving mean."""
         self._questions = 0
         """When several texts waited."""
+        self._seen: list[Ran] = []
+        """Runs to learn from."""
         self._learned_s = self._settled_s = float("-inf")
 
     def __call__(self, situation: Situation) -> Decision:
         """See `decide_learned`; now and then `decide_otherwise`."""
-        if len(situation.waiting) > 1:
-            self._questions += 1
-            if not self._questions % OTHERWISE_EVERY:
-                return decide_otherwise(situation, self.rule)
-        return decide_learned(situation, self.rule)
+        rule = self.rule
+        if len(situation.waiting) == 1:
+            return decide_learned(situation, rule) if rule.max_delay_s else ALONE
+        self._questions += 1
+        if not self._questions % OTHERWISE_EVERY:
+            return decide_otherwise(situation, rule)
+        return decide_learned(situation, rule)
 
     def prefers_wide(self, tokens: int) -> bool:
         """Whether a text that has the machine to itself is answered sooner by all cores."""
-        return self.rule.prefers_wide(tokens)
+        wide = self.rule.wide
+        return wide[tokens] if tokens < len(wide) else wide[-1]
 
     def ran(self, execution: Execution) -> None:
         """Learn from a run that has just ended, unless any of its texts failed."""
@@ -63,15 +74,23 @@ class LearnedBatching:
             tokens = texts * max(job.size for job in execution.jobs)
         load = min(1.0, execution.beside / max(1, rule.instances - 1))
         ran = Ran(texts, tokens, now - execution.started_s, load, execution.is_wide)
-        self._watched = learn(self._watched, ran)
-        if now - self._settled_s >= SETTLE_S:
-            self._settled_s = now
-            self.rule = settle(self.rule, self.curve, self.usual_tokens)
+        self._seen.append(ran)
+        if len(self._seen) >= AT_ONCE:
+            self._learn(now)
 
     @property
     def curve(self) -> Curve:
         """As runs have changed it; the rule goes on with it where it leads to no other choice, or to a better one."""
         return self._watched.curve
+
+    def _learn(self, now: float) -> None:
+        """Learn from what was seen; now and then look whether another choice is better."""
+        for ran in self._seen:
+            self._watched = learn(self._watched, ran)
+        self._seen.clear()
+        if now - self._settled_s >= SETTLE_S:
+            self._settled_s = now
+            self.rule = settle(self.rule, self.curve, self.usual_tokens)
 
     @property
     def usual_tokens(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,10 +35,23 @@ TOGETHER = (2, 3, 4, 6, 8, 12, 16)
 TOO_MUCH = 1.15
 """Sizes that cost so many times the best for each token are the last to be measured: larger ones are worse."""
 
+UNDISTURBED = 0.8
+"""Share of a run's time that its thread must have computed; else other work had the processor, too."""
+
 _turn = threading.Lock()
 """Models load side by side; two that are measured at once would measure each other."""
 
 _log = logging.getLogger("naiad.scheduling")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found."""
+
+    curve: Curve | None = None
+    """None where a run failed, or the time did not even suffice for two texts in one run."""
+    is_disturbed: bool = True
+    """Other work had the processor meanwhile: good enough for now, not to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +76,15 @@ def measure(
     *,
     budget_s: float = BUDGET_S,
     clock: Clock = monotonic,
-) -> Curve | None:
-    """Time runs of up to `limit` tokens; None where the time did not even suffice for two texts in one run.
+    cpu_clock: Clock = time.thread_time,
+) -> Measured:
+    """Time runs of up to `limit` tokens.
 
+    cpu_clock: seconds that the calling thread has computed; narrow instances of one thread compute on their caller's.
     Blocks, so it is called off the event loop, before anybody else uses the instances.
     """
     with _turn:
-        measuring = _Measuring(instances, samples, clock, clock() + budget_s)
+        measuring = _Measuring(instances, samples, clock, cpu_clock, clock() + budget_s)
         try:
             measuring.warm_up()
             for _ in range(ROUNDS):
@@ -76,24 +92,31 @@ def measure(
                     break
         except (NaiadError, RuntimeError) as error:
             _log.warning("a model could not be measured and is batched by default sizes", extra={"reason": str(error)})
-            return None
+            return Measured()
         finally:
             measuring.close()
-        return measuring.curve()
+        return Measured(measuring.curve(), measuring.computed_share < UNDISTURBED)
 
 
 class _Measuring:
     """The instances, the time that is left, and the least seconds of each step."""
 
-    def __init__(self, instances: Instances[Any], samples: Samples[Any], clock: Clock, until_s: float) -> None:
+    def __init__(
+        self, instances: Instances[Any], samples: Samples[Any], clock: Clock, cpu_clock: Clock, until_s: float
+    ) -> None:
         narrow = instances.narrow
         self._narrow: Sequence[Any] = narrow
         self._wide = instances.wide
         self._samples = samples
         self._clock = clock
+        self._cpu_clock = cpu_clock
+        self.computed_share = 0.0
+        """Of the time of the least disturbed run on one narrow instance."""
         self._until_s = until_s
         self._least: dict[_Step, float] = {}
         self._pool = ThreadPoolExecutor(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
+        self._loaded = "busy" if self._pool else "quiet"
+        """How runs are timed that count most: as under load."""
         self._barrier = threading.Barrier(len(narrow))
 
     def close(self) -> None:
@@ -109,29 +132,26 @@ class _Measuring:
 
     def run_round(self, limit: int) -> bool:
         """Time everything once, as far as the time goes; False when it is used up."""
-        places = ("quiet", *(("busy",) if self._pool else ()), *(("wide",) if self._wide else ()))
-        sizes = dict.fromkeys(self._samples.size_near(size) for size in ALONE)
-        timed = [self._time(_Step(place, 1, size)) for size in sizes for place in places]
-        size = self._samples.size_near(TEXT)
-        counts = [texts for texts in TOGETHER if texts * size <= limit or texts == TOGETHER[0]]
-        narrow = reversed(places[: 2 if self._pool else 1])  # what a busy machine does counts most
-        grown = [self._grow([_Step(place, texts, size) for texts in counts]) for place in narrow]
-        return all(timed + grown)
+        places = ["quiet", *(["busy"] if self._pool else []), *(["wide"] if self._wide else [])]
+        usual, *others = dict.fromkeys(self._samples.size_near(size) for size in ALONE)
+        counts = [texts for texts in TOGETHER if texts * usual <= limit or texts == TOGETHER[0]]
+        done = [self._time(_Step(place, 1, usual)) for place in places]
+        done.append(self._grow([_Step(self._loaded, texts, usual) for texts in counts]))
+        done += [self._time(_Step(place, 1, size)) for size in others for place in places]
+        if self._pool:
+            done.append(self._grow([_Step("quiet", texts, usual) for texts in counts]))
+        return all(done)
 
     def curve(self) -> Curve | None:
         """What was found; a quiet machine's packs follow from a busy one's where the time was too short for them."""
-        quiet, wide = self._times("quiet", 1), self._times("wide", 1)
-        busy = self._times("busy", 1) if self._pool else quiet
-        together = {place: self._times(place, 2) for place in ("quiet", "busy")}
-        if not self._pool:
-            together["busy"] = together["quiet"]
-        if not (quiet.points and busy.points and together["busy"].points):
+        quiet, busy = self._times("quiet", 1), self._times(self._loaded, 1)
+        quiet_together, busy_together = self._times("quiet", 2), self._times(self._loaded, 2)
+        if not (quiet.points and busy.points and busy_together.points):
             return None
-        if len(together["quiet"].points) < len(together["busy"].points):
+        if len(quiet_together.points) < len(busy_together.points):
             size = self._samples.size_near(TEXT)
-            share = min(1.0, quiet.seconds(size) / busy.seconds(size))
-            together["quiet"] = Times(tuple((tokens, s * share) for tokens, s in together["busy"].points))
-        return Curve(quiet, together["quiet"], busy, together["busy"], wide)
+            quiet_together = busy_together.scaled(min(1.0, quiet.seconds(size) / busy.seconds(size)))
+        return Curve(quiet, quiet_together, busy, busy_together, self._times("wide", 1))
 
     def _grow(self, steps: Sequence[_Step]) -> bool:
         """Time larger and larger runs until they are worse; False when there was no time for one."""
@@ -155,7 +175,10 @@ class _Measuring:
         else:
             instance = self._narrow[0] if step.place == "quiet" else self._wide
             assert instance is not None
+            began_s = self._cpu_clock()
             seconds = self._on_one(instance, items)
+            if step.place == "quiet" and seconds > 0:
+                self.computed_share = max(self.computed_share, (self._cpu_clock() - began_s) / seconds)
         self._least[step] = min(seconds, self._least.get(step, float("inf")))
         return True
 

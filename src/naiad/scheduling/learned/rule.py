@@ -20,6 +20,10 @@ RUN_S = 80e-6
 """What a run costs besides: the way to the instance's thread and back (see `runner`)."""
 
 
+LONE_TOKENS = 512
+"""Longer texts that have the machine to themselves run where those of this length do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """Seconds by tokens, looked up instead of worked out: a policy is asked for every batch."""
@@ -50,12 +54,17 @@ class LearnedRule:
     """How long the oldest item may wait for company, while more would make the run cheaper."""
     quiet: Prices = field(init=False, repr=False, compare=False)
     busy: Prices = field(init=False, repr=False, compare=False)
+    wide: Sequence[bool] = field(init=False, repr=False, compare=False)
+    """By tokens: whether all cores answer a text sooner that has the machine to itself."""
 
     def __post_init__(self) -> None:
         """Work out the prices once."""
         curve = self.curve
         object.__setattr__(self, "quiet", Prices.of(curve.alone, curve.together, self.limit))
         object.__setattr__(self, "busy", Prices.of(curve.busy_alone, curve.busy_together, self.limit))
+        object.__setattr__(
+            self, "wide", [self.prefers_wide(tokens) for tokens in range(max(self.limit, LONE_TOKENS) + 1)]
+        )
 
     def prefers_wide(self, tokens: int) -> bool:
         """Whether a text that has the machine to itself is answered sooner by all cores than by one."""

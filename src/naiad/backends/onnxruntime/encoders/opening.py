@@ -10,7 +10,8 @@ from naiad.backends.onnxruntime.encoders.images import ImageForm
 from naiad.backends.onnxruntime.encoders.packed import PackedForm
 from naiad.backends.onnxruntime.encoders.padded import PaddedForm
 from naiad.backends.onnxruntime.encoders.pair import PairEncoder
-from naiad.backends.onnxruntime.prepared.sharing import inspect_shared, open_shared
+from naiad.backends.onnxruntime.encoders.samples import ImageSamples, TextSamples
+from naiad.backends.onnxruntime.prepared.sharing import inspect_shared, notes_beside, open_shared
 from naiad.backends.onnxruntime.session import open_session
 from naiad.backends.onnxruntime.signature import read_ports
 from naiad.core.contracts import Instance, Instances, LoadRequest
@@ -28,12 +29,15 @@ def load_encoder(model: EncoderFiles | EncoderPair, request: LoadRequest) -> Ins
     """
     threads = _threads(request)
     if isinstance(model, EncoderPair):
+        samples, notes = None, None  # of two kinds of items, whose times say nothing of each other
         pairs = zip(_open(model.texts, request, threads), _open(model.images, request, threads), strict=True)
         instances: list[Instance[EncoderItem, EncoderResult]] = [PairEncoder(*pair) for pair in pairs]
     else:
         instances = _open(model, request, threads)
+        samples = ImageSamples(model.spec) if model.spec.layout == "images" else TextSamples(model.spec)
+        notes = notes_beside(model)
     wide = instances.pop() if len(threads) > 1 else None
-    return Instances(tuple(instances), wide, names=request.names)
+    return Instances(tuple(instances), wide, names=request.names, samples=samples, notes=notes)
 
 
 def inspect_encoder(files: EncoderFiles, request: LoadRequest) -> Ports:

@@ -14,7 +14,7 @@ from naiad.core.pack import Pack
 
 
 class PackedForm:
-    """A Form of token sequences, in packs of `spec.pack_tokens`."""
+    """A Form of token sequences, in packs of up to `spec.pack_limit`."""
 
     def __init__(self, spec: EncoderSpec, inputs: Iterable[str]) -> None:
         """inputs: those that the graph has."""
@@ -27,7 +27,10 @@ class PackedForm:
 
     def gather(self, items: Sequence[TokenSequence]) -> list[Pack]:
         """See Form."""
-        return [Pack(pack, self._spec, self._inputs) for pack in split_packs(items, self._spec.pack_tokens)]
+        return [
+            Pack(pack, self._spec, self._inputs)
+            for pack in split_packs(items, self._spec.pack_limit or self._spec.pack_tokens)
+        ]
 
 
 def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:

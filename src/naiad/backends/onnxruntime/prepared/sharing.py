@@ -53,6 +53,12 @@ def open_shared(files: EncoderFiles, *, threads: tuple[int, ...]) -> list[Any]:
     return [open_original(files.graph, count) for count in threads]
 
 
+def notes_beside(files: EncoderFiles) -> Path | None:
+    """Folder of the copy, where more may be kept that goes with it; None where there is none."""
+    place = _place(files)
+    return None if files.prepared_in is None or _found_in(place) is None else place
+
+
 def inspect_shared(files: EncoderFiles, *, threads: tuple[int, ...]) -> Ports:
     """Give what a graph takes and gives, from the report of its trial, which is made first if need be; see above."""
     place = _place(files)

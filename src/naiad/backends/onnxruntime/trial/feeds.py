@@ -50,7 +50,7 @@ def make_sequences(lengths: Sequence[int], spec: EncoderSpec, *, seed: int = 0) 
 def run_packed(sessions: Sequence[Any], spec: EncoderSpec) -> None:
     """Run a graph of our own builder. Raises NaiadError where a sequence fails."""
     longest = min(spec.max_tokens, LONGEST)
-    full = max(1, min(spec.pack_tokens // 4, longest))
+    full = max(1, min((spec.pack_limit or spec.pack_tokens) // 4, longest))
     batches = [(1,), (full,) * 4, tuple(min(length, longest) for length in (5, 1, 23, 2))]
     for number, session in enumerate(sessions, 1):
         form = PackedForm(spec, [node.name for node in session.get_inputs()])
