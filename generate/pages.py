@@ -126,8 +126,8 @@ def metrics_page() -> Iterator[str]:
     yield f"| `{name}` | gauge | {text} |"
     name, text = metrics.BATCH_SECONDS
     yield (
-        f"| `{name}` | gauge | {text}; label `texts` says whether of one text (`alone`) or several (`together`), "
-        "`load` whether the other instances rest (`quiet`) or run, too (`busy`), or it runs on all cores (`wide`) |"
+        f"| `{name}` | gauge | {text}; label `texts`: one text (`alone`) or several (`together`); label `load`: the "
+        "other instances are idle (`quiet`) or running (`busy`), or the run uses all cores (`wide`) |"
     )
     for name, text in metrics.PROCESS:
         yield f"| `{name}` | gauge | {text} |"

@@ -34,7 +34,7 @@ class BatchSizes:
     """Which runs of a model are worth measuring, in tokens."""
 
     limit: int
-    """Of one batch, never more; 1 = items run alone."""
+    """Tokens of one batch, never more; 1: items run alone."""
     assumed: int
     """Fast on most machines: what is used where nothing can be measured, and up to which times are believed to go on as
     they began where there was no time to measure more."""

@@ -97,7 +97,7 @@ BATCH_TOKENS = (
     "Tokens that run together when many texts wait, chosen from measured times; 0 = each text alone",
 )
 
-BATCH_SECONDS = ("naiad_batch_seconds", "Time that a run of `tokens` tokens takes")
+BATCH_SECONDS = ("naiad_batch_seconds", "Time a run of `tokens` tokens takes")
 
 PROCESS = (
     ("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]"),

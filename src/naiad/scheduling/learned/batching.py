@@ -15,7 +15,7 @@ from naiad.scheduling.learned.rule import LearnedRule, chosen_texts, decide_lear
 from naiad.scheduling.learned.watching import Ran, Watched, learn, settle
 
 USUAL_TOKENS = 32
-"""Of a text, until texts have come."""
+"""Tokens of a usual text, until texts have come."""
 
 SETTLE_S = 5.0
 """Between two looks at whether another choice would be better."""

@@ -23,7 +23,7 @@ BUDGET_S = 0.9
 """For all of it; a model is ready a second later once, and never again on this machine."""
 
 ROUNDS = 4
-"""Of cheap models; more would not make the least time much smaller."""
+"""Rounds of cheap models; more would hardly lower the least time."""
 
 TEXT = 32
 """Tokens of the texts that are measured together; a usual text has about as many."""
@@ -111,7 +111,7 @@ class _Measuring:
         self._clock = clock
         self._cpu_clock = cpu_clock
         self.computed_share = 0.0
-        """Of the time of the least disturbed run on one narrow instance."""
+        """Share of the least disturbed run on one narrow instance that it spent computing."""
         self._until_s = until_s
         self._least: dict[_Step, float] = {}
         self._pool = ThreadPoolExecutor(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
@@ -183,7 +183,7 @@ class _Measuring:
         return True
 
     def _expected_s(self, step: _Step) -> float:
-        """Of a step that was timed, its time; else in proportion to the costliest of smaller ones."""
+        """Return the time of a step that was timed; else in proportion to the costliest smaller one."""
         known = self._least.get(step)
         if known is not None:
             return known
@@ -215,7 +215,7 @@ class _Measuring:
         return sum(taken) / len(taken)
 
     def _times(self, place: str, texts: int) -> Times:
-        """Of texts alone (1) or together (2)."""
+        """Return the times of texts alone (1) or together (2)."""
         return Times.of(
             (step.tokens, max(seconds, 1e-9))
             for step, seconds in self._least.items()

@@ -79,7 +79,7 @@ class Pack:
     picks: Sequence[int]
     """Indices into what waits, ascending; the oldest is among them."""
     tokens: int
-    """Of all of them, padding included."""
+    """Tokens of all of them, padding included."""
     ratio: float
     """What the run costs, as a share of what they cost one by one."""
 
