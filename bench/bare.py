@@ -104,9 +104,9 @@ def packed_policies(checkpoint: Path, job: str, tokenizer: str) -> Iterator[Poli
 def packed(encoder: object, reader: object, texts: list[str], tokens: int) -> np.ndarray:
     """All are tokenised at once, then run in packs of about `tokens` tokens, the longest texts first."""
     from naiad.core.contracts import Batch
-    from naiad.core.encoder import TokenSequence
+    from naiad.core.encoder import TextTokens
 
-    sequences = [TokenSequence(np.array(e.ids, np.int64), ("embedding",)) for e in reader.encode_batch(texts)]
+    sequences = [TextTokens(np.array(e.ids, np.int64), ("embedding",)) for e in reader.encode_batch(texts)]
     order = sorted(range(len(texts)), key=lambda i: -sequences[i].tokens)
     rows = np.empty((len(texts), 384), np.float32)
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from naiad.backends.registry import find_backend
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
-from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Tensor, bytes_tensor
@@ -116,7 +116,7 @@ def packed_files(folder: Path) -> EncoderFiles:
     inputs.append(info("starts", TensorProto.INT64, "n"))
     outputs = [info("embedding", TensorProto.FLOAT, "n", WIDTH)]
     graph = save(folder / "packed.onnx", nodes, inputs, outputs, [numpy_helper.from_array(TABLE, "table")])
-    spec = spec_of("packed", EncoderOutput("embedding", "sequence", WIDTH), vocabulary=WORDS, pack_tokens=8)
+    spec = spec_of("packed", EncoderOutput("embedding", "item", WIDTH), vocabulary=WORDS, pack_tokens=8)
     return EncoderFiles(graph, spec, folder / "prepared-texts")
 
 
@@ -135,7 +135,7 @@ def image_files(folder: Path) -> EncoderFiles:
     nodes = [helper.make_node("ReduceMean", ["pixel_values"], ["means"], axes=[2, 3], keepdims=0)]
     inputs = [info("pixel_values", TensorProto.FLOAT, "b", 3, 2, 2)]
     graph = save(folder / "images.onnx", nodes, inputs, [info("means", TensorProto.FLOAT, "b", 3)])
-    spec = spec_of("images", EncoderOutput("logits", "sequence", 3), channels=3, height=2, width=2)
+    spec = spec_of("images", EncoderOutput("logits", "item", 3), channels=3, height=2, width=2)
     return inspected(EncoderFiles(graph, spec, folder / "images", sources={"logits": ("means",)}))
 
 
@@ -144,8 +144,8 @@ def inspected(files: EncoderFiles) -> EncoderFiles:
     return EncoderFiles(files.graph, files.spec, files.prepared_in, ports, files.sources)
 
 
-def text(seed: int, output: str = "embedding") -> TokenSequence:
-    return TokenSequence(np.arange(seed, seed + 1 + seed % 5) % WORDS, (output,))
+def text(seed: int, output: str = "embedding") -> TextTokens:
+    return TextTokens(np.arange(seed, seed + 1 + seed % 5) % WORDS, (output,))
 
 
 def image(seed: int) -> ImagePixels:
@@ -196,8 +196,8 @@ def no_input() -> InferRequest:
     return request
 
 
-def too_long() -> TokenSequence:
-    return TokenSequence(np.arange(21), ("embedding",))
+def too_long() -> TextTokens:
+    return TextTokens(np.arange(21), ("embedding",))
 
 
 def too_large() -> ImagePixels:

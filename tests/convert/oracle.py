@@ -15,7 +15,7 @@ import pytest
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 
 TOLERANCE = 1e-4
 
@@ -44,13 +44,13 @@ def make_ids(lengths: Sequence[int], vocabulary: int, *, last: int | None = None
     """Random token ids above 4, ending with `last` where it is given."""
     random = np.random.default_rng(5)
     ids = [random.integers(5, vocabulary, length) for length in lengths]
-    for sequence in ids if last is not None else []:
-        sequence[-1] = last
+    for text in ids if last is not None else []:
+        text[-1] = last
     return ids
 
 
-def answer_of(model: Any, head: str, item: TokenSequence) -> EncoderResult:
-    """What the model says of one sequence by itself."""
+def answer_of(model: Any, head: str, item: TextTokens) -> EncoderResult:
+    """What the model says of one text by itself."""
     import torch
 
     inputs = {"input_ids": torch.tensor(item.input_ids)[None]}
@@ -68,24 +68,24 @@ def answer_of(model: Any, head: str, item: TokenSequence) -> EncoderResult:
 
 
 def run_packed(folder: Path, head: str, ids: Sequence[Any], *, types: bool = False, quantize: str = "none") -> Any:
-    """The sequences as items, and what the converted graph says of them in one batch."""
+    """The texts as items, and what the converted graph says of them in one batch."""
     converted = convert_checkpoint(folder, quantize=quantize)
     assert converted.spec.head == head
     encoder = open_encoder(converted.graph, converted.spec)
     items = [
-        TokenSequence(
-            input_ids=sequence,
+        TextTokens(
+            input_ids=text,
             outputs=tuple(output.name for output in converted.spec.outputs),
-            type_ids=(np.arange(len(sequence)) >= len(sequence) // 2).astype(np.int64) if types else None,
-            rows=np.array(sorted({0, len(sequence) // 2, len(sequence) - 1})) if head == "masked-lm" else None,
+            type_ids=(np.arange(len(text)) >= len(text) // 2).astype(np.int64) if types else None,
+            rows=np.array(sorted({0, len(text) // 2, len(text) - 1})) if head == "masked-lm" else None,
         )
-        for sequence in ids
+        for text in ids
     ]
     return items, encoder.execute(Batch(items))
 
 
 def assert_equal(model: Any, folder: Path, head: str, ids: Sequence[Any], *, types: bool = False) -> None:
-    """Every sequence's answer in the batch is the model's own."""
+    """Every text's answer in the batch is the model's own."""
     items, results = run_packed(folder, head, ids, types=types)
     for item, result in zip(items, results, strict=True):
         assert isinstance(result, dict), result

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.cache import Converted
 from naiad.core.contracts import Batch, Instances, LoadRequest
-from naiad.core.encoder import EncoderItem, EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderResult, TextTokens
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.tensor import Array
 
@@ -92,8 +92,8 @@ def write_modules(folder: Path, *modules: tuple[str, dict[str, Any]], body: str 
     (folder / "modules.json").write_text(json.dumps(listed))
 
 
-def hidden_states(weights: Weights, item: TokenSequence) -> Array:
-    """The last hidden state of one sequence, (tokens, hidden), computed the plainest way."""
+def hidden_states(weights: Weights, item: TextTokens) -> Array:
+    """The last hidden state of one text, (tokens, hidden), computed the plainest way."""
 
     def dense(x: Array, name: str) -> Array:
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
@@ -122,11 +122,11 @@ def hidden_states(weights: Weights, item: TokenSequence) -> Array:
     return x
 
 
-def sequences(*lengths: int, outputs: tuple[str, ...] = ("embedding", "last_hidden_state")) -> list[TokenSequence]:
-    """Random token sequences of these lengths, with type ids on every second one."""
+def texts(*lengths: int, outputs: tuple[str, ...] = ("embedding", "last_hidden_state")) -> list[TextTokens]:
+    """Random tokenized texts of these lengths, with type ids on every second one."""
     random = np.random.default_rng(sum(lengths))
     return [
-        TokenSequence(
+        TextTokens(
             random.integers(0, VOCABULARY, length), outputs, random.integers(0, 2, length) if number % 2 else None
         )
         for number, length in enumerate(lengths)
@@ -140,7 +140,7 @@ def serve(converted: Converted, count: int = 1, wide_threads: int = 1) -> Instan
     return find_backend(ENCODERS).load(LoadRequest(files, names, wide_threads=wide_threads))
 
 
-def run(encoder: Any, items: list[TokenSequence]) -> list[EncoderResult]:
+def run(encoder: Any, items: list[TextTokens]) -> list[EncoderResult]:
     """Run in one batch; every one must succeed."""
     results = encoder.execute(Batch(items))
     assert len(items) == len(results)

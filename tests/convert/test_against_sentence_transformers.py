@@ -13,7 +13,7 @@ from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import ACTIVATIONS
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.message import InferRequest
 from naiad.core.tensor import bytes_tensor
 from naiad.tasks.choice import build_task, infer_task
@@ -104,14 +104,14 @@ CHAINS: dict[str, Callable[[], list[Any]]] = {
 
 
 def assert_equal(modules: list[Any], tmp_path: Path, prompt: int = 0) -> None:
-    """The folder that the library saves gives, packed, what the library gives for each sequence alone."""
+    """The folder that the library saves gives, packed, what the library gives for each text alone."""
     model = library.SentenceTransformer(modules=[write_body(tmp_path / "body"), *modules], device="cpu").eval()
     model.save_pretrained(str(tmp_path / "saved"))
     converted = convert_checkpoint(tmp_path / "saved")
     encoder = open_encoder(converted.graph, converted.spec)
     random = np.random.default_rng(7)
     items = [
-        TokenSequence(random.integers(5, 90, length), ("embedding",), prompt_tokens=min(prompt, length - 1))
+        TextTokens(random.integers(5, 90, length), ("embedding",), prompt_tokens=min(prompt, length - 1))
         for length in LENGTHS
     ]
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
@@ -148,7 +148,7 @@ def test_sparse_encoders(strategy: str, activation: str, tmp_path: Path) -> None
     converted = convert_checkpoint(tmp_path / "saved", head="sparse-embedding")
     encoder = open_encoder(converted.graph, converted.spec, threads=2)
     random = np.random.default_rng(7)
-    items = [TokenSequence(random.integers(5, 90, length), ("embedding",)) for length in LENGTHS]
+    items = [TextTokens(random.integers(5, 90, length), ("embedding",)) for length in LENGTHS]
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
         assert isinstance(result, dict)
         ids = torch.tensor(item.input_ids)[None]
@@ -186,7 +186,7 @@ def test_late_interaction(expansion: str, tmp_path: Path) -> None:
         tensors = {key: bytes_tensor(key, [text.encode() for text in texts]) for key, texts in inputs.items()}
         request = InferRequest("m", inputs=tensors, parameters=parameters)
         preparation = task.prepare(request)
-        results = [result for result in encoder.execute(Batch(preparation.sequences)) if isinstance(result, dict)]
+        results = [result for result in encoder.execute(Batch(preparation.texts)) if isinstance(result, dict)]
         return {tensor.name: tensor.data for tensor in task.finish(request, preparation, results).outputs}
 
     wanted = {"query": model.encode_query(queries), "document": model.encode_document(documents)}
@@ -216,7 +216,7 @@ def test_cross_encoders(labels: int, activation: str | None, tmp_path: Path) -> 
     tensors = {names[0]: bytes_tensor(names[0], first), names[1]: bytes_tensor(names[1], second)}
     request = InferRequest("m", inputs=tensors, parameters={} if labels == 1 else {"order": "class"})
     preparation = task.prepare(request)
-    results = [result for result in encoder.execute(Batch(preparation.sequences)) if isinstance(result, dict)]
+    results = [result for result in encoder.execute(Batch(preparation.texts)) if isinstance(result, dict)]
     found = {tensor.name: tensor.data for tensor in task.finish(request, preparation, results).outputs}
     expected = model.predict(pairs)
     assert np.abs(expected - found["score" if labels == 1 else "scores"]).max() <= 1e-5

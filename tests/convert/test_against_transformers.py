@@ -11,7 +11,7 @@ import pytest
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
@@ -86,10 +86,10 @@ def make_model(family: str, head: str, **changes: Any) -> Any:
     return model.eval()
 
 
-def make_sequences(head: str, outputs: tuple[str, ...], *, types: bool) -> list[TokenSequence]:
+def make_sequences(head: str, outputs: tuple[str, ...], *, types: bool) -> list[TextTokens]:
     random = np.random.default_rng(5)
     return [
-        TokenSequence(
+        TextTokens(
             input_ids=random.integers(2, 90, length),
             outputs=outputs,
             type_ids=(np.arange(length) >= length // 2).astype(np.int64) if types else None,
@@ -99,8 +99,8 @@ def make_sequences(head: str, outputs: tuple[str, ...], *, types: bool) -> list[
     ]
 
 
-def expected_of(model: Any, head: str, item: TokenSequence) -> EncoderResult:
-    """What the model says of one sequence by itself."""
+def expected_of(model: Any, head: str, item: TextTokens) -> EncoderResult:
+    """What the model says of one text by itself."""
     inputs = {"input_ids": torch.tensor(item.input_ids)[None]}
     if item.type_ids is not None:
         inputs["token_type_ids"] = torch.tensor(item.type_ids)[None]
@@ -186,7 +186,7 @@ def test_a_padding_token_in_the_text(family: str, tmp_path: Path) -> None:
     converted = convert_checkpoint(tmp_path)
     encoder = open_encoder(converted.graph, converted.spec)
     texts = [np.array([5, 1, 6, 7]), np.array([1, 8, 1, 1, 9])]
-    items = [TokenSequence(ids, ("last_hidden_state",)) for ids in texts]
+    items = [TextTokens(ids, ("last_hidden_state",)) for ids in texts]
     for item, result in zip(items, encoder.execute(Batch(items)), strict=True):
         assert isinstance(result, dict)
         expected = expected_of(model, "embedding", item)["last_hidden_state"]

@@ -87,8 +87,8 @@ def test_int8_does_not_depend_on_company(family: str, tmp_path: Path) -> None:
     ids = make_ids(LENGTHS, 90)
     _, exact = run_packed(tmp_path, "embedding", ids)
     _, together = run_packed(tmp_path, "embedding", ids, quantize="int8")
-    for number, sequence in enumerate(ids):
-        _, (alone,) = run_packed(tmp_path, "embedding", [sequence], quantize="int8")
+    for number, text in enumerate(ids):
+        _, (alone,) = run_packed(tmp_path, "embedding", [text], quantize="int8")
         for name, array in alone.items():
             assert np.abs(array - together[number][name]).max() <= 1e-6
         one, other = exact[number]["embedding"], together[number]["embedding"]

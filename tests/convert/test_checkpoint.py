@@ -16,14 +16,14 @@ from small_bert import (
     hidden_states,
     random_weights,
     run,
-    sequences,
+    texts,
     write_checkpoint,
     write_modules,
 )
 
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint, known_architectures
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
 TOLERANCE = 2e-5
@@ -37,7 +37,7 @@ def open_checkpoint(folder: Path, **options: Any) -> Any:
 
 
 def assert_same_states(folder: Path, weights: Weights) -> None:
-    items = sequences(5, 1, 33, 12)
+    items = texts(5, 1, 33, 12)
     for item, result in zip(items, run(open_checkpoint(folder), items), strict=True):
         assert np.abs(hidden_states(weights, item) - result["last_hidden_state"]).max() <= TOLERANCE
 
@@ -75,7 +75,7 @@ def test_heads_under_the_same_wrappers_as_the_body(body: str, head: str, tmp_pat
     }
     named = {**{body + name: array for name, array in weights.items()}, **{head + k: v for k, v in own.items()}}
     write_checkpoint(tmp_path, named, {**CONFIG, "architectures": ["BertForTokenClassification"]})
-    items = sequences(4, 9, outputs=("logits",))
+    items = texts(4, 9, outputs=("logits",))
     for item, result in zip(items, run(open_checkpoint(tmp_path), items), strict=True):
         wanted = hidden_states(weights, item) @ own["classifier.weight"].T + own["classifier.bias"]
         assert np.abs(wanted - result["logits"]).max() <= 2e-5
@@ -151,14 +151,14 @@ def test_token_logits(tmp_path: Path) -> None:
     assert spec.head == "token-classification"
     assert [output.width for output in spec.outputs] == [5]
     encoder = open_checkpoint(tmp_path)
-    items = sequences(4, 9, outputs=("logits",))
+    items = texts(4, 9, outputs=("logits",))
     for item, result in zip(items, run(encoder, items), strict=True):
         expected = hidden_states(weights, item) @ head.T + bias
         assert np.abs(expected - result["logits"]).max() <= 1e-4
 
 
 def test_rows_of_the_vocabulary(tmp_path: Path) -> None:
-    """Masked-lm logits stand only at the rows that each sequence asks for, tied to the word embeddings."""
+    """Masked-lm logits stand only at the rows that each text asks for, tied to the word embeddings."""
     weights = random_weights()
     words = weights["embeddings.word_embeddings.weight"]
     head = {
@@ -170,7 +170,7 @@ def test_rows_of_the_vocabulary(tmp_path: Path) -> None:
     }
     config = {**CONFIG, "architectures": ["BertForMaskedLM"]}
     write_checkpoint(tmp_path, {**{f"bert.{name}": array for name, array in weights.items()}, **head}, config)
-    items = sequences(6, 3, 8, outputs=("logits",))
+    items = texts(6, 3, 8, outputs=("logits",))
     items[0].rows = np.array([4, 1])
     items[2].rows = np.array([7])
     results = run(open_checkpoint(tmp_path), items)
@@ -290,5 +290,5 @@ def test_spec(tmp_path: Path) -> None:
 
 def test_one_token(tmp_path: Path) -> None:
     encoder = open_checkpoint(write_checkpoint(tmp_path, random_weights()))
-    (result,) = run(encoder, [TokenSequence(np.array([3]), ("embedding", "last_hidden_state"))])
+    (result,) = run(encoder, [TextTokens(np.array([3]), ("embedding", "last_hidden_state"))])
     assert np.array_equal(result["embedding"], result["last_hidden_state"][0])

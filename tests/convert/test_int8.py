@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_bert import CONFIG, HIDDEN, random_weights, run, sequences, write_checkpoint
+from small_bert import CONFIG, HIDDEN, random_weights, run, texts, write_checkpoint
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder import quantize
@@ -29,7 +29,7 @@ def open_both(folder: Path) -> tuple[Any, Any]:
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu", "silu", "tanh"])
 def test_close_to_float32(activation: str, tmp_path: Path) -> None:
     exact, rounded = open_both(write_checkpoint(tmp_path, random_weights(), {**CONFIG, "hidden_act": activation}))
-    items = sequences(*LENGTHS, outputs=("embedding",))
+    items = texts(*LENGTHS, outputs=("embedding",))
     for wanted, got in zip(run(exact, items), run(rounded, items), strict=True):
         one, other = wanted["embedding"], got["embedding"]
         assert not np.array_equal(one, other)
@@ -41,7 +41,7 @@ def test_batch_mates_do_not_matter(signed: bool, tmp_path: Path, monkeypatch: py
     pretend(monkeypatch, signed=signed)
     converted = convert_checkpoint(write_checkpoint(tmp_path, random_weights()), quantize="int8")
     encoder = open_encoder(converted.graph, converted.spec)
-    items = sequences(*LENGTHS)
+    items = texts(*LENGTHS)
     alone = [run(encoder, [item])[0] for item in items]
     for order in (range(len(items)), reversed(range(len(items))), np.random.default_rng(0).permutation(len(items))):
         places = list(order)
@@ -61,7 +61,7 @@ def test_an_outlier_channel_does_not_drown_the_others(tmp_path: Path) -> None:
             array[:, 5] /= 40.0
     exact, rounded = open_both(write_checkpoint(tmp_path, weights))
     others = np.arange(HIDDEN) != 5
-    for wanted, got in zip(run(exact, sequences(*LENGTHS)), run(rounded, sequences(*LENGTHS)), strict=True):
+    for wanted, got in zip(run(exact, texts(*LENGTHS)), run(rounded, texts(*LENGTHS)), strict=True):
         one, other = wanted["embedding"][others], got["embedding"][others]
         assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) >= 0.99
 
@@ -74,7 +74,7 @@ def test_both_kinds_of_integers_agree(tmp_path: Path, monkeypatch: pytest.Monkey
         pretend(monkeypatch, signed=signed)
         converted = convert_checkpoint(folder, quantize="int8")
         graphs.add(converted.graph.parent.name)
-        results.append(run(open_encoder(converted.graph, converted.spec), sequences(9, 40)))
+        results.append(run(open_encoder(converted.graph, converted.spec), texts(9, 40)))
     assert len(graphs) == 2
     for one, other in zip(*results, strict=True):
         assert np.abs(one["embedding"] - other["embedding"]).max() <= 1e-5
@@ -83,7 +83,7 @@ def test_both_kinds_of_integers_agree(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_row_of_zeros_stays_zeros(tmp_path: Path) -> None:
     weights = {name: np.zeros_like(array) if "LayerNorm" in name else array for name, array in random_weights().items()}
     _, rounded = open_both(write_checkpoint(tmp_path, weights))
-    for result in run(rounded, sequences(4, 8)):
+    for result in run(rounded, texts(4, 8)):
         assert not result["last_hidden_state"].any()
 
 

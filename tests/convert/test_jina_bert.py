@@ -15,7 +15,7 @@ from small_bert import run
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.bodies.alibi import slopes_of
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
 
@@ -85,7 +85,7 @@ def random_weights(*, later: bool) -> Weights:
 
 
 def reference(weights: Weights, ids: Array, *, later: bool) -> Array:
-    """The last hidden state of one sequence, (tokens, hidden), one step after the other."""
+    """The last hidden state of one text, (tokens, hidden), one step after the other."""
 
     def dense(x: Array, name: str) -> Array:
         return x @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", np.float32(0))
@@ -136,12 +136,12 @@ def write(folder: Path, weights: Weights, prefix: str = "", **changes: Any) -> P
     return folder
 
 
-def sequences(*outputs: str) -> list[TokenSequence]:
+def texts(*outputs: str) -> list[TextTokens]:
     random = np.random.default_rng(4)
-    return [TokenSequence(random.integers(0, VOCABULARY, length), outputs) for length in LENGTHS]
+    return [TextTokens(random.integers(0, VOCABULARY, length), outputs) for length in LENGTHS]
 
 
-def answers(folder: Path, items: list[TokenSequence], quantize: str = "none") -> Any:
+def answers(folder: Path, items: list[TextTokens], quantize: str = "none") -> Any:
     converted = convert_checkpoint(folder, quantize=quantize)
     return run(open_encoder(converted.graph, converted.spec), items)
 
@@ -149,7 +149,7 @@ def answers(folder: Path, items: list[TokenSequence], quantize: str = "none") ->
 @pytest.mark.parametrize("later", [False, True])
 def test_embeddings(later: bool, tmp_path: Path) -> None:
     weights = random_weights(later=later)
-    items = sequences("embedding", "last_hidden_state")
+    items = texts("embedding", "last_hidden_state")
     for item, result in zip(items, answers(write(tmp_path, weights), items), strict=True):
         states = reference(weights, item.input_ids, later=later)
         assert np.abs(states - result["last_hidden_state"]).max() <= TOLERANCE
@@ -168,7 +168,7 @@ def test_a_reranker(later: bool, tmp_path: Path) -> None:
         architectures=["JinaBertForSequenceClassification"],
         id2label={"0": "LABEL_0"},
     )
-    items = sequences("logits")
+    items = texts("logits")
     for item, result in zip(items, answers(folder, items), strict=True):
         first = reference(weights, item.input_ids, later=later)[0]
         pooled = np.tanh(first @ weights["pooler.dense.weight"].T + weights["pooler.dense.bias"])
@@ -179,7 +179,7 @@ def test_the_class_alone_tells(tmp_path: Path) -> None:
     """With `position_embedding_type` left at BERT's, JinaBERT's code has both: a table of positions, and slopes."""
     weights = random_weights(later=False)
     weights["embeddings.position_embeddings.weight"] = np.zeros((128, HIDDEN), np.float32)
-    items = sequences("last_hidden_state")
+    items = texts("last_hidden_state")
     folder = write(tmp_path, weights, position_embedding_type="absolute")
     for item, result in zip(items, answers(folder, items), strict=True):
         states = reference(weights, item.input_ids, later=False)
@@ -189,7 +189,7 @@ def test_the_class_alone_tells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("later", [False, True])
 def test_int8_does_not_depend_on_company(later: bool, tmp_path: Path) -> None:
     folder = write(tmp_path, random_weights(later=later))
-    items = sequences("embedding")
+    items = texts("embedding")
     together = answers(folder, items, "int8")
     for item, exact, rounded in zip(items, answers(folder, items), together, strict=True):
         (alone,) = answers(folder, [item], "int8")

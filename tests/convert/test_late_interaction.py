@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, sequences, write_checkpoint, write_modules
+from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, texts, write_checkpoint, write_modules
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.errors import Unsupported
 
 WIDTH = 7
@@ -30,12 +30,12 @@ def vectors(folder: Path) -> list[Any]:
         ("embedding", "token", WIDTH)
     ]
     encoder = open_encoder(converted.graph, converted.spec)
-    return [result["embedding"] for result in run(encoder, sequences(*LENGTHS, outputs=("embedding",)))]
+    return [result["embedding"] for result in run(encoder, texts(*LENGTHS, outputs=("embedding",)))]
 
 
 def assert_projected(folder: Path, *, normalized: bool = True) -> None:
     weights = random_weights()
-    for item, found in zip(sequences(*LENGTHS), vectors(folder), strict=True):
+    for item, found in zip(texts(*LENGTHS), vectors(folder), strict=True):
         wanted = hidden_states(weights, item) @ MATRIX.T
         if normalized:
             wanted = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
@@ -90,9 +90,9 @@ def test_unseen_tokens_change_nobody_elses_vector(tmp_path: Path) -> None:
     encoder = open_encoder(converted.graph, converted.spec)
     ids = np.arange(1, 9)
     items = [
-        TokenSequence(ids[:6], ("embedding",)),
-        TokenSequence(ids, ("embedding",), unseen_tokens=2),
-        TokenSequence(np.append(ids[:7], 3), ("embedding",), unseen_tokens=2),
+        TextTokens(ids[:6], ("embedding",)),
+        TextTokens(ids, ("embedding",), unseen_tokens=2),
+        TextTokens(np.append(ids[:7], 3), ("embedding",), unseen_tokens=2),
     ]
     alone, filled, other = (result["embedding"] for result in run(encoder, items))
     assert np.abs(alone - filled[:6]).max() <= 1e-6

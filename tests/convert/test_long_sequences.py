@@ -1,4 +1,4 @@
-"""A very long sequence is taken block by block, and nobody sees the seams."""
+"""A very long text is taken block by block, and nobody sees the seams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from small_bert import serve
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 
 LENGTHS = (5, 1024, 1025, 1280, 1300, 2047)
 """At the border, a multiple of a block, and odd ones."""
@@ -35,7 +35,7 @@ def long_alibi(folder: Path) -> Path:
 def states(folder: Path, ids: list[Any], quantize: str = "none") -> list[Any]:
     converted = convert_checkpoint(folder, quantize=quantize)
     encoder = serve(converted).narrow[0]
-    items = [TokenSequence(sequence, ("last_hidden_state",)) for sequence in ids]
+    items = [TextTokens(text, ("last_hidden_state",)) for text in ids]
     return [result["last_hidden_state"] for result in encoder.execute(Batch(items)) if isinstance(result, dict)]
 
 
@@ -59,8 +59,8 @@ def test_alibi(tmp_path: Path) -> None:
     weights = jina.random_weights(later=True)
     found = states(long_alibi(tmp_path), ids)
     assert len(found) == len(ids)
-    for sequence, got in zip(ids, found, strict=True):
-        assert np.abs(jina.reference(weights, sequence, later=True) - got).max() <= 1e-4
+    for text, got in zip(ids, found, strict=True):
+        assert np.abs(jina.reference(weights, text, later=True) - got).max() <= 1e-4
 
 
 def test_int8(tmp_path: Path) -> None:

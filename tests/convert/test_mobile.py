@@ -97,8 +97,8 @@ def test_int8(family: str, tmp_path: Path) -> None:
     ids = make_ids(LENGTHS, 90)
     _, exact = run_packed(tmp_path, "embedding", ids)
     _, rounded = run_packed(tmp_path, "embedding", ids, quantize="int8")
-    for sequence, wanted, got in zip(ids, exact, rounded, strict=True):
+    for text, wanted, got in zip(ids, exact, rounded, strict=True):
         one, other = wanted["embedding"], got["embedding"]
         assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) >= 0.99
-        _, [alone] = run_packed(tmp_path, "embedding", [sequence], quantize="int8")
+        _, [alone] = run_packed(tmp_path, "embedding", [text], quantize="int8")
         assert np.abs(alone["embedding"] - other).max() <= 1e-6 * max(1, np.abs(other).max())

@@ -16,7 +16,7 @@ from small_bert import serve
 from naiad.backends.onnxruntime.prepared.extents import is_aligned
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")
@@ -51,7 +51,7 @@ def test_as_the_server_opens_them(case: str, tmp_path: Path) -> None:
     output = "last_hidden_state" if name.endswith("Model") else "logits"
     random = np.random.default_rng(0)
     items = [
-        TokenSequence(random.integers(2, 100, length), (output,), rows=np.arange(length) if "LM" in name else None)
+        TextTokens(random.integers(2, 100, length), (output,), rows=np.arange(length) if "LM" in name else None)
         for length in LENGTHS
     ]
     for instance in instances.all:

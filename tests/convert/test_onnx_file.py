@@ -14,7 +14,7 @@ from small_bert import run, write_modules
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.onnx_file import describe_exported_texts, describe_onnx_encoder
 from naiad.core.contracts import LoadRequest
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest, LoadFailed, Unsupported
 from naiad.core.ports import Ports
 
@@ -57,7 +57,7 @@ def write_config(folder: Path, **config: Any) -> None:
     (folder / "config.json").write_text(json.dumps(document | config))
 
 
-def expected_states(item: TokenSequence) -> Any:
+def expected_states(item: TextTokens) -> Any:
     rows = TABLE[item.input_ids]
     types = 0 if item.type_ids is None else item.type_ids[:, None]
     return rows + rows.mean(axis=0) + types
@@ -70,9 +70,9 @@ def open_exported(graph: Path, folder: Path) -> tuple[Any, EncoderSpec]:
 
 
 ITEMS = [
-    TokenSequence(np.array([1, 2, 3, 4, 5]), ("embedding", "last_hidden_state")),
-    TokenSequence(np.array([7]), ("embedding",)),
-    TokenSequence(np.array([8, 9, 1]), ("last_hidden_state",), np.array([0, 1, 1])),
+    TextTokens(np.array([1, 2, 3, 4, 5]), ("embedding", "last_hidden_state")),
+    TextTokens(np.array([7]), ("embedding",)),
+    TextTokens(np.array([8, 9, 1]), ("last_hidden_state",), np.array([0, 1, 1])),
 ]
 
 
@@ -106,7 +106,7 @@ def test_a_wrong_sequence_stands_alone(tmp_path: Path) -> None:
     instances, _ = open_exported(write_graph(tmp_path / "model.onnx"), tmp_path)
     from naiad.core.contracts import Batch
 
-    wrong = TokenSequence(np.array([30]), ("embedding",))
+    wrong = TextTokens(np.array([30]), ("embedding",))
     results = instances.narrow[0].execute(Batch([ITEMS[0], wrong, ITEMS[1]]))
     assert [type(result) for result in results] == [dict, InvalidRequest, dict]
     assert [type(result) for result in instances.narrow[0].execute(Batch([wrong]))] == [InvalidRequest]
@@ -124,19 +124,19 @@ STATES = {"last_hidden_state": ("b", "t", 4)}
 @pytest.mark.parametrize(
     ("outputs", "config", "head", "expected"),
     [
-        (STATES, {}, "embedding", [("embedding", "sequence", 4), ("last_hidden_state", "token", 4)]),
+        (STATES, {}, "embedding", [("embedding", "item", 4), ("last_hidden_state", "token", 4)]),
         (
             {**STATES, "sentence_embedding": ("b", 2)},
             {},
             "embedding",
-            [("embedding", "sequence", 2), ("last_hidden_state", "token", 4)],
+            [("embedding", "item", 2), ("last_hidden_state", "token", 4)],
         ),
-        ({"pooler_output": ("b", "h")}, {}, "embedding", [("embedding", "sequence", 4)]),
+        ({"pooler_output": ("b", "h")}, {}, "embedding", [("embedding", "item", 4)]),
         (
             {"logits": ("b", "n")},
             {"id2label": {"0": "a", "1": "b", "2": "c"}},
             "sequence-classification",
-            [("logits", "sequence", 3)],
+            [("logits", "item", 3)],
         ),
         (
             {"logits": ("b", "t", 9)},

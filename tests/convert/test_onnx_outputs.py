@@ -128,8 +128,8 @@ def test_a_wrong_choice(wanted: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("head", "outputs", "expected"),
     [
-        ("sequence-classification", {"hidden_states.0": STATES, "logits": ("b", 3)}, ("logits", "sequence", 3)),
-        ("sequence-classification", {"output_0": ("b", 3), "pooled": ("b", 9)}, ("output_0", "sequence", 3)),
+        ("sequence-classification", {"hidden_states.0": STATES, "logits": ("b", 3)}, ("logits", "item", 3)),
+        ("sequence-classification", {"output_0": ("b", 3), "pooled": ("b", 9)}, ("output_0", "item", 3)),
         ("token-classification", {"last_hidden_state": STATES, "logits": ("b", "t", "n")}, ("logits", "token", 3)),
         ("masked-lm", {"seq_relationship_logits": ("b", 2), "prediction_logits": ("b", "t", 30)},
          ("prediction_logits", "row", 30)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, sequences, write_checkpoint, write_modules
+from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, texts, write_checkpoint, write_modules
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import excludes_prompt
@@ -33,12 +33,12 @@ FLAGS = {
 def embeddings(folder: Path) -> list[Any]:
     converted = convert_checkpoint(folder)
     encoder = open_encoder(converted.graph, converted.spec)
-    return [result["embedding"] for result in run(encoder, sequences(*LENGTHS))]
+    return [result["embedding"] for result in run(encoder, texts(*LENGTHS))]
 
 
 def expected(pooling: str) -> list[Any]:
     weights = random_weights()
-    return [pool(hidden_states(weights, item), pooling) for item in sequences(*LENGTHS)]
+    return [pool(hidden_states(weights, item), pooling) for item in texts(*LENGTHS)]
 
 
 @pytest.mark.parametrize("pooling", FLAGS)
@@ -82,7 +82,7 @@ def test_a_prompt_that_is_left_out(pooling: str, tmp_path: Path) -> None:
     assert converted.spec.excludes_prompt
     items = [
         replace(item, prompt_tokens=prompt, outputs=("embedding",))
-        for item, prompt in zip(sequences(*LENGTHS), (3, 0, 4, 11), strict=True)
+        for item, prompt in zip(texts(*LENGTHS), (3, 0, 4, 11), strict=True)
     ]
     encoder = open_encoder(converted.graph, converted.spec)
     for item, result in zip(items, run(encoder, items), strict=True):

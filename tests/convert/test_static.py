@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
 TABLE = np.random.default_rng(1).standard_normal((9, 5)).astype(np.float32)
@@ -36,7 +36,7 @@ def embeddings(folder: Path) -> list[Any]:
     converted = convert_checkpoint(folder)
     encoder = open_encoder(converted.graph, converted.spec)
     rows = [*ROWS, [converted.spec.vocabulary - 1]]
-    results = encoder.execute(Batch([TokenSequence(np.array(row), ("embedding",)) for row in rows]))
+    results = encoder.execute(Batch([TextTokens(np.array(row), ("embedding",)) for row in rows]))
     return [result["embedding"] for result in results if isinstance(result, dict)]
 
 

@@ -1,4 +1,4 @@
-"""How long a sequence each family takes, as its config.json says it."""
+"""How long a text each family takes, as its config.json says it."""
 
 from __future__ import annotations
 

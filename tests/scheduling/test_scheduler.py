@@ -351,7 +351,7 @@ async def test_every_run_is_reported_with_its_times() -> None:
 
 
 async def test_a_policy_may_say_which_instance_runs_a_batch() -> None:
-    """As one that keeps the requests of a sequence together: each item says where it belongs."""
+    """As one that keeps the requests of a text together: each item says where it belongs."""
 
     def decide(situation: Situation) -> Decision:
         for index, job in enumerate(situation.waiting):

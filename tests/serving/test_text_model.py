@@ -1,4 +1,4 @@
-"""Text requests: split into sequences, batched across requests, answered once, counted, cancelled, bounded."""
+"""Text requests: split into texts, batched across requests, answered once, counted, cancelled, bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Instances, Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
@@ -50,7 +50,7 @@ class LengthTask:
             raise InvalidRequest("a bad text")
         if any(text.startswith(b"panic now") for text in texts):
             raise Panic("in Rust")
-        return Preparation([TokenSequence(np.frombuffer(b"." + text, np.uint8), ("n",)) for text in texts])
+        return Preparation([TextTokens(np.frombuffer(b"." + text, np.uint8), ("n",)) for text in texts])
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
@@ -62,8 +62,8 @@ class LengthTask:
         return InferResponse(request.model_name, "", [Tensor("length", "INT64", lengths)])
 
 
-def count_tokens(item: TokenSequence) -> EncoderResult | NaiadError:
-    """Fails on sequences that hold an exclamation mark."""
+def count_tokens(item: TextTokens) -> EncoderResult | NaiadError:
+    """Fails on texts that hold an exclamation mark."""
     if ord("!") in item.input_ids:
         return ModelFailed("too loud")
     return {"n": np.array(item.tokens)}
@@ -72,11 +72,11 @@ def count_tokens(item: TokenSequence) -> EncoderResult | NaiadError:
 class Fixture:
     """A model over one counting encoder."""
 
-    def __init__(self, max_tokens: int = 20, max_sequences: int = 0) -> None:
+    def __init__(self, max_tokens: int = 20, max_waiting: int = 0) -> None:
         self.task = LengthTask()
         self.encoder = FakeInstance(count_tokens)
         policy = partial(decide_packed, rule=TokenRule(max_tokens=max_tokens))
-        self.queue = EncoderQueue("e", Instances((self.encoder,)), policy, max_sequences=max_sequences)
+        self.queue = EncoderQueue("e", Instances((self.encoder,)), policy, max_waiting=max_waiting)
         self.model = TextModel(CONFIG, "1", self.task, self.queue)
         self.answers: list[Answer] = []
         self._arrived = asyncio.Event()
@@ -94,7 +94,7 @@ class Fixture:
 
     @property
     def batches(self) -> list[list[int]]:
-        """Tokens of each sequence of each batch."""
+        """Tokens of each text of each batch."""
         return [[item.tokens for item in batch] for batch in self.encoder.batches]
 
     async def until(self, count: int) -> list[Any]:
@@ -197,7 +197,7 @@ async def test_cancelling_takes_all_sequences_out_and_answers_once() -> None:
 
 
 async def test_a_request_that_does_not_fit_the_queue_is_refused_whole() -> None:
-    fixture = Fixture(max_sequences=3)
+    fixture = Fixture(max_waiting=3)
     fixture.submit(b"a", b"b")
     with pytest.raises(Overloaded):
         fixture.submit(b"c", b"d")

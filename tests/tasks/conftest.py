@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.core.tensor import Tensor, bytes_tensor
 
@@ -145,27 +145,25 @@ def bert_folder(tmp_path: Path) -> Callable[..., tuple[Path, Any]]:
 
 
 @pytest.fixture
-def run_encoder() -> Callable[[Any, Sequence[TokenSequence]], list[EncoderResult]]:
-    """Run sequences through a torch model, one by one: the plainest encoder there is."""
+def run_encoder() -> Callable[[Any, Sequence[TextTokens]], list[EncoderResult]]:
+    """Run texts through a torch model, one by one: the plainest encoder there is."""
 
-    def run(model: Any, sequences: Sequence[TokenSequence]) -> list[EncoderResult]:
-        return [_run_one(model, sequence) for sequence in sequences]
+    def run(model: Any, texts: Sequence[TextTokens]) -> list[EncoderResult]:
+        return [_run_one(model, text) for text in texts]
 
     return run
 
 
-def _run_one(model: Any, sequence: TokenSequence) -> EncoderResult:
+def _run_one(model: Any, text: TextTokens) -> EncoderResult:
     import torch
 
-    types = sequence.type_ids if sequence.type_ids is not None else np.zeros_like(sequence.input_ids)
+    types = text.type_ids if text.type_ids is not None else np.zeros_like(text.input_ids)
     with torch.no_grad():
-        output = model(
-            input_ids=torch.from_numpy(sequence.input_ids)[None], token_type_ids=torch.from_numpy(types)[None]
-        )
+        output = model(input_ids=torch.from_numpy(text.input_ids)[None], token_type_ids=torch.from_numpy(types)[None])
     if "start_logits" in output:
         return {"logits": torch.stack([output.start_logits[0], output.end_logits[0]], dim=-1).numpy()}
     if "logits" in output:
         logits = output.logits[0].numpy()
-        return {"logits": logits if sequence.rows is None else logits[sequence.rows]}
+        return {"logits": logits if text.rows is None else logits[text.rows]}
     hidden = output.last_hidden_state[0].numpy()
     return {"last_hidden_state": hidden, "embedding": hidden.mean(axis=0)}

@@ -158,7 +158,7 @@ def _unpooled(chosen: Chosen, folder: Path) -> Chosen:
             "where no prompts are used, set include_prompt to true"
         )
     _, of_tokens, *others = chosen.outputs
-    outputs = (replace(of_tokens, name="embedding", granularity="sequence"), of_tokens, *others)
+    outputs = (replace(of_tokens, name="embedding", granularity="item"), of_tokens, *others)
     return Chosen(outputs, {**chosen.sources, "embedding": states})
 
 

@@ -143,7 +143,7 @@ def _classifier(file: _File, files: EncoderFiles) -> EncoderFiles:
     width = dims[0] if len(dims) == 1 and isinstance(dims[0], int) else labels
     if len(dims) > 1 or not width or (labels and labels != width):
         raise file.fail(f"the output {name} is no number for each of the {labels} labels of config.json")
-    outputs = (EncoderOutput("logits", "sequence", width),)
+    outputs = (EncoderOutput("logits", "item", width),)
     spec = replace(files.spec, outputs=outputs, gives_shares=_operator(file.graph, name) in SHARES)
     return replace(files, spec=spec, sources={"logits": (name,)})
 
@@ -161,7 +161,7 @@ def _embedder(file: _File, files: EncoderFiles) -> EncoderFiles:
         raise file.fail(
             f"none of the outputs is known as a vector for an image ({wanted}); name it (`output:` in the manifest)"
         )
-    outputs = [EncoderOutput("embedding", "sequence", _width(file, pooled))]
+    outputs = [EncoderOutput("embedding", "item", _width(file, pooled))]
     sources = {"embedding": (pooled,)}
     if states:
         outputs.append(EncoderOutput(STATES, "token", _width(file, states)))

@@ -130,7 +130,7 @@ class _Table:
 def _embedding(table: _Table, sizes: Sizes) -> Chosen:
     sentence, tokens = _sentence_and_tokens(table, sizes)
     source = sentence or tokens
-    outputs = [EncoderOutput("embedding", "sequence", table.width(source, sizes.hidden))]
+    outputs = [EncoderOutput("embedding", "item", table.width(source, sizes.hidden))]
     sources: dict[str, tuple[str, ...]] = {"embedding": (source,)}
     if tokens:
         outputs.append(EncoderOutput("last_hidden_state", "token", table.width(tokens, sizes.hidden)))
@@ -176,14 +176,14 @@ def _further(table: _Table, sizes: Sizes) -> list[tuple[EncoderOutput, str]]:
         found.append((EncoderOutput("sparse_vecs", "token", table.width(weights, 1)), weights))
     elif weights := table.named(SPARSE, 2):
         is_vocabulary = sizes.vocabulary and table.outputs[weights][-1] == sizes.vocabulary
-        kind, width = ("sequence", sizes.vocabulary) if is_vocabulary else ("token", 1)
+        kind, width = ("item", sizes.vocabulary) if is_vocabulary else ("token", 1)
         found.append((EncoderOutput("sparse_vecs", kind, width), weights))
     return found
 
 
 def _logits(table: _Table, head: str, sizes: Sizes) -> Chosen:
     rank, granularity, width = {
-        "sequence-classification": (2, "sequence", sizes.labels),
+        "sequence-classification": (2, "item", sizes.labels),
         "token-classification": (3, "token", sizes.labels),
         "question-answering": (3, "token", 2),
         "masked-lm": (3, "row", sizes.vocabulary),

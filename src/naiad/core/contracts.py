@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
@@ -186,7 +186,7 @@ class Backend(Protocol):
 class Preparation:
     """What a task made of a request: the items to run, and what it must remember until they have run."""
 
-    sequences: list[TokenSequence] = field(default_factory=list)
+    texts: list[TextTokens] = field(default_factory=list)
     state: Any = None
     truncated: int = 0
     """How many texts were cut to the model's maximum length."""
@@ -194,8 +194,8 @@ class Preparation:
 
     @property
     def items(self) -> Sequence[EncoderItem]:
-        """All that is to run: the sequences, then the images."""
-        return [*self.sequences, *self.images] if self.images else self.sequences
+        """All that is to run: the texts, then the images."""
+        return [*self.texts, *self.images] if self.images else self.texts
 
 
 class Task(Protocol):
@@ -218,7 +218,7 @@ class Task(Protocol):
 
 
 class TextTask(Task, Protocol):
-    """A task that makes sequences of tokens."""
+    """A task that makes texts of tokens."""
 
     max_tokens: int
-    """Longest sequence that its encoder is given, special tokens included."""
+    """Longest text that its encoder is given, special tokens included."""

@@ -1,6 +1,6 @@
 """Nouns of encoders: what a task gives to an encoder, what comes back, and what an encoder says of itself.
 
-An encoder is an instance whose batch items are token sequences, images, or either. The tasks on floor 2 and the
+An encoder is an instance whose batch items are tokenized texts, images, or either. The tasks on floor 2 and the
 runtimes on floor 1 meet here and nowhere else: neither knows whether the graph behind it is packed or padded.
 """
 
@@ -17,13 +17,13 @@ STATIC = "static"
 
 
 @dataclass(slots=True)
-class TokenSequence:
+class TextTokens:
     """One row of tokens to run through an encoder; padding-free."""
 
     input_ids: Array
     """(tokens,) int64, special tokens included; at least one token."""
     outputs: tuple[str, ...]
-    """Names of the encoder's outputs wanted for this sequence."""
+    """Names of the encoder's outputs wanted for this text."""
     type_ids: Array | None = None
     """(tokens,) int64, or None for all zero."""
     rows: Array | None = None
@@ -59,11 +59,11 @@ class ImagePixels:
         return np.stack([values[channel] for values, channel in zip(self.values, self.pixels, strict=True)])
 
 
-EncoderItem = TokenSequence | ImagePixels
+EncoderItem = TextTokens | ImagePixels
 """What runs through an encoder."""
 
 EncoderResult = dict[str, Array]
-"""By output name. "sequence": (width,) float32; "token": (tokens, width) float32; "row": (rows, width) float32."""
+"""By output name. "item": (width,) float32; "token": (tokens, width) float32; "row": (rows, width) float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class EncoderOutput:
     name: str
     """`embedding`, `last_hidden_state` or `logits`."""
     granularity: str
-    """"sequence", "token" or "row"."""
+    """"item" (a text or an image), "token" or "row"."""
     width: int
     """Size of the last axis: hidden size, number of labels, vocabulary."""
 
@@ -88,7 +88,7 @@ class EncoderSpec:
     """embedding, sequence-classification, token-classification, question-answering, masked-lm."""
     outputs: tuple[EncoderOutput, ...]
     max_tokens: int
-    """Longest sequence the position table allows."""
+    """Longest text the position table allows."""
     pad_token_id: int = 0
     uses_type_ids: bool = False
     """Whether type ids other than zero mean something to the graph."""
@@ -99,19 +99,19 @@ class EncoderSpec:
     position_offset: int = 0
     """Position of the first token (RoBERTa and its kin begin at padding_idx + 1)."""
     layout: str = "packed"
-    """"packed" (our builder: sequences concatenated without padding), "padded" (batch × longest) or "images"."""
+    """"packed" (our builder: texts concatenated without padding), "padded" (batch × longest) or "images"."""
     pack_tokens: int = 128
     """Packed graphs: a number of tokens that together are fast on most machines, for where nothing was measured."""
     pack_limit: int = 0
-    """Packed graphs: never more tokens run together, unless it is one sequence; 0 = `pack_tokens`."""
+    """Packed graphs: never more tokens run together, unless it is one text; 0 = `pack_tokens`."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False
     """With `pooling`: divide by the Euclidean norm."""
     needed_token: int | None = None
-    """A token that every sequence must hold, because the head reads its state (BART's end of text)."""
+    """A token that every text must hold, because the head reads its state (BART's end of text)."""
     runs_alone: bool = False
-    """Padded graphs whose rows depend on each other: every sequence is a run by itself."""
+    """Padded graphs whose rows depend on each other: every text is a run by itself."""
     excludes_prompt: bool = False
     """Pooling leaves out the prompt (sentence-transformers' include_prompt: false), so `prompt_tokens` must be set."""
     channels: int = 0

@@ -1,4 +1,4 @@
-"""Several token sequences as one row: what the graphs of our builder take instead of padding.
+"""Several tokenized texts as one row: what the graphs of our builder take instead of padding.
 
 The builder makes graphs for these inputs, observes them with such rows, and a runtime feeds and cuts them.
 """
@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from naiad.core.encoder import EncoderResult, EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderResult, EncoderSpec, TextTokens
 from naiad.core.tensor import Array
 
 
 class Pack:
-    """Several sequences as one row of tokens."""
+    """Several texts as one row of tokens."""
 
-    def __init__(self, items: Sequence[TokenSequence], spec: EncoderSpec, inputs: Collection[str]) -> None:
+    def __init__(self, items: Sequence[TextTokens], spec: EncoderSpec, inputs: Collection[str]) -> None:
         """inputs: those that the graph has."""
         self._items = items
         self._spec = spec
@@ -62,7 +62,7 @@ class Pack:
         results = []
         for number, item in enumerate(self._items):
             cuts: dict[str, int | slice] = {
-                "sequence": number,
+                "item": number,
                 "token": slice(self.starts[number], self.ends[number]),
                 "row": slice(row_ends[number] - self.row_counts[number], row_ends[number]),
             }

@@ -80,7 +80,7 @@ class Ports:
 
     @property
     def fixed_tokens(self) -> int:
-        """The length to which the file wants every sequence padded; 0 = any length."""
+        """The length to which the file wants every text padded; 0 = any length."""
         length = self.inputs[self.ids][1]
         return length if isinstance(length, int) else 0
 

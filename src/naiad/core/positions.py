@@ -1,4 +1,4 @@
-"""How long a sequence an encoder takes, and where its positions begin, by its config.json.
+"""How long a text an encoder takes, and where its positions begin, by its config.json.
 
 Families spell the number in many ways, some have rows that no token may use, and some need no table at all: what they
 name is then the length they were trained for. One function for all who ask: graphs of our own, exported files and
@@ -62,7 +62,7 @@ class Positions:
     """The positions of one encoder."""
 
     longest: int
-    """Tokens of the longest sequence, special ones included."""
+    """Tokens of the longest text, special ones included."""
     offset: int = 0
     """Position of the first token."""
 

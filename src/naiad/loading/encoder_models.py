@@ -38,7 +38,7 @@ def open_queue(
     if max_waiting is not None:
         waiting = min(waiting, max_waiting) if waiting else max_waiting
     policy = choose_policy(entry, settings, instances, sizes)
-    return EncoderQueue(entry.name, instances, policy, max_sequences=waiting)
+    return EncoderQueue(entry.name, instances, policy, max_waiting=waiting)
 
 
 def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:

@@ -1,7 +1,7 @@
-"""Length-aware rules for text: items are token sequences, and what a batch costs depends on their lengths.
+"""Length-aware rules for text: items are tokenized texts, and what a batch costs depends on their lengths.
 
-`decide_packed` is for graphs that take sequences laid end to end (cost = sum of lengths); `decide_padded` for those
-that pad every sequence to the longest (cost = count * longest). Both always take the oldest item, so nobody starves,
+`decide_packed` is for graphs that take texts laid end to end (cost = sum of lengths); `decide_padded` for those
+that pad every text to the longest (cost = count * longest). Both always take the oldest item, so nobody starves,
 and do not wait unless told to, because an idle instance serves nobody. Figures behind the defaults:
 docs/explanation/design.md.
 """
@@ -18,7 +18,7 @@ class TokenRule:
     """One encoder's batching, in tokens."""
 
     max_tokens: int = 128
-    """Tokens of one batch, padding included; a longer sequence runs alone."""
+    """Tokens of one batch, padding included; a longer text runs alone."""
     window: int = 64
     """How many of the oldest items are looked at."""
     max_delay_s: float = 0.0

@@ -1,6 +1,6 @@
-"""What the views of one text model share: the encoder's instances, and the sequences that wait for them.
+"""What the views of one text model share: the encoder's instances, and the texts that wait for them.
 
-What a sequence means, and to whom its result goes, is `text_model`'s business.
+What a text means, and to whom its result goes, is `text_model`'s business.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from naiad.scheduling.queue import JobQueue
 class CountsRuns(Protocol):
     """A model, as far as the queue knows it: the `model` of the first part of a job's owner."""
 
-    def count_run(self, run: Execution, sequences: int) -> None:
-        """Count a run that had `sequences` of this model's in it."""
+    def count_run(self, run: Execution, texts: int) -> None:
+        """Count a run that had `texts` of this model's in it."""
         ...
 
 
@@ -33,11 +33,11 @@ class EncoderQueue:
         instances: Instances[Any],
         policy: Policy,
         *,
-        max_sequences: int = 0,
+        max_waiting: int = 0,
         clock: Clock = monotonic,
     ) -> None:
-        """max_sequences: most that may wait; 0 = no bound."""
-        queue = JobQueue(most=max_sequences)
+        """max_waiting: most that may wait; 0 = no bound."""
+        queue = JobQueue(most=max_waiting)
         self.learned = policy if isinstance(policy, LearnedBatching) else None
         """Batching from measured times, which goes on learning from the runs here; None: by a fixed rule."""
         prefers_wide = None if self.learned is None else self.learned.prefers_wide
@@ -57,12 +57,12 @@ class EncoderQueue:
             self.scheduler.close()
 
     def _count_run(self, run: Execution) -> None:
-        """Credit the run to every model that had a sequence in it, and learn from it."""
+        """Credit the run to every model that had a text in it, and learn from it."""
         if self.learned is not None:
             self.learned.ran(run)
         counts: dict[CountsRuns, int] = {}
         for job in run.jobs:
             model = job.owner[0].model
             counts[model] = counts.get(model, 0) + 1
-        for model, sequences in counts.items():
-            model.count_run(run, sequences)
+        for model, texts in counts.items():
+            model.count_run(run, texts)

@@ -1,6 +1,6 @@
 """A model that takes texts or images: a task turns each request into what an encoder runs, and decodes what comes back.
 
-Sequences, not requests, are what waits and what is batched: they are joined by length across requests, and one large
+Texts, not requests, are what waits and what is batched: they are joined by length across requests, and one large
 request is spread over many batches. The raw-tensor view of a model is another TextModel over the same EncoderQueue.
 """
 
@@ -38,7 +38,7 @@ LIGHT_BYTES = 4096
 
 
 class _Flight:
-    """One request on its way: its sequences are run in any order and answered together."""
+    """One request on its way: its texts are run in any order and answered together."""
 
     __slots__ = (
         "first_run",
@@ -63,15 +63,15 @@ class _Flight:
         self.results: list[EncoderResult | None] = []
         self.missing = 0
         self.queued_s = 0.0
-        """When its sequences entered the queue."""
+        """When its texts entered the queue."""
         self.first_run: Execution | None = None
         self.ran_s = 0.0
-        """When the last run of its sequences ended, so far."""
+        """When the last run of its texts ended, so far."""
         self.tokens = 0
 
     @property
     def has_started(self) -> bool:
-        """Whether an instance has taken up any of the sequences."""
+        """Whether an instance has taken up any of the texts."""
         return self.preparation is not None and any(job.execution is not None for job in self.jobs)
 
 
@@ -127,7 +127,7 @@ class TextModel:
     async def drain(self) -> None:
         """See `ServedModel.drain`."""
         await self._tokenizer.drain()
-        while self._flights:  # each pass waits for the sequences now known; answers may not be out yet
+        while self._flights:  # each pass waits for the texts now known; answers may not be out yet
             await self._encoder.scheduler.quiet()
 
     def close(self) -> None:
@@ -135,10 +135,10 @@ class TextModel:
         self._tokenizer.close()
         self._encoder.leave()
 
-    def count_run(self, run: Execution, sequences: int) -> None:
-        """Count a run of the encoder that had `sequences` of this model's in it."""
+    def count_run(self, run: Execution, texts: int) -> None:
+        """Count a run of the encoder that had `texts` of this model's in it."""
         if run.output_ready_s:  # else it failed as a whole
-            self.statistics.record_run(sequences, *run.stages)
+            self.statistics.record_run(texts, *run.stages)
 
     def _prepared(self, job: Job, result: Preparation | NaiadError, is_final: bool) -> None:
         """Take up what the tokenizer's thread made of a large request."""
@@ -155,7 +155,7 @@ class TextModel:
             self._answer(flight, error)
 
     def _queue(self, flight: _Flight, preparation: Preparation) -> None:
-        """Queue every sequence of a request. Raises Overloaded when they do not all fit."""
+        """Queue every text of a request. Raises Overloaded when they do not all fit."""
         flight.preparation = preparation
         flight.queued_s = self._clock()
         items = preparation.items
@@ -181,7 +181,7 @@ class TextModel:
             self._complete(flight)
 
     def _ran(self, job: Job, result: EncoderResult | NaiadError, is_final: bool) -> None:
-        assert is_final, "encoders give one result for each sequence"
+        assert is_final, "encoders give one result for each item"
         flight: _Flight
         flight, index = job.owner
         if flight.sender.is_over:

@@ -74,7 +74,7 @@ def packed_spec(**changes: Any) -> EncoderSpec:
     """What that graph says of itself."""
     values = {"max_tokens": 150, "uses_type_ids": True, "vocabulary": VOCABULARY, "type_vocabulary": TYPES, **changes}
     outputs = (
-        EncoderOutput("embedding", "sequence", HIDDEN),
+        EncoderOutput("embedding", "item", HIDDEN),
         EncoderOutput("last_hidden_state", "token", HIDDEN),
         EncoderOutput("logits", "row", HIDDEN),
     )

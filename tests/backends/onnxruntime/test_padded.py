@@ -12,7 +12,7 @@ from encoder_graphs import HIDDEN, TABLE, open_encoder, write_graph
 from onnx import TensorProto, helper
 
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderOutput, EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderOutput, EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest, LoadFailed
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
@@ -43,8 +43,8 @@ def echo(folder: Path, length: int | str = "t", **changes: Any) -> Any:
 
 
 ITEMS = [
-    TokenSequence(np.array([5, 6, 7]), ("logits",), np.array([0, 1, 1])),
-    TokenSequence(np.array([8]), ("logits",)),
+    TextTokens(np.array([5, 6, 7]), ("logits",), np.array([0, 1, 1])),
+    TextTokens(np.array([8]), ("logits",)),
 ]
 
 
@@ -78,7 +78,7 @@ def test_what_stands_behind_the_end(tmp_path: Path) -> None:
 
 def test_rows_are_chosen_after_the_run(tmp_path: Path) -> None:
     encoder = open_encoder(write_echo(tmp_path), spec_of("row", 4), sources=LOGITS)
-    items = [TokenSequence(np.array([5, 6, 7]), ("logits",), rows=np.array([2, 0])), ITEMS[1]]
+    items = [TextTokens(np.array([5, 6, 7]), ("logits",), rows=np.array([2, 0])), ITEMS[1]]
     first, second = encoder.execute(Batch(items))
     assert isinstance(first, dict)
     assert isinstance(second, dict)
@@ -113,16 +113,16 @@ def test_a_finished_embedding_is_taken_as_it_is(tmp_path: Path) -> None:
     path = write_graph(
         tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"sentence_embedding": ("b", HIDDEN)}, table=TABLE
     )
-    spec = EncoderSpec("bert", "embedding", (EncoderOutput("embedding", "sequence", HIDDEN),), 20, layout="padded")
+    spec = EncoderSpec("bert", "embedding", (EncoderOutput("embedding", "item", HIDDEN),), 20, layout="padded")
     (result,) = open_encoder(path, spec, sources={"embedding": ("sentence_embedding",)}).execute(
-        Batch([TokenSequence(np.array([3, 4]), ("embedding",))])
+        Batch([TextTokens(np.array([3, 4]), ("embedding",))])
     )
     assert isinstance(result, dict)
     assert np.array_equal(TABLE[[3, 4]].max(axis=0), result["embedding"])
 
 
 def test_too_long(tmp_path: Path) -> None:
-    long = TokenSequence(np.arange(21), ("logits",))
+    long = TextTokens(np.arange(21), ("logits",))
     assert [dict, InvalidRequest] == [type(result) for result in echo(tmp_path).execute(Batch([ITEMS[0], long]))]
 
 
@@ -194,7 +194,7 @@ def test_rows_that_depend_on_each_other_run_alone(tmp_path: Path) -> None:
         helper.make_node("Sub", ["ids", "mean"], ["logits"]),
     ]
     path = write_graph(tmp_path / "m.onnx", nodes, {"input_ids": ("b", "t")}, {"logits": ("b", "t")})
-    wrong = TokenSequence(np.arange(21), ("logits",))
+    wrong = TextTokens(np.arange(21), ("logits",))
     for runs_alone in (True, False):
         encoder = open_encoder(path, spec_of("token", 1, runs_alone=runs_alone), sources=LOGITS)
         first, error, second = encoder.execute(Batch([ITEMS[0], wrong, ITEMS[1]]))

@@ -11,7 +11,7 @@ import pytest
 from naiad.convert.image_checkpoint import convert_image_checkpoint, convert_text_encoder
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import ImagePixels, TokenSequence
+from naiad.core.encoder import ImagePixels, TextTokens
 from naiad.core.errors import NaiadError, Unsupported
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
@@ -52,7 +52,7 @@ def texts(end: int | None = 89) -> list[Any]:
 
 def run_texts(folder: Path, rows: list[Any]) -> list[Any]:
     converted = convert_text_encoder(folder)
-    items = [TokenSequence(row, OUTPUTS) for row in rows]
+    items = [TextTokens(row, OUTPUTS) for row in rows]
     results = open_encoder(converted.graph, converted.spec).execute(Batch(items))
     assert not any(isinstance(result, NaiadError) for result in results)
     return list(results)

@@ -14,7 +14,7 @@ import numpy as np
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 
 LENGTHS = (7, 1, 23, 2, 60)
 
@@ -25,9 +25,7 @@ def main() -> None:
     encoder = open_encoder(converted.graph, converted.spec)
     wanted = (converted.spec.outputs[0].name,)
     masked = converted.spec.head == "masked-lm"
-    items = [
-        TokenSequence(np.arange(5, 5 + length), wanted, rows=np.array([0]) if masked else None) for length in LENGTHS
-    ]
+    items = [TextTokens(np.arange(5, 5 + length), wanted, rows=np.array([0]) if masked else None) for length in LENGTHS]
     alone = [encoder.execute(Batch([item]))[0] for item in items]
     together = encoder.execute(Batch(items))
     rows = [np.asarray(result[wanted[0]]).ravel()[:400].tolist() for result in [*alone, *together]]

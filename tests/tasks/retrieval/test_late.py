@@ -34,8 +34,8 @@ def rows(task: Any, request: InferRequest) -> list[tuple[list[int], list[bool], 
     preparation = task.prepare(request)
     counts = preparation.state
     return [
-        (sequence.input_ids.tolist(), kept.tolist(), sequence.unseen_tokens)
-        for sequence, kept in zip(preparation.sequences, counts, strict=True)
+        (text.input_ids.tolist(), kept.tolist(), text.unseen_tokens)
+        for text, kept in zip(preparation.texts, counts, strict=True)
     ]
 
 
@@ -54,13 +54,13 @@ def test_queries_are_marked_and_filled_up(make_task: Any, ask: Ask) -> None:
 
 def test_long_queries_are_cut_and_the_answer_says_so(make_task: Any, ask: Ask) -> None:
     preparation = make_task().prepare(ask({"input_type": "query"}, text=["a " * 9, "a"]))
-    assert preparation.sequences[0].input_ids.tolist()[2:] == [A, A, A, SEP]
+    assert preparation.texts[0].input_ids.tolist()[2:] == [A, A, A, SEP]
     assert preparation.truncated == 1
     longer = {"strategy": "min", "length": 6}
     preparation = make_task(query_expansion=longer, query_length=None).prepare(
         ask({"input_type": "query"}, text=["a " * 9, "a " * 40])
     )
-    assert [sequence.tokens for sequence in preparation.sequences] == [12, 20]
+    assert [text.tokens for text in preparation.texts] == [12, 20]
 
 
 def test_documents_leave_tokens_out(make_task: Any, ask: Ask) -> None:
@@ -103,8 +103,8 @@ def test_it_ranks_beside(make_folder: Any) -> None:
 def answer(task: Any, request: InferRequest, *states: Any) -> dict[str, Any]:
     preparation = task.prepare(request)
     results = [
-        {"embedding": np.resize(np.array(state, np.float32), (sequence.tokens, 3))}
-        for state, sequence in zip(states, preparation.sequences, strict=True)
+        {"embedding": np.resize(np.array(state, np.float32), (text.tokens, 3))}
+        for state, text in zip(states, preparation.texts, strict=True)
     ]
     return {tensor.name: tensor.data.tolist() for tensor in task.finish(request, preparation, results).outputs}
 

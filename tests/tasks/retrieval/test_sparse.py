@@ -18,7 +18,7 @@ from naiad.tasks import build_task, infer_task
 
 Ask = Callable[..., InferRequest]
 WIDTH = 40
-SPEC = EncoderSpec("bert", "sparse-embedding", (EncoderOutput("embedding", "sequence", WIDTH),), 64)
+SPEC = EncoderSpec("bert", "sparse-embedding", (EncoderOutput("embedding", "item", WIDTH),), 64)
 LIBRARY = "sentence_transformers.sparse_encoder.modules"
 
 
@@ -31,7 +31,7 @@ def vector(**weights: float) -> dict[str, Any]:
 
 def answer(task: Any, request: InferRequest, *vectors: Any) -> dict[str, Any]:
     preparation = task.prepare(request)
-    assert len(preparation.sequences) == len(vectors)
+    assert len(preparation.texts) == len(vectors)
     return {tensor.name: tensor.data.tolist() for tensor in task.finish(request, preparation, vectors).outputs}
 
 

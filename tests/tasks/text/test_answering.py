@@ -35,7 +35,7 @@ def test_the_answer_is_found_in_the_characters(task: Any, ask: Ask) -> None:
     context = "É Sarah: I live in New York!"
     request = ask(question=["where"], context=[context])
     preparation = task.prepare(request)
-    assert preparation.sequences[0].tokens == 13
+    assert preparation.texts[0].tokens == 13
     found = outputs(task.finish(request, preparation, [pointing(13, 8, 9)]))
     assert context[found["start"][0] : found["end"][0]] == "in New"
     assert found["answer"].tolist() == [b"in New"]
@@ -55,7 +55,7 @@ def test_long_contexts_are_read_in_windows_and_equal_words_add_up(task: Any, ask
     context = "the city is big. " * 6
     request = ask({"doc_stride": 4, "top_k": 2}, question=["who is it"], context=[context])
     preparation = task.prepare(request)
-    assert [s.tokens for s in preparation.sequences] == [24, 22]
+    assert [s.tokens for s in preparation.texts] == [24, 22]
     assert preparation.truncated == 0
     results = [pointing(24, 6, 6), pointing(22, 7, 7, 0)]
     response = task.finish(request, preparation, results)
@@ -184,8 +184,8 @@ def test_answers_equal_the_former_pipeline(
     task = build_task("question-answering", folder, make_spec("question-answering", 2))
     request = ask(parameters, question=[QUESTION], context=CONTEXTS)
     preparation = task.prepare(request)
-    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))
-    assert len(preparation.sequences) > len(CONTEXTS)
+    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.texts)))
+    assert len(preparation.texts) > len(CONTEXTS)
     for context, document in zip(CONTEXTS, found["answers"], strict=True):
         ours, theirs = json.loads(document), pipeline_answers(model, tokenizer, context, parameters)
         assert [{**one, "score": 0} for one in ours] == [{**one, "score": 0} for one in theirs]

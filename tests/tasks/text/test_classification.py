@@ -81,8 +81,8 @@ def test_the_function_follows_from_the_config(
 
 def test_pairs_are_one_sequence_with_type_ids(task: Any, ask: Ask) -> None:
     preparation = task.prepare(ask(text=["the movie"], text_pair=["a"]))
-    assert preparation.sequences[0].input_ids.tolist() == [2, 5, 38, 3, 6, 3]
-    assert preparation.sequences[0].type_ids.tolist() == [0, 0, 0, 0, 1, 1]
+    assert preparation.texts[0].input_ids.tolist() == [2, 5, 38, 3, 6, 3]
+    assert preparation.texts[0].type_ids.tolist() == [0, 0, 0, 0, 1, 1]
     with pytest.raises(InvalidRequest, match="'text' has 2 elements and 'text_pair' 1"):
         task.prepare(ask(text=["a", "b"], text_pair=["c"]))
 
@@ -128,7 +128,7 @@ def test_answers_equal_the_pipeline(
     ):
         request = ask(**inputs)
         preparation = task.prepare(request)
-        found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))
+        found = outputs(task.finish(request, preparation, run_encoder(model, preparation.texts)))
         for row, expected in enumerate(theirs(given, top_k=None)):
             assert [one["label"].encode() for one in expected] == found["labels"][row].tolist()
             np.testing.assert_allclose(found["scores"][row], [one["score"] for one in expected], rtol=1e-4, atol=1e-6)
@@ -174,6 +174,6 @@ def test_prompts_stand_before_the_first_text(make_folder: Any, make_spec: Any, a
     settings = {"model_type": "CrossEncoder", "prompts": {"plain": "who is "}, "default_prompt_name": "plain"}
     folder = make_folder({"id2label": LABELS}, config_sentence_transformers=settings)
     task = build_task("text-classification", folder, make_spec("sequence-classification", 3))
-    wanted = task.prepare(ask({"prompt": ""}, text=["who is it"], text_pair=["a"])).sequences
-    found = task.prepare(ask(text=["it"], text_pair=["a"])).sequences
+    wanted = task.prepare(ask({"prompt": ""}, text=["who is it"], text_pair=["a"])).texts
+    found = task.prepare(ask(text=["it"], text_pair=["a"])).texts
     assert found[0].input_ids.tolist() == wanted[0].input_ids.tolist()

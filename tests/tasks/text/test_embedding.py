@@ -29,8 +29,8 @@ def test_it_describes_itself(task: Task) -> None:
 def test_one_sequence_a_text_and_one_vector_a_sequence(task: Task, ask: Ask) -> None:
     request = ask(text=["the movie", ""])
     preparation = task.prepare(request)
-    assert [s.input_ids.tolist() for s in preparation.sequences] == [[2, 5, 38, 3], [2, 3]]
-    assert {s.outputs for s in preparation.sequences} == {("embedding",)}
+    assert [s.input_ids.tolist() for s in preparation.texts] == [[2, 5, 38, 3], [2, 3]]
+    assert {s.outputs for s in preparation.texts} == {("embedding",)}
     vectors = [np.arange(4, dtype=np.float32), np.ones(4, np.float32)]
     response = task.finish(request, preparation, [{"embedding": vector} for vector in vectors])
     assert (response.model_name, response.model_version, response.id) == ("m", "3", "id-7")
@@ -42,8 +42,8 @@ def test_one_sequence_a_text_and_one_vector_a_sequence(task: Task, ask: Ask) -> 
 def test_the_answer_says_what_was_cut(task: Task, ask: Ask) -> None:
     request = ask(text=["the " * 6, "the " * 7, "the " * 100_000])
     preparation = task.prepare(request)
-    assert [s.tokens for s in preparation.sequences] == [8, 8, 8]
-    assert preparation.sequences[2].input_ids.tolist() == [2, 5, 5, 5, 5, 5, 5, 3]
+    assert [s.tokens for s in preparation.texts] == [8, 8, 8]
+    assert preparation.texts[2].input_ids.tolist() == [2, 5, 5, 5, 5, 5, 5, 3]
     response = task.finish(request, preparation, [{"embedding": np.zeros(4, np.float32)}] * 3)
     assert response.parameters == {"truncated": True, "truncated_texts": 2}
 
@@ -53,9 +53,9 @@ def test_prompts_stand_before_the_text(
 ) -> None:
     settings = {"prompts": {"query": "what is ", "document": ""}, "default_prompt_name": "query"}
     task = build_task("sentence-similarity", make_folder(config_sentence_transformers=settings), make_spec())
-    by_default = task.prepare(ask(text=["paris"])).sequences[0].input_ids.tolist()
-    named = task.prepare(ask({"prompt_name": "document"}, text=["paris"])).sequences[0].input_ids.tolist()
-    written = task.prepare(ask({"prompt_name": "document"}, text=["what is paris"])).sequences[0].input_ids.tolist()
+    by_default = task.prepare(ask(text=["paris"])).texts[0].input_ids.tolist()
+    named = task.prepare(ask({"prompt_name": "document"}, text=["paris"])).texts[0].input_ids.tolist()
+    written = task.prepare(ask({"prompt_name": "document"}, text=["what is paris"])).texts[0].input_ids.tolist()
     assert by_default == written
     assert len(named) == 3
     with pytest.raises(InvalidRequest, match="one of query, document"):
@@ -82,12 +82,12 @@ def test_which_prompt_is_meant(
     settings = {"prompts": prompts, "default_prompt_name": "plain"}
     task = build_task("feature-extraction", make_folder(config_sentence_transformers=settings), make_spec())
     bare = build_task("feature-extraction", make_folder(config_sentence_transformers={}), make_spec())
-    got = task.prepare(ask(parameters, text=["paris"])).sequences[0].input_ids
-    assert got.tolist() == bare.prepare(ask(text=[expected + "paris"])).sequences[0].input_ids.tolist()
+    got = task.prepare(ask(parameters, text=["paris"])).texts[0].input_ids
+    assert got.tolist() == bare.prepare(ask(text=[expected + "paris"])).texts[0].input_ids.tolist()
 
 
 def test_a_kind_of_text_without_a_prompt_has_none(task: Task, ask: Ask) -> None:
-    assert task.prepare(ask({"input_type": "query"}, text=["paris"])).sequences[0].tokens == 3
+    assert task.prepare(ask({"input_type": "query"}, text=["paris"])).texts[0].tokens == 3
     with pytest.raises(InvalidRequest, match="'input_type' is 'passage', one of query, document is expected"):
         task.prepare(ask({"input_type": "passage"}, text=["paris"]))
 
@@ -111,11 +111,11 @@ def test_an_encoder_that_leaves_prompts_out_is_told_how_long_they_are(
     settings = {"prompts": {"query": "what is "}}
     folder = make_folder(config_sentence_transformers=settings)
     task = build_task("feature-extraction", folder, make_spec(excludes_prompt=True))
-    assert [s.prompt_tokens for s in task.prepare(ask(text=["paris", "a"])).sequences] == [0, 0]
+    assert [s.prompt_tokens for s in task.prepare(ask(text=["paris", "a"])).texts] == [0, 0]
     asked = ask({"prompt_name": "query"}, text=["paris", "a"])
-    assert [s.prompt_tokens for s in task.prepare(asked).sequences] == [3, 3]
+    assert [s.prompt_tokens for s in task.prepare(asked).texts] == [3, 3]
     task = build_task("feature-extraction", folder, make_spec())
-    assert [s.prompt_tokens for s in task.prepare(asked).sequences] == [0, 0]
+    assert [s.prompt_tokens for s in task.prepare(asked).texts] == [0, 0]
 
 
 def test_vectors_are_shortened_and_then_normalised(make_folder: Any, make_spec: Any, ask: Ask) -> None:
@@ -154,7 +154,7 @@ def test_vectors_equal_those_of_transformers(
     texts = ["the movie was great", "who works in paris?", ""]
     request = ask(text=texts)
     preparation = task.prepare(request)
-    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    response = task.finish(request, preparation, run_encoder(model, preparation.texts))
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
         expected = [model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].mean(0) for text in texts]

@@ -65,10 +65,10 @@ def test_ignored_labels_are_the_callers(task: Any, ask: Ask) -> None:
 def test_long_texts_are_cut_or_read_in_pieces(task: Any, ask: Ask) -> None:
     text = "london is a city and paris is a city and berlin is a city"
     cut = task.prepare(ask(text=[text]))
-    assert (len(cut.sequences), cut.truncated) == (1, 1)
+    assert (len(cut.texts), cut.truncated) == (1, 1)
     request = ask({"stride": 3, "aggregation_strategy": "first"}, text=[text, "a"])
     pieces = task.prepare(request)
-    assert ([s.tokens for s in pieces.sequences], pieces.truncated) == ([12, 9, 3], 0)
+    assert ([s.tokens for s in pieces.texts], pieces.truncated) == ([12, 9, 3], 0)
     plain = {"london": "B-LOC", "paris": "B-LOC", "berlin": "B-LOC"}
     words = text.split()
     results = [tags(*(plain.get(word, "O") for word in part)) for part in (words[:10], words[7:], ["a"])]
@@ -103,7 +103,7 @@ def test_answers_equal_the_pipeline(
     task = build_task("token-classification", folder, make_spec("token-classification", 5))
     request = ask({"aggregation_strategy": strategy}, text=TEXTS)
     preparation = task.prepare(request)
-    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    response = task.finish(request, preparation, run_encoder(model, preparation.texts))
     compare(entities(response), theirs(TEXTS, aggregation_strategy=strategy))
 
 
@@ -121,7 +121,7 @@ def test_pieces_equal_the_pipeline(
     texts = [TEXTS[0] * 4, TEXTS[1] + TEXTS[4], "a"]
     request = ask({"aggregation_strategy": strategy, "stride": 4}, text=texts)
     preparation = task.prepare(request)
-    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    response = task.finish(request, preparation, run_encoder(model, preparation.texts))
     compare(entities(response), [theirs(text) for text in texts])
 
 
@@ -145,7 +145,7 @@ def test_answers_of_byte_level_tokenizers_equal_the_pipeline(
     task = build_task("token-classification", folder, make_spec("token-classification", 5))
     request = ask({"aggregation_strategy": strategy}, text=TEXTS)
     preparation = task.prepare(request)
-    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    response = task.finish(request, preparation, run_encoder(model, preparation.texts))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         compare(entities(response), theirs(TEXTS, aggregation_strategy=strategy))

@@ -34,7 +34,7 @@ def peaks(*tokens: int) -> dict[str, np.ndarray]:
 def test_one_row_for_each_mask(task: Any, ask: Ask) -> None:
     request = ask({"top_k": 2}, text=["the [MASK] is [MASK].", "a [MASK]"])
     preparation = task.prepare(request)
-    assert [s.rows.tolist() for s in preparation.sequences] == [[2, 4], [2]]
+    assert [s.rows.tolist() for s in preparation.texts] == [[2, 4], [2]]
     found = outputs(task.finish(request, preparation, [peaks(38, 36), peaks(38)]))
     assert found["token_id"].tolist() == [[38, 39], [36, 37], [38, 39]]
     assert found["token"].tolist() == [[b"movie", b"great"], [b"good", b"bad"], [b"movie", b"great"]]
@@ -90,7 +90,7 @@ def test_answers_equal_the_pipeline(
     texts = ["the [MASK] was great.", "[MASK]", "Who is [MASK], [MASK]?"]
     request = ask(parameters, text=texts)
     preparation = task.prepare(request)
-    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))
+    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.texts)))
     rows = [theirs(texts[0], **parameters), theirs(texts[1], **parameters), *theirs(texts[2], **parameters)]
     for row, expected in enumerate(rows):
         assert [one["token"] for one in expected] == found["token_id"][row].tolist()

@@ -32,7 +32,7 @@ def answer(task: Any, request: InferRequest, logits: list[float]) -> dict[str, A
 
 def test_scores_keep_the_order_of_the_documents_and_index_sorts_them(make_task: Any, ask: Ask) -> None:
     request = ask(query=["who"], documents=["the movie", "a", "city"])
-    assert [s.type_ids.tolist() for s in make_task().prepare(request).sequences][1] == [0, 0, 0, 1, 1]
+    assert [s.type_ids.tolist() for s in make_task().prepare(request).texts][1] == [0, 0, 0, 1, 1]
     found = answer(make_task(), request, [0, 2, 1])
     np.testing.assert_allclose(found["score"], [0.5, 0.880797, 0.731059], rtol=1e-5)
     assert found["index"].tolist() == [1, 2, 0]
@@ -66,13 +66,13 @@ def test_prompts_stand_before_the_query(make_folder: Any, make_spec: Any, ask: A
     folder = make_folder(config_sentence_transformers=settings)
     task = build_task("text-ranking", folder, make_spec("sequence-classification", 1))
     plain = {"prompt": ""}
-    wanted = task.prepare(ask(plain, query=["who is it"], documents=["a", "b"])).sequences
-    found = task.prepare(ask(query=["it"], documents=["a", "b"])).sequences
+    wanted = task.prepare(ask(plain, query=["who is it"], documents=["a", "b"])).texts
+    found = task.prepare(ask(query=["it"], documents=["a", "b"])).texts
     assert [s.input_ids.tolist() for s in found] == [s.input_ids.tolist() for s in wanted]
 
 
 def test_one_query_or_one_each(make_task: Any, ask: Ask) -> None:
-    assert len(make_task().prepare(ask(query=["a", "b"], documents=["c", "d"])).sequences) == 2
+    assert len(make_task().prepare(ask(query=["a", "b"], documents=["c", "d"])).texts) == 2
     with pytest.raises(InvalidRequest, match="'query' has 2 elements and 'documents' 3: send one query, or one each"):
         make_task().prepare(ask(query=["a", "b"], documents=["c", "d", "e"]))
 
@@ -81,7 +81,7 @@ def test_long_documents_are_cut(make_task: Any, ask: Ask) -> None:
     request = ask(query=["who is it"], documents=["the " * 50, "a"])
     preparation = make_task().prepare(request)
     assert preparation.truncated == 1
-    assert preparation.sequences[0].tokens == 16
+    assert preparation.texts[0].tokens == 16
 
 
 def test_what_cannot_rank_is_refused(make_task: Any) -> None:
@@ -117,7 +117,7 @@ def test_scores_equal_the_model_run_by_transformers(
     documents = ["the movie was great", "", "the big river flows through the city " * 20]
     request = ask(query=["what is in the city?"], documents=documents)
     preparation = task.prepare(request)
-    response = task.finish(request, preparation, run_encoder(model, preparation.sequences))
+    response = task.finish(request, preparation, run_encoder(model, preparation.texts))
     batch = AutoTokenizer.from_pretrained(folder)(
         ["what is in the city?"] * 3, documents, padding=True, truncation=True, return_tensors="pt"
     )

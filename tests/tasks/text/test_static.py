@@ -15,7 +15,7 @@ from naiad.core.message import InferRequest
 from naiad.tasks import build_task, infer_task
 
 WORDS = ["[UNK]", "the", "rain", "falls", "quietly"]
-SPEC = EncoderSpec("static", "embedding", (EncoderOutput("embedding", "sequence", 4),), 100, vocabulary=6)
+SPEC = EncoderSpec("static", "embedding", (EncoderOutput("embedding", "item", 4),), 100, vocabulary=6)
 MODULES = [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]
 
 
@@ -35,7 +35,7 @@ def ids(tmp_path: Path, ask: Callable[..., InferRequest]) -> Callable[..., tuple
     def run(*texts: str, config: dict[str, Any] | None = None, **more: Any) -> tuple[list[list[int]], int]:
         folder = write(tmp_path, config, **more)
         preparation = build_task(infer_task(folder), folder, SPEC).prepare(ask(text=list(texts)))
-        return [sequence.input_ids.tolist() for sequence in preparation.sequences], preparation.truncated
+        return [text.input_ids.tolist() for text in preparation.texts], preparation.truncated
 
     return run
 

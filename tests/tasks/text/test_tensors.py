@@ -21,7 +21,7 @@ MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 1, 1]])
 @pytest.fixture
 def make_task(make_folder: Any) -> Callable[..., Any]:
     def make(head: str = "embedding", *outputs: tuple[str, str, int], **more: Any) -> Any:
-        outputs = outputs or (("embedding", "sequence", 2), ("last_hidden_state", "token", 2))
+        outputs = outputs or (("embedding", "item", 2), ("last_hidden_state", "token", 2))
         values = {"max_tokens": 8, "uses_type_ids": True, **more}
         spec = EncoderSpec("bert", head, tuple(EncoderOutput(*one) for one in outputs), **values)
         return build_tensors(make_folder({"vocab_size": 100, "type_vocab_size": 2}), spec)
@@ -37,11 +37,11 @@ def test_padding_is_dropped_before_and_put_back_after(make_task: Any, ask: Ask) 
     task = make_task()
     request = ask(input_ids=IDS, attention_mask=MASK)
     preparation = task.prepare(request)
-    assert [s.input_ids.tolist() for s in preparation.sequences] == [[2, 5, 38, 3], [2, 3], [2, 3]]
-    assert {s.outputs for s in preparation.sequences} == {("embedding", "last_hidden_state")}
+    assert [s.input_ids.tolist() for s in preparation.texts] == [[2, 5, 38, 3], [2, 3], [2, 3]]
+    assert {s.outputs for s in preparation.texts} == {("embedding", "last_hidden_state")}
     results = [
         {"embedding": np.full(2, n, np.float32), "last_hidden_state": np.full((s.tokens, 2), n, np.float32)}
-        for n, s in enumerate(preparation.sequences, 1)
+        for n, s in enumerate(preparation.texts, 1)
     ]
     found = outputs(task.finish(request, preparation, results))
     assert found["embedding"].tolist() == [[1, 1], [2, 2], [3, 3]]
@@ -52,7 +52,7 @@ def test_padding_is_dropped_before_and_put_back_after(make_task: Any, ask: Ask) 
 def test_only_what_is_asked_for_is_computed(make_task: Any, ask: Ask) -> None:
     request = ask(input_ids=IDS, outputs=["embedding"])
     preparation = make_task().prepare(request)
-    assert {s.outputs for s in preparation.sequences} == {("embedding",)}
+    assert {s.outputs for s in preparation.texts} == {("embedding",)}
     response = make_task().finish(request, preparation, [{"embedding": np.zeros(2, np.float32)}] * 3)
     assert list(outputs(response)) == ["embedding"]
 
@@ -60,10 +60,10 @@ def test_only_what_is_asked_for_is_computed(make_task: Any, ask: Ask) -> None:
 def test_type_ids_and_int32(make_task: Any, ask: Ask) -> None:
     types = np.array([[0, 0, 1, 1]] * 3, np.int32)
     inputs = {"input_ids": IDS.astype(np.int32), "attention_mask": MASK.astype(np.int32), "token_type_ids": types}
-    sequences = make_task().prepare(ask(**inputs)).sequences
-    assert [s.type_ids.tolist() for s in sequences] == [[0, 0, 1, 1], [0, 0], [1, 1]]
-    assert sequences[0].input_ids.dtype == sequences[0].type_ids.dtype == np.int64
-    assert make_task(uses_type_ids=False).prepare(ask(**inputs)).sequences[0].type_ids is None
+    tokenized = make_task().prepare(ask(**inputs)).texts
+    assert [s.type_ids.tolist() for s in tokenized] == [[0, 0, 1, 1], [0, 0], [1, 1]]
+    assert tokenized[0].input_ids.dtype == tokenized[0].type_ids.dtype == np.int64
+    assert make_task(uses_type_ids=False).prepare(ask(**inputs)).texts[0].type_ids is None
 
 
 def test_outputs_by_head(make_task: Any, ask: Ask) -> None:
@@ -71,7 +71,7 @@ def test_outputs_by_head(make_task: Any, ask: Ask) -> None:
     assert [(t.name, t.dims) for t in task.outputs] == [("start_logits", (-1, -1)), ("end_logits", (-1, -1))]
     request = ask(input_ids=IDS, attention_mask=MASK)
     preparation = task.prepare(request)
-    results = [{"logits": np.stack([s.input_ids, -s.input_ids], 1).astype(np.float32)} for s in preparation.sequences]
+    results = [{"logits": np.stack([s.input_ids, -s.input_ids], 1).astype(np.float32)} for s in preparation.texts]
     found = outputs(task.finish(request, preparation, results))
     np.testing.assert_array_equal(found["start_logits"], IDS * MASK)
     np.testing.assert_array_equal(found["end_logits"], -IDS * MASK)
@@ -80,9 +80,9 @@ def test_outputs_by_head(make_task: Any, ask: Ask) -> None:
 
     task = make_task("masked-lm", ("logits", "row", 100))
     assert [(t.name, t.dims) for t in task.outputs] == [("logits", (-1, -1, 100))]
-    assert task.prepare(ask(input_ids=IDS, attention_mask=MASK)).sequences[1].rows.tolist() == [0, 1]
+    assert task.prepare(ask(input_ids=IDS, attention_mask=MASK)).texts[1].rows.tolist() == [0, 1]
 
-    task = make_task("sequence-classification", ("logits", "sequence", 3))
+    task = make_task("sequence-classification", ("logits", "item", 3))
     assert [(t.name, t.dims) for t in task.outputs] == [("logits", (-1, 3))]
 
 
@@ -119,7 +119,7 @@ def test_answers_equal_the_model_run_by_transformers(
     ids, mask = IDS[:2], MASK[:2]
     request = ask(input_ids=ids, attention_mask=mask, token_type_ids=mask)
     preparation = task.prepare(request)
-    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))["last_hidden_state"]
+    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.texts)))["last_hidden_state"]
     with torch.no_grad():
         expected = model(*map(torch.from_numpy, (ids, mask, mask))).last_hidden_state.numpy()
     np.testing.assert_allclose(found, expected * mask[..., None], atol=1e-5)

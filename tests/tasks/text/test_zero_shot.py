@@ -33,7 +33,7 @@ def test_every_text_meets_every_label(make_task: Any, ask: Ask) -> None:
     task = make_task()
     request = ask({"hypothesis_template": "it is {}"}, text=["the movie", "a city"], candidate_labels=["good", "bad"])
     preparation = task.prepare(request)
-    assert [s.tokens for s in preparation.sequences] == [8] * 4
+    assert [s.tokens for s in preparation.texts] == [8] * 4
     logits = [[0, 0, 1], [0, 0, 3], [9, 0, 2], [0, 0, 1]]
     found = outputs(task.finish(request, preparation, [{"logits": np.array(row, np.float32)} for row in logits]))
     assert found["labels"].tolist() == [[b"bad", b"good"], [b"good", b"bad"]]
@@ -43,8 +43,8 @@ def test_every_text_meets_every_label(make_task: Any, ask: Ask) -> None:
 
 
 def test_labels_may_come_as_parameter_or_option(make_task: Any, ask: Ask) -> None:
-    assert len(make_task().prepare(ask({"candidate_labels": "good, bad"}, text=["a"])).sequences) == 2
-    assert len(make_task({"candidate_labels": ["good", "bad", "big"]}).prepare(ask(text=["a"])).sequences) == 3
+    assert len(make_task().prepare(ask({"candidate_labels": "good, bad"}, text=["a"])).texts) == 2
+    assert len(make_task({"candidate_labels": ["good", "bad", "big"]}).prepare(ask(text=["a"])).texts) == 3
     with pytest.raises(InvalidRequest, match="'candidate_labels' is missing"):
         make_task().prepare(ask(text=["a"]))
 
@@ -60,7 +60,7 @@ def test_only_the_text_is_cut(make_task: Any, ask: Ask) -> None:
     request = ask(text=["the " * 50, "a"], candidate_labels=["good", "bad"])
     preparation = make_task().prepare(request)
     assert preparation.truncated == 1
-    assert [s.tokens for s in preparation.sequences[:2]] == [16, 16]
+    assert [s.tokens for s in preparation.texts[:2]] == [16, 16]
     with pytest.raises(InvalidRequest, match="the part that is not cut has"):
         make_task().prepare(ask(text=["the"], candidate_labels=["good " * 20]))
 
@@ -108,7 +108,7 @@ def test_answers_equal_the_pipeline(
         {"hypothesis_template": template, "multi_label": multi_label}, text=texts, candidate_labels=candidates
     )
     preparation = task.prepare(request)
-    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.sequences)))
+    found = outputs(task.finish(request, preparation, run_encoder(model, preparation.texts)))
     expected = theirs(texts, candidate_labels=candidates, hypothesis_template=template, multi_label=multi_label)
     for row, one in enumerate(expected):
         assert [label.encode() for label in one["labels"]] == found["labels"][row].tolist()

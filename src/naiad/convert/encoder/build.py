@@ -21,7 +21,7 @@ from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_s
 from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.convert.opening import Graph
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.pack import Pack
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
@@ -99,8 +99,8 @@ def _observe(order: _Order) -> dict[str, Array]:
         graph = Path(folder) / "observed.onnx"
         spec = _write(order, dense, graph)
         opened = Graph(graph)
-        sequences = random_tokens(order.sizes.vocabulary, spec.max_tokens)
-        pack = Pack([TokenSequence(ids, ()) for ids in sequences], spec, opened.types)
+        texts = random_tokens(order.sizes.vocabulary, spec.max_tokens)
+        pack = Pack([TextTokens(ids, ()) for ids in texts], spec, opened.types)
         reaches = opened.run(pack.feeds(), list(dense.peaks))
     peaks: dict[str, Array] = {}
     for output, module in dense.peaks.items():

@@ -49,7 +49,7 @@ class Dimensions:
 
     @property
     def max_tokens(self) -> int:
-        """Longest sequence the position table allows."""
+        """Longest text the position table allows."""
         return self.positions - self.position_offset
 
 

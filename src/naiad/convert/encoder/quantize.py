@@ -146,7 +146,7 @@ class Int8Dense:
 
 
 def random_tokens(vocabulary: int, longest: int) -> list[Array]:
-    """Token sequences to observe channels on: the same ones every time, of 1 to 55 tokens."""
+    """Tokenized texts to observe channels on: the same ones every time, of 1 to 55 tokens."""
     random = np.random.default_rng(0)
     lengths = [min(length, longest) for length in (1, 2, 3, 5, 8, 13, 21, 34, 55)] * 6
     return [random.integers(0, vocabulary, length) for length in lengths]

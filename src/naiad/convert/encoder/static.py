@@ -39,7 +39,7 @@ def build_static(checkpoint: Checkpoint, path: Path) -> EncoderSpec:
             ids=graph.input("input_ids", ("tokens",)),
             positions="",
             segments=graph.input("segments", ("tokens",)),
-            starts=graph.input("starts", ("sequences",)),
+            starts=graph.input("starts", ("texts",)),
             type_ids="",
             rows="",
         )
@@ -47,14 +47,14 @@ def build_static(checkpoint: Checkpoint, path: Path) -> EncoderSpec:
         values = Values(graph, inputs, checkpoint.folder, rows, table.shape[1])
         values.follow([Pooling(("mean",)), *_steps(checkpoint)])
         vector, width = values.get(SENTENCE, "the end")
-        graph.output("embedding", vector, ("sequences", width))
+        graph.output("embedding", vector, ("texts", width))
         graph.save(path)
     finally:
         graph.close()
     return EncoderSpec(
         architecture=STATIC,
         head="embedding",
-        outputs=(EncoderOutput("embedding", "sequence", width),),
+        outputs=(EncoderOutput("embedding", "item", width),),
         max_tokens=MAX_TOKENS,
         vocabulary=len(table),
         pack_tokens=PACK_TOKENS,

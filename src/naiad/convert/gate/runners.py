@@ -15,7 +15,7 @@ import numpy as np
 
 from naiad.convert.opening import Graph, open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
 
@@ -59,7 +59,7 @@ class EncoderRunner:
     def _item(self, sample: Sample) -> EncoderItem:
         if self._spec.layout == "images":
             return ImagePixels(sample["pixel_values"], self._outputs, self._spec.max_tokens)
-        return TokenSequence(sample["input_ids"], self._outputs, sample.get("token_type_ids"), sample.get(ROWS))
+        return TextTokens(sample["input_ids"], self._outputs, sample.get("token_type_ids"), sample.get(ROWS))
 
 
 def _spans(result: Mapping[str, Array]) -> Answers:

@@ -103,7 +103,7 @@ def _classification(image: ImageGraph, family: ImageFamily) -> tuple[EncoderOutp
         pooled, width = CLASSIFIERS[family.classifier](image, states)
         logits, labels = _project(image, pooled, "classifier", width)
     image.graph.output("logits", logits, ("images", labels))
-    return (EncoderOutput("logits", "sequence", labels),)
+    return (EncoderOutput("logits", "item", labels),)
 
 
 def _distilled(image: ImageGraph, states: str) -> tuple[str, int]:
@@ -136,7 +136,7 @@ def _embedding(image: ImageGraph, family: ImageFamily) -> tuple[EncoderOutput, .
     pooled, width = POOLINGS[family.embedding](image, states)
     image.graph.output("embedding", pooled, ("images", width))
     image.graph.output("last_hidden_state", states, ("images", image.sizes.length, hidden))
-    return EncoderOutput("embedding", "sequence", width), EncoderOutput("last_hidden_state", "token", hidden)
+    return EncoderOutput("embedding", "item", width), EncoderOutput("last_hidden_state", "token", hidden)
 
 
 _HEADS = {CLASSIFICATION: _classification, EMBEDDING: _embedding}

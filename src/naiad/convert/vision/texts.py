@@ -152,7 +152,7 @@ class _TextGraph:
         pooled = graph.op("Gather", x, self._ends(ids, segments, starts), axis=0)
         width = self._weights.shape(f"{self._family.projection}.weight")[0]
         graph.output("embedding", self._parts.dense(pooled, self._family.projection, width, hidden), ("texts", width))
-        return EncoderOutput("embedding", "sequence", width), EncoderOutput("last_hidden_state", "token", hidden)
+        return EncoderOutput("embedding", "item", width), EncoderOutput("last_hidden_state", "token", hidden)
 
     def _table(self, name: str, rows: str) -> str:
         full, count = self._weights.prefix + name, self._options.integer(rows)

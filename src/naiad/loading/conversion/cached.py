@@ -92,7 +92,7 @@ def describe(subject: Subject, graph: Path) -> EncoderSpec:
     if subject.kind == TEXT:
         return describe_candidate(graph, subject.folder, subject.head)
     names = [output.name for output in read_graph(graph).graph.output]
-    outputs = tuple(EncoderOutput(name, "sequence", 0) for name in names)
+    outputs = tuple(EncoderOutput(name, "item", 0) for name in names)
     return EncoderSpec(subject.family, subject.head, outputs, max_tokens=1, layout="padded")
 
 

@@ -36,7 +36,7 @@ class PixelsTask:
             TensorConfig(
                 output.name,
                 "FP32",
-                (-1, output.width) if output.granularity == "sequence" else (-1, -1, output.width),
+                (-1, output.width) if output.granularity == "item" else (-1, -1, output.width),
             )
             for output in spec.outputs
         )

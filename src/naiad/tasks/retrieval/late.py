@@ -54,7 +54,7 @@ class LateInteractionTask:
         parameters = self._parameters.of(request.parameters)
         rows = self._tokens.encode(read_texts(request, "text"), parameters["input_type"], parameters["prompt"])
         counts = [row.counts for row in rows]
-        return Preparation([row.sequence for row in rows], counts, sum(row.is_cut for row in rows))
+        return Preparation([row.text for row in rows], counts, sum(row.is_cut for row in rows))
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.tasks.retrieval.late_settings import LateSettings
@@ -21,7 +21,7 @@ WANTED = ("embedding",)
 class LateRow:
     """One text on its way through the encoder."""
 
-    sequence: TokenSequence
+    text: TextTokens
     counts: Array
     """(tokens,) bool: which of them have a vector."""
     is_cut: bool
@@ -74,7 +74,7 @@ class LateTokens:
         if kind != "query" and self._settings.kept_ids:
             counts &= np.isin(ids, self._settings.kept_ids)
         unseen = missing if expansion and not expansion.is_attended else 0
-        return LateRow(TokenSequence(ids, WANTED, unseen_tokens=unseen), counts, is_cut)
+        return LateRow(TextTokens(ids, WANTED, unseen_tokens=unseen), counts, is_cut)
 
     def _limit(self, kind: str) -> int:
         longest = self._tokenizer.max_tokens

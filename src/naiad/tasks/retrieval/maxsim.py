@@ -31,7 +31,7 @@ NOTHING_IN_COMMON = -1e9
 class _Asked:
     top_k: int | None
     counts: list[Array]
-    """Which tokens of each sequence have a vector; the queries come first."""
+    """Which tokens of each text have a vector; the queries come first."""
     queries: int
 
 
@@ -56,7 +56,7 @@ class MaxSimTask:
         rows = [*self._tokens.encode(queries, "query"), *self._tokens.encode(documents, "document")]
         asked = _Asked(parameters["top_k"], [row.counts for row in rows], len(queries))
         cut = sum(row.is_cut for row in rows[len(queries) :])
-        return Preparation([row.sequence for row in rows], asked, cut)
+        return Preparation([row.text for row in rows], asked, cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

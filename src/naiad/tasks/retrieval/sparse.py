@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -86,7 +86,7 @@ class SparseEmbeddingTask:
             weights, cut = table.look_up(texts)
             return Preparation([], _Asked(limit, weights), cut)
         rows, cut = self._tokenizer.encode(texts)
-        return Preparation([TokenSequence(ids, WANTED) for ids in rows], _Asked(limit, None), cut)
+        return Preparation([TextTokens(ids, WANTED) for ids in rows], _Asked(limit, None), cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -106,8 +106,8 @@ class AnsweringTask:
             windows.append(found)
             if sum(map(len, windows)) > MAX_WINDOWS:
                 raise InvalidRequest(f"the contexts make more than {MAX_WINDOWS} windows; send fewer, or less overlap")
-        sequences = [TokenSequence(window.ids, WANTED, window.type_ids) for found in windows for window in found]
-        return Preparation(sequences, _Asked(contexts, windows, parameters))
+        tokenized = [TextTokens(window.ids, WANTED, window.type_ids) for found in windows for window in found]
+        return Preparation(tokenized, _Asked(contexts, windows, parameters))
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

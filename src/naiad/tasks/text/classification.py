@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -79,7 +79,7 @@ class ClassificationTask:
         pairs = read_optional_texts(request, "text_pair")
         if pairs is None:
             rows, cut = self._tokenizer.encode(texts)
-            return Preparation([TokenSequence(ids, WANTED) for ids in rows], parameters, cut)
+            return Preparation([TextTokens(ids, WANTED) for ids in rows], parameters, cut)
         if len(pairs) != len(texts):
             raise InvalidRequest(f"'text' has {len(texts)} elements and 'text_pair' {len(pairs)}: they go in pairs")
         return self._prepare_pairs(texts, pairs, parameters)
@@ -90,11 +90,11 @@ class ClassificationTask:
         for text, pair in zip(texts, pairs, strict=True):
             if pair:
                 row = self._tokenizer.encode_pairs([(text, pair)], "longest")[0]
-                preparation.sequences.append(TokenSequence(row.ids, WANTED, row.type_ids))
+                preparation.texts.append(TextTokens(row.ids, WANTED, row.type_ids))
                 preparation.truncated += row.is_cut
             else:
                 rows, cut = self._tokenizer.encode([text])
-                preparation.sequences.append(TokenSequence(rows[0], WANTED))
+                preparation.texts.append(TextTokens(rows[0], WANTED))
                 preparation.truncated += cut
         return preparation
 

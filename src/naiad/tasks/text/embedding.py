@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import STATIC, EncoderResult, TokenSequence
+from naiad.core.encoder import STATIC, EncoderResult, TextTokens
 from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -69,8 +69,8 @@ class EmbeddingTask:
             texts = [prompt + text for text in texts]
         rows, cut = self._encode(texts)
         skipped = prompt_tokens(self._tokenizer, prompt) if prompt and self._excludes_prompt else 0
-        sequences = [TokenSequence(ids, WANTED, prompt_tokens=skipped) for ids in rows]
-        return Preparation(sequences, parameters, cut)
+        tokenized = [TextTokens(ids, WANTED, prompt_tokens=skipped) for ids in rows]
+        return Preparation(tokenized, parameters, cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -77,9 +77,9 @@ class EntitiesTask:
             raise InvalidRequest("parameter 'stride' needs an aggregation_strategy other than none")
         else:
             pieces = [self._tokenizer.encode_pieces(text, stride) for text in texts]
-        sequences = [TokenSequence(piece.ids, WANTED) for row in pieces for piece in row]
+        tokenized = [TextTokens(piece.ids, WANTED) for row in pieces for piece in row]
         cut = sum(row[0].is_cut for row in pieces)
-        return Preparation(sequences, _Asked(texts, pieces, parameters), cut)
+        return Preparation(tokenized, _Asked(texts, pieces, parameters), cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

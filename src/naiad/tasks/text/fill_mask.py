@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -75,7 +75,7 @@ class FillMaskTask:
         """Tokenise and find the masks. Raises InvalidRequest for a text without one within the model's maximum."""
         asked = self._asked(self._parameters.of(request.parameters))
         rows, cut = self._tokenizer.encode(read_texts(request, "text"))
-        sequences: list[TokenSequence] = []
+        tokenized: list[TextTokens] = []
         for index, ids in enumerate(rows):
             places = np.flatnonzero(ids == self._mask_id)
             if not len(places):
@@ -84,8 +84,8 @@ class FillMaskTask:
                     "where a token is wanted",
                     element=index,
                 )
-            sequences.append(TokenSequence(ids, WANTED, rows=places))
-        return Preparation(sequences, asked, cut)
+            tokenized.append(TextTokens(ids, WANTED, rows=places))
+        return Preparation(tokenized, asked, cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
@@ -106,8 +106,8 @@ class FillMaskTask:
         if not request.outputs or any(output.name == "sequence" for output in request.outputs):
             texts = [
                 text
-                for sequence, (tokens, _) in zip(preparation.sequences, found, strict=True)
-                for text in self._filled(sequence, tokens)
+                for one, (tokens, _) in zip(preparation.texts, found, strict=True)
+                for text in self._filled(one, tokens)
             ]
             tensors.insert(3, Tensor("sequence", "BYTES", text_array(texts, ids.shape)))
         return respond(request, preparation, tensors)
@@ -121,10 +121,10 @@ class FillMaskTask:
         order, scores = best_of_many(scores[:, asked.targets], asked.top_k)
         return asked.targets[order], scores
 
-    def _filled(self, sequence: TokenSequence, tokens: Array) -> list[str]:
+    def _filled(self, tokenized: TextTokens, tokens: Array) -> list[str]:
         """The text with each token in its mask's place; other masks of the same text stay."""
-        places = sequence.rows if sequence.rows is not None else np.empty(0, np.int64)
-        rows = np.repeat(sequence.input_ids[None], tokens.size, axis=0)
+        places = tokenized.rows if tokenized.rows is not None else np.empty(0, np.int64)
+        rows = np.repeat(tokenized.input_ids[None], tokens.size, axis=0)
         rows[np.arange(tokens.size), np.repeat(places, tokens.shape[1])] = tokens.ravel()
         kept = [row[row != self._pad_id].tolist() for row in rows] if self._pad_id is not None else rows.tolist()
         return self._tokenizer.decode(kept, skip_special_tokens=len(places) == 1)

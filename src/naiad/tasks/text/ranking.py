@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -79,8 +79,8 @@ class RankingTask:
         if len(queries) == 1:
             queries *= len(documents)
         rows = self._tokenizer.encode_pairs(list(zip(queries, documents, strict=True)), "longest")
-        sequences = [TokenSequence(row.ids, WANTED, row.type_ids) for row in rows]
-        return Preparation(sequences, parameters, sum(row.is_cut for row in rows))
+        tokenized = [TextTokens(row.ids, WANTED, row.type_ids) for row in rows]
+        return Preparation(tokenized, parameters, sum(row.is_cut for row in rows))
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

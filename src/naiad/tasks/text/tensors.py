@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -71,11 +71,11 @@ class TensorsTask:
         present = mask.astype(np.bool_)
         self._check_lengths(present.sum(axis=1))
         wanted = self._wanted(request)
-        sequences = [
+        tokenized = [
             self._sequence(ids[row][present[row]], None if types is None else types[row][present[row]], wanted)
             for row in range(len(ids))
         ]
-        return Preparation(sequences, _Asked(present))
+        return Preparation(tokenized, _Asked(present))
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
@@ -85,7 +85,7 @@ class TensorsTask:
         tensors: list[Tensor] = []
         for name in self._wanted(request):
             values = [result[name] for result in results]
-            if self._granularity[name] == "sequence":
+            if self._granularity[name] == "item":
                 tensors.append(Tensor(name, "FP32", np.stack(values)))
                 continue
             padded = np.zeros((*asked.mask.shape, values[0].shape[-1]), np.float32)
@@ -104,9 +104,9 @@ class TensorsTask:
             asked = {"logits"}
         return tuple(name for name in self._granularity if name in asked)
 
-    def _sequence(self, ids: Array, types: Array | None, wanted: tuple[str, ...]) -> TokenSequence:
+    def _sequence(self, ids: Array, types: Array | None, wanted: tuple[str, ...]) -> TextTokens:
         needs_rows = any(self._granularity[name] == "row" for name in wanted)
-        return TokenSequence(
+        return TextTokens(
             ids, wanted, types if self._spec.uses_type_ids else None, np.arange(len(ids)) if needs_rows else None
         )
 
@@ -122,7 +122,7 @@ class TensorsTask:
 def _declare(head: str, output: EncoderOutput) -> list[TensorConfig]:
     if head == ANSWER_HEAD and output.name == "logits":
         return [TensorConfig(name, "FP32", (-1, -1)) for name in ANSWER_OUTPUTS]
-    dims = (-1, output.width) if output.granularity == "sequence" else (-1, -1, output.width)
+    dims = (-1, output.width) if output.granularity == "item" else (-1, -1, output.width)
     return [TensorConfig(output.name, "FP32", dims)]
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -88,9 +88,9 @@ class ZeroShotTask:
         hypotheses = read_hypotheses(parameters, labels)
         pairs = [(text, hypothesis) for text in texts for hypothesis in hypotheses]
         rows = self._tokenizer.encode_pairs(pairs, "first")
-        sequences = [TokenSequence(row.ids, WANTED, row.type_ids) for row in rows]
+        tokenized = [TextTokens(row.ids, WANTED, row.type_ids) for row in rows]
         cut = sum(any(row.is_cut for row in rows[i : i + len(labels)]) for i in range(0, len(rows), len(labels)))
-        return Preparation(sequences, _Asked(labels, len(texts), parameters["multi_label"]), cut)
+        return Preparation(tokenized, _Asked(labels, len(texts), parameters["multi_label"]), cut)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -73,6 +73,6 @@ class _Stacked:
 
     def _part(self, name: str, array: Array) -> Array:
         """One image's part of an output, in the shape that the spec promises."""
-        if self._granularity[name] != "sequence":
+        if self._granularity[name] != "item":
             return array
         return array[0] if name == "embedding" and self._pixels.first_token else array.reshape(-1)

@@ -1,4 +1,4 @@
-"""What packed graphs take and give: sequences joined without padding, and each one's part of the answers.
+"""What packed graphs take and give: texts joined without padding, and each one's part of the answers.
 
 Not here: the row itself (`naiad.core.pack`) and graphs that want padding (`padded.py`).
 """
@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from naiad.backends.onnxruntime.encoders.sequences import objection
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.backends.onnxruntime.encoders.objections import objection
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.pack import Pack
 
 
 class PackedForm:
-    """A Form of token sequences, in packs of up to `spec.pack_limit`."""
+    """A Form of tokenized texts, in packs of up to `spec.pack_limit`."""
 
     def __init__(self, spec: EncoderSpec, inputs: Iterable[str]) -> None:
         """inputs: those that the graph has."""
         self._spec = spec
         self._inputs = frozenset(inputs)
 
-    def objection(self, item: TokenSequence) -> InvalidRequest | None:
+    def objection(self, item: TextTokens) -> InvalidRequest | None:
         """See Form."""
         return objection(item, self._spec)
 
-    def gather(self, items: Sequence[TokenSequence]) -> list[Pack]:
+    def gather(self, items: Sequence[TextTokens]) -> list[Pack]:
         """See Form."""
         return [
             Pack(pack, self._spec, self._inputs)
@@ -33,13 +33,13 @@ class PackedForm:
         ]
 
 
-def split_packs(items: Sequence[TokenSequence], pack_tokens: int) -> list[Sequence[TokenSequence]]:
-    """Cut into packs of at most that many tokens, in order; a longer sequence is a pack by itself.
+def split_packs(items: Sequence[TextTokens], pack_tokens: int) -> list[Sequence[TextTokens]]:
+    """Cut into packs of at most that many tokens, in order; a longer text is a pack by itself.
 
     Speed is one reason: attention costs the square of a pack. The other is int8: sums over more than 128 tokens are
     made in parts, whose borders would depend on what else is in the pack.
     """
-    packs: list[Sequence[TokenSequence]] = []
+    packs: list[Sequence[TextTokens]] = []
     begin = tokens = 0
     for number, item in enumerate(items):
         if number > begin and tokens + item.tokens > pack_tokens:

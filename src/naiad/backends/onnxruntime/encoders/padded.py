@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from naiad.backends.onnxruntime.encoders.objections import objection
 from naiad.backends.onnxruntime.encoders.rectangle import Rectangle
-from naiad.backends.onnxruntime.encoders.sequences import objection
-from naiad.core.encoder import EncoderResult, TokenSequence
+from naiad.core.encoder import EncoderResult, TextTokens
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import InvalidRequest
 from naiad.core.pooling import normalized, pool
@@ -22,7 +22,7 @@ from naiad.core.tensor import Array
 
 
 class PaddedForm:
-    """A Form of token sequences: all in one run, or each in its own where the graph wants that."""
+    """A Form of tokenized texts: all in one run, or each in its own where the graph wants that."""
 
     def __init__(self, files: EncoderFiles, ports: Ports) -> None:
         """Raise LoadFailed where it is no text encoder."""
@@ -30,11 +30,11 @@ class PaddedForm:
         self._files = files
         self._ports = ports
 
-    def objection(self, item: TokenSequence) -> InvalidRequest | None:
+    def objection(self, item: TextTokens) -> InvalidRequest | None:
         """See Form."""
         return objection(item, self._files.spec)
 
-    def gather(self, items: Sequence[TokenSequence]) -> list[_Padded]:
+    def gather(self, items: Sequence[TextTokens]) -> list[_Padded]:
         """See Form."""
         groups = [[item] for item in items] if self._files.spec.runs_alone else [items]
         return [_Padded(group, self._files, self._ports) for group in groups]
@@ -43,7 +43,7 @@ class PaddedForm:
 class _Padded:
     """See Gathered."""
 
-    def __init__(self, items: Sequence[TokenSequence], files: EncoderFiles, ports: Ports) -> None:
+    def __init__(self, items: Sequence[TextTokens], files: EncoderFiles, ports: Ports) -> None:
         self._items = items
         self._spec = files.spec
         self._sources = {output.name: files.sources.get(output.name, (output.name,)) for output in files.spec.outputs}
@@ -62,14 +62,14 @@ class _Padded:
         ]
 
     def _row(self, name: str, number: int, arrays: Mapping[str, Array]) -> Array:
-        """What the graph says of one sequence, with its padding."""
+        """What the graph says of one text, with its padding."""
         rows = [arrays[source][number] for source in self._sources[name]]
         return rows[0] if len(rows) == 1 else np.stack(rows, axis=-1)
 
-    def _output(self, name: str, item: TokenSequence, array: Array) -> Array:
-        """One output of one sequence, without its padding."""
+    def _output(self, name: str, item: TextTokens, array: Array) -> Array:
+        """One output of one text, without its padding."""
         granularity = self._granularity[name]
-        if granularity != "sequence":
+        if granularity != "item":
             array = _by_token(array, self._rectangle.shape[1])
             rows: Array = array[: item.tokens] if granularity == "token" else array[_rows(item)]
             return rows
@@ -88,5 +88,5 @@ def _by_token(array: Array, padded: int) -> Array:
     return np.concatenate([np.zeros((missing, *array.shape[1:]), np.float32), array]) if missing > 0 else array
 
 
-def _rows(item: TokenSequence) -> Array:
+def _rows(item: TextTokens) -> Array:
     return np.zeros(0, np.int64) if item.rows is None else item.rows

@@ -1,4 +1,4 @@
-"""Sequences as a rectangle, padded at the end: what an exported encoder is fed with."""
+"""Texts as a rectangle, padded at the end: what an exported encoder is fed with."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.datatypes import BY_NAME
-from naiad.core.encoder import TokenSequence
+from naiad.core.encoder import TextTokens
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.ports import Ports, role
 from naiad.core.tensor import Array
 
 
 class Rectangle:
-    """Several sequences side by side."""
+    """Several texts side by side."""
 
-    def __init__(self, items: Sequence[TokenSequence], files: EncoderFiles, ports: Ports, tokens: int = 0) -> None:
+    def __init__(self, items: Sequence[TextTokens], files: EncoderFiles, ports: Ports, tokens: int = 0) -> None:
         """Pad to what the graph wants, else to `tokens`; 0 = the longest of them."""
         self._items = items
         self._spec = files.spec

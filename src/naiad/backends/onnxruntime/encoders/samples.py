@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.backends.onnxruntime.trial.feeds import make_sequences
-from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
 
 
 class TextSamples:
-    """Samples of token sequences."""
+    """Samples of tokenized texts."""
 
     def __init__(self, spec: EncoderSpec) -> None:
         self._spec = spec
@@ -20,7 +20,7 @@ class TextSamples:
         """See `Samples.size_near`: any length that the positions allow."""
         return max(1, min(tokens, self._spec.max_tokens))
 
-    def make(self, sizes: Sequence[int]) -> list[TokenSequence]:
+    def make(self, sizes: Sequence[int]) -> list[TextTokens]:
         """See `Samples.make`: random tokens of the vocabulary; one row where the head looks at single ones."""
         items = make_sequences(sizes, self._spec)
         for item in items:

@@ -1,4 +1,4 @@
-"""Inputs made up for a first run: one token, several sequences of mixed length, full packs, a long sequence."""
+"""Inputs made up for a first run: one token, several texts of mixed length, full packs, a long text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from naiad.backends.onnxruntime.encoders.encoder import Encoder
 from naiad.backends.onnxruntime.encoders.float_session import FloatSession
 from naiad.backends.onnxruntime.encoders.packed import PackedForm
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import NaiadError
 from naiad.core.tensor import Array
 
 LONGEST = 512
-"""Tokens; longer sequences cost the square and use the same kernels."""
+"""Tokens; longer texts cost the square and use the same kernels."""
 
 MOST_ROWS = 8
 """Rows of fill-mask; each is as wide as the vocabulary."""
@@ -32,7 +32,7 @@ _TYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def make_sequences(lengths: Sequence[int], spec: EncoderSpec, *, seed: int = 0) -> list[TokenSequence]:
+def make_sequences(lengths: Sequence[int], spec: EncoderSpec, *, seed: int = 0) -> list[TextTokens]:
     """Random tokens of these lengths, every output asked for."""
     random = np.random.default_rng(seed)
     names = tuple(output.name for output in spec.outputs)
@@ -43,12 +43,12 @@ def make_sequences(lengths: Sequence[int], spec: EncoderSpec, *, seed: int = 0) 
         if spec.needed_token is not None:
             ids[-1] = spec.needed_token
         type_ids = random.integers(0, types, length) if number % 2 else None
-        items.append(TokenSequence(ids, names, type_ids, np.arange(min(length, MOST_ROWS))))
+        items.append(TextTokens(ids, names, type_ids, np.arange(min(length, MOST_ROWS))))
     return items
 
 
 def run_packed(sessions: Sequence[Any], spec: EncoderSpec) -> None:
-    """Run a graph of our own builder. Raises NaiadError where a sequence fails."""
+    """Run a graph of our own builder. Raises NaiadError where a text fails."""
     longest = min(spec.max_tokens, LONGEST)
     full = max(1, min((spec.pack_limit or spec.pack_tokens) // 4, longest))
     batches = [(1,), (full,) * 4, tuple(min(length, longest) for length in (5, 1, 23, 2))]

@@ -19,7 +19,7 @@ from naiad.backends.onnxruntime.encoders.rectangle import Rectangle
 from naiad.backends.onnxruntime.prepared.extents import read_operators, read_types
 from naiad.backends.onnxruntime.signature import read_ports
 from naiad.backends.onnxruntime.trial.feeds import FEW_IDS, LONGEST, make_sequences
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
 from naiad.core.ports import Ports
@@ -47,8 +47,8 @@ COARSE_TYPES = frozenset({2, 3, 10, *range(16, 24)})
 WIDE = 10_000
 """An output that wide is over a vocabulary, and long texts cost much memory."""
 
-RunTexts = Callable[[Sequence[TokenSequence], int], list[Array]]
-"""Sequences and the length to pad to (0 = their longest) → the graph's outputs."""
+RunTexts = Callable[[Sequence[TextTokens], int], list[Array]]
+"""Texts and the length to pad to (0 = their longest) → the graph's outputs."""
 
 
 def run_padded(files: EncoderFiles, sessions: Sequence[Any]) -> str:
@@ -93,7 +93,7 @@ def find_dependence(run: RunTexts, spec: EncoderSpec, longest: int, fixed_tokens
     return ""
 
 
-def _attempt(run: RunTexts, items: Sequence[TokenSequence], tokens: int = 0) -> list[Array] | None:
+def _attempt(run: RunTexts, items: Sequence[TextTokens], tokens: int = 0) -> list[Array] | None:
     with suppress(Exception):  # onnxruntime's exceptions have no common base
         return run(items, tokens)
     return None
@@ -120,13 +120,13 @@ def _run_on(session: Any, files: EncoderFiles, ports: Ports) -> RunTexts:
         node.name for node in session.get_outputs() if node.type.startswith("tensor(") and "string" not in node.type
     ]
 
-    def run(items: Sequence[TokenSequence], tokens: int) -> list[Array]:
+    def run(items: Sequence[TextTokens], tokens: int) -> list[Array]:
         return list(graph.run(names, Rectangle(items, files, ports, tokens).feeds()).values())
 
     return run
 
 
-def _strangers(count: int, length: int, spec: EncoderSpec, seed: int) -> list[TokenSequence]:
+def _strangers(count: int, length: int, spec: EncoderSpec, seed: int) -> list[TextTokens]:
     """Other texts: random ones, one token over and over, short ones."""
     ids = spec.vocabulary or FEW_IDS
     others = make_sequences([length if number % 3 != 2 else 1 for number in range(count)], spec, seed=1000 + seed)

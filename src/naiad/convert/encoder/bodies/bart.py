@@ -1,7 +1,7 @@
 """BART and mBART: an encoder and a decoder that read the same tokens, the decoder one place later.
 
 Nothing is generated here: the decoder's last states are what classifiers read. Its attention looks back only, both
-within a sequence and, unrestricted, at the encoder's states of the same sequence; so all of it packs.
+within a text and, unrestricted, at the encoder's states of the same text; so all of it packs.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class BartBody(BartSide):
         return self.graph.op("Expand", start, self.graph.op("Shape", inputs.starts))
 
     def _shifted(self, inputs: Inputs) -> str:
-        """(T,): each sequence one place later, its last token left out."""
+        """(T,): each text one place later, its last token left out."""
         graph = self.graph
         before = graph.op("Slice", inputs.ids, graph.ints(0), graph.ints(-1), graph.ints(0))
         later = graph.op("Concat", graph.ints(0), before, axis=0)

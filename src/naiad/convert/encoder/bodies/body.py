@@ -1,7 +1,7 @@
-"""What all kinds of bodies have in common: weights by name, products, norms, tables, attention inside sequences.
+"""What all kinds of bodies have in common: weights by name, products, norms, tables, attention inside texts.
 
-Packed: all sequences of a batch stand one after the other in one row of T tokens, without padding. Everything but
-attention treats tokens one by one and never notices; attention is kept inside a sequence by a block-diagonal mask made
+Packed: all texts of a batch stand one after the other in one row of T tokens, without padding. Everything but
+attention treats tokens one by one and never notices; attention is kept inside a text by a block-diagonal mask made
 from segment ids. With packs of about 128 tokens the mask costs a few per cent and saves all the padding.
 
 Plain operators on (T, width) matrices: on CPU the matrix products take 85 % of the time, ONNX Runtime fuses their bias
@@ -36,11 +36,11 @@ class Inputs:
     ids: str
     """(T,) token ids."""
     positions: str
-    """(T,) rows of the position table, restarting with every sequence."""
+    """(T,) rows of the position table, restarting with every text."""
     segments: str
-    """(T,) which sequence a token belongs to: 0 … n-1, ascending."""
+    """(T,) which text a token belongs to: 0 … n-1, ascending."""
     starts: str
-    """(n,) where each sequence begins."""
+    """(n,) where each text begins."""
     type_ids: str
     """(T,); empty if the model has none."""
     rows: str
@@ -77,8 +77,8 @@ class Body(ABC):
 
     @property
     def classifier(self) -> Classifier:
-        """How a sequence is classified: the family's way, where config.json has no say. Raises Unsupported."""
-        return self.family.classifier or self._missing("classifier of sequences")
+        """How a text is classified: the family's way, where config.json has no say. Raises Unsupported."""
+        return self.family.classifier or self._missing("classifier of texts")
 
     @property
     def language(self) -> LanguageHead:
@@ -87,7 +87,7 @@ class Body(ABC):
 
     @property
     def summary_token(self) -> int | None:
-        """The token whose last place a classifier of sequences reads; None: it reads the first place."""
+        """The token whose last place a classifier of texts reads; None: it reads the first place."""
         return None
 
     def declare_inputs(self, *, rows: bool) -> Inputs:
@@ -97,7 +97,7 @@ class Body(ABC):
             ids=graph.input("input_ids", ("tokens",)),
             positions=graph.input("positions", ("tokens",)),
             segments=graph.input("segments", ("tokens",)),
-            starts=graph.input("starts", ("sequences",)),
+            starts=graph.input("starts", ("texts",)),
             type_ids=graph.input("type_ids", ("tokens",)) if self.sizes.type_ids else "",
             rows=graph.input("rows", ("rows",)) if rows else "",
         )
@@ -151,7 +151,7 @@ class Body(ABC):
         return self.graph.op("Gather", self.table(name, rows), ids)
 
     def distances(self, inputs: Inputs) -> str:
-        """(T, T) int64: key position minus query position; meaningless across sequences.
+        """(T, T) int64: key position minus query position; meaningless across texts.
 
         Where positions do not count padding tokens, which a text may contain, places in the pack are what counts them.
         """
@@ -163,7 +163,7 @@ class Body(ABC):
         return graph.op("Sub", across, graph.op("Unsqueeze", places, graph.ints(1)))
 
     def attention_bias(self, inputs: Inputs, inside: str = "", also: str = "") -> str:
-        """`inside` (0 if empty) where two tokens belong to one sequence, minus infinity elsewhere; (…, T, T).
+        """`inside` (0 if empty) where two tokens belong to one text, minus infinity elsewhere; (…, T, T).
 
         also: (T, T) bool, what must hold besides.
         """
@@ -262,10 +262,10 @@ class Body(ABC):
         return self.graph.op("MatMul", self.graph.op("Softmax", scores, axis=-1), value)
 
     def _mix_invariant(self, scores: str, value: str) -> str:
-        """The same to the last bit wherever a sequence stands in the pack; `value` has a column of ones (heads, T, +1).
+        """The same to the last bit wherever a text stands in the pack; `value` has a column of ones (heads, T, +1).
 
         A vectorised sum adds in an order that depends on the place. A matrix product adds one term after the other, and
-        the zeros of other sequences change nothing; so it sums the weights as well, in the column of ones.
+        the zeros of other texts change nothing; so it sums the weights as well, in the column of ones.
         """
         graph = self.graph
         above = graph.op("Sub", scores, graph.op("ReduceMax", scores, graph.ints(-1), keepdims=1))

@@ -49,7 +49,7 @@ class LayerNames:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """How a family classifies a sequence: pooling → dense → activation → projection."""
+    """How a family classifies a text: pooling → dense → activation → projection."""
 
     dense: str
     projection: str
@@ -103,7 +103,7 @@ class Architecture:
     base: str
     """Prefix of the body's weights in a checkpoint with a head."""
     classifier: Classifier | None = None
-    """None: its way of classifying sequences is not converted."""
+    """None: its way of classifying texts is not converted."""
     language: LanguageHead | None = None
     """None: it does not predict masked tokens."""
     tokens: TokenHead = field(default_factory=TokenHead)

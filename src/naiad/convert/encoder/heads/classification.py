@@ -1,4 +1,4 @@
-"""Logits for a sequence; how a family makes them is its `Classifier`."""
+"""Logits for a text; how a family makes them is its `Classifier`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from naiad.repository.checkpoint import Checkpoint
 
 
 def sequence_classification(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
-    """`logits` for each sequence. Raises Unsupported for a CrossEncoder that has modules behind the classifier."""
+    """`logits` for each text. Raises Unsupported for a CrossEncoder that has modules behind the classifier."""
     refuse_modules(checkpoint)
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, checkpoint.config)
@@ -25,12 +25,12 @@ def sequence_classification(body: Body, inputs: Inputs, checkpoint: Checkpoint) 
         case pooling:
             x = transform(body, pool(Tokens(graph, inputs, states, hidden), (pooling,))[0])
     logits = body.exact_dense(x, classifier.projection, labels, hidden)
-    graph.output("logits", logits, ("sequences", labels))
-    return (EncoderOutput("logits", "sequence", labels),)
+    graph.output("logits", logits, ("texts", labels))
+    return (EncoderOutput("logits", "item", labels),)
 
 
 def _places(body: Body, inputs: Inputs) -> str:
-    """(n,) where each sequence's state is read: at its first token, or at the last of one kind."""
+    """(n,) where each text's state is read: at its first token, or at the last of one kind."""
     graph, token = body.graph, body.summary_token
     if token is None:
         return inputs.starts

@@ -28,7 +28,7 @@ from naiad.core.errors import LoadFailed
 from naiad.repository.checkpoint import Checkpoint
 
 PROMPT_TOKENS = "prompt_tokens"
-"""Input of graphs that leave prompts out of their pooling: (n,) int64, how many tokens of each sequence."""
+"""Input of graphs that leave prompts out of their pooling: (n,) int64, how many tokens of each text."""
 
 SMALLEST_NORM = 1e-12
 """What an embedding is divided by at least; torch.nn.functional.normalize has the same."""
@@ -38,15 +38,15 @@ LAYER_NORM_EPSILON = 1e-5
 
 
 def embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
-    """`embedding` for each sequence and `last_hidden_state` for each token."""
+    """`embedding` for each text and `last_hidden_state` for each token."""
     hidden = body.sizes.hidden
     x = body.hidden_states(inputs)
     body.graph.output("last_hidden_state", x, ("tokens", hidden))
     values = Values(body.graph, inputs, checkpoint.folder, x, hidden)
     values.follow(read_steps(checkpoint))
     vector, width = values.get(SENTENCE, "the end")
-    body.graph.output("embedding", vector, ("sequences", width))
-    return EncoderOutput("embedding", "sequence", width), EncoderOutput("last_hidden_state", "token", hidden)
+    body.graph.output("embedding", vector, ("texts", width))
+    return EncoderOutput("embedding", "item", width), EncoderOutput("last_hidden_state", "token", hidden)
 
 
 class Values:
@@ -90,7 +90,7 @@ class Values:
         states, width = self.get(TOKENS, "Pooling")
         prompts = ""
         if not step.include_prompt:
-            prompts = graph.once(PROMPT_TOKENS, lambda: graph.input(PROMPT_TOKENS, ("sequences",)))
+            prompts = graph.once(PROMPT_TOKENS, lambda: graph.input(PROMPT_TOKENS, ("texts",)))
         return pool(Tokens(graph, self._inputs, states, width, prompts), step.modes)
 
     def _dense(self, step: Dense, name: str) -> tuple[str, int]:

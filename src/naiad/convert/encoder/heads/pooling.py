@@ -1,4 +1,4 @@
-"""One vector for each sequence from the states of its tokens, in a packed graph."""
+"""One vector for each text from the states of its tokens, in a packed graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Tokens:
     """(T, width) float32."""
     width: int
     prompts: str = ""
-    """(n,) int64: how many tokens at each sequence's begin are left out; empty: none of any."""
+    """(n,) int64: how many tokens at each text's begin are left out; empty: none of any."""
 
 
 def pool(tokens: Tokens, modes: tuple[str, ...]) -> tuple[str, int]:
@@ -33,7 +33,7 @@ def pool(tokens: Tokens, modes: tuple[str, ...]) -> tuple[str, int]:
 
 
 def _places(tokens: Tokens) -> str:
-    """(T,) int64: 0, 1, 2 … along each sequence."""
+    """(T,) int64: 0, 1, 2 … along each text."""
     graph, inputs = tokens.graph, tokens.inputs
 
     def make() -> str:
@@ -45,14 +45,14 @@ def _places(tokens: Tokens) -> str:
 
 
 def _counted(tokens: Tokens) -> str:
-    """(T,) bool: tokens behind their sequence's prompt."""
+    """(T,) bool: tokens behind their text's prompt."""
     graph = tokens.graph
     prompts = graph.op("Gather", tokens.prompts, tokens.inputs.segments)
     return graph.once("counted", lambda: graph.op("GreaterOrEqual", _places(tokens), prompts))
 
 
 def membership(tokens: Tokens) -> str:
-    """(n, T) float: 1 where a token counts for a sequence; pooling is a product with this matrix."""
+    """(n, T) float: 1 where a token counts for a text; pooling is a product with this matrix."""
     graph, inputs = tokens.graph, tokens.inputs
 
     def make() -> str:
@@ -85,14 +85,14 @@ def _mean_sqrt_len(tokens: Tokens) -> str:
 
 
 def _weighted_mean(tokens: Tokens) -> str:
-    """Weights 1, 2, 3 … along each sequence; a prompt that is left out leaves the others' as they are."""
+    """Weights 1, 2, 3 … along each text; a prompt that is left out leaves the others' as they are."""
     graph = tokens.graph
     weights = graph.op("Cast", graph.op("Add", _places(tokens), graph.integer(1)), to=graph.FLOAT)
     return _weighted(tokens, graph.op("Mul", membership(tokens), weights))
 
 
 def ends(tokens: Tokens) -> str:
-    """(n,) int64: where each sequence ends, which is where the next one begins."""
+    """(n,) int64: where each text ends, which is where the next one begins."""
     graph, inputs = tokens.graph, tokens.inputs
 
     def make() -> str:
@@ -103,7 +103,7 @@ def ends(tokens: Tokens) -> str:
 
 
 def _cls(tokens: Tokens) -> str:
-    """The first token that counts; of a sequence in which none does, the very first."""
+    """The first token that counts; of a text in which none does, the very first."""
     graph, first = tokens.graph, tokens.inputs.starts
     if tokens.prompts:
         length = graph.op("Sub", ends(tokens), first)
@@ -118,7 +118,7 @@ def _last_token(tokens: Tokens) -> str:
 
 
 def _max(tokens: Tokens) -> str:
-    """Largest value of every channel: scattered into one row for each sequence."""
+    """Largest value of every channel: scattered into one row for each text."""
     graph, states = tokens.graph, tokens.states
     shape = graph.op("Concat", graph.op("Shape", tokens.inputs.starts), graph.ints(tokens.width), axis=0)
     lowest = graph.op("Expand", graph.number(float("-inf")), shape)

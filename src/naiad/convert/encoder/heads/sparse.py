@@ -1,6 +1,6 @@
 """The sparse head (SPLADE): one weight for each word of the vocabulary, from the masked-language logits of all tokens.
 
-log(1 + relu(logits)), and then the largest or the sum over a sequence's tokens. Most weights are zero; the task gives
+log(1 + relu(logits)), and then the largest or the sum over a text's tokens. Most weights are zero; the task gives
 the others. Not here: reading SpladePooling's options (`splade.py`).
 """
 
@@ -16,17 +16,17 @@ from naiad.repository.checkpoint import Checkpoint
 
 
 def sparse_embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
-    """`embedding` for each sequence: (vocabulary,), none below zero."""
+    """`embedding` for each text: (vocabulary,), none below zero."""
     splade = read_splade(checkpoint)
     graph, vocabulary = body.graph, body.sizes.vocabulary
     logits = vocabulary_logits(body, body.hidden_states(inputs))
     tokens = Tokens(graph, inputs, logits, vocabulary)
-    if splade.strategy == "max":  # the curve only rises, so it can wait until there is one row a sequence
+    if splade.strategy == "max":  # the curve only rises, so it can wait until there is one row a text
         weights = _dampened(graph, _largest(tokens), splade.dampings)
     else:
         weights = graph.op("MatMul", membership(tokens), _dampened(graph, logits, splade.dampings))
-    graph.output("embedding", weights, ("sequences", vocabulary))
-    return (EncoderOutput("embedding", "sequence", vocabulary),)
+    graph.output("embedding", weights, ("texts", vocabulary))
+    return (EncoderOutput("embedding", "item", vocabulary),)
 
 
 def _dampened(graph: GraphBuilder, x: str, times: int) -> str:
@@ -38,9 +38,9 @@ def _dampened(graph: GraphBuilder, x: str, times: int) -> str:
 
 
 def _largest(tokens: Tokens) -> str:
-    """(n, vocabulary): largest logit over each sequence's tokens.
+    """(n, vocabulary): largest logit over each text's tokens.
 
-    One sequence after the other: scattering so many numbers takes ten times as long in ONNX Runtime, or, by rows, is
+    One text after the other: scattering so many numbers takes ten times as long in ONNX Runtime, or, by rows, is
     wrong with several threads.
     """
     graph, starts = tokens.graph, tokens.inputs.starts

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderResult, ImagePixels, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -54,14 +54,14 @@ class PairEmbeddingTask:
         if not request.inputs:
             raise InvalidRequest(f"send 'text', '{IMAGE}' or both: there is neither")
         texts = read_optional_texts(request, "text")
-        sequences: list[TokenSequence] = []
+        tokenized: list[TextTokens] = []
         images: list[ImagePixels] = []
         cut = 0
         if texts is not None:
-            sequences, cut = self._texts(texts)
+            tokenized, cut = self._texts(texts)
         if IMAGE in request.inputs:
             images = prepare_images(request, self._processor, WANTED)
-        return Preparation(sequences, parameters, cut, images)
+        return Preparation(tokenized, parameters, cut, images)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
@@ -45,7 +45,7 @@ class PairParts:
 
 
 class TextPreparer:
-    """Texts to token sequences, as the model's text encoder wants them."""
+    """Texts to tokens, as the model's text encoder wants them."""
 
     def __init__(self, tokenizer: Tokenizer, spec: EncoderSpec) -> None:
         """Raise InvalidConfiguration where the encoder wants padding and the tokenizer has no token for it."""
@@ -54,10 +54,10 @@ class TextPreparer:
         if spec.attends_padding and self._pad is None:
             raise InvalidConfiguration(f"a {spec.architecture} model needs a tokenizer with a padding token")
 
-    def __call__(self, texts: list[str]) -> tuple[list[TokenSequence], int]:
-        """One sequence for each text, and how many texts were cut. Raises InvalidRequest."""
+    def __call__(self, texts: list[str]) -> tuple[list[TextTokens], int]:
+        """The tokens of each text, and how many texts were cut. Raises InvalidRequest."""
         rows, cut = self._tokenizer.encode(texts)
-        return [TokenSequence(self._padded(row), WANTED) for row in rows], cut
+        return [TextTokens(self._padded(row), WANTED) for row in rows], cut
 
     def _padded(self, ids: Array) -> Array:
         if self._pad is None:

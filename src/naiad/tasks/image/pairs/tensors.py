@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, EncoderSpec, ImagePixels, TokenSequence
+from naiad.core.encoder import EncoderResult, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
@@ -62,18 +62,18 @@ class PairTensorsTask:
         for output in request.outputs:
             if not given.get(output.name, all(given.values())):
                 raise InvalidRequest(f"the output '{output.name}' needs another input; sent are {[*request.inputs]}")
-        sequences = self._sequences(request) if given[TEXTS] else []
+        tokenized = self._tokenized(request) if given[TEXTS] else []
         pixels = request.inputs[PIXELS].data if given[IMAGES] else ()
         if len(pixels) > MAX_IMAGES or (given[IMAGES] and not len(pixels)):
             raise InvalidRequest(f"input '{PIXELS}' has {len(pixels)} images; send 1 to {MAX_IMAGES}", input=PIXELS)
         images = [ImagePixels(image, WANTED, self._images.max_tokens) for image in pixels]
-        return Preparation(sequences, images=images)
+        return Preparation(tokenized, images=images)
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]
     ) -> InferResponse:
         """Normalise and compare."""
-        count = len(preparation.sequences)
+        count = len(preparation.texts)
         vectors = [result["embedding"] for result in results]
         made: dict[str, Array] = {}
         for name, part in ((TEXTS, vectors[:count]), (IMAGES, vectors[count:])):
@@ -84,7 +84,7 @@ class PairTensorsTask:
             made[LOGITS] = similarity(made[IMAGES], made[TEXTS], scale, bias)
         return respond(request, preparation, [Tensor(name, "FP32", values) for name, values in made.items()])
 
-    def _sequences(self, request: InferRequest) -> list[TokenSequence]:
+    def _tokenized(self, request: InferRequest) -> list[TextTokens]:
         ids = request.inputs[IDS].data
         mask = request.inputs[MASK].data if MASK in request.inputs else np.ones_like(ids)
         if mask.shape != ids.shape or not ids.size:
@@ -92,9 +92,9 @@ class PairTensorsTask:
         if self._texts.attends_padding:
             if not mask.all():
                 raise InvalidRequest(f"'{MASK}' has zeros, but padding counts for this model: leave it out", input=MASK)
-            return [TokenSequence(row, WANTED) for row in ids]
+            return [TextTokens(row, WANTED) for row in ids]
         rows = [row[present.astype(np.bool_)] for row, present in zip(ids, mask, strict=True)]
         for number, row in enumerate(rows):
             if not len(row):
                 raise InvalidRequest(f"row {number} of '{IDS}' has no tokens", input=IDS, element=number)
-        return [TokenSequence(row, WANTED) for row in rows]
+        return [TextTokens(row, WANTED) for row in rows]

@@ -57,8 +57,8 @@ class ZeroShotImageTask:
         """Prepare the images, and each label's sentence. Raises InvalidRequest."""
         parameters = self._parameters.of(request.parameters)
         labels = read_candidates(request, parameters)
-        sequences, cut = self._texts(read_hypotheses(parameters, labels))
-        return Preparation(sequences, labels, cut, prepare_images(request, self._processor, WANTED))
+        tokenized, cut = self._texts(read_hypotheses(parameters, labels))
+        return Preparation(tokenized, labels, cut, prepare_images(request, self._processor, WANTED))
 
     def finish(
         self, request: InferRequest, preparation: Preparation, results: Sequence[EncoderResult]

@@ -1,8 +1,8 @@
-"""Attention of one very long sequence, block by block.
+"""Attention of one very long text, block by block.
 
-Memory for scores grows with the square of a pack. Packs are short, but one very long sequence is a pack by itself; for
+Memory for scores grows with the square of a pack. Packs are short, but one very long text is a pack by itself; for
 such a one, queries are taken block by block: at 8192 tokens and 12 heads 0.1 GB for scores instead of 3.2. Both ways
-stand in the graph, for bodies made for sequences that long. Not here: what a block sees (`scope.py`, `distance.py`).
+stand in the graph, for bodies made for texts that long. Not here: what a block sees (`scope.py`, `distance.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from naiad.convert.encoder.bodies.body import Body, Inputs
 
 LONG = 1024
-"""Tokens from which a sequence by itself is taken block by block."""
+"""Tokens from which a text by itself is taken block by block."""
 
 BLOCK = 256
 """Queries in a block."""
@@ -69,7 +69,7 @@ class Blocks:
 
     @property
     def _is_long(self) -> str:
-        """Scalar bool: one sequence, of more than LONG tokens."""
+        """Scalar bool: one text, of more than LONG tokens."""
         graph, inputs = self._body.graph, self._inputs
 
         def make() -> str:

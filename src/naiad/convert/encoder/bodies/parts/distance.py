@@ -74,7 +74,7 @@ def log_buckets(distance: Array, buckets: int, positions: int) -> Array:
 class Window:
     """The columns that one run needs, once for all layers.
 
-    No two tokens of a run are farther apart than its longest sequence is long. Sequences are short mostly: then a few
+    No two tokens of a run are farther apart than its longest text is long. Texts are short mostly: then a few
     columns are multiplied instead of all.
     """
 

@@ -138,7 +138,7 @@ class Rotary:
         return graph.once(f"{self._rope} {name}", make)
 
     def _dynamic_angles(self, inputs: Inputs) -> str:
-        """Angles whose base grows with a sequence's length beyond the trained one; (T, 1, head size / 2)."""
+        """Angles whose base grows with a text's length beyond the trained one; (T, 1, head size / 2)."""
         graph, rope = self._body.graph, self._rope
         others = graph.op("Slice", inputs.starts, graph.ints(1), graph.ints(2**62), graph.ints(0))
         ends = graph.op("Concat", others, graph.op("Shape", inputs.segments), axis=0)

@@ -1,6 +1,6 @@
-"""What a token attends to within its sequence: everything or a band, with a bias by distance or not.
+"""What a token attends to within its text: everything or a band, with a bias by distance or not.
 
-Not here: how very long sequences are cut (`blocks.py`).
+Not here: how very long texts are cut (`blocks.py`).
 """
 
 from __future__ import annotations

@@ -1,21 +1,21 @@
-"""What is wrong with a token sequence, before it shares a run with others.
+"""What is wrong with a tokenized text, before it shares a run with others.
 
 The runtime would fail the whole run, and with it the answers of everybody else in it. Packed and padded encoders ask
-here for every sequence.
+here for every text.
 """
 
 from __future__ import annotations
 
-from naiad.core.encoder import EncoderSpec, TokenSequence
+from naiad.core.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array
 
 
-def objection(item: TokenSequence, spec: EncoderSpec) -> InvalidRequest | None:
-    """Why this sequence cannot run on an encoder of this kind, or None; takes a few microseconds."""
+def objection(item: TextTokens, spec: EncoderSpec) -> InvalidRequest | None:
+    """Why this text cannot run on an encoder of this kind, or None; takes a few microseconds."""
     if not 1 <= item.tokens <= spec.max_tokens:
         return InvalidRequest(
-            f"the sequence has {item.tokens} tokens; this model takes 1 to {spec.max_tokens}", tokens=item.tokens
+            f"the text has {item.tokens} tokens; this model takes 1 to {spec.max_tokens}", tokens=item.tokens
         )
     names = [output.name for output in spec.outputs]
     unknown = [name for name in item.outputs if name not in names]
@@ -30,7 +30,7 @@ def objection(item: TokenSequence, spec: EncoderSpec) -> InvalidRequest | None:
             token=spec.needed_token,
         )
     if item.rows is not None and len(item.rows) and _outside(item.rows, item.tokens):
-        return InvalidRequest(f"a row lies outside the sequence's {item.tokens} tokens")
+        return InvalidRequest(f"a row lies outside the text's {item.tokens} tokens")
     if item.type_ids is None or not spec.uses_type_ids:
         return None
     if len(item.type_ids) != item.tokens:
