@@ -82,7 +82,7 @@ def doors(**settings: Any) -> Doors:
 
 @pytest.fixture(scope="module")
 def routes() -> tuple[Route, ...]:
-    return doors().router.routes
+    return doors().http.listener._dispatch.routes
 
 
 class FakeCall:

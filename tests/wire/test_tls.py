@@ -234,7 +234,7 @@ def test_the_last_answer_of_a_connection_arrives_whole_at_a_slow_reader(
         writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         await asyncio.sleep(0.2)  # past what a silent client gets
         received = await reader.read()
-        listener.close()
+        await listener.close()
         return received
 
     assert uvloop.run(serve()).endswith(b"\r\n\r\n" + page)

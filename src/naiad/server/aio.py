@@ -181,8 +181,7 @@ class AsyncServer:
         return self._address("metrics")
 
     def _address(self, name: str) -> str:
-        doors = self._running.doors
-        door = {"http": doors.http, "grpc": doors.grpc, "metrics": doors.metrics}[name]
+        door = self._running.doors[name]
         if not door.settings.allow:
             raise NotReady(f"this server has no such port; give it {name}_port=0 to have one")
         return door.address

@@ -120,7 +120,7 @@ async def listening(times: HttpTimes) -> AsyncIterator[tuple[HttpListener, async
     try:
         yield listener, arrived
     finally:
-        listener.close()
+        await listener.close()
 
 
 SHORT = HttpTimes(header_s=0.05, body_s=0.05, body_rate=1000, idle_s=0.05, write_s=0.05, linger_s=0.05)

@@ -65,6 +65,9 @@ class HttpListener:
         for connection in self._connections:
             connection.drain()
 
+    async def wait_told(self) -> None:
+        """Return at once: a client of HTTP/1.1 is told with its next answer."""
+
     def finish_connections(self) -> None:
         """Close every connection as soon as it has its answers."""
         for connection in list(self._connections):
@@ -75,7 +78,7 @@ class HttpListener:
         while self._connections:
             await next(iter(self._connections)).lost.wait()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close everything at once."""
         self.stop_accepting()
         self._watch.close()

@@ -1,0 +1,54 @@
+"""The HTTP doors: v2 with the text routes of other servers, and the metrics page on a port of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from naiad.core.config import ServerSettings
+from naiad.wire.door import Door, DoorNeeds
+from naiad.wire.forwarding import Forwarding
+from naiad.wire.http.api import http_router
+from naiad.wire.http.http1.listener import HttpListener
+from naiad.wire.http.metrics import metrics_router
+from naiad.wire.http.routes import Router
+from naiad.wire.limiting import http_capacity, http_limits, http_times
+from naiad.wire.restrictions import Gate
+from naiad.wire.tls import TlsFiles
+
+
+def http_door(needs: DoorNeeds) -> Door:
+    """Make the door of the v2 protocol over HTTP/1.1."""
+    http = needs.settings.http
+    listener = _listener(router_of(needs), needs.settings)
+    files = TlsFiles.of(http, "--http-tls")
+    tls = None if files is None else files.context()
+    return Door("HTTPService", "http", "--http-port", http, listener, tls)
+
+
+def router_of(needs: DoorNeeds) -> Router:
+    """Return the routes of the v2 door, behind the gate that the settings ask for."""
+    settings, http = needs.settings, needs.settings.http
+    gate = _gate(settings)
+    forwarding = Forwarding.of(http.header_forward_pattern, "--http-header-forward-pattern", gate)
+    return http_router(needs.services, http_limits(settings), gate, forwarding, answers_head=http.head)
+
+
+def metrics_door(needs: DoorNeeds) -> Door:
+    """Make the door of the metrics page, which stays open while the others drain."""
+    settings, metrics = needs.settings, needs.settings.metrics
+    page = metrics_router(needs.render_metrics, _gate(settings))
+    listener = _listener(page, settings, body_bytes=2**16)
+    files = TlsFiles.of(settings.http, "--http-tls")
+    tls = TlsFiles.needed(files, "--metrics-tls").context() if metrics.tls else None
+    return Door("Metrics Service", "http", "--metrics-port", metrics, listener, tls, takes_requests=False)
+
+
+def _gate(settings: ServerSettings) -> Gate:
+    return Gate.of(settings.http.restricted_api, "--http-restricted-api")
+
+
+def _listener(router: Router, settings: ServerSettings, body_bytes: int = 0) -> HttpListener:
+    limits = http_limits(settings)
+    if body_bytes:
+        limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
+    return HttpListener(router, limits, http_times(settings.http), http_capacity(settings))
