@@ -99,9 +99,10 @@ def meet(
         check(peer, job, first, items.expected)
         measure_load(server.port, requests, max(concurrencies), pace.warm_up_s)
         for concurrency in concurrencies:
-            witness = Witness(server.processor_s)
+            witness, used_s = Witness(server.processor_s), server.processor_s()
             figures = measure_load(server.port, requests, concurrency, pace.seconds)
-            found[concurrency] = record(figures) | {"others_share": witness.others_share()}
+            cpu_us = (server.processor_s() - used_s) / figures.answers * 1e6
+            found[concurrency] = record(figures) | {"cpu_us": cpu_us, "others_share": witness.others_share()}
             check(peer, job, figures, items.expected)
     return found
 
