@@ -71,14 +71,18 @@ CASES: list[Case] = [
 ]
 
 DIFFERENT: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "A model name that is empty or leads elsewhere is INVALID_ARGUMENT.": ("grpc", "load", {"model": ".."}),
-    "Files that can run code are not taken over the network unless": (
+    "A model name that is empty or leaves the repository is INVALID_ARGUMENT.": ("grpc", "load", {"model": ".."}),
+    "Files that can run code are not accepted over the network without": (
         "grpc",
         "load",
         {"model": "code", "config": '{"backend": "python"}', "file": "1/model.py"},
     ),
-    "The index of ready models lists none that is not.": ("grpc", "index", {"ready": True}),
-    "A wrong body of an unload over HTTP is an error.": ("http", "unload", {"model": "a", "unload_dependents": "x"}),
+    "The index of ready models lists only ready ones.": ("grpc", "index", {"ready": True}),
+    "A wrong body in an unload request over HTTP is an error.": (
+        "http",
+        "unload",
+        {"model": "a", "unload_dependents": "x"},
+    ),
 }
 """Calls that are answered otherwise here, and the sentence of the page that says so."""
 

@@ -93,11 +93,11 @@ HTTP: list[Case] = [
 
 DIFFERENT = {
     "-1": "A `trace_rate` or `log_frequency` below zero is an error.",
-    "7x": "A number in a trace setting is all of its text.",
+    "7x": "A number in a trace setting must be a number as a whole.",
 }
 """Rates that are answered otherwise here, and the sentence of the page that says so."""
 
-ONE_WRONG = "Log settings of which one is wrong change nothing."
+ONE_WRONG = "If one log setting of a request is wrong, none is changed."
 
 GRPC: list[tuple[str, dict[str, Any]]] = [
     ("Trace", {"model_name": "nope"}),

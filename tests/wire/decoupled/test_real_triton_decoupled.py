@@ -87,10 +87,10 @@ POSTS: dict[str, tuple[str, Any]] = {
 }
 
 STATUS_DIFFERS = {
-    "generate two": "`generate` with another number of answers than one is 500.",
-    "generate none": "`generate` with another number of answers than one is 500.",
-    "generate an error": "An error of the model has the same status over `generate` as over `infer`.",
-    "a stream that begins with an error": "An error of the model has the same status over `generate` as over `infer`.",
+    "generate two": "`generate` fails with 500 unless there is exactly one answer.",
+    "generate none": "`generate` fails with 500 unless there is exactly one answer.",
+    "generate an error": "A model's error has the same status over `generate` as over `infer`.",
+    "a stream that begins with an error": "A model's error has the same status over `generate` as over `infer`.",
 }
 """Requests whose words are equal and whose status is not, and the sentence of the page that says so."""
 
