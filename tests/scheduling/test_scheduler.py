@@ -287,8 +287,11 @@ async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
         took_s = 1e-5
 
         def execute(self, batch: Batch[Any]) -> Sequence[Any]:
+            results = super().execute(batch)
+            batch.input_ready_s = clock()
             clock.advance(self.took_s)
-            return super().execute(batch)
+            batch.output_ready_s = clock()
+            return results
 
     timed, answers = Timed(), Collector()
     runner = ThreadRunner(timed, "i", may_inline=True, clock=clock, cpu_clock=clock)
@@ -316,6 +319,29 @@ async def test_short_runs_move_to_the_loop_and_long_ones_move_back() -> None:
     subject.submit(answers.job("one short run does not make up for a long one in the thread"))
     await answers.until(INLINE_AFTER_RUNS + 5)
     assert not runner.runs_inline
+    subject.close()
+
+
+async def test_what_is_done_in_python_does_not_count_against_running_inline() -> None:
+    """A thread cannot gather inputs or split outputs beside the loop, however many there are."""
+    clock = ManualClock()
+
+    class Stamping(Echo):
+        def execute(self, batch: Batch[Any]) -> Sequence[Any]:
+            clock.advance(1e-3)
+            batch.input_ready_s = clock()
+            clock.advance(1e-5)
+            batch.output_ready_s = clock()
+            clock.advance(1e-3)
+            return super().execute(Batch(batch.items))
+
+    stamping, answers = Stamping(), Collector()
+    runner = ThreadRunner(stamping, "i", may_inline=True, clock=clock, cpu_clock=clock)
+    subject = BatchScheduler([runner], partial(decide_dynamic, rule=DynamicRule(1)), clock=clock)
+    for at in range(INLINE_AFTER_RUNS + 3):
+        subject.submit(answers.job(at))
+    await answers.until(INLINE_AFTER_RUNS + 3)
+    assert runner.runs_inline
     subject.close()
 
 

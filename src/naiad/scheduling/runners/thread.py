@@ -20,7 +20,9 @@ from naiad.core.errors import ModelFailed, NaiadError
 from naiad.scheduling.contract import Execution, Listener
 
 INLINE_BELOW_S = 150e-6
-"""A hand-over to a thread and back costs 60-120 µs with a busy loop; a run that is shorter is better done in place."""
+"""A hand-over to a thread and back costs 60-120 µs with a busy loop; a model that computes for less is better run in
+place. Only its computing counts: what gathers inputs and splits outputs is Python, which a thread cannot do beside the
+loop."""
 INLINE_AFTER_RUNS = 8
 """Consecutive short runs before a model is trusted to run inline; the first runs of a session are slow anyway."""
 
@@ -74,7 +76,8 @@ class ThreadRunner:
         if isinstance(results, NaiadError):
             results = self._apart(execution, results)
         execution.finished_s = ended_s = self._clock()
-        if ended_s - began_s > INLINE_BELOW_S:
+        computing_s = execution.output_ready_s - execution.input_ready_s or ended_s - began_s
+        if computing_s > INLINE_BELOW_S:
             self._short_runs = INLINE_AFTER_RUNS - 1
             self.runs_inline = False
         listener.finished(execution, results)
@@ -106,7 +109,8 @@ class ThreadRunner:
         results = self._attempt(execution)
         if isinstance(results, NaiadError):
             results = self._apart(execution, results)
-        is_short = self._cpu_clock() - began_s < INLINE_BELOW_S
+        computed_s = self._cpu_clock() - began_s
+        is_short = min(computed_s, execution.output_ready_s - execution.input_ready_s or computed_s) < INLINE_BELOW_S
         execution.finished_s = self._clock()
         self._short_runs = self._short_runs + 1 if is_short else 0
         self.runs_inline = self._may_inline and self._short_runs >= INLINE_AFTER_RUNS
