@@ -131,9 +131,10 @@ def _simple(data: dict) -> str:
     for name in names:
         cells = []
         for c in concurrencies:
-            keys = ("per_second", "p50_ms", "p99_ms", "cpu_us")
-            rate, p50, p99, cpu_us = (middle(rounds, name, c, key) for key in keys)
-            cells.append(f"{rate:,.0f}/s ({p50:.2f} / {p99:.2f} ms; {cpu_us:,.0f} µs)")
+            rate, p50, p99 = (middle(rounds, name, c, key) for key in ("per_second", "p50_ms", "p99_ms"))
+            has_cpu = "cpu_us" in rounds[0][name][c]  # runs before it was measured are still shown
+            cpu = f"; {middle(rounds, name, c, 'cpu_us'):,.0f} µs" if has_cpu else ""
+            cells.append(f"{rate:,.0f}/s ({p50:.2f} / {p99:.2f} ms{cpu})")
         rows.append([name, *cells])
     for name in names[1:]:
         ratios = [ratio(rounds, (NAIAD, c, "per_second"), (name, c, "per_second")) for c in concurrencies]
