@@ -151,6 +151,11 @@ def in_threads(run: Callable[..., None], work: Sequence[object], workers: int) -
         thread.join()
 
 
+LEAST_COSINE = 0.95
+"""Between two policies' answers to one text. The usual int8 graph and Naiad's own are each about 0.98 from fp32; on
+processors without VNNI the usual one saturates now and then, and the two are 0.965 apart."""
+
+
 def throughput(policies: list[Policy], texts: list[str], seconds: float) -> dict[str, float]:
     """Texts per second of each policy, after a pass to warm up: one pass or as many as fit in `seconds`.
 
@@ -162,7 +167,7 @@ def throughput(policies: list[Policy], texts: list[str], seconds: float) -> dict
         rows = policy.run(texts)
         expected = rows if expected is None else expected
         nearest = float((rows * expected).sum(axis=1).min())
-        if nearest < 0.97:
+        if nearest < LEAST_COSINE:
             raise RuntimeError(f"{policy.name}: a cosine of {nearest:.3f} to {policies[0].name}")
         begun, passes = time.perf_counter(), 0
         while passes < 1 or time.perf_counter() - begun < seconds:
