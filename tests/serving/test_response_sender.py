@@ -74,6 +74,7 @@ def test_failures_are_counted_by_reason_and_the_queues_name_the_request(error: E
 def test_what_never_suited_the_model_is_no_failure_of_it() -> None:
     asked = Asked()
     asked.sender.refuse(InvalidRequest("bad"))
+    assert asked.sender.on_cancel is None
     assert asked.kinds == [(InvalidRequest, True)]
     assert set(asked.model.statistics.failures.values()) == {0}
 

@@ -103,6 +103,7 @@ class ResponseSender:
         if self.is_over:
             return
         self.is_over = True
+        self.on_cancel = None  # or request and sender would keep each other until garbage is collected
         if not isinstance(error, InvalidRequest):
             self.model.statistics.record_failure(failure_reason(error), self._clock() - self.request.arrived_s)
         self._pass_on(_naming(error, self.request), True)
