@@ -283,7 +283,7 @@ def test_spec(tmp_path: Path) -> None:
         spec.layout,
     ) == ("bert", "embedding", 160, True, 0, "packed")
     assert {output.name: (output.granularity, output.width) for output in spec.outputs} == {
-        "embedding": ("sequence", HIDDEN),
+        "embedding": ("item", HIDDEN),
         "last_hidden_state": ("token", HIDDEN),
     }
 

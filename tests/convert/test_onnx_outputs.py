@@ -80,7 +80,7 @@ def test_embeddings(name: str) -> None:
 def test_kinds_of_bge_m3() -> None:
     outputs = {"dense_vecs": VECTOR, "sparse_vecs": ("b", "t", 1), "colbert_vecs": ("b", "u", 7)}
     found = {each.name: (each.granularity, each.width) for each in choose_outputs(outputs, "embedding", SIZES).outputs}
-    assert found == {"embedding": ("sequence", 4), "sparse_vecs": ("token", 1), "colbert_vecs": ("token", 7)}
+    assert found == {"embedding": ("item", 4), "sparse_vecs": ("token", 1), "colbert_vecs": ("token", 7)}
 
 
 @pytest.mark.parametrize(

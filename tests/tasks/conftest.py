@@ -25,8 +25,8 @@ CHARACTERS = list(string.ascii_lowercase + string.digits + ".,!?'-:;()")
 VOCABULARY = list(dict.fromkeys([*SPECIAL, *WORDS, *CHARACTERS, *(f"##{c}" for c in CHARACTERS)]))
 
 HEADS = {
-    "embedding": ("BertModel", "embedding", "sequence"),
-    "sequence-classification": ("BertForSequenceClassification", "logits", "sequence"),
+    "embedding": ("BertModel", "embedding", "item"),
+    "sequence-classification": ("BertForSequenceClassification", "logits", "item"),
     "token-classification": ("BertForTokenClassification", "logits", "token"),
     "question-answering": ("BertForQuestionAnswering", "logits", "token"),
     "masked-lm": ("BertForMaskedLM", "logits", "row"),

@@ -36,7 +36,7 @@ def test_what_was_found_out_lies_beside_the_copy_for_this_machine(tmp_path: Path
 
 
 def test_images_all_cost_the_same() -> None:
-    output = EncoderOutput("embedding", "sequence", 4)
+    output = EncoderOutput("embedding", "item", 4)
     spec = EncoderSpec("vit", "image-embedding", (output,), 17, layout="images", channels=3, height=8, width=8)
     samples = ImageSamples(spec)
     (image,) = samples.make([samples.size_near(500)])
