@@ -43,13 +43,13 @@ class TritonPythonModel:
 """
 CONTENT = np.arange(16, dtype=np.int32).tobytes() + np.full(16, 3, np.int32).tobytes() + bytes(128)
 
-RANGES = "A range of shared memory that passes 2^64 is called an overflow."
-EMPTY = "No bytes of shared memory are too few for a tensor, but no wrong range."
-REGISTER = "A region of shared memory may begin at any byte; one of no bytes has wrong arguments."
-NAME = "A region of shared memory must have a name, which over HTTP is decoded from its path."
-CUDA = "CUDA regions are refused, whatever is said of them: there is no GPU."
-RESERVED = "The objects of Triton's Python backend cannot be registered as shared memory."
-RAW = "More raw contents than inputs are an error."
+RANGES = "A range of shared memory that exceeds 2^64 is reported as an overflow."
+EMPTY = "Zero bytes of shared memory are too few for a tensor, but not an invalid range."
+REGISTER = "A region of shared memory may begin at any byte; a region of zero bytes is an invalid argument."
+NAME = "A region of shared memory must have a name; over HTTP, the name in the path is decoded."
+CUDA = "CUDA regions are always refused: there is no GPU."
+RESERVED = "Shared memory of Triton's Python backend cannot be registered as a region."
+RAW = "It is an error to send more raw contents than inputs."
 
 
 @dataclass
