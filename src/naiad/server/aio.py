@@ -141,7 +141,7 @@ class AsyncServer:
             set_parameter(request, key, scalar(value))
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await engine.infer(request)
+                answer = await engine.infer(request, model)
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer from model '{name}' within {timeout_s} s; allow more") from error
         values = from_tensors(answer.outputs, lone_outputs)

@@ -62,8 +62,12 @@ class Engine:
             sender.refuse(error)
         return sender
 
-    async def infer(self, request: InferRequest) -> InferResponse:
-        """Run one request and return its one answer; cancelling the await withdraws it. Raises NaiadError."""
+    async def infer(self, request: InferRequest, model: ServedModel | None = None) -> InferResponse:
+        """Run one request and return its one answer; cancelling the await withdraws it. Raises NaiadError.
+
+        model: what `route` gave, for who has asked already; default: it is asked here.
+        """
+        model = model or self.route(request.model_name, request.model_version)
         future: asyncio.Future[InferResponse] = asyncio.get_running_loop().create_future()
 
         def deliver(answer: Answer, is_final: bool) -> None:
@@ -75,7 +79,7 @@ class Engine:
             else:
                 future.set_result(answer)
 
-        sender = self.submit(self.route(request.model_name, request.model_version), request, deliver)
+        sender = self.submit(model, request, deliver)
         try:
             return await future
         except asyncio.CancelledError:
