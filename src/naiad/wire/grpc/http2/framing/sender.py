@@ -85,8 +85,11 @@ class Sender:
         if ends:
             self._end(stream)
 
-    def send_opening(self, stream: Stream, block: bytes, data: bytes) -> None:
-        """Send headers and the first data, in one piece if nothing is in the way: nearly every answer begins so."""
+    def send_opening(self, stream: Stream, block: bytes, data: bytes, ending: bytes = b"") -> None:
+        """Send headers and the first data, in one piece if nothing is in the way: nearly every answer begins so.
+
+        ending: trailers behind them, which end the stream; nearly every answer is that and no more.
+        """
         size, length = len(data), len(block)
         if (
             size > stream.send_window
@@ -96,53 +99,27 @@ class Sender:
             or self.is_held
             or self._table_update
             or stream.waiting
-            or not stream.can_send
+            or stream.state > StreamState.HALF_CLOSED_REMOTE
+            or (ending and stream.state == StreamState.OPEN)
         ):
             self.send_headers(stream, block, False)
             self.send_data(stream, data)
+            if ending:
+                self.send_headers(stream, ending, True)
             return
         stream.send_window -= size
         self.window -= size
         self.uses += 1
-        headers = HEAD.pack(0, length, HEADERS, END_HEADERS, stream.id)
-        self.write(b"%b%b%b%b" % (headers, block, HEAD.pack(0, size, DATA, 0, stream.id), data))
-
-    def send_whole(self, stream: Stream, opening: bytes, data: bytes, ending: bytes) -> None:
-        """Send headers, data and trailers, in one piece if nothing is in the way: nearly every answer is that."""
-        size = len(data)
-        if (
-            size > stream.send_window
-            or size > self.window
-            or size > self.frame_bytes
-            or size >= _LARGE_BYTES
-            or self.is_held
-            or self._table_update
-            or stream.waiting
-            or stream.state != StreamState.HALF_CLOSED_REMOTE
-        ):
-            self.send_headers(stream, opening, False)
-            self.send_data(stream, data)
-            self.send_headers(stream, ending, True)
-            return
-        stream.send_window -= size
-        self.window -= size
-        self.uses += 1
-        self.answered += 1
-        identity = stream.id
         if not self.output:
             self._wake()
-        self.output.append(
-            b"".join(
-                (
-                    HEAD.pack(0, len(opening), HEADERS, END_HEADERS, identity),
-                    opening,
-                    HEAD.pack(0, size, DATA, 0, identity),
-                    data,
-                    HEAD.pack(0, len(ending), HEADERS, END_HEADERS | END_STREAM, identity),
-                    ending,
-                )
-            )
-        )
+        headers = HEAD.pack(0, length, HEADERS, END_HEADERS, stream.id)
+        content = HEAD.pack(0, size, DATA, 0, stream.id)
+        if not ending:
+            self.output.append(b"%b%b%b%b" % (headers, block, content, data))
+            return
+        trailers = HEAD.pack(0, len(ending), HEADERS, END_HEADERS | END_STREAM, stream.id)
+        self.output.append(b"%b%b%b%b%b%b" % (headers, block, content, data, trailers, ending))
+        self.answered += 1
         stream.state = StreamState.CLOSED
         self._on_local_end(stream, False)
 

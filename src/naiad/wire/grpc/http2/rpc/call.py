@@ -108,7 +108,7 @@ class RpcCall:
         self._close()
         stream = self._stream
         data = PREFIX.pack(0, len(message)) + message
-        stream.sender.send_whole(stream, RESPONSES[""], data, OK_TRAILERS)
+        stream.sender.send_opening(stream, RESPONSES[""], data, OK_TRAILERS)
 
     def finish(self, status: str = "OK", message: str = "") -> None:
         """End the call."""
