@@ -93,6 +93,16 @@ def test_batching_that_the_graph_cannot_do(fixed: Any) -> None:
     )
 
 
+def test_a_scalar_has_one_element(folder: Any) -> None:
+    folder.write([("Neg", "x", "y")], {"x": ("FP32", [])}, {"y": ("FP32", [])})
+    with pytest.raises(LoadFailed) as caught:
+        folder.load(max_batch_size=0, input=[tensor("x", [1, 2])], output=[tensor("y", [1])])
+    assert caught.value.message == (
+        "unable to load model 'm', scalar tensor 'x', should only provide 1 in the model configuration when the model "
+        "doesn't support batching. Model configuration provided: [1,2]."
+    )
+
+
 def test_an_output_that_is_no_tensor(folder: Any) -> None:
     folder.write(
         [("SequenceConstruct", "x", "s"), ("Neg", "x", "y")], {"x": ("FP32", ["n", 1])}, {"y": ("FP32", ["n", 1])}

@@ -340,6 +340,30 @@ def test_scalars_complete_themselves(folder: Any, request_of: Any) -> None:
     assert response.outputs[0].data.tolist() == [-2.0]
 
 
+@pytest.mark.parametrize("dims", [[1], [1, 1]])
+@pytest.mark.parametrize("kind", ["FP32", "BYTES"])
+def test_a_scalar_fits_dims_of_one_element(folder: Any, request_of: Any, dims: list[int], kind: str) -> None:
+    """Configurations have no way to say that there are no dims, but for a reshape that few know."""
+    folder.write([("Identity", "x", "y")], {"x": (kind, [])}, {"y": (kind, [])})
+    side = {"data_type": "TYPE_FP32" if kind == "FP32" else "TYPE_STRING", "dims": dims}
+    instance = folder.load(max_batch_size=0, input=[{"name": "x", **side}], output=[{"name": "y", **side}])
+    data = np.full(dims, 2, np.float32) if kind == "FP32" else np.full(dims, b"two", np.object_)
+    request = InferRequest("m", inputs={"x": Tensor("x", kind, data)})
+    for response in answers(instance, request, request):
+        assert response.outputs[0].data.tolist() == data.tolist()
+
+
+def test_an_output_of_unknown_shape_may_have_any(folder: Any, request_of: Any) -> None:
+    """To ONNX Runtime it looks like a scalar."""
+    folder.write([("Identity", "x", "y")], {"x": ("FP32", ["n"])}, {"y": ("FP32", None)})
+    sides = {"data_type": "TYPE_FP32", "dims": [-1]}
+    instance = folder.load(
+        max_batch_size=0, input=[{"name": "x", **sides}], output=[{"name": "y", **sides, "dims": [1]}]
+    )
+    (response,) = answers(instance, request_of(x=np.ones(3, np.float32)))
+    assert response.outputs[0].data.tolist() == [1, 1, 1]
+
+
 def test_ragged_inputs_are_laid_end_to_end(folder: Any, request_of: Any) -> None:
     folder.write(
         [("ReduceSum", "x", "s"), ("Expand", "s shape", "all"), ("Add", "r all", "y")],

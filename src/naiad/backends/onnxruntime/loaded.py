@@ -46,13 +46,21 @@ class LoadedModel:
         self.session = open_session(
             path, threads=settings.threads, entries=dict(settings.entries), configure=settings.configure
         )
-        check(config, read_signature(self.session))
+        signature = read_signature(self.session)
+        check(config, signature)
         self.name = config.name
         self.version = files.version
         self.batches = config.max_batch_size > 0
         batch_dims = 1 if self.batches else 0
-        self.inputs = tuple(InputPort(tensor, batch_dims) for tensor in config.inputs)
-        self.outputs = {tensor.name: OutputPort(tensor, batch_dims) for tensor in config.outputs}
+        scalars = signature.scalars
+        self.inputs = tuple(
+            InputPort(tensor, batch_dims, is_scalar=tensor.name in scalars and not self.batches)
+            for tensor in config.inputs
+        )
+        self.outputs = {
+            tensor.name: OutputPort(tensor, batch_dims, may_be_scalar=tensor.name in scalars)
+            for tensor in config.outputs
+        }
         self.run_options = settings.run_options()
         self.run = choose_run(self.session, config)
 

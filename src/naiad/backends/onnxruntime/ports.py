@@ -48,16 +48,16 @@ class Reshape:
 class InputPort:
     """One input."""
 
-    def __init__(self, config: TensorConfig, batch_dims: int) -> None:
+    def __init__(self, config: TensorConfig, batch_dims: int, *, is_scalar: bool = False) -> None:
+        """is_scalar: the graph takes a tensor without dimensions, whatever dims of one element are configured."""
         self.name = config.name
         self.datatype = config.datatype
         self.is_optional = config.optional
         self.is_ragged = config.is_ragged and batch_dims == 1
-        self.reshape = (
-            Reshape(config.dims, config.reshape, batch_dims)
-            if config.reshape is not None and not self.is_ragged
-            else None
-        )
+        target = () if is_scalar else config.reshape
+        self.reshape = None
+        if target is not None and target != config.dims and not self.is_ragged:
+            self.reshape = Reshape(config.dims, target, batch_dims)
         self.is_plain = not (self.is_optional or self.is_ragged or self.reshape or self.datatype in {"BYTES", "BF16"})
 
     def gather(self, arrays: list[Array]) -> Any:
@@ -77,17 +77,23 @@ class InputPort:
 class OutputPort:
     """One output."""
 
-    def __init__(self, config: TensorConfig, batch_dims: int) -> None:
+    def __init__(self, config: TensorConfig, batch_dims: int, *, may_be_scalar: bool = False) -> None:
+        """may_be_scalar: the graph may give a tensor without dimensions for the configured dims, if these are all 1."""
         self.name = config.name
         self.datatype = config.datatype
         self.reshape = None if config.reshape is None else Reshape(config.reshape, config.dims, batch_dims)
-        self.is_plain = self.reshape is None and self.datatype not in {"BYTES", "BF16"}
+        has_one = all(dim == 1 for dim in config.dims)
+        self._scalar = Reshape((), config.dims, 0) if may_be_scalar and has_one and not batch_dims else None
+        """What gives a tensor without dimensions those that are configured."""
+        self.is_plain = self.reshape is None and self._scalar is None and self.datatype not in {"BYTES", "BF16"}
 
     def convert(self, value: Any) -> Array:
         """Array as the protocol wants it, from what the graph gave. Raises ModelFailed."""
         data = np.asarray(value)
         if self.datatype == "BYTES":
             data = encode(data)
+        if self._scalar is not None and not data.ndim:
+            return self._scalar(data)
         return data if self.reshape is None else self.reshape(data)
 
 

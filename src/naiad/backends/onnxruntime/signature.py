@@ -40,6 +40,11 @@ class GraphTensor:
         """Whether the first dimension is free."""
         return len(self.shape) > 0 and self.shape[0] == -1
 
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it has no dimensions; an output of which the graph does not say how many looks the same."""
+        return not self.shape
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
@@ -47,6 +52,11 @@ class Signature:
 
     inputs: tuple[GraphTensor, ...]
     outputs: tuple[GraphTensor, ...]
+
+    @property
+    def scalars(self) -> frozenset[str]:
+        """Names of the tensors without dimensions."""
+        return frozenset(tensor.name for tensor in (*self.inputs, *self.outputs) if tensor.is_scalar)
 
 
 def read_signature(session: Any) -> Signature:
@@ -194,7 +204,13 @@ def _check_tensor(config: ModelConfig, side: str, wanted: TensorConfig, given: G
             model=config.name,
         )
     expected = full_shape(wanted, config.max_batch_size)
-    if not _shapes_agree(side, expected, given.shape):
+    if given.is_scalar and side == "input" and not config.max_batch_size and any(dim != 1 for dim in expected):
+        raise LoadFailed(
+            f"unable to load model '{config.name}', scalar tensor '{wanted.name}', should only provide 1 in the model "
+            f"configuration when the model doesn't support batching. Model configuration provided: {_plain(expected)}.",
+            model=config.name,
+        )
+    if not _shapes_agree(side, expected, given, config.max_batch_size > 0):
         raise LoadFailed(
             f"{prefix} shape {list(expected)} for {side} '{wanted.name}', model provides {list(given.shape)}"
             + ("; max_batch_size > 0 puts a variable dimension before the dims" if config.max_batch_size else ""),
@@ -214,9 +230,13 @@ def full_shape(tensor: TensorConfig, max_batch_size: int) -> tuple[int, ...]:
     return (-1, *inner) if max_batch_size > 0 else inner
 
 
-def _shapes_agree(side: str, expected: tuple[int, ...], given: tuple[int, ...]) -> bool:
-    if side == "output" and not given:
-        return True  # a graph need not say the shape of what it computes; such an output looks like a scalar
-    return len(expected) == len(given) and all(
-        theirs in (-1, ours) for ours, theirs in zip(expected, given, strict=True)
+def _shapes_agree(side: str, expected: tuple[int, ...], given: GraphTensor, batches: bool) -> bool:
+    if given.is_scalar and (side == "output" or not batches):
+        return True  # of an input, one element has been asked for; an output may turn out to have any shape
+    return len(expected) == len(given.shape) and all(
+        theirs in (-1, ours) for ours, theirs in zip(expected, given.shape, strict=True)
     )
+
+
+def _plain(shape: Sequence[int]) -> str:
+    return "[" + ",".join(map(str, shape)) + "]"
