@@ -106,7 +106,8 @@ def test_binary_tail_in_the_order_of_the_inputs() -> None:
         ),
         (one("FP33", [1], [1]), InvalidRequest, "invalid datatype 'FP33' for input 'x'; known: BOOL"),
         (one("INT32", [1.0], [1]), MalformedBody, "'shape': attempt to access JSON non-unsigned-integer"),
-        (one("INT32", [-1], [1]), InvalidRequest, r"shape \[-1\] contains one or more invalid dimensions"),
+        (one("INT32", [2, -5], [1]), MalformedBody, "'shape': attempt to access JSON non-unsigned-integer"),
+        (one("INT32", [4, 2**60 + 2], [1]), InvalidRequest, "byte size overflow for input 'x'"),
         (one("INT32", [2**40, 2**40], [1]), InvalidRequest, "total element count to exceed maximum size of"),
         (one("FP32", [2**40], [1]), InvalidRequest, "exceeds the maximum allowed value of 67108864 bytes"),
         (one("INT32", [2], [1]), MalformedBody, "Unable to parse 'data': Shape does not match true shape"),
@@ -155,7 +156,7 @@ def test_binary_tail_in_the_order_of_the_inputs() -> None:
 def test_refusals(raw: bytes, error: type[NaiadError], message: str) -> None:
     with pytest.raises(error, match=message) as caught:
         decode("m", "", raw, None, LIMITS)
-    assert type(caught.value) is error
+    assert caught.value.code == error.code
 
 
 def test_binary_sizes_that_do_not_fit() -> None:
@@ -179,6 +180,42 @@ def test_binary_sizes_that_do_not_fit() -> None:
         decode("m", "", strings + b"\x05\0\0\0ab", len(strings), LIMITS)
     with pytest.raises(InvalidRequest, match="incomplete string length indicator"):
         decode("m", "", strings + b"\x00\0\0\0ab", len(strings), LIMITS)
+
+
+def sized(name: str, size: int, **more: Any) -> dict[str, Any]:
+    """An entry of two FP32, which are 8 bytes, of which so many are said to be there."""
+    return {"name": name, "shape": [2], "datatype": "FP32", "parameters": {"binary_data_size": size}, **more}
+
+
+@pytest.mark.parametrize(
+    ("entries", "tail_bytes", "message"),
+    [
+        ([sized("a", 4), sized("b", 4)], 8, "input byte size mismatch for input 'b' for model 'm'. Expected 8, got 4"),
+        ([sized("a", 4), sized("b", 8)], 12, "input byte size mismatch for input 'a' for model 'm'. Expected 8, got 4"),
+        ([sized("a", 4), sized("b", 8)], 8, "unexpected size for input 'b', expecting 4 additional bytes"),
+        ([sized("a", 4), sized("b", 8)], 13, "unexpected additional input data for model 'm'"),
+        ([sized("a", 4), sized("b", 8, shape=[-1])], 12, "Unable to parse 'shape'"),
+        ([sized("a", 4), sized("b", 8, datatype=1)], 12, "Unable to parse 'datatype'"),
+        (
+            [{"name": "a", "shape": [2], "datatype": "BYTES", "data": ["x"]}, sized("b", 4)],
+            4,
+            "input 'b' for model 'm'",
+        ),
+        (
+            [sized("b", 4), {"name": "a", "shape": [2], "datatype": "BYTES", "data": ["x"]}],
+            4,
+            "input 'a' for model 'm'",
+        ),
+    ],
+)
+def test_of_several_faults_the_one_that_triton_tells(
+    entries: list[dict[str, Any]], tail_bytes: int, message: str
+) -> None:
+    """It reads the whole request first; of two inputs of a wrong size it names the last."""
+    head = body(inputs=entries)
+    with pytest.raises(InvalidRequest) as caught:
+        decode("m", "", head + bytes(tail_bytes), len(head), LIMITS)
+    assert message in caught.value.message
 
 
 def test_limits() -> None:

@@ -24,6 +24,8 @@ def test_one_variable_dimension_is_deduced() -> None:
 def test_bytes_are_one_element_without_length() -> None:
     request = decode_raw(config(TensorConfig("x", "BYTES", (1,))), "", b"hello", Limits())
     assert request.inputs["x"].data.tolist() == [b"hello"]
+    request = decode_raw(config(TensorConfig("x", "BYTES", (1, 1)), batch=8), "", b"", Limits())
+    assert request.inputs["x"].data.tolist() == [[[b""]]]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,18 @@ def test_bytes_are_one_element_without_length() -> None:
         ((TensorConfig("a", "FP32", (-1, -1)),), b"", "more than one variable-sized"),
         ((TensorConfig("a", "FP32", (-1, 2)),), b"abc", "for input 'raw_input' for model 'm'. Expected 0, got 3"),
         ((TensorConfig("a", "FP32", (2,)),), b"abc", "Expected 8, got 3"),
-        ((TensorConfig("a", "BYTES", (2,)),), b"abc", "must have input shape"),
+        (
+            (TensorConfig("a", "BYTES", (2,)),),
+            b"abc",
+            "For BYTE datatype raw input 'a', the model must have input shape",
+        ),
+        (
+            (TensorConfig("a", "BYTES", (-1,)),),
+            b"abc",
+            "For BYTE datatype raw input 'a', the model must have input sha",
+        ),
+        ((TensorConfig("a", "BYTES", (1, -1)),), b"abc", "the model must have input shape .1."),
+        ((TensorConfig("a", "BYTES", (-1, -1)),), b"abc", "more than one variable-sized"),
         ((TensorConfig("a", "FP32", (-1, 0)),), b"abc", "Expected 0, got 3"),
     ],
 )

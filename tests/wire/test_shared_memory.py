@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
@@ -245,8 +246,8 @@ def test_the_calls_of_triton_s_client(side: Side) -> None:
         side.client.register_system_shared_memory("a", "/x", 1)
     with pytest.raises(utils.InferenceServerException, match="registered as system shared memory, not CUDA"):
         side.client.get_cuda_shared_memory_status("a")
-    with pytest.raises(utils.InferenceServerException, match="CUDA shared memory region: 'c', GPUs not supported"):
-        side.client.register_cuda_shared_memory("c", b"x" * 64, 0, 8)
+    with pytest.raises(utils.InferenceServerException, match="failed to register shared memory region: invalid args"):
+        side.client.register_cuda_shared_memory("c", base64.b64encode(b"x" * 64), 0, 8)
     side.client.unregister_cuda_shared_memory()
     side.client.unregister_system_shared_memory("a")
     side.client.unregister_system_shared_memory("a")
@@ -312,6 +313,8 @@ ARGS = "failed to register shared memory region 'r': invalid args"
         ({"key": "/nope", "byte_size": 4}, 500, "Unable to open shared memory region: '/nope'"),
         ({"key": "/../etc/passwd", "byte_size": 4}, 500, "Unable to open shared memory region: '/../etc/passwd'"),
         ({"key": "a\0b", "byte_size": 4}, 500, "Unable to open shared memory region: 'a\0b'"),
+        ({"key": "", "byte_size": 4}, 500, "Unable to open shared memory region: ''"),
+        ({"key": "/", "byte_size": 4}, 400, "failed to register shared memory region 'r': invalid shm key '/'"),
     ],
 )
 def test_what_cannot_be_registered(

@@ -84,10 +84,17 @@ class Control:
     def load(self, name: str, parameters: LoadParameters) -> asyncio.Future[None]:
         """See `ModelControl.load`."""
         self._check_request(name)
+        if "/" in name or name == "..":
+            raise InvalidRequest(
+                f"invalid model name '{name}', model name must not contain path traversal characters", model=name
+            )
         return self._keep(self._load(self._models.unit_of(name), parameters))
 
     def unload(self, name: str, *, unload_dependents: bool) -> asyncio.Future[None]:
-        """See `ModelControl.unload`. No model depends on another yet, so that there are no dependents."""
+        """See `ModelControl.unload`. No model depends on another yet, so that there are no dependents.
+
+        Any name may be unloaded: what is not there is a name in a table, and no path is made of it.
+        """
         del unload_dependents
         self._check_request(name)
         return self._keep(self._models.unload(self._models.unit_of(name)))
@@ -211,10 +218,6 @@ class Control:
             raise NotReady("Server exiting")
         if not name.strip():
             raise InvalidRequest("Model name cannot be empty. Please enter a valid name to deploy.")
-        if "/" in name or name == "..":
-            raise InvalidRequest(
-                f"invalid model name '{name}', model name must not contain path traversal characters", model=name
-            )
         if len(self._tasks) >= MOST_WAITING:
             raise Overloaded(
                 f"{MOST_WAITING} loads and unloads are already waiting; try again later", most=MOST_WAITING

@@ -24,6 +24,14 @@ _COPIED_BYTES = 4096
 _BYTES = BY_NAME["BYTES"]
 
 
+class WrongSize(InvalidRequest):
+    """Bytes, or elements, that do not fill a shape.
+
+    Triton looks for these when it has read the whole request, from the last input to the first; who decodes several
+    inputs goes on, and raises the last of them.
+    """
+
+
 def decode(
     name: str,
     datatype: str,
@@ -67,7 +75,7 @@ def check_strings(name: str, count: int, longest: int, limits: Limits) -> None:
         )
 
 
-def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferRequest | None) -> InvalidRequest:
+def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferRequest | None) -> WrongSize:
     """Return the error for an input that should have `count` elements; got: bytes, or elements of BYTES."""
     mark, owner = ("", "") if request is None else (request.mark, f" for model '{request.model_name}'")
     if row.name != "BYTES":
@@ -76,7 +84,7 @@ def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferReq
         text = f"expected {count} string elements for inference input '{name}'{owner}, got {got}"
     else:
         text = f"unexpected number of string elements {got} for inference input '{name}'{owner}, expecting {count}"
-    return InvalidRequest(mark + text, tensor=name)
+    return WrongSize(mark + text, tensor=name)
 
 
 def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> list[bytes]:
@@ -99,7 +107,7 @@ def _split(name: str, raw: bytes | memoryview, count: int, request: InferRequest
     while at < end:
         if at + 4 > end:
             mark, owner = ("", "") if request is None else (request.mark, f" for model '{request.model_name}'")
-            raise InvalidRequest(
+            raise WrongSize(
                 f"{mark}incomplete string length indicator for inference input '{name}'{owner}, expecting 4 bytes but "
                 f"only {end - at} bytes available. Please make sure the string length indicator is in one buffer.",
                 tensor=name,
@@ -110,7 +118,7 @@ def _split(name: str, raw: bytes | memoryview, count: int, request: InferRequest
         if at + length > end and seen < count:  # Triton counts before it looks for the data
             raise wrong_size(name, _BYTES, count, seen, request)
         if at + length > end:
-            raise InvalidRequest(
+            raise WrongSize(
                 f"incomplete string data for inference input '{name}', expecting string of length {length} but only "
                 f"{end - at} bytes available",
                 tensor=name,

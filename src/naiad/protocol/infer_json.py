@@ -94,6 +94,7 @@ def _take_inputs(
         raise too_many("inputs", len(entries), limits.tensors)
     inputs, longest_name = request.inputs, limits.name_length
     has_numbers = False
+    wrong_size: tuple[str, str] | None = None
     at = 0
     for entry in entries:
         is_plain = type(entry) is dict and "data" in entry and "parameters" not in entry
@@ -101,27 +102,27 @@ def _take_inputs(
         name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
         if type(name) is not str or type(datatype) is not str or type(shape) is not list or len(name) > longest_name:
             raise _wrong_head(name, datatype, shape, limits)
-        count = count_elements(name, datatype, shape)
-        if size is not None:
-            raw = _cut(request, name, tail, at, size)
-            try:
+        count = count_elements(name, datatype, shape, is_json=True)
+        try:
+            if "data" not in entry:
+                raw = _in_memory(entry, memory) if size is None else _cut(request, name, tail, at, size)
+                at += size or 0
                 tensor = binary.decode(name, datatype, tuple(shape), raw, request, limits)
-            except InvalidRequest:
-                _check_tail(request, entries, tail)
-                raise
-            at += size
-        elif "data" not in entry:
-            tensor = binary.decode(name, datatype, tuple(shape), _in_memory(entry, memory), request, limits)
-        elif datatype == "BYTES":
-            tensor = tensor_json.decode_strings(name, shape, entry["data"], request, limits)
-        else:
-            tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits)
-            has_numbers = True
+            elif datatype == "BYTES":
+                tensor = tensor_json.decode_strings(name, shape, entry["data"], request, limits)
+            else:
+                tensor = tensor_json.decode(name, datatype, shape, count, entry["data"], limits)
+                has_numbers = True
+        except binary.WrongSize as error:
+            wrong_size = name, error.message
+            continue
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if tail is not None and at != len(tail):
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
+    if wrong_size is not None:
+        raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
     return has_numbers
 
 
@@ -129,26 +130,11 @@ def _cut(request: InferRequest, name: str, tail: memoryview | None, at: int, siz
     """The bytes of one input from the tail; fewer than it needs are an error."""
     raw = b"" if tail is None else tail[at : at + size]
     if len(raw) < size:
-        raise _too_short(request, name, size - len(raw))
+        raise InvalidRequest(
+            f"unexpected size for input '{name}', expecting {size - len(raw)} additional bytes for model "
+            f"'{request.model_name}'"
+        )
     return raw
-
-
-def _check_tail(request: InferRequest, entries: list[Any], tail: memoryview | None) -> None:
-    """Raise what Triton says first of sizes that are wrong: that they do not make up the tail."""
-    left = 0 if tail is None else len(tail)
-    for entry in entries:
-        size = _check_source(entry) or 0
-        if size > left:
-            raise _too_short(request, entry.get("name"), size - left)
-        left -= size
-    if left:
-        raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
-
-
-def _too_short(request: InferRequest, name: Any, missing: int) -> InvalidRequest:
-    return InvalidRequest(
-        f"unexpected size for input '{name}', expecting {missing} additional bytes for model '{request.model_name}'"
-    )
 
 
 def _wrong_head(name: Any, datatype: Any, shape: Any, limits: Limits) -> InvalidRequest:

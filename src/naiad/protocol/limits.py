@@ -64,6 +64,14 @@ def body_too_large(size: int, most_bytes: int) -> InvalidRequest:
     )
 
 
+def raw_too_large(size: int, most_bytes: int) -> InvalidRequest:
+    """Return the error for a body that is one input's bytes and nothing else, and too large; the words are Triton's."""
+    return InvalidRequest(
+        f"raw input of {size} bytes exceeds the maximum allowed value of {most_bytes} bytes. "
+        "Use --http-max-input-size to increase the limit."
+    )
+
+
 def too_many(what: str, got: int, most: int) -> InvalidRequest:
     """Return the error for a request with more of something than is allowed; what: `inputs`."""
     return InvalidRequest(f"the request names {got} {what}; at most {most} are allowed")

@@ -14,16 +14,13 @@ from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import bytes_tensor
 from naiad.protocol import binary
-from naiad.protocol.limits import Limits
+from naiad.protocol.limits import Limits, raw_too_large
 
 
 def decode_raw(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
     """Make a request from bare bytes, by what the model says of its one input. Raises InvalidRequest."""
     if len(body) > limits.body_bytes:
-        raise InvalidRequest(
-            f"raw input of {len(body)} bytes exceeds the maximum allowed value of {limits.body_bytes} bytes. "
-            "Use --http-max-input-size to increase the limit."
-        )
+        raise raw_too_large(len(body), limits.body_bytes)
     request = InferRequest(config.name, version)
     if len(config.inputs) != 1:
         raise InvalidRequest(
@@ -32,22 +29,22 @@ def decode_raw(config: ModelConfig, version: str, body: bytes, limits: Limits) -
         )
     spec = config.inputs[0]
     batch = (1,) if config.max_batch_size > 0 else ()
-    if spec.datatype == "BYTES":
-        shape = (*batch, *(1 for _ in spec.dims))
-        if any(dim not in (-1, 1) for dim in spec.dims):
-            raise InvalidRequest(f"For BYTE datatype raw input '{spec.name}', the model must have input shape [1]")
-        binary.check_strings(spec.name, 1, len(body), limits)
-        request.inputs[spec.name] = bytes_tensor(spec.name, [body], shape)
-        return request
-    element = BY_NAME[spec.datatype].size_bytes
     variable = [at for at, dim in enumerate(spec.dims) if dim == -1]
     if len(variable) > 1:
         raise InvalidRequest(
             f"{request.mark}The shape of the raw input '{spec.name}' can not be deduced because there are more than "
             "one variable-sized dimension"
         )
+    if spec.datatype == "BYTES":
+        if any(dim != 1 for dim in spec.dims):
+            raise InvalidRequest(
+                f"{request.mark}For BYTE datatype raw input '{spec.name}', the model must have input shape [1]"
+            )
+        binary.check_strings(spec.name, 1, len(body), limits)
+        request.inputs[spec.name] = bytes_tensor(spec.name, [body], (*batch, *spec.dims))
+        return request
     dims = list(spec.dims)
-    fixed = prod(dim for dim in dims if dim != -1) * element
+    fixed = prod(dim for dim in dims if dim != -1) * BY_NAME[spec.datatype].size_bytes
     if variable:
         dims[variable[0]] = len(body) // fixed if fixed else 0
     # Its name is Triton's, for the message about its size.

@@ -5,6 +5,7 @@ What a region is and where it lies: `naiad.serving.shared_memory`. The words are
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from naiad.protocol.json_body import read_unsigned
 REGION = "shared_memory_region"
 _OFFSET = "shared_memory_offset"
 _BYTE_SIZE = "shared_memory_byte_size"
+_HANDLE_BYTES = 64
+"""Of a cudaIpcMemHandle_t."""
 _GRPC = ((REGION, "string_param"), (_OFFSET, "int64_param"), (_BYTE_SIZE, "int64_param"))
 
 
@@ -70,11 +73,38 @@ def read_registration(document: Mapping[str, Any]) -> tuple[str, int, int]:
     for field in ("key", "byte_size"):
         if field not in document:
             raise InvalidRequest(f"Shared memory register request has no '{field}' field")
-    key = document["key"]
-    if type(key) is not str:
+    return _text(document["key"]), _unsigned(document.get("offset", 0)), _unsigned(document["byte_size"])
+
+
+def check_cuda_registration(document: Mapping[str, Any]) -> None:
+    """Check the body of a register call for a CUDA region. Raises InvalidRequest, MalformedBody."""
+    if "raw_handle" not in document:
+        raise InvalidRequest("Shared memory register request has no 'raw_handle' field")
+    handle = document["raw_handle"]
+    text = _text(_member(handle if type(handle) is dict else {}, "b64"))
+    for field in ("byte_size", "device_id"):
+        _unsigned(_member(document, field))
+    try:
+        size = len(binascii.a2b_base64(text))
+    except ValueError:
+        size = 0
+    if size != _HANDLE_BYTES:
+        raise InvalidRequest("'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t")
+
+
+def _member(document: Mapping[str, Any], field: str) -> Any:
+    if field not in document:
+        raise MalformedBody(f"attempt to access non-existing object member '{field}'")
+    return document[field]
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
         raise MalformedBody("attempt to access JSON non-string as string")
-    sizes = (document.get("offset", 0), document["byte_size"])
-    for size in sizes:
-        if type(size) is not int or size < 0:
-            raise MalformedBody("attempt to access JSON non-unsigned-integer as unsigned-integer")
-    return key, *sizes
+    return value
+
+
+def _unsigned(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise MalformedBody("attempt to access JSON non-unsigned-integer as unsigned-integer")
+    return value

@@ -80,6 +80,7 @@ IDENTITIES = {
     "grid": identity(0, ("x", "INT64", "-1, -1")),
     "raw": identity(8, ("x", "FP32", "2, -1")),
     "raw_text": identity(8, ("x", "BYTES", "1")),
+    "raw_texts": identity(0, ("x", "BYTES", "-1")),
     "counted": identity(8, ("x", "INT32", "4")),
 }
 """Models whose n-th output is the n-th input. `counted` is only asked by the cases on statistics."""

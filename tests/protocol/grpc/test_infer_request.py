@@ -138,6 +138,21 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
         InvalidRequest,
         "[request id: <id_unknown>] input byte size mismatch for input 'x' for model 'm'. Expected 8, got 4",
     ),
+    "too few raw for both": (
+        lambda: infer_request(one(), {**one(), "name": "z"}, raw_input_contents=[bytes(4), bytes(12)]),
+        InvalidRequest,
+        "[request id: <id_unknown>] input byte size mismatch for input 'z' for model 'm'. Expected 8, got 12",
+    ),
+    "too few for the first, the second of another type": (
+        lambda: infer_request(one(contents={"int_contents": [1]}), {**one("FP32", contents=FULL), "name": "z"}),
+        InvalidRequest,
+        "unexpected explicit tensor data for input tensor 'z' for model 'm' of type 'INT32', expected datatype 'FP32'",
+    ),
+    "too few raw, and one too many": (
+        lambda: infer_request(one(), raw_input_contents=[bytes(4), bytes(4)]),
+        InvalidRequest,
+        "unexpected additional raw_input_contents for model 'm': 2 for 1 inputs",
+    ),
     "too few strings": (
         lambda: infer_request(one("BYTES", contents={"bytes_contents": [b"a"]})),
         InvalidRequest,

@@ -59,7 +59,15 @@ def test_what_cannot_be_registered(memory: SharedMemory, make_object: Make) -> N
         InvalidRequest,
         "'region name' is necessary to register system shared memory region",
     )
+    assert refused(register, "", "", 0, 1) == (Failed, "Unable to open shared memory region: ''")
     assert [row["name"] for row in memory.status()] == ["in"]
+
+
+@pytest.mark.parametrize("key", ["/", "//"])
+def test_a_key_of_slashes_is_no_key(memory: SharedMemory, key: str) -> None:
+    kind, message = refused(memory.register, "x", key, 0, 1)
+    assert kind is InvalidRequest
+    assert message.endswith(f"invalid shm key '{key}'")
 
 
 @pytest.mark.parametrize("slashes", ["", "/", "//"])
@@ -88,10 +96,9 @@ def test_there_are_no_regions_of_cuda(memory: SharedMemory, make_object: Make) -
         NotFound,
         "The region named 'in' is registered as system shared memory, not CUDA shared memory",
     )
-    assert refused(memory.register_cuda, "x") == (
-        InvalidRequest,
-        "failed to register CUDA shared memory region: 'x', GPUs not supported",
-    )
+    no_gpu = (InvalidRequest, "failed to register shared memory region: invalid args")
+    assert refused(memory.register_cuda, "x") == refused(memory.register_cuda, "") == no_gpu
+    assert refused(memory.register_cuda, "in") == (AlreadyExists, "shared memory region 'in' already in manager")
     memory.unregister_cuda()
     memory.unregister_cuda("in")
     assert [row["name"] for row in memory.status()] == ["in"]

@@ -73,7 +73,11 @@ def test_the_connection_lives_on(server: RunningServer, body: bytes, headers: di
             {"Inference-Header-Content-Length": "10"},
             b"exceeds the maximum of 20000 bytes for JSON and binary",
         ),
-        (15_000, {"Inference-Header-Content-Length": "0"}, b"maximum allowed input size of 10000 bytes"),
+        (
+            15_000,
+            {"Inference-Header-Content-Length": "0"},
+            b"raw input of 15000 bytes exceeds the maximum allowed value of 10000 bytes. Use --http-max-input-size",
+        ),
         (1, {"X": "a" * 70_000}, b"request headers exceed the maximum of 65536 bytes"),
         (1, {f"X-{at}": "" for at in range(300)}, b"more than the maximum of 256 headers"),
     ],

@@ -74,6 +74,8 @@ def decode(message: Any, contents: Raws, limits: Limits, memory: ClientMemory = 
     if message.parameters:
         check_parameters(message.parameters, limits)
         _take_parameters(request, message.parameters)
+    if len(message.inputs) > limits.tensors:
+        raise too_many("inputs", len(message.inputs), limits.tensors)
     _take_inputs(request, message.inputs, contents, limits, memory)
     if message.outputs:
         _take_outputs(request, message.outputs, limits, memory)
@@ -122,10 +124,9 @@ def _unsigned(key: str, value: Parameter) -> int:
 def _take_inputs(
     request: InferRequest, entries: Sequence[Any], contents: Raws, limits: Limits, memory: ClientMemory
 ) -> None:
-    if len(entries) > limits.tensors:
-        raise too_many("inputs", len(entries), limits.tensors)
     inputs = request.inputs
     has_raw = len(contents) > 0
+    wrong_size: tuple[str, str] | None = None
     at = 0
     for entry in entries:
         name, datatype = entry.name, entry.datatype
@@ -134,27 +135,37 @@ def _take_inputs(
         shape = tuple(entry.shape[:])  # twice as fast as without [:]
         count = count_elements(name, datatype, shape)
         place = range_of_grpc(name, entry.parameters, memory) if entry.parameters else None
-        if entry.HasField("contents"):
-            if has_raw or place is not None:
-                raise _two_sources(request, name, place is not None)
-            tensor = _typed(request, entry, shape, count, limits)
-        elif place is not None:
-            tensor = binary.decode(name, datatype, shape, memory.read(*place), request, limits)
-        elif at < len(contents):
-            tensor = binary.decode(name, datatype, shape, contents[at], request, limits)
-            at += 1
-        else:
-            raise InvalidRequest(
-                f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
-            )
+        try:
+            if entry.HasField("contents"):
+                if has_raw or place is not None:
+                    raise _two_sources(request, name, place is not None)
+                tensor = _typed(request, entry, shape, count, limits)
+            elif place is not None:
+                tensor = binary.decode(name, datatype, shape, memory.read(*place), request, limits)
+            elif at < len(contents):
+                at += 1
+                tensor = binary.decode(name, datatype, shape, contents[at - 1], request, limits)
+            else:
+                raise InvalidRequest(
+                    f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
+                )
+        except binary.WrongSize as error:
+            wrong_size = name, error.message
+            continue
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
-    if len(contents) > at:
-        raise InvalidRequest(
-            f"unexpected additional raw_input_contents for model '{request.model_name}': {len(contents)} for "
-            f"{at} inputs"
+    if len(contents) > at or wrong_size is not None:
+        raise _told_last(request, len(contents), at, wrong_size)
+
+
+def _told_last(request: InferRequest, contents: int, inputs: int, wrong_size: tuple[str, str] | None) -> InvalidRequest:
+    """Return what is only told when all inputs have been read; wrong_size: of which input, in which words."""
+    if contents > inputs or wrong_size is None:
+        return InvalidRequest(
+            f"unexpected additional raw_input_contents for model '{request.model_name}': {contents} for {inputs} inputs"
         )
+    return binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
 
 
 def _two_sources(request: InferRequest, name: str, in_memory: bool) -> InvalidRequest:

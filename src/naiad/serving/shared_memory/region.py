@@ -52,6 +52,10 @@ class Region:
         """Open and map. Raises Failed where there is no such object, InvalidRequest where it is too small."""
         self.name, self.key = name, key
         self.offset, self.byte_size = offset, byte_size
+        if key and not key.strip("/"):
+            raise InvalidRequest(
+                f"failed to register shared memory region '{name}': invalid shm key '{key}'", region=name, key=key
+            )
         self._descriptor = descriptor = _open(key)
         weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)

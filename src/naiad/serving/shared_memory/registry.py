@@ -42,7 +42,7 @@ class SharedMemory:
         Raises what `check_register` does, AlreadyExists, Failed for an object that cannot be opened, InvalidRequest for
         one that is too small, Overloaded for too many regions.
         """
-        self.check_register(name)
+        self.check_allowed()
         if key.lstrip("/").startswith(_RESERVED):
             raise InvalidRequest(
                 f"cannot register shared memory region '{name}' with key '{key}' as the key contains the reserved "
@@ -55,14 +55,25 @@ class SharedMemory:
                 f"{len(self.regions)} shared memory regions are registered; unregister some, or raise the limit on "
                 "open files (ulimit -n)"
             )
-        self.regions[name] = Region(name, key, offset, byte_size)
+        region = Region(name, key, offset, byte_size)
+        self.check_register(name)  # after opening: over gRPC, Triton says first that there is no such object
+        self.regions[name] = region
 
-    def register_cuda(self, name: str) -> None:
-        """Raise InvalidRequest, or Unsupported while client memory is not allowed."""
+    def check_register_cuda(self, name: str) -> None:
+        """Raise what `check_register` does, for a CUDA region."""
         self.check_allowed()
         if not name:
             raise InvalidRequest("'region name' is necessary to register cuda shared memory region")
-        raise InvalidRequest(f"failed to register CUDA shared memory region: '{name}', GPUs not supported")
+
+    def register_cuda(self, name: str) -> None:
+        """Raise what a Triton with CUDA does where there is no GPU, which opens no handle; the name has been checked.
+
+        InvalidRequest, AlreadyExists, or Unsupported while client memory is not allowed.
+        """
+        self.check_allowed()
+        if name in self.regions:
+            raise AlreadyExists(f"shared memory region '{name}' already in manager", region=name)
+        raise InvalidRequest("failed to register shared memory region: invalid args", region=name)
 
     def unregister(self, name: str = "") -> None:
         """Forget a region, or all; one that there is not is no error. Raises Unsupported while it is not allowed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from naiad.core.features import Feature
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.protocol.shared_memory import read_registration
+from naiad.protocol.shared_memory import check_cuda_registration, read_registration
 from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.http.answering import read_body, safe, send_json
 from naiad.wire.http.exchange import Exchange
@@ -42,8 +44,7 @@ class _Calls:
 
     def register(self, exchange: Exchange, name: str = "") -> None:
         self._memory.check_register(name)
-        document = parse_json(read_body(exchange, self._limits.body_bytes), self._limits)
-        self._memory.register(name, *read_registration(document))
+        self._memory.register(name, *read_registration(self._document(exchange)))
         exchange.answer(200, content_type=_JSON)
 
     def unregister(self, exchange: Exchange, name: str = "") -> None:
@@ -54,9 +55,14 @@ class _Calls:
         send_json(exchange, self._memory.status_cuda(name))
 
     def register_cuda(self, exchange: Exchange, name: str = "") -> None:
+        self._memory.check_register_cuda(name)
+        check_cuda_registration(self._document(exchange))
         self._memory.register_cuda(name)
         exchange.answer(200, content_type=_JSON)
 
     def unregister_cuda(self, exchange: Exchange, name: str = "") -> None:
         self._memory.unregister_cuda(name)
         exchange.answer(200, content_type=_JSON)
+
+    def _document(self, exchange: Exchange) -> dict[str, Any]:
+        return parse_json(read_body(exchange, self._limits.body_bytes), self._limits)

@@ -65,6 +65,8 @@ CASES: dict[str, Step | list[Step]] = {
     "register an unknown key": register(key="/naiad_nothing_here"),
     "register without a key": register(key=""),
     "register without a name": register(name=""),
+    "register without a key or a name": register(key="", name=""),
+    "register a slash": register(key="/"),
     "register no bytes": register(byte_size=0),
     "register past the end": register(byte_size=2**40),
     "register an offset past the end": register(offset=2**40),
@@ -72,6 +74,9 @@ CASES: dict[str, Step | list[Step]] = {
     "CudaSharedMemoryStatus": Rpc("CudaSharedMemoryStatus"),
     "CudaSharedMemoryStatus, unknown": Rpc("CudaSharedMemoryStatus", {"name": "x"}),
     "CudaSharedMemoryRegister": Rpc("CudaSharedMemoryRegister", {"name": "r", "raw_handle": b"x", "byte_size": 64}),
+    "CudaSharedMemoryRegister, nothing": Rpc("CudaSharedMemoryRegister"),
+    "CudaSharedMemoryRegister, a whole handle": Rpc(
+        "CudaSharedMemoryRegister", {"name": "r", "raw_handle": b"x" * 64, "byte_size": 64}),
     "CudaSharedMemoryUnregister": Rpc("CudaSharedMemoryUnregister", {"name": "x"}),
     "CudaSharedMemoryUnregister all": Rpc("CudaSharedMemoryUnregister"),
     "TraceSetting": Rpc("TraceSetting"),

@@ -90,6 +90,8 @@ CASES: dict[str, Step] = {
     "raw, not filling": bare(b"1234" * 3, "raw"),
     "raw text": bare(b"hello", "raw_text"),
     "raw text, empty": bare(b"", "raw_text"),
+    "raw text, a variable dimension": bare(b"hello", "raw_texts"),
+    "raw text, several elements": bare(b"hello", "text"),
     "raw, several inputs": bare(ROW, "simple"),
     "raw, several variable dimensions": bare(ROW, "grid"),
     "raw, one variable dimension": bare(ROW, "rows"),

@@ -62,6 +62,11 @@ CASES: dict[str, Step] = {
     "size, unknown": tail(sized("q", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:64]),
     "size, datatype": tail(sized("INPUT0", 60, "FP32"), sized("INPUT1", 64), BYTES[:60], BYTES[:64]),
     "size, batch": tail(sized("INPUT0", 60, shape=(2, 16)), sized("INPUT1", 64), BYTES[:60], BYTES[:64]),
+    "size, parse": tail(sized("INPUT0", 60), sized("INPUT1", 64, shape=(1, -16)), BYTES[:60], BYTES[:64]),
+    "size, tail": tail(sized("INPUT0", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:64], b"x"),
+    "size, short": tail(sized("INPUT0", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:60]),
+    "sizes of the first": tail(sized("INPUT0", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:64]),
+    "negative dimensions, a wrong datatype": pair(tensor(shape=[1, -16], datatype="FP32"), ONE),
     "both sizes": tail(sized("INPUT0", 60), sized("INPUT1", 60), BYTES[:60], BYTES[:60]),
     "an empty request": infer(simple(outputs=[]), "all"),
 }  # fmt: skip

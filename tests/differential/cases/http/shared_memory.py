@@ -46,6 +46,15 @@ def into(size: Any = 64, offset: Any = 128, name: str = "OUTPUT0", **more: Any) 
         "shared_memory_region": "r", "shared_memory_byte_size": size, "shared_memory_offset": offset, **more}}  # fmt: skip
 
 
+HANDLE = "A" * 86 + "=="
+"""64 bytes."""
+
+
+def cuda(handle: Any = None, name: str = "r", **fields: Any) -> Step:
+    body = {"raw_handle": {"b64": HANDLE} if handle is None else handle, "device_id": 0, "byte_size": 64, **fields}
+    return post(f"/v2/cudasharedmemory/region/{name}/register", {key: one for key, one in body.items() if one != "-"})
+
+
 PLAIN = {"name": "INPUT1", "shape": [1, 16], "datatype": "INT32", "data": list(range(16))}
 CUDA = {"raw_handle": {"b64": "AAAA"}, "device_id": 0, "byte_size": 64}
 
@@ -62,6 +71,8 @@ CASES: dict[str, Step | list[Step]] = {
     "an unknown key": [register(key="/naiad_nothing_here"), *DONE],
     "an empty key": [register(key=""), *DONE],
     "a reserved key": [register(key="/triton_python_backend_shm_region_x"), *DONE],
+    "a key of a slash": [register(key="/"), *DONE],
+    "a key of slashes": [register(key="//"), *DONE],
     "a key with a path": [register(key="/../etc/passwd"), *DONE],
     "no key": without("key"),
     "no size": [without("byte_size"), *DONE],
@@ -112,6 +123,15 @@ CASES: dict[str, Step | list[Step]] = {
     "CUDA status of nothing": get("/v2/cudasharedmemory/status"),
     "CUDA status of an unknown region": get("/v2/cudasharedmemory/region/nope/status"),
     "CUDA register": post("/v2/cudasharedmemory/region/r/register", CUDA),
+    "CUDA register, a whole handle": cuda(),
+    "CUDA register, a name that is taken": [register(), cuda(), *DONE],
+    "CUDA register, no handle": cuda("-"),
+    "CUDA register, no base64 in the handle": cuda({}),
+    **{f"CUDA register, base64 {kind}": cuda({"b64": value}) for kind, value in {**ODD, "padding": "="}.items()},
+    **{f"CUDA register, handle {kind}": cuda(value) for kind, value in ODD.items() if value is not None},
+    **{f"CUDA register, size {kind}": cuda(byte_size=value) for kind, value in {**ODD, "missing": "-"}.items()},
+    **{f"CUDA register, device {kind}": cuda(device_id=value) for kind, value in {**ODD, "missing": "-"}.items()},
+    "CUDA register without a name": post("/v2/cudasharedmemory/register", CUDA),
     "CUDA register, no body": post("/v2/cudasharedmemory/region/r/register"),
     "CUDA unregister": post("/v2/cudasharedmemory/region/r/unregister"),
     "CUDA unregister all": post("/v2/cudasharedmemory/unregister"),

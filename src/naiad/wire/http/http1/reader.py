@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from naiad.core.clock import monotonic
-from naiad.protocol.limits import Limits, body_too_large
+from naiad.protocol.limits import Limits, body_too_large, raw_too_large
 from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.capacity import Capacity
 
@@ -247,7 +247,8 @@ class RequestReader:
         if size <= self._most_bytes:
             return
         if self._most_bytes == self._limits.body_bytes:
-            raise Refusal(400, body_too_large(size, self._most_bytes).message)
+            too_large = raw_too_large if _header_length(self._headers) == b"0" else body_too_large
+            raise Refusal(400, too_large(size, self._most_bytes).message)
         raise Refusal(
             400,
             f"request size of {size} bytes exceeds the maximum of {self._most_bytes} bytes for JSON and binary data "
@@ -259,6 +260,11 @@ def has_binary_tail(headers: Mapping[bytes, bytes]) -> bool:
     """Whether binary data follows the JSON; what is compressed, or raw throughout, is bounded as a whole."""
     return (
         b"inference-header-content-length" in headers
-        and headers[b"inference-header-content-length"].strip() != b"0"
+        and _header_length(headers) != b"0"
         and headers.get(b"content-encoding", b"identity") in (b"", b"identity")
     )
+
+
+def _header_length(headers: Mapping[bytes, bytes]) -> bytes:
+    """What is said of the JSON's length; 0: there is none, all of the body is one input's bytes."""
+    return headers.get(b"inference-header-content-length", b"").strip()
