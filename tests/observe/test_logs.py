@@ -138,6 +138,15 @@ def test_a_table_in_tritons_lines(logger: logging.Logger, tmp_path: Path) -> Non
     ]
 
 
+def test_the_operator_may_turn_the_escapes_of_tritons_formats_off(logger: logging.Logger, tmp_path: Path) -> None:
+    for format_ in ("default", "iso8601", "text", "json"):
+        file = tmp_path / format_
+        settings = LogSettings.of(log_file=str(file), log_format=format_, log_escape=False)
+        set_up_logging(LogOptions.of(settings))
+        logger.info("one\ntwo")
+        assert ("] one\ntwo\n" in file.read_text()) is (format_ in ("default", "iso8601"))
+
+
 def test_a_table_elsewhere_is_a_line_for_each_row(logger: logging.Logger, tmp_path: Path) -> None:
     set_up_logging(LogOptions(file=str(tmp_path / "log")))
     log_table(logger, ROWS)

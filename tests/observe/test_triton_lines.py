@@ -45,6 +45,13 @@ def test_letters(level: int, letter: str) -> None:
     assert TritonFormatter(has_iso_time=False).format(record(level))[0] == letter
 
 
+@pytest.mark.parametrize("has_iso_time", [False, True])
+def test_without_escapes_a_message_stands_as_it_is(has_iso_time: bool) -> None:
+    """As with Triton's TRITON_SERVER_ESCAPE_LOG_MESSAGES=0: no quotes, and lines break."""
+    line = TritonFormatter(has_iso_time=has_iso_time, escapes=False).format(record())
+    assert line.endswith(f"file.py:7] model {FORGED}")
+
+
 def test_a_traceback_is_on_the_same_line() -> None:
     made = record()
     try:

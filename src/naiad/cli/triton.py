@@ -6,6 +6,7 @@ What differs from `naiad serve`: Triton's flags, defaults and log lines; the doo
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import time
@@ -94,7 +95,7 @@ def command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
         click.echo(ctx.get_help())
         return
     try:
-        given = read_arguments(arguments)
+        given = read_arguments(arguments, os.environ)
         entries = given.entries()
         set_up_logging(LogOptions.of(given.settings.log))
     except NaiadError as error:

@@ -1,12 +1,12 @@
 """From tritonserver's arguments to ServerSettings and model repositories. Pure: nothing is opened, started or printed.
 
 As with getopt_long, `--flag=value` and `--flag value` mean the same, and a name may be cut short as long as it is clear
-which is meant. A boolean flag without a value means true.
+which is meant. A boolean flag without a value means true. Of the environment, one variable counts, as in Triton.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from naiad.repository import FolderReference, ModelEntry
 
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 _BY_NAME = {flag.name: flag for flag in all_flags()}
+
+ESCAPE_VARIABLE = "TRITON_SERVER_ESCAPE_LOG_MESSAGES"
+"""0: messages in the log are not escaped."""
 
 
 @dataclass(slots=True)
@@ -38,13 +41,14 @@ class TritonArguments:
         return tuple(ModelEntry(FolderReference(path), is_repository=True) for path in self.repositories)
 
 
-def read_arguments(arguments: Sequence[str]) -> TritonArguments:
+def read_arguments(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> TritonArguments:
     """Read a command line. Raises InvalidConfiguration saying which flag is wrong, and how."""
-    return _Reader().read(arguments)
+    return _Reader(environment or {}).read(arguments)
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
         self._given: dict[str, Any] = {}
         """By the flag's name; a list for flags that can be repeated."""
         self._warnings: list[str] = []
@@ -77,6 +81,7 @@ class _Reader:
     def _complete(self, values: dict[str, Any]) -> None:
         """Add the values that no single flag sets."""
         given = self._given
+        values["log_escape"] = self._environment.get(ESCAPE_VARIABLE) != "0"
         if "strict-model-config" in given:
             self._warnings.append("--strict-model-config is deprecated; use --disable-auto-complete-config")
             values["auto_complete_config"] = not given["strict-model-config"]

@@ -125,6 +125,11 @@ class LogSettings(Settings):
     warning: bool = _log("log_warning", True, "Log messages of level warning, if --log-level includes them.")
     error: bool = _log("log_error", True, "Log messages of level error.")
     file: str = _log("log_file", "", "Append log lines to this file instead of writing them to stderr.")
+    escape: bool = _log(
+        "log_escape",
+        True,
+        "Write messages in Triton's formats as JSON strings; if off, clients can forge lines of the log.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class LogOptions:
     """auto, text, json, default or iso8601; the last two are Triton's."""
     file: str = ""
     """Empty: stderr."""
+    escape: bool = True
+    """Whether Triton's formats write messages as JSON strings; ours always keep a message in its line."""
 
     @classmethod
     def of(cls, settings: LogSettings) -> LogOptions:
@@ -99,6 +101,7 @@ class LogOptions:
             verbose=max(settings.verbose, int(settings.level == "debug")),
             format=settings.format,
             file=settings.file,
+            escape=settings.escape,
         )
 
     @property
@@ -123,7 +126,7 @@ def set_up_logging(settings: LogOptions) -> None:
     Raises InvalidConfiguration for a file that cannot be written.
     """
     handler = _handler(settings.file)
-    handler.setFormatter(_formatter(settings.resolved_format))
+    handler.setFormatter(_formatter(settings))
     handler.addFilter(settings.wants)
     logger = logging.getLogger(_LOGGER)
     before = list(logger.handlers)
@@ -162,9 +165,10 @@ def _handler(file: str) -> logging.Handler:
         raise InvalidConfiguration(f"--log-file: cannot write '{file}': {error.strerror or error}") from error
 
 
-def _formatter(name: str) -> logging.Formatter:
+def _formatter(options: LogOptions) -> logging.Formatter:
+    name = options.resolved_format
     if name == "text":
         return TextFormatter()
     if name == "json":
         return JsonFormatter()
-    return TableFormatter(has_iso_time=name == "iso8601")
+    return TableFormatter(has_iso_time=name == "iso8601", escapes=options.escape)
