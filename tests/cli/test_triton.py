@@ -34,6 +34,17 @@ def read(*arguments: str) -> ServerSettings:
     return read_arguments([REPO, *arguments]).settings
 
 
+def test_the_metrics_are_those_that_are_asked_for() -> None:
+    given = read("--metrics-config", "summary_latencies=true", "--metrics-config=summary_quantiles=0.5:0.05,0.9:0.01")
+    assert given.models.metrics_config == ("summary_latencies=true", "summary_quantiles=0.5:0.05,0.9:0.01")
+
+
+@pytest.mark.parametrize(("value", "escapes"), [(None, True), ("", True), ("1", True), ("false", True), ("0", False)])
+def test_only_0_in_the_environment_turns_escapes_off(value: str | None, escapes: bool) -> None:
+    variables = {} if value is None else {"TRITON_SERVER_ESCAPE_LOG_MESSAGES": value}
+    assert read_arguments([REPO], variables).settings.log.escape is escapes
+
+
 # the table
 
 

@@ -71,8 +71,6 @@ def test_ordinary_models_are_served_without_remarks() -> None:
     [
         ({"model_warmup": [{"name": "w"}]}, "model_warmup"),
         ({"model_repository_agents": {"agents": [{"name": "checksum"}]}}, "model_repository_agents"),
-        ({"model_metrics": {"metric_control": [{}]}}, "model_metrics"),
-        ({"metric_tags": {"a": "b"}}, "metric_tags"),
         ({"cc_model_filenames": {"8.0": "m.plan"}}, "cc_model_filenames"),
         ({"response_cache": {"enable": True}}, "response_cache"),
         (

@@ -150,7 +150,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
               "Address to listen on for metrics; if empty, that of --http-address."),
         _sets("metrics-port", NUMBER, "metrics_port"),
         _ignored("metrics-interval-ms", TEXT, "metrics are collected when they are requested"),
-        _ignored("metrics-config", TEXT, "metrics cannot be configured"),
+        _repeats("metrics-config", "metrics_config"),
     ),
     "Tracing": (
         _repeats("trace-config", "trace_config"),

@@ -92,6 +92,13 @@ class ModelSettings(Settings):
         "Quantization of models whose manifest entry does not say: none or int8.",
         choices=("none", "int8"),
     )
+    metrics_config: tuple[str, ...] = option(
+        "metrics_config",
+        (),
+        "Latency metrics, as SETTING=VALUE: counter_latencies, summary_latencies or histogram_latencies=true|false; "
+        "summary_quantiles=QUANTILE:ERROR[,QUANTILE:ERROR...].",
+        group="Metrics",
+    )
     allow_gpu_kind_on_cpu: bool = _models(
         "allow_gpu_kind_on_cpu", True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them."
     )

@@ -16,6 +16,7 @@ from naiad.core.contracts import LoadRequest, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
 from naiad.loading.backend_settings import settings_of
+from naiad.loading.statistics import statistics_of
 from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
 from naiad.repository import CONFIG_FILE, CONFIGS_FOLDER, ModelFolder, check_relative_path
 from naiad.serving.model import ServedModel
@@ -75,15 +76,19 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     config = _config(folder, version_dir, document, settings)
     backend = find_backend(config.backend)
     labels = _labels(config, folder.folder)
+    statistics = statistics_of(config, str(version), settings)
     told = settings_of(settings.backend_config, config.backend)
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
     files = TensorFiles(config, str(version), folder.folder, version_dir)
     instances = backend.load(
         LoadRequest(files, tuple(_instance_names(config)), wide_threads=1 if is_counted else 0, settings=told)
     )
-    model = TensorModel(config, str(version), instances, labels=labels, max_waiting=settings.max_waiting)
-    model.statistics.load_s = time.perf_counter() - began_s
-    return [model]
+    statistics.load_s = time.perf_counter() - began_s
+    return [
+        TensorModel(
+            config, str(version), instances, labels=labels, statistics=statistics, max_waiting=settings.max_waiting
+        )
+    ]
 
 
 def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ModelSettings) -> ModelConfig:

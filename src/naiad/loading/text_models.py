@@ -16,6 +16,7 @@ from naiad.core.errors import LoadFailed, Unsupported
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.loading.learning import BatchSizes
+from naiad.loading.statistics import statistics_of
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
@@ -42,15 +43,19 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
     facts = {"task": task_name, **facts_of(task_name, folder), **(record.facts() if record else {})}
-    models: list[ServedModel] = [
-        TextModel(describe_model(name, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), "1", one, encoder)
+    described = [
+        (describe_model(name, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), one)
         for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
     ]
     second = second_task(spec.head)
     if second and second != task_name:
         ranking = build_task(second, folder, spec)
         config = describe_model(entry.name + RANKING_SUFFIX, PLATFORM, ranking, {**facts, "task": second})
-        models.append(TextModel(config, "1", ranking, encoder))
+        described.append((config, ranking))
+    models: list[ServedModel] = [
+        TextModel(config, "1", one, encoder, statistics=statistics_of(config, "1", settings))
+        for config, one in described
+    ]
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
     return models

@@ -20,8 +20,6 @@ NOT_YET = {
 WITHOUT_EFFECT = {
     "model_warmup": "warm-up requests are not run",
     "model_repository_agents": "no agent looks at the files; checksums are not verified",
-    "model_metrics": "histogram buckets are the server's",
-    "metric_tags": "metrics carry no further labels",
     "cc_model_filenames": "there is no GPU to choose a file for",
 }
 

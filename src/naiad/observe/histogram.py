@@ -46,11 +46,10 @@ class Histogram:
         self.fold()
         return int(self._counts.sum())
 
-    def cumulative(self) -> list[tuple[str, float]]:
-        """(upper bound as text, how many values were at most that), ending with +Inf."""
+    def cumulative(self) -> list[tuple[float, int]]:
+        """(upper bound, how many values were at most that), ending with infinity."""
         self.fold()
-        bounds = [*map(repr, self._bounds.tolist()), "+Inf"]
-        return list(zip(bounds, np.cumsum(self._counts).astype(np.float64).tolist(), strict=True))
+        return list(zip([*self._bounds.tolist(), float("inf")], np.cumsum(self._counts).tolist(), strict=True))
 
     def fold(self) -> None:
         """Count what has been noted."""

@@ -6,18 +6,14 @@ Triton's; the histograms with `_seconds` are ours, in the unit that Prometheus r
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
+from naiad.observe.latencies import LatencyOptions
+from naiad.observe.machine import CpuMeter
 from naiad.observe.statistics import ModelStatistics
-
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,16 @@ PER_MODEL = (
         lambda statistics: statistics.execution_count,
     ),
     Counter(
+        "nv_inference_pending_request_count",
+        "Instantaneous number of pending requests awaiting execution per-model.",
+        lambda statistics: statistics.count_pending(),
+        "gauge",
+    ),
+    Counter("nv_model_load_duration_secs", "Model load time in seconds", lambda statistics: statistics.load_s, "gauge"),
+)
+
+LATENCIES = (
+    Counter(
         "nv_inference_request_duration_us",
         "Cumulative inference request duration in microseconds (includes cached requests)",
         lambda statistics: round((statistics.success.sum + statistics.fail.sum) * 1e6),
@@ -75,14 +81,8 @@ PER_MODEL = (
         "Cumulative inference compute output duration in microseconds (does not include cached requests)",
         _micros("compute_output"),
     ),
-    Counter(
-        "nv_inference_pending_request_count",
-        "Instantaneous number of pending requests awaiting execution per-model.",
-        lambda statistics: statistics.count_pending(),
-        "gauge",
-    ),
-    Counter("nv_model_load_duration_secs", "Model load time in seconds", lambda statistics: statistics.load_s, "gauge"),
 )
+"""Where `counter_latencies` is not false."""
 
 FAILURES = ("nv_inference_request_failure", "Number of failed inference requests, all batch sizes")
 
@@ -92,6 +92,39 @@ HISTOGRAMS = {
     "compute_infer": ("naiad_compute_duration_seconds", "Time the model ran for a request"),
 }
 
+SUMMARIES = {
+    "success": (
+        "nv_inference_request_summary_us",
+        "Summary of inference request duration in microseconds (includes cached requests)",
+    ),
+    "queue": (
+        "nv_inference_queue_summary_us",
+        "Summary of inference queuing duration in microseconds (includes cached requests)",
+    ),
+    "compute_input": (
+        "nv_inference_compute_input_summary_us",
+        "Cumulative compute input duration in microseconds (does not include cached requests)",
+    ),
+    "compute_infer": (
+        "nv_inference_compute_infer_summary_us",
+        "Cumulative compute inference duration in microseconds (does not include cached requests)",
+    ),
+    "compute_output": (
+        "nv_inference_compute_output_summary_us",
+        "Cumulative inference compute output duration in microseconds (does not include cached requests)",
+    ),
+}
+"""Where `summary_latencies` is true; by stage. The texts are Triton's."""
+
+FIRST_RESPONSE = (
+    "nv_inference_first_response_histogram_ms",
+    "Duration from request to first response in milliseconds",
+)
+"""Where `histogram_latencies` is true, of decoupled models."""
+
+FIRST_RESPONSE_MS: tuple[float, ...] = (100.0, 500.0, 2000.0, 5000.0)
+"""Bounds of its buckets, unless the model has its own."""
+
 BATCH_TOKENS = (
     "naiad_batch_tokens_chosen",
     "Tokens that run together when many texts wait, chosen from measured times; 0 = each text alone",
@@ -99,114 +132,83 @@ BATCH_TOKENS = (
 
 BATCH_SECONDS = ("naiad_batch_seconds", "Time a run of `tokens` tokens takes")
 
-PROCESS = (
+MACHINE = (
     ("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]"),
     ("nv_cpu_memory_total_bytes", "CPU total memory (RAM), in bytes"),
     ("nv_cpu_memory_used_bytes", "CPU used memory (RAM), in bytes"),
+    ("nv_pinned_memory_pool_total_bytes", "Pinned memory pool total memory size, in bytes"),
+    ("nv_pinned_memory_pool_used_bytes", "Pinned memory pool used memory size, in bytes"),
 )
-
-
-_TOTAL = re.compile(rb"# (HELP|TYPE) (nv_\w+)_total ")
+"""The last two are 0, as in a Triton without a GPU: it has no memory to copy from."""
 
 
 class MetricsPage:
     """The text behind `:8002/metrics`."""
 
-    def __init__(self, models: Callable[[], Iterable[ModelStatistics]]) -> None:
-        """models: gives the statistics of all loaded model versions."""
-        from prometheus_client import CollectorRegistry
-
+    def __init__(
+        self, models: Callable[[], Iterable[ModelStatistics]], latencies: LatencyOptions | None = None
+    ) -> None:
+        """models: gives the statistics of all loaded model versions. latencies: default: Triton's."""
         self._models = models
+        self._latencies = latencies or LatencyOptions()
         self._cpu = CpuMeter()
-        self.registry = CollectorRegistry(auto_describe=False)
-        """Add collectors of your own here."""
-        self.registry.register(self)
 
     def render(self) -> bytes:
         """Return the page in Prometheus text format 0.0.4."""
-        from prometheus_client import generate_latest
+        return write_page(self._families(list(self._models())))
 
-        # The library appends _total to every counter's name in HELP and TYPE; Triton's names have none.
-        return _TOTAL.sub(rb"# \1 \2 ", generate_latest(self.registry))
-
-    def collect(self) -> Iterator[Metric]:
-        """Give every metric family, as prometheus_client's collector contract wants."""
-        from prometheus_client.core import HistogramMetricFamily, Metric
-
-        models = list(self._models())
-        for row in PER_MODEL:
-            family = Metric(row.name, row.help, row.type)
+    def _families(self, models: list[ModelStatistics]) -> Iterator[Family]:
+        for row in (*PER_MODEL, *(LATENCIES if self._latencies.counters else ())):
+            family = Family(row.name, row.help, row.type)
             for model in models:
-                family.add_sample(row.name, _labels(model), row.read(model))
+                family.add(model.labels, row.read(model))
             yield family
-        failures = Metric(*FAILURES, "counter")
+        failures = Family(*FAILURES, "counter")
         for model in models:
             for reason, count in model.failures.items():
-                failures.add_sample(FAILURES[0], {**_labels(model), "reason": reason}, count)
+                failures.add({**model.labels, "reason": reason}, count)
         yield failures
-        for stage, (name, text) in HISTOGRAMS.items():
-            family = HistogramMetricFamily(name, text, labels=("model", "version"))
-            for model in models:
-                histogram: Histogram = getattr(model, stage)
-                family.add_metric((model.model, model.version), histogram.cumulative(), histogram.sum)
-            yield family
+        yield from self._summaries(models)
+        if self._latencies.histograms:
+            yield _histogram(FIRST_RESPONSE, [(model, model.first_response) for model in models])
+        for stage, texts in HISTOGRAMS.items():
+            yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
         yield from _batching(models)
-        for (name, text), value in zip(PROCESS, self._cpu.read(), strict=True):
-            family = Metric(name, text, "gauge")
-            family.add_sample(name, {}, value)
+        for (name, text), value in zip(MACHINE, (*self._cpu.read(), 0, 0), strict=True):
+            family = Family(name, text, "gauge")
+            family.add({}, value)
+            yield family
+
+    def _summaries(self, models: list[ModelStatistics]) -> Iterator[Family]:
+        if not self._latencies.summaries:
+            return
+        wanted = self._latencies.quantiles
+        for stage, texts in SUMMARIES.items():
+            family = Family(*texts, "summary")
+            for model in (one for one in models if stage in one.recent):
+                quantiles = zip(wanted, model.recent[stage].quantiles(wanted), strict=True)
+                times = getattr(model, stage)
+                family.add_summary(model.labels, quantiles, times.count, round(times.sum * 1e6))
             yield family
 
 
-def _batching(models: Iterable[ModelStatistics]) -> Iterator[Metric]:
-    """What was measured and chosen, of models whose batching learns."""
-    from prometheus_client.core import Metric
+def _histogram(texts: tuple[str, str], histograms: Iterable[tuple[ModelStatistics, Histogram | None]]) -> Family:
+    family = Family(*texts, "histogram")
+    for model, histogram in histograms:
+        if histogram is not None:
+            family.add_histogram(model.labels, histogram.cumulative(), histogram.sum)
+    return family
 
-    chosen, seconds = Metric(*BATCH_TOKENS, "gauge"), Metric(*BATCH_SECONDS, "gauge")
+
+def _batching(models: Iterable[ModelStatistics]) -> Iterator[Family]:
+    """What was measured and chosen, of models whose batching learns."""
+    chosen, seconds = Family(*BATCH_TOKENS, "gauge"), Family(*BATCH_SECONDS, "gauge")
     for model in models:
         if model.batching is None:
             continue
         facts = model.batching()
-        chosen.add_sample(BATCH_TOKENS[0], _labels(model), facts["tokens_chosen"])
+        chosen.add(model.labels, facts["tokens_chosen"])
         for row in facts["seconds"]:
             labels = {"texts": row["texts"], "load": row["load"], "tokens": str(row["tokens"])}
-            seconds.add_sample(BATCH_SECONDS[0], {**_labels(model), **labels}, row["seconds"])
+            seconds.add({**model.labels, **labels}, row["seconds"])
     yield from (chosen, seconds)
-
-
-def _labels(model: ModelStatistics) -> dict[str, str]:
-    return {"model": model.model, "version": model.version}
-
-
-class CpuMeter:
-    """Machine-wide processor and memory use, from /proc; zeros where there is no /proc."""
-
-    def __init__(self) -> None:
-        self._busy, self._all = self._times()
-
-    def read(self) -> tuple[float, float, float]:
-        """(utilisation since the last call 0..1, total bytes, used bytes)."""
-        busy, everything = self._times()
-        spent, passed = busy - self._busy, everything - self._all
-        self._busy, self._all = busy, everything
-        total, available = self._memory()
-        return (spent / passed if passed else 0.0), total, total - available
-
-    @staticmethod
-    def _times() -> tuple[float, float]:
-        try:
-            fields = [float(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        except OSError:
-            return 0.0, 0.0
-        idle = fields[3] + fields[4]
-        return sum(fields) - idle, sum(fields)
-
-    @staticmethod
-    def _memory() -> tuple[float, float]:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total = float(page * os.sysconf("SC_PHYS_PAGES"))
-        try:
-            lines = Path("/proc/meminfo").read_text().splitlines()
-        except OSError:
-            return total, total
-        values = {line.split(":")[0]: float(line.split()[1]) * 1024 for line in lines}
-        return total, values.get("MemAvailable", total)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naiad.observe.histogram import FOLD_AFTER, Histogram
+from naiad.observe.recent import RecentTimes
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
@@ -66,6 +67,8 @@ class ModelStatistics:
     def __init__(self, model: str, version: str) -> None:
         self.model = model
         self.version = version
+        self.labels = {"model": model, "version": version}
+        """Of its metrics."""
         self.last_inference_ms = 0
         """Milliseconds since the epoch; 0 = never."""
         self.inference_count = 0
@@ -87,6 +90,10 @@ class ModelStatistics:
         """By number of the response in its request, from 0; decoupled models only."""
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
+        self.recent: dict[str, RecentTimes] = {}
+        """By stage, for the quantiles of summaries; filled where these are wanted."""
+        self.first_response: Histogram | None = None
+        """Milliseconds until the first response; of decoupled models, where it is wanted."""
 
     def record_answer(self, total_s: float, queue_s: float, rows: int) -> None:
         """Count one answered request; its compute times are counted with its batch, by `record_compute`."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from naiad.core.config import ServerSettings
 from naiad.loading.control import Control
+from naiad.observe.latencies import read_metrics_config
 from naiad.observe.log_control import LogControl
 from naiad.observe.logs import LogOptions
 from naiad.observe.metrics import MetricsPage
@@ -45,7 +46,8 @@ class Assembly:
         self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
         logs = LogControl(LogOptions.of(settings.log))
         services = Services(self.engine, self.overview, self._control, logs=logs)
-        page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()))
+        latencies = read_metrics_config(settings.models.metrics_config)
+        page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()), latencies)
         self.doors = Doors(services, settings, page.render)
 
     @property

@@ -28,18 +28,19 @@ class TensorModel:
         instances: Instances[InferRequest],
         *,
         labels: Mapping[str, Sequence[str]] | None = None,
+        statistics: ModelStatistics | None = None,
         max_waiting: int = 0,
         clock: Clock = monotonic,
     ) -> None:
         """Make a model of loaded instances.
 
-        labels: by output name, for classification.
+        labels: by output name, for classification. statistics: where to count; default: the usual ones.
         max_waiting: most requests that may wait, whatever the model's own queue policy says; 0 = no bound.
         """
         self.name = config.name
         self.version = version
         self.config = config
-        self.statistics = ModelStatistics(config.name, version)
+        self.statistics = statistics or ModelStatistics(config.name, version)
         self.labels = labels or {}
         self.has_rows = config.max_batch_size > 0
         self._clock = clock

@@ -86,14 +86,18 @@ class TextModel:
         encoder: EncoderQueue,
         clock: Clock = monotonic,
         *,
+        statistics: ModelStatistics | None = None,
         light_bytes: int = LIGHT_BYTES,
         preparers: int = 1,
     ) -> None:
-        """light_bytes: requests up to this size are prepared on the event loop. preparers: threads for heavier ones."""
+        """light_bytes: requests up to this size are prepared on the event loop. preparers: threads for heavier ones.
+
+        statistics: where to count; default: the usual ones.
+        """
         self.name = config.name
         self.version = version
         self.config = config
-        self.statistics = ModelStatistics(config.name, version)
+        self.statistics = statistics or ModelStatistics(config.name, version)
         self.labels: Mapping[str, Sequence[str]] = {}
         self.has_rows = True
         self._task = task

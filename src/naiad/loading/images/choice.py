@@ -10,6 +10,7 @@ from naiad.core.cores import available_cores
 from naiad.loading.encoder_models import describe_model
 from naiad.loading.images.pair import open_pair
 from naiad.loading.images.single import open_single
+from naiad.loading.statistics import statistics_of
 from naiad.repository import Fetched, Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.model import ServedModel
@@ -37,11 +38,21 @@ def load_image_model(
     open_model = open_pair if task_name in PAIR_TASKS else open_single
     encoder, task, view, facts = open_model(entry, task_name, checkpoint, layout, settings)
     facts = {"task": task_name, **facts}
+    described = [
+        (describe_model(name, PLATFORM, one, facts), one)
+        for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
+    ]
     models: list[ServedModel] = [
         TextModel(
-            describe_model(name, PLATFORM, one, facts), "1", one, encoder, light_bytes=0, preparers=available_cores()
+            config,
+            "1",
+            one,
+            encoder,
+            statistics=statistics_of(config, "1", settings),
+            light_bytes=0,
+            preparers=available_cores(),
         )
-        for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
+        for config, one in described
     ]
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
