@@ -71,7 +71,7 @@ class LinesListener:
             deliver(error, True)
         await over.wait()
 
-    def stop_accepting(self) -> None:
+    async def stop_accepting(self) -> None:
         if self._server is not None:
             self._server.close()
 
@@ -86,7 +86,7 @@ class LinesListener:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def close(self) -> None:
-        self.stop_accepting()
+        await self.stop_accepting()
 
 
 def lines_door(needs: DoorNeeds) -> Door:

@@ -22,12 +22,12 @@ class Listener(Protocol):
         """Listen. Raises InvalidConfiguration naming the option when the address cannot be had."""
         ...
 
-    def stop_accepting(self) -> None:
-        """Take no new connections; tell the clients of those that exist that they will take no more requests."""
+    async def stop_accepting(self) -> None:
+        """Take no new connections, but all that clients have made; tell clients to send no more requests on them."""
         ...
 
     async def wait_told(self) -> None:
-        """Return when every client knows, where the protocol can tell."""
+        """Return when clients know, so that what was on its way has come; who does not hear holds nobody up."""
         ...
 
     def finish_connections(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -65,11 +66,9 @@ class Doors:
 
     async def stop_accepting(self) -> None:
         """Take no new connections; clients are told that those they have will take no more requests."""
-        doors = self._taking_requests()
-        for door in doors:
-            door.listener.stop_accepting()
-        for door in doors:
-            await door.listener.wait_told()
+        listeners = [door.listener for door in self._taking_requests()]
+        await asyncio.gather(*(listener.stop_accepting() for listener in listeners))
+        await asyncio.gather(*(listener.wait_told() for listener in listeners))
 
     async def finish(self) -> None:
         """Return when every connection has sent what it owed; for a server whose requests are all answered."""

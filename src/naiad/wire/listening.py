@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import fcntl
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+import sys
+import termios
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.wire.backlog import handshake_s, refuse_handshakes, take_waiting
 
 _HANDSHAKE_S = 20.0
 """A client has so long to set up TLS; nobody else counts it as a connection meanwhile."""
 _FLUSH_S = 60.0
 """Answers that are not sent yet when a TLS connection is closed have so long to leave."""
+_TAKING_S = 1.0
+"""Connections that are taken last have so long to set up TLS before the rest of the drain goes on."""
 _GOODBYE_S = 1.0
 """A client has so long to answer our TLS goodbye when there is nothing left to send."""
 
@@ -32,14 +39,45 @@ _TRIES = 8
 class Listening:
     """The listening sockets of one door, which all have the same port."""
 
-    def __init__(self, servers: Sequence[asyncio.AbstractServer], port: int) -> None:
+    def __init__(
+        self,
+        servers: Sequence[asyncio.AbstractServer],
+        sockets: Sequence[socket.socket],
+        take: Callable[[socket.socket], Awaitable[object]],
+    ) -> None:
+        """servers: of the loop, one for each socket. take: makes an accepted socket a connection as they do."""
         self._servers = tuple(servers)
-        self.port = port
+        self._sockets = tuple(sockets)
+        self._take = take
+        self._taking: set[asyncio.Future[object]] = set()
+        self.port: int = sockets[0].getsockname()[1]
 
     def close(self) -> None:
-        """Take no new connections."""
+        """Take no new connections; those that wait to be taken are reset."""
+        self._sockets = ()
         for server in self._servers:
             server.close()
+
+    async def drain(self) -> None:
+        """Take no new connections, but all that clients have made, or are making, when this is called."""
+        sockets = self._sockets
+        if not sockets:
+            return
+        for one in sockets:
+            refuse_handshakes(one)
+        await asyncio.sleep(max(map(handshake_s, sockets)))
+        if not self._sockets:  # closed meanwhile
+            return
+        kept = [one.dup() for one in sockets]  # the loop closes its own
+        self.close()
+        for one in kept:
+            one.setblocking(False)
+            self._taking.update(asyncio.ensure_future(self._take(taken)) for taken in take_waiting(one))
+            one.close()
+        if self._taking:
+            done, self._taking = await asyncio.wait(self._taking, timeout=_TAKING_S)
+            for taken in done:
+                taken.exception()  # of a client that could not agree on TLS; nobody else cares
 
 
 async def listen(
@@ -58,18 +96,11 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     sockets = open_sockets(hosts, port, option, reuse_port)
-    servers = [
-        await loop.create_server(
-            connection,
-            sock=one,
-            backlog=_BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=_HANDSHAKE_S if tls else None,
-            ssl_shutdown_timeout=_FLUSH_S if tls else None,
-        )
-        for one in sockets
-    ]
-    return Listening(servers, sockets[0].getsockname()[1])
+    secured: dict[str, Any] = {}
+    if tls is not None:
+        secured = {"ssl": tls, "ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _FLUSH_S}
+    servers = [await loop.create_server(connection, sock=one, backlog=_BACKLOG, **secured) for one in sockets]
+    return Listening(servers, sockets, lambda taken: loop.connect_accepted_socket(connection, taken, **secured))
 
 
 def open_sockets(hosts: Sequence[str], port: int, option: str, reuse_port: bool) -> list[socket.socket]:
@@ -147,6 +178,16 @@ class _TlsTransport:
         self._transport.close()
         if not self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(_GOODBYE_S, self.abort)
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Count what the client's system has not taken yet: of the loop's buffer and of our own system's."""
+    unsent = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # closed, as it is where there is no socket
+        if sock is not None:
+            unsent += int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    return unsent
 
 
 def gentle(transport: asyncio.BaseTransport) -> asyncio.Transport:

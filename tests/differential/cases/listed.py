@@ -66,6 +66,7 @@ LISTED: dict[str, tuple[str, ...]] = {
     # HTTP
     "Every error is `application/json`; Triton calls some of them `text/plain`.": (),
     "405 has an `Allow` header, and statuses have their standard phrases.": (),
+    "503 has a `Retry-After` header.": (),
     "`/generate` answers with a `Content-Length`, not in chunks.": (),
     "Names in a path are decoded; Triton takes `%20` for three characters.": (
         "routing/GET /v2/models/simple%2Finfer", "routing/an encoded letter", "routing/a space in a name",
@@ -171,12 +172,16 @@ ELSEWHERE = (
     "With `counter_latencies=false`, requests are counted all the same; Triton's counters of requests stay at 0.",
     "An unknown setting of `--metrics-config`, or one with a wrong value, is an error.",
     "A summary's quantiles are within 0.2 % of their value, whatever error is asked for.",
+    "A model that is being loaded for the first time is unavailable: 503 or UNAVAILABLE.",
+    "`naiad serve` is not ready without any model, except in explicit mode; `naiad triton` is, as Triton.",
+    "A server that stops is still live, but not ready.",
 )
-"""Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py."""
+"""Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",
     "405": "405 has an `Allow` header, and statuses have their standard phrases.",
+    "503": "503 has a `Retry-After` header.",
     "generate": "`/generate` answers with a `Content-Length`, not in chunks.",
 }
 """Differences that are in so many answers that they are taken out before comparing; name → line of the page."""

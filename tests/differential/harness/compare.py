@@ -25,6 +25,9 @@ def expected(theirs: Any, used: set[str]) -> Any:
     if theirs["status"] == 405:
         used.add("405")
         headers["allow"], reason = "…", "Method Not Allowed"
+    if theirs["status"] == 503:
+        used.add("503")
+        headers["retry-after"] = "1"
     if headers.get("transfer-encoding") == "chunked" and headers.get("content-type") == "application/json":
         used.add("generate")
         del headers["transfer-encoding"]

@@ -22,8 +22,10 @@ from naiad.testing import running_server
 SIMPLE = Path(__file__).parents[2] / "data" / "model_repository" / "simple"
 WAIT_S = 60.0
 SILENCE_S = 10.0
-"""Ten times the grace, and half of what grpcio waits on its own."""
+"""Ten times the grace, half of what grpcio waits on its own, and a third of what running requests get."""
 GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+ACKNOWLEDGED = GREETING + bytes((0, 0, 0, 4, 1, 0, 0, 0, 0))
+"""And the client has taken the server's settings."""
 REFUSALS = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 """The second is what grpcio says to calls that reach it in the moment in which it stops."""
 SLOW = """
@@ -141,7 +143,9 @@ def test_streams_end_when_their_requests_are_answered(transport: str, tmp_path: 
 
 
 @pytest.mark.parametrize("transport", ["http2", "aio"])
-@pytest.mark.parametrize("greeting", [b"", GREETING], ids=["says nothing", "greets"])
+@pytest.mark.parametrize(
+    "greeting", [b"", GREETING, ACKNOWLEDGED], ids=["says nothing", "greets", "greets and falls silent"]
+)
 def test_a_silent_client_does_not_hold_it_up(transport: str, greeting: bytes) -> None:
     with ExitStack() as server:
         running = server.enter_context(running_server(str(SIMPLE), grpc_transport=transport))

@@ -63,18 +63,18 @@ class AioListener:
         await server.start()
         self._server = server
 
-    def stop_accepting(self) -> None:
+    async def stop_accepting(self) -> None:
         """Take no new connections; clients of those that exist are told to send no more calls on them."""
+        self.finish_connections()
+
+    def finish_connections(self) -> None:
+        """Close every connection as soon as its calls are over."""
         if self._server is not None and self._stopping is None:
             self._stopping = asyncio.ensure_future(self._server.stop(_FOREVER_S))
 
     async def wait_told(self) -> None:
         """After `stop_accepting`: let what was on its way come; grpcio does not say when the last client knows."""
         await asyncio.sleep(0)
-
-    def finish_connections(self) -> None:
-        """Close every connection as soon as its calls are over."""
-        self.stop_accepting()
 
     async def wait_closed(self) -> None:
         """Wait until every call is over and its client has had a moment to read the answer."""

@@ -11,6 +11,8 @@ import orjson
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _JSON = b"application/json"
+_RETRY_AFTER = {429: b"Retry-After: 1\r\n", 503: b"Retry-After: 1\r\n"}
+"""By status that says that it will be better later: when to ask again, in seconds."""
 
 
 class Headers(dict[bytes, bytes]):
@@ -114,6 +116,7 @@ class Exchange:
         if self.says_keep_alive and self.keep_alive:
             connection = b"Connection: keep-alive\r\n"
         reason = _REASONS.get(status, b"Unknown")
+        headers += _RETRY_AFTER.get(status, b"")
         return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, connection, headers)
 
 

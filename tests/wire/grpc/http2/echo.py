@@ -6,7 +6,7 @@ import asyncio
 import queue
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -108,11 +108,15 @@ class Served:
 
         return asyncio.run_coroutine_threadsafe(step(), self.loop).result(WAIT_S)
 
+    def wait(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine on the server's loop to its end."""
+        asyncio.run_coroutine_threadsafe(make(), self.loop).result(WAIT_S)
+
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.listener.close(), self.loop).result(WAIT_S)
+        self.wait(self.listener.close)
 
     def wait_closed(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.listener.wait_closed(), self.loop).result(WAIT_S)
+        self.wait(self.listener.wait_closed)
 
 
 @contextmanager

@@ -63,6 +63,25 @@ def test_an_idle_connection_is_drained() -> None:
     assert lifetime.decide(88.0, True, 0, 1)[0] is Action.DRAIN
 
 
+def test_a_client_that_is_told_of_the_end_must_show_that_it_is_there() -> None:
+    lifetime = Lifetime(Http2Options(), 0.0, 0)
+    lifetime.end(10.0)
+    assert lifetime.is_ending
+    assert lifetime.decide(10.0, True, 0, 1) == (Action.NOTHING, 11.0)
+    lifetime.heard_s = 10.5
+    assert lifetime.decide(11.0, True, 0, 1) == (Action.NOTHING, 11.5)
+    assert lifetime.decide(11.5, True, 0, 1) == (Action.ABORT, math.inf)
+
+
+@pytest.mark.parametrize("is_greeted", [False, True])
+def test_a_client_that_knows_of_the_end_may_take_its_time(is_greeted: bool) -> None:
+    lifetime = Lifetime(Http2Options(), 0.0, 0)
+    lifetime.end(10.0)
+    lifetime.know()
+    assert not lifetime.is_ending
+    assert lifetime.decide(19.0, is_greeted, 1, 1)[0] is Action.NOTHING
+
+
 def test_an_old_connection_is_drained_and_then_ended() -> None:
     lifetime = Lifetime(Http2Options(age_s=100, age_grace_s=10), 0.0, 0.5)
     assert lifetime.decide(1.0, True, 1, 1) == (Action.NOTHING, 105.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import socket
 import ssl
@@ -64,7 +63,7 @@ def test_closing_lets_calls_finish_and_tells_clients() -> None:
     with served() as running, grpc.insecure_channel(running.address) as channel:
         call = channel.unary_unary("/e/Never").future(b"x", timeout=WAIT_S)
         assert running.echo.events.get(timeout=WAIT_S) == ("message", b"x")
-        running.run(running.listener.stop_accepting)
+        running.wait(running.listener.stop_accepting)
         with pytest.raises(ConnectionRefusedError):
             connect(running)
         (last,) = running.echo.running
@@ -77,9 +76,9 @@ def test_clients_hear_of_the_end_before_calls_are_refused() -> None:
     """Whoever waits for them to know has served every call that was on its way."""
     with served() as running, grpc.insecure_channel(running.address) as channel:
         assert channel.unary_unary("/e/Echo")(b"x", timeout=WAIT_S) == b"x"
-        running.run(running.listener.stop_accepting)
+        running.wait(running.listener.stop_accepting)
         began_s = time.monotonic()
-        asyncio.run_coroutine_threadsafe(running.listener.wait_told(), running.loop).result(WAIT_S)
+        running.wait(running.listener.wait_told)
         running.wait_closed()
         assert time.monotonic() - began_s < WAIT_S / 2
 
@@ -88,8 +87,8 @@ def test_a_client_that_does_not_listen_does_not_hold_up_the_end() -> None:
     with served() as running, connect(running) as sock:
         sock.sendall(greeting())
         assert sock.recv(65536)
-        running.run(running.listener.stop_accepting)
-        asyncio.run_coroutine_threadsafe(running.listener.wait_told(), running.loop).result(WAIT_S)
+        running.wait(running.listener.stop_accepting)
+        running.wait(running.listener.wait_told)
 
 
 def test_closing_ends_calls_that_do_not_finish() -> None:

@@ -286,11 +286,18 @@ def test_draining_an_idle_connection_waits_for_what_is_under_way() -> None:
     assert ([one.kind for one in side.sent()], side.connection.is_done) == ([codes.GOAWAY], True)
 
 
-def test_draining_before_the_greeting_ends_it_at_once() -> None:
+def test_draining_before_the_greeting_serves_the_call_that_comes_with_it() -> None:
     side = Side()
     side.connection.greet()
     side.connection.drain()
-    assert (side.sent()[-1].kind, side.connection.is_done) == (codes.GOAWAY, True)
+    question = side.sent()[-1]
+    assert (question.kind, side.connection.is_done) == (codes.PING, False)
+    side.begin()
+    running = side.request(1)
+    side.receive(ping(question.payload, codes.ACK))
+    assert (side.sent()[-1].kind, side.connection.is_done) == (codes.GOAWAY, False)
+    running.stream.send_headers(b"\x88", ends=True)
+    assert side.connection.is_done
 
 
 def test_a_client_that_leaves_gets_its_answers() -> None:

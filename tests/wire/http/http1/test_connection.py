@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from door import OK, POST, Door
@@ -10,6 +11,7 @@ from door import OK, POST, Door
 from naiad.core.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.http.routes import Router, route
 
 
@@ -46,6 +48,14 @@ def test_only_the_first_answer_counts() -> None:
     door.exchanges[0].answer(200, b"hello")
     door.exchanges[0].fail(500, "late")
     assert door.wire.text == OK
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_will_be_better_later_says_when(status: int) -> None:
+    door = Door(answers=False)
+    door.send(POST)
+    door.exchanges[0].fail(status, "later")
+    assert b"\r\nRetry-After: 1\r\n" in door.wire.text
 
 
 def test_errors_are_v2_error_objects() -> None:
@@ -115,12 +125,19 @@ def test_a_client_that_does_not_wait_for_leave_gets_none(answers_at: int) -> Non
     assert door.wire.text == OK * 3
 
 
-async def test_a_client_that_is_done_with_sending_gets_its_answers() -> None:
+async def test_a_client_that_is_done_with_sending_gets_its_answers_however_long_they_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("naiad.wire.http.http1.connection._PROBE_S", 0)
     door = Door(answers=False)
     door.send(POST * 2 + POST[:30])
     assert door.connection.eof_received()
+    while len(door.wire.written) < len(b"HTTP/1.1 "):  # noqa: ASYNC110 - the loop's next turn
+        await asyncio.sleep(0)
+    assert (door.wire.text, door.wire.closed) == (b"HTTP/1.1 ", False)
     door.exchanges[0].answer(200, b"hello")
     assert not door.wire.closed
+    await asyncio.sleep(0)
     door.exchanges[1].answer(200, b"hello")
     assert door.wire.text == OK * 2
     assert (door.wire.closed, door.wire.aborted) == (True, False)
@@ -132,14 +149,34 @@ def test_a_client_that_is_done_and_owed_nothing_is_let_go() -> None:
     assert not door.connection.eof_received()
 
 
-async def test_a_client_that_is_done_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be gone: nobody can tell before something is sent to it."""
-    monkeypatch.setattr("naiad.wire.http.http1.connection._HALF_OPEN_S", 0)
-    door = Door(answers=False)
-    door.send(POST)
-    assert door.connection.eof_received()
-    while not door.wire.aborted:  # noqa: ASYNC110 - the loop's next turn
-        await asyncio.sleep(0)
+async def test_a_client_that_is_gone_is_told_from_one_that_is_only_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end looks the same, but it resets the connection when something is sent to it."""
+    monkeypatch.setattr("naiad.wire.http.http1.connection._PROBE_S", 0.001)
+    gone, arrived = asyncio.Event(), asyncio.Semaphore(0)
+    running: list[Exchange] = []
+
+    def dispatch(exchange: Exchange) -> None:
+        exchange.on_abandon = gone.set
+        running.append(exchange)
+        arrived.release()
+
+    listener = HttpListener(dispatch, Limits())
+    await listener.open(("127.0.0.1",), 0, "--http-port")
+    try:
+        with socket.create_connection(("127.0.0.1", listener.port)) as client:
+            client.sendall(POST)
+            await arrived.acquire()
+        await asyncio.wait_for(gone.wait(), 20)
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(POST)
+        writer.write_eof()
+        await arrived.acquire()
+        assert await asyncio.wait_for(reader.readexactly(2), 20) == b"HT"
+        running[1].answer(200, b"hello")
+        assert b"HT" + await asyncio.wait_for(reader.read(), 20) == OK
+        writer.close()
+    finally:
+        await listener.close()
 
 
 def test_a_client_that_leaves_cancels_what_it_asked_for() -> None:

@@ -24,7 +24,7 @@ from naiad.wire.grpc.http2.rpc.answers import trailers_only
 from naiad.wire.grpc.http2.rpc.call import RpcCall
 from naiad.wire.grpc.http2.rpc.head import RpcHead, interpret
 from naiad.wire.grpc.http2.rpc.messages import Gathering
-from naiad.wire.listening import gentle
+from naiad.wire.listening import gentle, unsent_bytes
 
 _PING = b"anyone??"
 
@@ -64,7 +64,7 @@ class GrpcConnection(asyncio.Protocol):
         """The connection is gone."""
         self.told = asyncio.Event()
         """The client knows that it must send no more calls, and those it sent before have come."""
-        self._http2.on_final = self.told.set
+        self._http2.on_final = self._know
 
     # asyncio.Protocol
 
@@ -162,10 +162,21 @@ class GrpcConnection(asyncio.Protocol):
 
     # the end
 
-    def finish(self) -> None:
-        """Take no more requests; close as soon as those that run are answered. For the server's drain."""
+    def drain(self) -> None:
+        """Tell the client to send no more requests; what it sends before it knows is served."""
         self._http2.drain()
         self._flush()
+
+    def finish(self) -> None:
+        """Close as soon as every request is answered, and at once if the client is silent and has everything."""
+        self.drain()
+        if not self.told.is_set():
+            self._lifetime.end(self._now())
+            self._tick()
+
+    def _know(self) -> None:
+        self.told.set()
+        self._lifetime.know()
 
     def abort(self) -> None:
         """Close at once, whatever is owed."""
@@ -174,8 +185,12 @@ class GrpcConnection(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Do what the time asks for."""
-        http2 = self._http2
+        http2, transport = self._http2, self._transport
+        if transport is None:
+            return
         now_s = self._now()
+        if self._lifetime.is_ending and unsent_bytes(transport):
+            self._lifetime.heard_s = now_s  # our PING stands behind what it has to take first
         action, next_s = self._lifetime.decide(
             now_s, http2.is_greeted, len(http2.streams), self._requests, self._sender.uses
         )

@@ -7,6 +7,9 @@ from enum import Enum, auto
 
 from naiad.wire.grpc.http2.options import Http2Options
 
+GONE_S = 1.0
+"""A client that is told of the end by GOAWAY and PING is there if it is heard within so long."""
+
 
 class Action(Enum):
     """What is to be done with a connection now."""
@@ -38,6 +41,21 @@ class Lifetime:
         self._uses = 0
         self._idle_since_s = now_s
         self._requests = 0
+        self._ending_s = math.inf
+        """Since when the client, which has been told of the end, has to show that it is there."""
+
+    def end(self, now_s: float) -> None:
+        """The client has been told of the end, and nothing is left to do for it but to hear that it knows."""
+        self._ending_s = min(self._ending_s, now_s)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the client has yet to show that it is there."""
+        return self._ending_s < math.inf
+
+    def know(self) -> None:
+        """The client knows of the end; it takes the time that it takes to read its last answers."""
+        self._ending_s = math.inf
 
     def decide(
         self, now_s: float, is_greeted: bool, running: int, requests: int, uses: int = 0
@@ -46,6 +64,13 @@ class Lifetime:
 
         running: requests now; requests: all that have been begun; uses: data frames so far.
         """
+        gone_s = max(self.heard_s, self._ending_s) + GONE_S
+        if now_s >= gone_s:
+            return Action.ABORT, math.inf
+        action, next_s = self._decide(now_s, is_greeted, running, requests, uses)
+        return action, min(next_s, gone_s)
+
+    def _decide(self, now_s: float, is_greeted: bool, running: int, requests: int, uses: int) -> tuple[Action, float]:
         if not is_greeted:
             soonest_s = min(self._options.keepalive_s, self._options.idle_s, self._options.age_s)
             return (Action.TIME_OUT if now_s >= self._greeting_s else Action.NOTHING), min(

@@ -49,11 +49,16 @@ class Http2Listener:
     def _connection(self) -> GrpcConnection:
         return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)
 
-    def stop_accepting(self) -> None:
-        """Take no new connections; clients of those that exist are told to send no more calls on them."""
+    async def stop_accepting(self) -> None:
+        """Take no new connections, but all that clients have made; clients are told to send no more calls."""
+        self._tell()
         if self._server is not None:
-            self._server.close()
-        self.finish_connections()
+            await self._server.drain()
+        self._tell()
+
+    def _tell(self) -> None:
+        for connection in list(self._connections):
+            connection.drain()
 
     def finish_connections(self) -> None:
         """Close every connection as soon as its calls are over."""
@@ -74,7 +79,9 @@ class Http2Listener:
 
     async def close(self) -> None:
         """Close everything: calls that are answered get a moment to reach their clients, the others end."""
-        self.stop_accepting()
+        if self._server is not None:
+            self._server.close()
+        self.finish_connections()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wait_closed(), _GRACE_S)
         self._deadlines.close()

@@ -22,8 +22,10 @@ from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, s
 from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_HALF_OPEN_S = 0.5
-"""For the answers to a client that sends no more. One that is gone looks the same; what it asked is withdrawn then."""
+_BEGINNING = b"HTTP/1.1 "
+"""Of every answer."""
+_PROBE_S, _LONGEST_PROBE_S = 0.5, 60.0
+"""Between two bytes of it, each time twice as long, while a client that sends no more waits for its answer."""
 
 _OPEN, _CLOSING, _BETWEEN = ConnectionState.OPEN, ConnectionState.CLOSING, Part.BETWEEN
 """Asked for with every request, and slow to look up in an enum."""
@@ -68,6 +70,9 @@ class HttpConnection(asyncio.Protocol):
         self._stage_since_s = 0.0
         self._is_heard = True
         """Bytes have come since the watch last looked."""
+        self._begun_bytes = 0
+        """Of the next answer, which the client has got already."""
+        self._is_half_closed = False
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
 
@@ -76,6 +81,9 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
         self._transport = gentle(transport)
+        if self._state >= _CLOSING:  # the server has stopped while TLS was set up
+            self._transport.close()
+            return
         if len(self._connections) >= self._capacity.connections:
             self._refuse(Refusal(503, self._capacity.crowded_message), ConnectionEvent.LAST)
             return
@@ -132,13 +140,31 @@ class HttpConnection(asyncio.Protocol):
             self._hold(Hold.BACKLOG)
 
     def eof_received(self) -> bool:
-        """Stay for a moment if answers are owed: the client may only be done with sending; called by the loop."""
+        """Stay while answers are owed: the client may only be done with sending; called by the loop."""
         if self._transport is None or not self._exchanges or not self._transport.can_write_eof():  # TLS cannot
             return False
         self._move(ConnectionEvent.LAST)
         self._reader.drop()
-        asyncio.get_running_loop().call_later(_HALF_OPEN_S, lambda: self.abort() if self._exchanges else None)
+        if not self._is_half_closed:
+            self._is_half_closed = True
+            self._probe(_PROBE_S)
         return True
+
+    def _probe(self, pause_s: float) -> None:
+        """Send one more byte of how the next answer begins, whatever it will be.
+
+        A client that is gone looks like one that is only done with sending, but its system answers a byte with a reset.
+        Then the connection is lost, and what was asked is withdrawn.
+        """
+        transport, exchanges = self._transport, self._exchanges
+        if transport is None or not exchanges:
+            return
+        begun = self._begun_bytes
+        if begun < len(_BEGINNING) and not exchanges[0].is_streaming:
+            self._begun_bytes = begun + 1
+            transport.write(_BEGINNING[begun : begun + 1])
+        longer_s = min(2 * pause_s, _LONGEST_PROBE_S)
+        asyncio.get_running_loop().call_later(pause_s, self._probe, longer_s)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
@@ -218,6 +244,9 @@ class HttpConnection(asyncio.Protocol):
         ready = take_ready(exchanges)
         if transport is None or not ready:
             return
+        if self._begun_bytes:
+            ready[0] = ready[0][self._begun_bytes :]
+            self._begun_bytes = 0
         if len(ready) == 1:
             transport.write(ready[0])
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Sequence
 
@@ -14,6 +15,9 @@ from naiad.wire.http.http1.connection import HttpConnection
 from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.http.http1.timeouts import HttpTimes, Watch
 from naiad.wire.listening import Listening, listen
+
+_TELLING_S = 0.25
+"""What clients get to send a last request: HTTP/1.1 has no other word for the end than an answer."""
 
 
 class HttpListener:
@@ -40,6 +44,8 @@ class HttpListener:
             lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring),
         )
         self._server: Listening | None = None
+        self._is_draining = False
+        self._is_finishing = False
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
 
@@ -56,20 +62,29 @@ class HttpListener:
         self.port = self._server.port
 
     def _connection(self) -> HttpConnection:
-        return HttpConnection(self._dispatch, self._limits, self._connections, self._heads, self._capacity, self._watch)
+        made = HttpConnection(self._dispatch, self._limits, self._connections, self._heads, self._capacity, self._watch)
+        if self._is_draining:
+            made.drain()
+        if self._is_finishing:
+            made.finish()
+        return made
 
-    def stop_accepting(self) -> None:
-        """Take no new connections; those that exist are told with their next answer that it is the last."""
-        if self._server is not None:
-            self._server.close()
+    async def stop_accepting(self) -> None:
+        """Take no new connections, but all that clients have made; the next answer on each says that it is the last."""
+        self._is_draining = True
         for connection in self._connections:
             connection.drain()
+        if self._server is not None:
+            await self._server.drain()
 
     async def wait_told(self) -> None:
-        """Return at once: a client of HTTP/1.1 is told with its next answer."""
+        """Wait a moment for requests that are on their way: what a client sends on an open connection is answered."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait_closed(), _TELLING_S)
 
     def finish_connections(self) -> None:
         """Close every connection as soon as it has its answers."""
+        self._is_finishing = True
         for connection in list(self._connections):
             connection.finish()
 
@@ -80,7 +95,8 @@ class HttpListener:
 
     async def close(self) -> None:
         """Close everything at once."""
-        self.stop_accepting()
+        if self._server is not None:
+            self._server.close()
         self._watch.close()
         for connection in list(self._connections):
             connection.abort()

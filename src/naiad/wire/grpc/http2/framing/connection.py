@@ -135,10 +135,7 @@ class Http2Connection(Generic[Head]):
         if self._is_leaving or self.is_done:
             return
         self._is_leaving = True
-        if self.is_greeted:
-            self.sender.write(goaway(MOST_STREAM_ID, ErrorCode.NO_ERROR) + ping(_DRAIN_PING))
-        else:
-            self.finish()
+        self.sender.write(goaway(MOST_STREAM_ID, ErrorCode.NO_ERROR) + ping(_DRAIN_PING))
 
     def finish(self) -> None:
         """Take no more streams; be done when those that run are."""
