@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
+from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import DownloadFailed
 from naiad.repository.contract import FetchSettings
 from naiad.repository.hub.cache import CachedRepository, HubFile, sha256_of, total_bytes
@@ -68,7 +68,7 @@ def check_space(cache: CachedRepository, files: Sequence[HubFile], settings: Fet
 def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], progress: Progress) -> None:
     """Small ones side by side; large ones one after another on this thread, where Ctrl-C reaches them."""
     small = [file for file in files if file.size_bytes < RESUMABLE_FROM_BYTES]
-    with ThreadPoolExecutor(_SMALL_AT_ONCE, thread_name_prefix="download") as pool:
+    with DaemonThreads(_SMALL_AT_ONCE, "naiad-download") as pool:
         running = [pool.submit(client.fetch_file, commit, file, progress) for file in small]
         try:
             for future in running:

@@ -10,12 +10,12 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Instance, Instances, Samples
+from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import NaiadError
 from naiad.scheduling.learned.curve import Curve, Times
 
@@ -114,7 +114,7 @@ class _Measuring:
         """Share of the least disturbed run on one narrow instance that it spent computing."""
         self._until_s = until_s
         self._least: dict[_Step, float] = {}
-        self._pool = ThreadPoolExecutor(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
+        self._pool = DaemonThreads(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
         self._loaded = "busy" if self._pool else "quiet"
         """How runs are timed that count most: as under load."""
         self._barrier = threading.Barrier(len(narrow))
