@@ -53,8 +53,9 @@ fuzz: setup-dev setup-fuzz ## fuzz every decoder, and a live server, FUZZ_SECOND
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(ARGS)
 	$(BIN)/python tests/soak/live.py --seconds $(FUZZ_SECONDS)
 
-soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60
+soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60; stops under load
 	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS)
+	$(BIN)/python tests/soak/drain.py
 
 check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff format --check .

@@ -49,7 +49,8 @@ def test_the_highest_version_unless_one_is_named(asked: str, found: str) -> None
         ("a", "7", NotFound, "Request for unknown model: 'a' version 7 is not found"),
         ("broken", "", NotFound, "Request for unknown model: 'broken' has no available versions: bad file"),
         ("broken", "1", NotReady, "Request for unknown model: 'broken' version 1 is not at ready state"),
-        ("loading", "", NotFound, "Request for unknown model: 'loading' has no available versions"),
+        ("loading", "", NotReady, "model 'loading' is being loaded; try again"),
+        ("loading", "1", NotReady, "model 'loading' is being loaded; try again"),
         ("a", "x", InvalidRequest, "failed to get model version from specified version string 'x'"),
         ("a", "-2", InvalidRequest, "invalid model version specified '-2'"),
     ],
@@ -68,6 +69,27 @@ def test_index_and_readiness() -> None:
     assert [row["version"] for row in rows if row["name"] == "a"] == ["2", "3", "10"]
     assert not subject.is_ready
     assert subject.ready_versions("a") == ["2", "3", "10"]
+
+
+def test_what_is_not_known_yet_is_not_unknown() -> None:
+    subject = Catalog()
+    subject.is_complete = False
+    assert (subject.is_ready, subject.is_loading) == (False, True)
+    with pytest.raises(NotReady, match="model 'a' is not known yet, because the server is starting; try again"):
+        subject.find("a", "1")
+    subject.is_complete = True
+    assert (subject.is_ready, subject.is_loading) == (True, False)
+    with pytest.raises(NotFound):
+        subject.find("a", "1")
+
+
+def test_nothing_to_serve_is_not_ready_unless_it_may_be_so() -> None:
+    subject = Catalog()
+    assert subject.is_ready
+    subject.may_be_empty = False
+    assert not subject.is_ready
+    subject.add(model("a", "1"))
+    assert subject.is_ready
 
 
 def test_a_newer_version_takes_over_at_once() -> None:

@@ -25,6 +25,7 @@ class Served:
         self.process = process
         self._log = log
         self.http_port = self.grpc_port = 0
+        self.is_stopped = False
 
     @property
     def log(self) -> str:
@@ -60,6 +61,13 @@ class Served:
     def files(self) -> int:
         return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
 
+    def stop(self) -> None:
+        """Tell it to stop, and require that it does so cleanly."""
+        self.is_stopped = True
+        self.process.terminate()
+        if self.process.wait(60):
+            raise SystemExit(f"the server did not stop cleanly: {self.process.returncode}\n{self.log[-5000:]}")
+
     def check_alive(self) -> None:
         if self.process.poll() is not None:
             raise SystemExit(f"the server has ended with status {self.process.returncode}:\n{self.log[-5000:]}")
@@ -81,10 +89,9 @@ def served(*options: str) -> Iterator[Served]:
         try:
             running.wait_ready()
             yield running
-            running.check_alive()
-            process.terminate()
-            if process.wait(60):
-                raise SystemExit(f"the server did not stop cleanly: {process.returncode}\n{running.log[-5000:]}")
+            if not running.is_stopped:
+                running.check_alive()
+                running.stop()
         finally:
             if process.poll() is None:
                 process.kill()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 
@@ -22,6 +24,11 @@ from naiad.server.assembly import Assembly
 COLLECT_AFTER_OBJECTS = 20_000
 """Python's own 700 costs a small request about a tenth of its time."""
 
+ONE_STOP_S = 0.1
+"""Signals within so long are one: some process managers send one to the process and one to its group."""
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 _log = logging.getLogger("naiad")
 
 
@@ -33,14 +40,18 @@ def run(
     *,
     opens_first: bool = True,
 ) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status: 0 after a clean stop.
+    """Serve until SIGTERM, SIGINT or SIGHUP; returns the exit status: 0 after a clean stop.
 
     began_s: when the command began, by `time.perf_counter`. opens_first: open the doors before the models are loaded,
     so that probes find them; else after, as Triton does. Raises NaiadError when the server cannot start.
     """
     import uvloop
 
-    return uvloop.run(_Run(entries, settings, fetching, began_s).serve(opens_first=opens_first))
+    this = _Run(entries, settings, fetching, began_s)
+    status = uvloop.run(this.serve(opens_first=opens_first))
+    if this.is_held:
+        _end(status)
+    return status
 
 
 class _Run:
@@ -52,11 +63,16 @@ class _Run:
         self._settings = settings
         self._began_s = began_s
         self._stop = asyncio.Event()
+        self._stopped_s = 0.0
+        """When it was told to stop."""
+        self.is_held = False
+        """Something runs on in a thread, which the end of Python would wait for or break in the middle."""
 
     async def serve(self, *, opens_first: bool) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
+        for number in _STOPPING:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                loop.add_signal_handler(number, self._on_signal, number)
         starting = asyncio.ensure_future(self._start(opens_first=opens_first))
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,8 +88,10 @@ class _Run:
             _forget_garbage()
             keep_freed_memory()
             await stopping
+        await self._server.leave()
         starting.cancel()
         is_clean = await self._server.stop()
+        self.is_held = self._server.is_loading or not is_clean
         _log.info("stopped")
         return 0 if is_clean else 1
 
@@ -95,12 +113,25 @@ class _Run:
         return all_loaded
 
     def _on_signal(self, number: signal.Signals) -> None:
+        now_s = time.perf_counter()
         if self._stop.is_set():
+            if now_s - self._stopped_s < ONE_STOP_S:
+                return
             _log.warning("second %s: stopping at once", number.name)
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        self._server.overview.leave()
         _log.info("%s: finishing running requests, then stopping", number.name)
+        self._stopped_s = now_s
         self._stop.set()
+
+
+def _end(status: int) -> None:
+    """End the process now, without Python's own end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _forget_garbage() -> None:

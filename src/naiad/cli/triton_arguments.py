@@ -34,9 +34,12 @@ class TritonArguments:
     """One line for each flag that has no effect, or no longer the best name."""
 
     def entries(self) -> tuple[ModelEntry, ...]:
-        """Return the repositories as entries. Raises InvalidConfiguration for a folder that is not there."""
+        """Return the repositories as entries.
+
+        Raises InvalidConfiguration for a folder that is not there, unless errors are to be borne.
+        """
         for path in self.repositories:
-            if not path.is_dir():
+            if self.settings.exit_on_error and not path.is_dir():
                 raise InvalidConfiguration(f"creating server: Internal - failed to stat file {path}")
         return tuple(ModelEntry(FolderReference(path), is_repository=True) for path in self.repositories)
 

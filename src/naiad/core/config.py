@@ -153,6 +153,12 @@ class ServerSettings(Settings):
     drain_timeout_s: float = option(
         "drain_timeout_s", 30.0, "Seconds to let running requests finish after SIGTERM.", least=0
     )
+    lame_duck_s: float = option(
+        "lame_duck_s",
+        0.0,
+        "Seconds to go on accepting requests after SIGTERM, no longer ready, so that load balancers can notice first.",
+        least=0,
+    )
     allow_client_shm: bool = option(
         "allow_client_shm",
         False,

@@ -26,7 +26,7 @@ from naiad.core.errors import (
     Unsupported,
 )
 from naiad.loading.backend_settings import read_backend_settings
-from naiad.loading.models import Models, in_background
+from naiad.loading.models import Models
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
@@ -40,6 +40,9 @@ ALL = "*"
 
 MOST_WAITING = 64
 """Loads and unloads that may be under way or wait; each may hold the bytes of an upload."""
+
+NOT_READY = "Server not ready"
+"""Triton's words for a server whose repository is not there, when it is told to start all the same."""
 
 Value = TypeVar("Value")
 
@@ -61,6 +64,8 @@ class Control:
         self._fetching = fetching
         self._catalog = catalog
         self._sources = Sources(entries, may_be_empty=self._mode != "none")
+        catalog.is_complete = False
+        catalog.may_be_empty = self._mode == "explicit" or all(entry.is_repository for entry in entries)
         self._models = Models(catalog, threads=settings.load_threads, retries=settings.load_retries)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[str, Seen] = {}
@@ -70,16 +75,22 @@ class Control:
         """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
         for notice in self._sources.notices:
             _log.warning("%s", notice)
-        survey = await in_background(self._sources.survey)
+        survey = await self._models.in_background(self._sources.survey)
+        if survey.missing is not None:
+            _log.error("%s", survey.missing.message)
+            self._catalog.refusal = NOT_READY
+            return False
         for name, error in survey.problems.items():
             self._failed(name, error)
         if self._mode == "poll":
-            self._seen = await in_background(partial(look, survey))
+            self._seen = await self._models.in_background(partial(look, survey))
             self._keep(self._watch())
         wanted = self._wanted(survey)
         for name in wanted:
             self._catalog.begin(name)
-        return await self._load_all(wanted, survey) and not survey.problems
+        all_loaded = await self._load_all(wanted, survey)
+        self._catalog.is_complete = True
+        return all_loaded and not survey.problems
 
     def load(self, name: str, parameters: LoadParameters) -> asyncio.Future[None]:
         """See `ModelControl.load`."""
@@ -101,17 +112,17 @@ class Control:
 
     async def offered(self) -> Mapping[str, str]:
         """See `ModelControl.offered`."""
-        survey = await in_background(self._sources.survey)
+        survey = await self._models.in_background(self._sources.survey)
         return {name: AMBIGUOUS if survey.is_ambiguous(name) else "" for name in survey.origins}
 
     async def look_again(self) -> None:
         """Poll mode: load what is new or changed, unload what is gone. A failure leaves what serves as it is."""
-        survey = await in_background(self._sources.survey)
+        survey = await self._models.in_background(self._sources.survey)
         if not survey.is_whole:
             for problem in survey.problems.values():
                 _log.error("%s; the models that are loaded stay", problem.message)
             return
-        seen = await in_background(partial(look, survey))
+        seen = await self._models.in_background(partial(look, survey))
         changes = decide_changes(self._seen, seen)
         self._seen = seen
         for name in changes.unload:
@@ -128,6 +139,11 @@ class Control:
         """Release every model, whether or not it has answered everything."""
         await self._stop()
         await self._models.close()
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a thread loads, or looks at what there is to load; it may go on after `close`."""
+        return self._models.is_loading
 
     async def _stop(self) -> None:
         self._is_stopping = True

@@ -12,11 +12,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
 from naiad.loading.plan import Plan, PlannedModel
 from naiad.loading.sources import AMBIGUOUS
@@ -26,6 +26,9 @@ from naiad.serving.model import ServedModel
 from naiad.serving.states import UNLOADED
 
 Value = TypeVar("Value")
+
+_OTHERS = 8
+"""Threads for what blocks and is no load."""
 
 _log = logging.getLogger("naiad.loading")
 
@@ -66,7 +69,8 @@ class Models:
         """Name of a model that is served → its unit."""
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By unit, for as long as somebody holds it or waits: any name may be asked for."""
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="naiad-load")
+        self._threads = DaemonThreads(threads, "naiad-load")
+        self._others = DaemonThreads(_OTHERS, "naiad-background")
         self._releases: set[asyncio.Task[None]] = set()
 
     def unit_of(self, name: str) -> str:
@@ -91,7 +95,7 @@ class Models:
             try:
                 results = await asyncio.gather(*(self._load_version(name, unit, model) for model in plan.models))
             except asyncio.CancelledError:  # the server stops
-                await in_background(plan.discard)
+                await self.in_background(plan.discard)
                 raise
             await self._bring_in(name, plan, results)
 
@@ -115,9 +119,20 @@ class Models:
         for task in self._releases:
             task.cancel()
         await asyncio.gather(*self._releases, return_exceptions=True)
-        for unit in self._units.values():
-            await in_background(unit.close)
-        self._units.clear()
+        units, self._units = self._units, {}
+        try:
+            await asyncio.gather(*(self.in_background(unit.close) for unit in units.values()))
+        finally:
+            self._others.shutdown(wait=False)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a thread loads, or looks at what there is to load."""
+        return self._threads.is_busy or self._others.is_busy
+
+    async def in_background(self, call: Callable[[], Value]) -> Value:
+        """Run what blocks but is no load, so that it need not wait for loads."""
+        return await asyncio.get_running_loop().run_in_executor(self._others, call)
 
     async def _load_version(self, name: str, unit: Unit | None, model: PlannedModel) -> list[ServedModel] | NaiadError:
         """Load one version, with as many attempts as the operator allows; gives its error if none succeeds.
@@ -167,7 +182,7 @@ class Models:
             for model in plan.models:
                 error = failures.get(model)
                 self.catalog.fail(model.name, model.version, UNLOADED if error is None else model.reason(error))
-            await in_background(unit.without(old).close)
+            await self.in_background(unit.without(old).close)
         else:
             self._replace(name, old, unit)
             kept = () if old is None else old.models
@@ -202,7 +217,7 @@ class Models:
             for model in unit.models:
                 await model.drain()
         finally:  # also when the server cannot wait any longer
-            await in_background(unit.close)
+            await self.in_background(unit.close)
             for model in unit.models:
                 self.catalog.released(model)
                 _log.info("successfully unloaded '%s' version %s", model.name, model.version)
@@ -215,11 +230,6 @@ class Models:
         except Exception as error:  # a library may raise anything; it costs this model, not the others
             _log.exception("unexpected error while loading")
             raise LoadFailed(f"unexpected error: {type(error).__name__}: {error}") from error
-
-
-async def in_background(call: Callable[[], Value]) -> Value:
-    """Run what blocks but is no load, so that it need not wait for loads."""
-    return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
 def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:

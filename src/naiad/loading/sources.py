@@ -50,6 +50,8 @@ class Survey:
     """By name, sorted; several where sources disagree about who has the name."""
     problems: dict[str, NaiadError] = field(default_factory=dict)
     """By the name of a source that offers nothing: why."""
+    missing: NaiadError | None = None
+    """Why a repository that is to be served, with whatever models it has, is none."""
     is_whole: bool = True
     """Whether every source could be read; if not, what is not here may be there all the same."""
 
@@ -80,6 +82,7 @@ class Sources:
                 found += self._origins(entry)
             except NaiadError as error:
                 survey.problems[entry.name or entry.source.default_name] = error
+                survey.missing = error if entry.is_repository else survey.missing
             except OSError as error:
                 problem = InvalidConfiguration(f"{entry.source} cannot be read: {error}", source=str(entry.source))
                 survey.problems[entry.name or entry.source.default_name] = problem

@@ -96,9 +96,13 @@ class AsyncServer:
         self._assembly = assembly
 
     async def close(self) -> None:
-        """Answer what has been asked, for at most `drain_timeout_s`, then release everything."""
+        """Answer what has been asked, for at most `drain_timeout_s`, then release everything.
+
+        With `lame_duck_s`, ports go on taking requests for so long first.
+        """
         assembly, self._assembly = self._assembly, None
         if assembly is not None:
+            await assembly.leave()
             await assembly.stop()
 
     async def __aenter__(self) -> Self:

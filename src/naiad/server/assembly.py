@@ -1,7 +1,7 @@
 """The parts of a server, put together: started, drained and stopped. Signals are the command line's business.
 
-The order of a stop: refuse new connections and requests, let running ones finish (bounded), close connections, release
-the models.
+The order of a stop: be ready no more, go on serving for a while if that is asked for, refuse new connections and
+requests, let running ones finish (bounded), close connections, release the models (bounded).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
+
+_RELEASE_S = 5.0
+"""What models that do not run any more need by far; one that runs on is not waited for."""
 
 _log = logging.getLogger("naiad.server")
 
@@ -76,8 +79,14 @@ class Assembly:
         """
         return await self._control.start()
 
+    async def leave(self) -> None:
+        """Be ready no more, and return after `lame_duck_s`, in which load balancers notice; requests are answered."""
+        self.overview.leave()
+        await asyncio.sleep(self.settings.lame_duck_s)
+
     async def stop(self) -> bool:
         """Drain and release everything; returns whether all running requests could be finished in time."""
+        self.overview.leave()
         is_clean = True
         try:
             await asyncio.wait_for(self._drain(), self.settings.drain_timeout_s)
@@ -88,9 +97,18 @@ class Assembly:
             )
         await self.doors.close()
         await asyncio.to_thread(self.engine.tracing.close)
-        await self._control.close()
+        try:
+            await asyncio.wait_for(self._control.close(), _RELEASE_S)
+        except TimeoutError:
+            is_clean = False
+            _log.warning("some models were still running after %g s, and are left behind", _RELEASE_S)
         self.engine.memory.close()
         return is_clean
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a load runs in a thread, which nobody can stop."""
+        return self._control.is_loading
 
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""

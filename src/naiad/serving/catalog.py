@@ -51,6 +51,12 @@ class Catalog:
         self._entries: dict[str, dict[str, Entry]] = {}
         self.latest: dict[str, ServedModel] = {}
         """The highest ready version by name, remembered until something changes; those that have been asked for."""
+        self.is_complete = True
+        """Whether every model that is wanted from the start is here; until then a name that is not may yet come."""
+        self.refusal = ""
+        """Why no model can be asked for, whatever its name; empty where they can."""
+        self.may_be_empty = True
+        """Whether a server without models is as it should be."""
 
     def begin(self, name: str, version: str = "") -> None:
         """Note that a version is being loaded; one that serves goes on serving meanwhile.
@@ -136,8 +142,10 @@ class Catalog:
         if version in ("", "-1"):
             return self.latest.get(name) or self._find_latest(name)
         version = version_number(version)
-        entry = self._versions(name).get(version)
+        versions = self._versions(name)
+        entry = versions.get(version)
         if entry is None:
+            _check_loading(name, versions.get(""))
             raise NotFound(f"Request for unknown model: '{name}' version {version} is not found", model=name)
         if entry.model is None:
             raise NotReady(f"Request for unknown model: '{name}' version {version} is not at ready state", model=name)
@@ -152,14 +160,19 @@ class Catalog:
 
     def _versions(self, name: str) -> dict[str, Entry]:
         versions = self._entries.get(name)
-        if versions is None:
-            raise NotFound(f"Request for unknown model: '{name}' is not found", model=name)
-        return versions
+        if versions is not None:
+            return versions
+        if self.refusal:
+            raise NotReady(self.refusal, model=name)
+        if not self.is_complete:
+            raise NotReady(f"model '{name}' is not known yet, because the server is starting; try again", model=name)
+        raise NotFound(f"Request for unknown model: '{name}' is not found", model=name)
 
     def _find_latest(self, name: str) -> ServedModel:
         versions = self._versions(name)
         ready = [entry for entry in versions.values() if entry.model is not None]
         if not ready:
+            _check_loading(name, *versions.values())
             reasons = "; ".join(entry.reason for entry in versions.values() if entry.reason not in ("", UNLOADED))
             detail = f": {reasons}" if reasons else ""
             raise NotFound(f"Request for unknown model: '{name}' has no available versions{detail}", model=name)
@@ -190,8 +203,14 @@ class Catalog:
 
     @property
     def is_ready(self) -> bool:
-        """Whether every model that should be served is."""
-        return all(entry.is_as_wanted for entry in self.entries())
+        """Whether every model that should be served is, and there is one if there should be."""
+        has_enough = self.is_complete and not self.refusal and (self.may_be_empty or bool(self._entries))
+        return has_enough and all(entry.is_as_wanted for entry in self.entries())
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether there may soon be models that are not here, or cannot answer, now."""
+        return not self.is_complete or any(entry.state is VersionState.LOADING for entry in self.entries())
 
     def index(self) -> list[dict[str, Any]]:
         """Rows of the repository index, for versions that have been asked for at least once."""
@@ -200,6 +219,12 @@ class Catalog:
             row = {"name": entry.name, "version": entry.version, "state": str(entry.state), "reason": entry.reason}
             rows.append({key: value for key, value in row.items() if value})
         return rows
+
+
+def _check_loading(name: str, *entries: Entry | None) -> None:
+    """Raise NotReady if one of them is on its way."""
+    if any(entry is not None and entry.state is VersionState.LOADING for entry in entries):
+        raise NotReady(f"model '{name}' is being loaded; try again", model=name)
 
 
 def version_number(version: str) -> str:

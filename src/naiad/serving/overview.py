@@ -29,18 +29,24 @@ class Overview:
         self._catalog = engine.catalog
         self._control = control
         self._is_strict = strict_readiness
+        self._is_leaving = False
         self.server = server_metadata(server_name)
         """The server metadata."""
 
+    def leave(self) -> None:
+        """Be ready no more, because the server is going to stop; requests are answered as ever."""
+        self._is_leaving = True
+
     @property
     def is_live(self) -> bool:
-        """Whether the process is not stopping."""
-        return not self._engine.is_stopping
+        """Whether the process works; one that stops does until it is gone."""
+        return not self._catalog.refusal
 
     @property
     def is_ready(self) -> bool:
-        """Whether every model that should be served is, and the process is not stopping."""
-        return (not self._is_strict or self._catalog.is_ready) and not self._engine.is_stopping
+        """Whether every model that should be served is, and the server is not going to stop."""
+        stays = not self._is_leaving and not self._engine.is_stopping
+        return stays and (not self._is_strict or self._catalog.is_ready)
 
     def is_model_ready(self, name: str, version: str = "") -> bool:
         """Whether a model can answer now. Raises NotFound for one that there is not."""

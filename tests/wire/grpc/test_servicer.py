@@ -415,4 +415,5 @@ async def test_a_server_that_stops_takes_no_requests_and_ends_its_streams() -> N
     assert idle.ends == [gone]
     for name in ("ModelInfer", "ModelStreamInfer"):
         assert door.open(name).ends == [gone]
-    assert not door.ask("ServerLive").live
+    assert door.ask("ServerLive").live, "or it would be killed in the middle of its last answers"
+    assert not door.ask("ServerReady").ready

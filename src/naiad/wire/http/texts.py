@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from naiad.core.errors import InvalidRequest, NaiadError, NotFound
+from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig
@@ -86,7 +86,7 @@ class _Models:
 
         tasks: what it should be for; a model that is not, but is served for that beside it, gives way to that one.
         """
-        found = self._find(model) or self._find(model.rpartition("/")[2])
+        found = self._find(model, model.rpartition("/")[2])
         if found is not None:
             if tasks and _task(found.config) not in tasks:
                 beside = self._find(found.name + RANKING_SUFFIX)
@@ -94,11 +94,19 @@ class _Models:
             return found
         raise NotFound(f"there is no model '{model}'; GET /v1/models lists the models", param="model")
 
-    def _find(self, name: str) -> ServedModel | None:
-        try:
-            return self._engine.route(name)
-        except NotFound:
-            return None
+    def _find(self, *names: str) -> ServedModel | None:
+        """Return the first model that there is. Raises NotReady if there is none, but may be one soon."""
+        late: NotReady | None = None
+        for name in names:
+            try:
+                return self._engine.route(name)
+            except NotFound:
+                continue
+            except NotReady as error:
+                late = late or error.with_traceback(None)
+        if late is not None:
+            raise late
+        return None
 
     def only(self, what: TextRoute) -> ServedModel:
         """Return the one model for the purpose, where a request names none."""
@@ -109,6 +117,8 @@ class _Models:
         }
         if len(found) == 1:
             return next(iter(found.values()))
+        if not found and self._catalog.is_loading:
+            raise NotReady(f"no model for {what.purpose} is loaded yet; try again", param="model")
         served = f"name one with 'model': {', '.join(sorted(found))}" if found else "no such model is served"
         raise InvalidRequest(f"the request names no model for {what.purpose}; {served}", param="model")
 
