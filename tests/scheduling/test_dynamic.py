@@ -31,8 +31,9 @@ def items(*sizes: int) -> list[Item]:
         pytest.param((5, 5), DynamicRule(8), 0.0, 1, id="a request is never split"),
         pytest.param((9,), DynamicRule(8), 0.0, 1, id="the first request is always taken"),
         pytest.param((1, 1), DynamicRule(1), 0.0, 1, id="without batching each runs alone"),
-        pytest.param((2, 2, 1), DynamicRule(8, (4,)), -1.0, 2, id="a preferred prefix beats a larger batch"),
-        pytest.param((2, 2, 1), DynamicRule(8, (4,)), 0.0, 3, id="once the delay is over the larger batch wins"),
+        pytest.param((2, 2, 1), DynamicRule(8, (4,)), 9.0, 2, id="no delay: a preferred prefix beats a larger batch"),
+        pytest.param((2, 2, 1), DynamicRule(8, (4,), 1.0), 0.5, 2, id="so it does until the delay is over"),
+        pytest.param((2, 2, 1), DynamicRule(8, (4,), 1.0), 1.0, 3, id="once the delay is over the larger batch wins"),
         pytest.param((3, 3), DynamicRule(8, (4,), 1.0), 0.5, 1, id="stop before the largest preferred size is passed"),
         pytest.param((1,) * 8, DynamicRule(8, (), 9.0), 0.0, 8, id="a full batch does not wait"),
     ],
@@ -48,6 +49,14 @@ def test_waits_for_company_until_the_delay_is_over() -> None:
     waiting = [Item(1, queued_s=10.0)]
     assert WaitUntil(10.5) == decide_dynamic(Situation(waiting, 10.2), rule)
     assert Run(range(1)) == decide_dynamic(Situation(waiting, 10.5), rule)
+
+
+def test_the_one_that_has_waited_longest_counts_wherever_it_stands() -> None:
+    """One of a lower priority level waited its own delay and that of everybody who overtook it."""
+    rule = DynamicRule(8, (), 0.5)
+    waiting = [Item(1, queued_s=10.4), Item(1, queued_s=10.0)]
+    assert WaitUntil(10.5) == decide_dynamic(Situation(waiting, 10.45), rule)
+    assert Run(range(2)) == decide_dynamic(Situation(waiting, 10.5), rule)
 
 
 def test_other_shapes_end_the_batch() -> None:

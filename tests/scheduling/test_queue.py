@@ -9,7 +9,7 @@ import pytest
 from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.contract import Job
-from naiad.scheduling.queue import JobQueue
+from naiad.scheduling.queue import SPARE_DEADLINES, JobQueue
 
 
 def ignore(job: Job, result: Any, is_final: bool) -> None:
@@ -88,3 +88,64 @@ def test_a_delaying_policy_runs_late_ones_after_all_others() -> None:
     assert names(queue) == ["next", "late"]
     assert queue.remove(late)
     assert queue.length == 1
+
+
+DELAYING = QueuePolicy(default_timeout_s=1.0, delays_on_timeout=True)
+
+
+def test_a_delayed_one_stands_behind_its_own_level_only() -> None:
+    """It stood behind everybody, so that lower levels could keep it from running for ever."""
+    queue = JobQueue(DELAYING, levels=3, default_level=2)
+    for name, priority, at in (("late", 1, 0.0), ("high", 1, 0.5), ("middle", 2, 0.5), ("low", 3, 0.5)):
+        queue.add(job(name), at, priority)
+    assert queue.expire(1.0) == []
+    assert names(queue) == ["high", "late", "middle", "low"]
+    assert queue.expire(1.5) == []
+    assert names(queue) == ["late", "high", "middle", "low"]
+
+
+def test_delayed_ones_count_for_the_bound_of_their_level() -> None:
+    queue = JobQueue(QueuePolicy(default_timeout_s=1.0, delays_on_timeout=True, max_queue_size=2))
+    queue.add(job("late"), 0.0)
+    queue.expire(1.0)
+    queue.add(job("next"), 1.0)
+    with pytest.raises(Overloaded):
+        queue.add(job("third"), 1.0)
+
+
+@pytest.mark.parametrize("levels", [2**32 - 1, 2**64 - 1])
+def test_a_level_is_there_while_somebody_waits_in_it(levels: int) -> None:
+    """All of them were made when the model was loaded: 4294967295 took the machine's memory."""
+    queue = JobQueue(levels=levels, default_level=7, level_policies={levels: QueuePolicy(max_queue_size=1)})
+    jobs = [job(str(priority)) for priority in (levels, 7, 1)]
+    for one in jobs:
+        queue.add(one, 0.0, int(one.item))
+    with pytest.raises(Overloaded):
+        queue.add(job("full"), 0.0, levels)
+    assert names(queue) == ["1", "7", str(levels)]
+    queue.take(queue.front(2))
+    assert queue.remove(jobs[0])
+    assert (queue.length, queue.front(9), queue._levels) == (0, [], {})
+
+
+def test_who_has_left_is_not_kept_until_its_deadline() -> None:
+    """Requests with a time limit of an hour stayed in memory for an hour, tensors included."""
+    queue = JobQueue(QueuePolicy(default_timeout_s=3600.0))
+    for number in range(1000):
+        queue.add(job(str(number)), 0.0)
+        queue.take(queue.front(1))
+    assert len(queue._deadlines) <= 2 * queue.length + SPARE_DEADLINES + 1
+
+
+@pytest.mark.parametrize(
+    ("queue", "may"),
+    [
+        (JobQueue(), True),
+        (JobQueue(levels=2, default_level=1), False),
+        (JobQueue(QueuePolicy(default_timeout_s=1.0)), False),
+        (JobQueue(QueuePolicy(max_queue_size=1)), False),
+        (JobQueue(levels=1, default_level=1, level_policies={1: QueuePolicy(default_timeout_s=1.0)}), False),
+    ],
+)
+def test_no_batch_runs_ahead_where_jobs_expire_or_overtake(queue: JobQueue, may: bool) -> None:
+    assert queue.may_run_ahead is may

@@ -17,7 +17,7 @@ from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.batching.lingering import LINGER_LOOKS, LINGER_S
 from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.batching.slots import LONE_JOBS
-from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.contract import Execution, Job, Listener
 from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
@@ -175,6 +175,103 @@ async def test_a_busy_instance_gets_one_full_batch_ahead_and_the_rest_may_still_
     echo.release()
     await answers.until(7)
     assert echo.batches == [["running"], [0, 1], [2, 3], [4, 5]]
+    subject.close()
+
+
+async def test_a_batch_that_was_given_ahead_can_still_be_cancelled() -> None:
+    """Alone or with company; what has begun goes on."""
+    echo, answers = Echo(is_held=True), Collector()
+    subject = scheduler(echo, rule=DynamicRule(2))
+    running = answers.job("running")
+    subject.submit(running)
+    subject.turn()
+    assert await asyncio.to_thread(echo.started.acquire, timeout=10)
+    jobs = [answers.job(item) for item in range(4)]
+    for job in jobs:
+        subject.submit(job)
+    subject.turn()
+    assert [job.execution is not None for job in jobs] == [True, True, False, False], "two were given ahead"
+    assert subject.cancel(jobs[0])
+    assert not subject.cancel(jobs[0])
+    assert not subject.cancel(running)
+    assert [(item, type(result)) for item, result in answers.answers] == [(0, Cancelled)]
+    assert subject.cancel(jobs[1])
+    subject.turn()
+    assert jobs[2].execution is None, "no others wait behind them: they may still grow"
+    echo.release()
+    await answers.until(5)
+    assert echo.batches == [["running"], [2, 3]]
+    await asyncio.wait_for(subject.quiet(), 10)
+    subject.close()
+
+
+class Unbegun(ThreadRunner):
+    """Its thread does not get round to beginning anything."""
+
+    def _hand_over(self, execution: Execution, listener: Listener) -> None:
+        self._handed[id(execution)] = asyncio.get_running_loop(), listener
+
+
+async def test_a_batch_that_waits_for_its_thread_can_be_cancelled_and_the_instance_is_free() -> None:
+    answers, told = Collector(), []
+
+    def decide(situation: Situation) -> Decision:
+        told.append(situation.idle)
+        return Run((0,))
+
+    subject = BatchScheduler([Unbegun(Echo(), "i0")], decide)
+    for item in range(2):
+        job = answers.job(item)
+        subject.submit(job)
+        subject.turn()
+        assert subject.cancel(job)
+        await asyncio.wait_for(subject.quiet(), 10)
+    assert [type(result) for _, result in answers.answers] == [Cancelled, Cancelled]
+    assert told == [1, 1]
+    subject.close()
+
+
+async def test_without_running_ahead_a_batch_leaves_the_queue_when_an_instance_is_free() -> None:
+    """As in Triton: until then it grows, and may be overtaken."""
+    echo, answers = Echo(is_held=True), Collector()
+    subject = scheduler(echo, rule=DynamicRule(2), runs_ahead=False)
+    subject.submit(answers.job("running"))
+    await asyncio.sleep(0)
+    for item in range(5):
+        subject.submit(answers.job(item))
+    await asyncio.sleep(0)
+    assert subject.pending == 5
+    echo.release()
+    await answers.until(6)
+    assert echo.batches == [["running"], [0, 1], [2, 3], [4]]
+    subject.close()
+
+
+async def test_until_an_instance_is_free_jobs_expire_and_are_overtaken() -> None:
+    """A full batch was given ahead before; then nothing in it could expire any more."""
+    clock = ManualClock()
+    echo, answers = Echo(is_held=True), Collector()
+    queue = JobQueue(QueuePolicy(default_timeout_s=1.0), levels=2, default_level=2)
+    subject = scheduler(echo, rule=DynamicRule(2), queue=queue, clock=clock)
+    subject.submit(answers.job("running"))
+    subject.turn()
+    for item in ("late", "late too"):
+        subject.submit(answers.job(item))
+    subject.turn()
+    clock.advance(0.5)
+    for item in ("low", "low too"):
+        subject.submit(answers.job(item))
+    for item in ("high", "high too"):
+        subject.submit(answers.job(item), priority=1)
+    subject.turn()
+    clock.advance(0.5)
+    subject.turn()
+    assert [(item, type(result)) for item, result in answers.answers] == [
+        ("late", DeadlineExceeded), ("late too", DeadlineExceeded),
+    ]  # fmt: skip
+    echo.release()
+    await answers.until(7)
+    assert echo.batches == [["running"], ["high", "high too"], ["low", "low too"]]
     subject.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,11 +19,14 @@ from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, Na
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.core.turnstile import pause
 from naiad.observe.trace.tracing import Tracing
 from naiad.scheduling.tokens import TokenRule, decide_packed
+from naiad.scheduling.turns import SHARE_TOKENS
 from naiad.serving.encoder_queue import EncoderQueue
+from naiad.serving.preparing import IN_TURN, LIGHT_BYTES
 from naiad.serving.response_sender import ResponseSender
-from naiad.serving.text_model import LIGHT_BYTES, TextModel
+from naiad.serving.text_model import SLICE, TextModel
 from naiad.testing import FakeInstance
 
 CONFIG = ModelConfig(
@@ -72,8 +77,8 @@ def count_tokens(item: TextTokens) -> EncoderResult | NaiadError:
 class Fixture:
     """A model over one counting encoder."""
 
-    def __init__(self, max_tokens: int = 20, max_waiting: int = 0) -> None:
-        self.task = LengthTask()
+    def __init__(self, max_tokens: int = 20, max_waiting: int = 0, task: LengthTask | None = None) -> None:
+        self.task = task or LengthTask()
         self.encoder = FakeInstance(count_tokens)
         policy = partial(decide_packed, rule=TokenRule(max_tokens=max_tokens))
         self.queue = EncoderQueue("e", Instances((self.encoder,)), policy, max_waiting=max_waiting)
@@ -132,6 +137,57 @@ async def test_heavy_requests_are_tokenised_off_the_loop_light_ones_on_it() -> N
     assert len(fixture.task.threads) == 2
 
 
+async def test_many_empty_texts_are_heavy() -> None:
+    """Four million of them weighed nothing, and were tokenised on the event loop."""
+    fixture = Fixture()
+    fixture.submit(*[b""] * LIGHT_BYTES)
+    await fixture.until(1)
+    assert threading.get_ident() not in fixture.task.threads
+
+
+async def test_a_small_request_does_not_wait_for_the_whole_of_a_large_one() -> None:
+    fixture = Fixture(max_tokens=64)
+    fixture.encoder.hold()
+    fixture.submit(*[b"x" * 31] * 64)
+    await asyncio.sleep(0)
+    fixture.submit(b"small")
+    fixture.encoder.release()
+    first, _ = await fixture.until(2)
+    assert first == [5]
+    before = [batch for batch in fixture.batches if batch != [32, 32]]
+    assert 6 in before[0]
+    assert fixture.batches.index(before[0]) * 64 <= 2 * SHARE_TOKENS + 2 * 64
+
+
+async def test_a_large_request_is_queued_and_withdrawn_over_several_turns_of_the_loop() -> None:
+    fixture = Fixture(max_tokens=1)
+    fixture.encoder.hold()
+    fixture.submit(b"running")
+    await asyncio.sleep(0)
+    cancel = fixture.submit(*[b""] * (3 * SLICE // 2 + 1))
+    prepared = asyncio.Event()
+    pending = []
+
+    def look() -> None:
+        if fixture.queue.scheduler.pending == 3 * SLICE // 2:
+            prepared.set()
+        else:
+            pending.append(fixture.queue.scheduler.pending)
+            asyncio.get_running_loop().call_soon(look)
+
+    look()
+    await asyncio.wait_for(prepared.wait(), 10)
+    assert set(pending) <= {0, SLICE - 1, SLICE}, "one is given ahead"
+    cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert fixture.queue.scheduler.pending == 0
+    fixture.encoder.release()
+    first, second = await fixture.until(2)
+    assert isinstance(first, Cancelled)
+    assert second == [7]
+
+
 async def test_a_task_that_breaks_fails_its_own_request_only() -> None:
     """Whoever came behind it in the same batch waited for ever."""
     fixture = Fixture()
@@ -151,6 +207,84 @@ async def test_a_panic_of_a_library_fails_its_own_request_only() -> None:
     subject.submit(b"fine")
     answers = await subject.until(3)
     assert sorted(str(answer) for answer in answers) == ["[4]", "internal error", "internal error"]
+
+
+class Endless(LengthTask):
+    """Prepares a request of the letter a in shares, until one of other letters has been prepared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_begun, self.other_came, self.has_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def prepare(self, request: InferRequest) -> Preparation:
+        is_endless = request.inputs["text"].data[0].startswith(b"a")
+        if not is_endless:
+            self.other_came.set()
+        try:
+            while is_endless and not self.other_came.is_set():
+                self.has_begun.set()
+                pause()
+        finally:
+            self.has_ended.set()
+        return super().prepare(request)
+
+
+async def test_heavy_requests_are_prepared_in_turns() -> None:
+    """One of 64 MiB took seconds, and all others that were not small waited for it."""
+    task = Endless()
+    fixture = Fixture(max_tokens=100_000, task=task)
+    fixture.submit(b"a" * (LIGHT_BYTES + 1))
+    assert await asyncio.to_thread(task.has_begun.wait, 10)
+    fixture.submit(b"b" * (LIGHT_BYTES + 2))
+    assert sorted(await fixture.until(2)) == [[LIGHT_BYTES + 1], [LIGHT_BYTES + 2]]
+    fixture.model.close()
+
+
+async def test_nothing_more_of_a_request_is_prepared_that_was_withdrawn() -> None:
+    task = Endless()
+    fixture = Fixture(task=task)
+    cancel = fixture.submit(b"a" * (LIGHT_BYTES + 1))
+    assert await asyncio.to_thread(task.has_begun.wait, 10)
+    cancel()
+    assert await asyncio.to_thread(task.has_ended.wait, 10)
+    assert isinstance((await fixture.until(1))[0], Cancelled)
+    assert len(task.threads) == 0
+    fixture.model.close()
+
+
+async def test_a_heavy_request_that_waits_to_be_prepared_can_be_withdrawn() -> None:
+    task = Endless()
+    fixture = Fixture(max_tokens=100_000, task=task)
+    cancels = [fixture.submit(b"a" * (LIGHT_BYTES + 1)) for _ in range(IN_TURN + 1)]
+    assert await asyncio.to_thread(task.has_begun.wait, 10)
+    assert fixture.model.statistics.count_pending() == IN_TURN + 1
+    for cancel in cancels:
+        cancel()
+    assert [type(answer) for answer in await fixture.until(IN_TURN + 1)] == [Cancelled] * (IN_TURN + 1)
+    await asyncio.wait_for(fixture.model.drain(), 10)
+    fixture.model.close()
+
+
+@pytest.mark.parametrize("texts", [[b"one"], [b"a", b"b"], [b"x" * (LIGHT_BYTES + 1)]], ids=["one", "two", "heavy"])
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_request_that_is_over_is_let_go_of(texts: list[bytes], is_cancelled: bool) -> None:
+    """Not when garbage is collected next, which may be much later."""
+    fixture = Fixture(max_tokens=100_000)
+    gc.disable()
+    try:
+        data = bytes_tensor("text", texts).data
+        request, held = InferRequest("texts", inputs={"text": Tensor("text", "BYTES", data)}), weakref.ref(data)
+        sender = ResponseSender(fixture.model, request, fixture._deliver, Tracing())
+        fixture.model.submit(request, sender)
+        if is_cancelled:
+            sender.cancel()
+        await fixture.until(1)
+        del data, request, sender
+        await fixture.model.drain()
+        fixture.model.close()
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 async def test_classes_are_given_for_each_text() -> None:

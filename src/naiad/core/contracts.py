@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
@@ -78,6 +78,15 @@ class StreamingInstance(Protocol[Item]):
 
     def close(self) -> None:
         """Release what the instance holds; called once, after the last result."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """What an instance may be besides: one whose runs can be ended early, so that nobody need wait for them."""
+
+    def interrupt(self) -> None:
+        """End the run that is under way, and those that still come; from any thread. `close` follows."""
         ...
 
 

@@ -28,6 +28,7 @@ class Job:
         "queued_s",
         "shape_key",
         "size",
+        "turns",
     )
 
     def __init__(self, item: Any, size: int, done: Done, shape_key: Hashable = None) -> None:
@@ -47,10 +48,12 @@ class Job:
         """By the queue."""
         self.deadline_s: float | None = None
         """By the queue, from its policy and the wish passed to `add`."""
+        self.turns: Any = None
+        """The `Turns` that it shares with the other jobs of its request; None: it is all there is of the request."""
         self.level = 0
-        """By the queue."""
+        """By the queue: its priority level, or its round."""
         self.is_delayed = False
-        """By the queue: its time was over and the policy says to run it after all others."""
+        """By the queue: its time was over and the policy says to run it after the others of its level."""
         self.execution: Execution | None = None
         """Set when an instance took it up."""
 
@@ -97,6 +100,42 @@ class Execution(Batch[Any]):
         )
 
 
+class Queue(Protocol):
+    """Jobs that wait, in the order in which they would run; each leaves exactly once."""
+
+    length: int
+    """Jobs that wait."""
+    has_time_limits: bool
+    """Whether any job may expire; else `expire` and `next_deadline_s` need not be asked."""
+    may_run_ahead: bool
+    """A batch may leave before an instance is free: until then no job expires, or is overtaken for its priority."""
+
+    @property
+    def next_deadline_s(self) -> float | None:
+        """When `expire` should be called next; may be early, never late."""
+        ...
+
+    def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:
+        """Take a job in. Raises Overloaded when there is no room."""
+        ...
+
+    def remove(self, job: Job) -> bool:
+        """Take one job out, wherever it stands; False when it is not (any longer) here."""
+        ...
+
+    def take(self, jobs: Sequence[Job]) -> None:
+        """Take out jobs that `front` has just shown, to run them; at least one, in that order."""
+        ...
+
+    def front(self, most: int) -> list[Job]:
+        """The next jobs, in their order."""
+        ...
+
+    def expire(self, now: float) -> list[Job]:
+        """Take out, and give, the jobs whose time is over."""
+        ...
+
+
 class Listener(Protocol):
     """Whoever starts executions; called on the loop's thread."""
 
@@ -123,6 +162,10 @@ class Runner(Protocol):
         """Run a batch and tell the listener; never raises, whatever the instance does."""
         ...
 
+    def recall(self, execution: Execution) -> bool:
+        """Take back an execution that has not begun, of which the listener hears no more; False: it has."""
+        ...
+
     def close(self) -> None:
         """Release the instance; blocks until it has no more to do."""
         ...
@@ -145,7 +188,7 @@ class Scheduler(Protocol):
         ...
 
     def cancel(self, job: Job) -> bool:
-        """Take a waiting job out and answer it with Cancelled; False when it already runs or is done.
+        """Take a job that has not begun out and answer it with Cancelled; False when it runs already or is done.
 
         What runs goes on to its end; only a streaming instance learns of it, and may end it early.
         """

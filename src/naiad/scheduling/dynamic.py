@@ -6,7 +6,7 @@ Source of the rule: Triton's dynamic batch scheduler, as its behaviour is descri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
@@ -22,17 +22,24 @@ class DynamicRule:
     """Empty: (max_batch_size,)."""
     max_delay_s: float = 0.0
     """How long the oldest request may wait for company."""
+    preferred: frozenset[int] = field(init=False, repr=False, compare=False)
+    largest: int = field(init=False, repr=False, compare=False)
+    """Of the preferred sizes."""
+
+    def __post_init__(self) -> None:
+        """Look at the preferred sizes once; a configuration may list any number of them."""
+        object.__setattr__(self, "preferred", frozenset(self.preferred_sizes or (self.max_batch_size,)))
+        object.__setattr__(self, "largest", max(self.preferred))
 
 
 def decide_dynamic(situation: Situation, rule: DynamicRule) -> Decision:
     """Pick a prefix of the queue; never skips a request, never splits one.
 
-    A prefix that adds up to a preferred size is taken before a larger one, until the oldest request has waited for
-    `max_delay_s`; then everything collected is taken.
+    A prefix that adds up to a preferred size is taken before a larger one, unless there is a delay and the request that
+    has waited longest has waited for so long: then everything collected is taken.
     """
     waiting, now = situation.waiting, situation.now
-    preferred = rule.preferred_sizes or (rule.max_batch_size,)
-    largest = max(preferred)
+    preferred, largest = rule.preferred, rule.largest
     taken = total = marked = 0
     is_complete = False  # no later arrival could join
     for item in waiting:
@@ -48,12 +55,14 @@ def decide_dynamic(situation: Situation, rule: DynamicRule) -> Decision:
             marked = taken
         if total >= rule.max_batch_size:
             break
-    deadline = waiting[0].queued_s + rule.max_delay_s
-    if marked and now < deadline:
-        return _first(marked)
-    if is_complete or total >= largest or now >= deadline:
+    if not rule.max_delay_s:
+        return _first(marked or taken)
+    deadline = min([item.queued_s for item in waiting[:taken]]) + rule.max_delay_s
+    if now >= deadline:
         return _first(taken)
-    return WaitUntil(deadline)
+    if marked:
+        return _first(marked)
+    return _first(taken) if is_complete or total >= largest else WaitUntil(deadline)
 
 
 @cache

@@ -14,7 +14,7 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.model_config import DynamicBatching, ModelConfig
 from naiad.scheduling.batching.scheduler import BatchScheduler
-from naiad.scheduling.contract import OnRun, Scheduler
+from naiad.scheduling.contract import OnRun, Queue, Scheduler
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
@@ -33,6 +33,8 @@ class OpenRequest:
     on_run: OnRun | None
     max_waiting: int
     """Most jobs that may wait, whatever the model's own queue policies say; 0 = no bound."""
+    runs_ahead: bool
+    """See `BatchScheduler`."""
     clock: Clock
 
 
@@ -51,11 +53,7 @@ def takes_batches(config: ModelConfig) -> bool:
 
 
 def open_dynamic(request: OpenRequest) -> Scheduler:
-    """Join requests along the batch dimension.
-
-    Without a `dynamic_batching` block, requests that wait anyway are still joined (never waiting for company): the
-    model has declared that it takes batches.
-    """
+    """Join requests along the batch dimension; without a `dynamic_batching` block, never waiting for company."""
     batching = request.config.dynamic_batching or DynamicBatching()
     rule = DynamicRule(request.config.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s)
     return _open(request, partial(decide_dynamic, rule=rule))
@@ -79,22 +77,25 @@ def open_scheduler(
     on_run: OnRun | None = None,
     *,
     max_waiting: int = 0,
+    runs_ahead: bool = True,
     clock: Clock = monotonic,
 ) -> Scheduler:
     """Put the scheduler that a model asks for before its instances; closing it closes them.
 
-    max_waiting: most jobs that may wait, whatever the model's own queue policies say; 0 = no bound.
+    max_waiting: most jobs that may wait, whatever the model's own queue policies say; 0 = no bound. runs_ahead: see
+    `BatchScheduler`.
     """
     kind = next(kind for kind in KINDS if kind.suits(config))
-    return kind.open(OpenRequest(config, instances, on_run, max_waiting, clock))
+    return kind.open(OpenRequest(config, instances, on_run, max_waiting, runs_ahead, clock))
 
 
 def open_batches(
     name: str,
     instances: Instances[Any],
     policy: Policy,
-    queue: JobQueue | None = None,
+    queue: Queue | None = None,
     *,
+    runs_ahead: bool = True,
     preserves_ordering: bool = False,
     prefers_wide: Callable[[int], bool] | None = None,
     on_run: OnRun | None = None,
@@ -107,6 +108,7 @@ def open_batches(
         policy,
         queue,
         wide=wide,
+        runs_ahead=runs_ahead,
         preserves_ordering=preserves_ordering,
         prefers_wide=prefers_wide,
         on_run=on_run,
@@ -128,6 +130,7 @@ def _open(request: OpenRequest, policy: Policy) -> Scheduler:
         request.instances,
         policy,
         queue,
+        runs_ahead=request.runs_ahead,
         preserves_ordering=batching.preserves_ordering,
         on_run=request.on_run,
         clock=request.clock,

@@ -1,12 +1,14 @@
 """Requests that wait for an instance: bounded, by priority, first in first out inside a level, with time limits.
 
-Knows nothing of batches or threads. Every item leaves exactly once: taken, removed by its owner, or expired.
+Knows nothing of batches or threads. Every item leaves exactly once: taken, removed by its owner, or expired. A level is
+there while somebody waits in it, so any number of levels may be configured. `turns.py` is the other queue.
 """
 
 from __future__ import annotations
 
 import heapq
 import sys
+from bisect import insort
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
@@ -14,9 +16,28 @@ from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.contract import Job
 
+SPARE_DEADLINES = 64
+"""Deadlines kept of jobs that have left, besides as many as there are of jobs that wait."""
+
+
+class _Level:
+    """The jobs of one priority level."""
+
+    __slots__ = ("delayed", "policy", "waiting")
+
+    def __init__(self, policy: QueuePolicy) -> None:
+        self.policy = policy
+        self.waiting: dict[Job, None] = {}
+        self.delayed: dict[Job, None] = {}
+        """Their time was over, and the policy says to run them behind the others of their level."""
+
+    @property
+    def length(self) -> int:
+        return len(self.waiting) + len(self.delayed)
+
 
 class JobQueue:
-    """Waiting jobs of one scheduler."""
+    """Waiting jobs of one scheduler; see `Queue`."""
 
     def __init__(
         self,
@@ -29,20 +50,21 @@ class JobQueue:
     ) -> None:
         """levels: priority levels, 1 = highest; 0 = one queue for all. most: jobs over all levels; 0 = no bound."""
         self._most = most or sys.maxsize
-        self._levels = max(1, levels)
+        self._last_level = max(1, levels)
         self._default_level = default_level if levels else 1
-        default = policy or QueuePolicy()
-        self._policies = {level: (level_policies or {}).get(level, default) for level in range(1, self._levels + 1)}
-        self.has_time_limits = any(policy.default_timeout_s for policy in self._policies.values())
-        """Whether any job may expire; else `expire` and `next_deadline_s` need not be asked."""
-        self._waiting: dict[int, dict[Job, None]] = {level: {} for level in range(1, self._levels + 1)}
-        self._delayed: dict[Job, None] = {}
+        self._policy = policy or QueuePolicy()
+        self._policies = dict(level_policies or {})
+        policies = (self._policy, *self._policies.values())
+        self.has_time_limits = any(policy.default_timeout_s for policy in policies)
+        self._levels: dict[int, _Level] = {}
+        self._order: list[int] = []
+        """The levels in which somebody waits, ascending."""
         self._deadlines: list[tuple[float, int, Job]] = []
-        self._order = 0
-        self._only_line = self._waiting[1] if self._levels == 1 and default == QueuePolicy() else None
+        self._number = 0
+        self.may_run_ahead = self._last_level == 1 and self._policies.get(1, self._policy) == QueuePolicy()
+        self._only_line: dict[Job, None] | None = {} if self.may_run_ahead else None
         """The one line of a queue without levels, bounds of theirs and time limits, which most are."""
         self.length = 0
-        """Jobs waiting, over all levels."""
 
     def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:
         """Put a job at the end of its level. Raises Overloaded when the level, or the whole queue, is full."""
@@ -54,30 +76,42 @@ class JobQueue:
             self._only_line[job] = None
             self.length += 1
             return
-        level = priority if 1 <= priority <= self._levels else self._default_level
-        policy = self._policies[level]
-        line = self._waiting[level]
-        if policy.max_queue_size and len(line) >= policy.max_queue_size:
+        number = priority if 1 <= priority <= self._last_level else self._default_level
+        level = self._levels.get(number)
+        policy = self._policies.get(number, self._policy) if level is None else level.policy
+        if level is None:
+            level = self._levels[number] = _Level(policy)
+            insort(self._order, number)
+        elif policy.max_queue_size and level.length >= policy.max_queue_size:
             raise Overloaded("Exceeds maximum queue size", queue_size=policy.max_queue_size)
         job.queued_s = now
-        job.level = level
+        job.level = number
+        level.waiting[job] = None
+        self.length += 1
         limit_s = policy.default_timeout_s
         if policy.allows_timeout_override and 0 < timeout_us / 1e6 < limit_s:
             limit_s = timeout_us / 1e6
         if limit_s:
             job.deadline_s = now + limit_s
-            self._order += 1
-            heapq.heappush(self._deadlines, (job.deadline_s, self._order, job))
-        line[job] = None
-        self.length += 1
+            self._note_deadline(job.deadline_s, job)
 
     def remove(self, job: Job) -> bool:
         """Take one job out, wherever it stands; False when it is not (any longer) here."""
-        line = self._delayed if job.is_delayed else self._waiting.get(job.level, {})
-        if job not in line:
+        if self._only_line is not None:
+            if job not in self._only_line:
+                return False
+            del self._only_line[job]
+            self.length -= 1
+            return True
+        level = self._levels.get(job.level)
+        line = {} if level is None else level.delayed if job.is_delayed else level.waiting
+        if level is None or job not in line:
             return False
         del line[job]
         self.length -= 1
+        if not level.length:
+            del self._levels[job.level]
+            self._order.remove(job.level)
         return True
 
     def take(self, jobs: Sequence[Job]) -> None:
@@ -91,36 +125,51 @@ class JobQueue:
         self.length -= len(jobs)
 
     def front(self, most: int) -> list[Job]:
-        """The next jobs in the order in which they would run: by level, then by arrival, delayed ones last."""
+        """The next jobs in the order in which they would run: by level, in each by arrival, delayed ones behind."""
         if self._only_line is not None:
             return list(islice(self._only_line, most))
         jobs: list[Job] = []
-        for line in (*self._waiting.values(), self._delayed):
-            for job in line:
-                if len(jobs) == most:
-                    return jobs
-                jobs.append(job)
+        for number in self._order:
+            level = self._levels[number]
+            for line in (level.waiting, level.delayed):
+                jobs += islice(line, most - len(jobs))
+            if len(jobs) == most:
+                break
         return jobs
 
     def expire(self, now: float) -> list[Job]:
-        """Take out the jobs whose time is over; those of a delaying policy stay, behind all others."""
+        """Take out the jobs whose time is over; those of a delaying policy stay, behind the others of their level."""
         expired: list[Job] = []
         while self._deadlines and self._deadlines[0][0] <= now:
             job = heapq.heappop(self._deadlines)[2]
-            if job not in self._waiting[job.level]:
+            if not self._is_in_time(job):
                 continue
-            self.remove(job)
-            if self._policies[job.level].delays_on_timeout:
+            level = self._levels[job.level]
+            if level.policy.delays_on_timeout:
+                del level.waiting[job]
                 job.is_delayed = True
-                self._delayed[job] = None
-                self.length += 1
+                level.delayed[job] = None
             else:
+                self.remove(job)
                 expired.append(job)
         return expired
 
     @property
     def next_deadline_s(self) -> float | None:
         """When `expire` should be called next; may be early, never late."""
-        while self._deadlines and self._deadlines[0][2] not in self._waiting[self._deadlines[0][2].level]:
+        while self._deadlines and not self._is_in_time(self._deadlines[0][2]):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
+
+    def _is_in_time(self, job: Job) -> bool:
+        """Whether a job waits, and its time was not over when last looked at."""
+        level = self._levels.get(job.level)
+        return level is not None and job in level.waiting
+
+    def _note_deadline(self, deadline_s: float, job: Job) -> None:
+        """Remember a deadline, and forget those of jobs that have left: each keeps its request in memory."""
+        self._number += 1
+        heapq.heappush(self._deadlines, (deadline_s, self._number, job))
+        if len(self._deadlines) > 2 * self.length + SPARE_DEADLINES:
+            self._deadlines = [entry for entry in self._deadlines if self._is_in_time(entry[2])]
+            heapq.heapify(self._deadlines)

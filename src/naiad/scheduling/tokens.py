@@ -1,7 +1,7 @@
 """Length-aware rules for text: items are tokenized texts, and what a batch costs depends on their lengths.
 
 `decide_packed` is for graphs that take texts laid end to end (cost = sum of lengths); `decide_padded` for those
-that pad every text to the longest (cost = count * longest). Both always take the oldest item, so nobody starves,
+that pad every text to the longest (cost = count * longest). Both always take the first item, so nobody starves,
 and do not wait unless told to, because an idle instance serves nobody. Figures behind the defaults:
 docs/explanation/design.md.
 """
@@ -20,7 +20,7 @@ class TokenRule:
     max_tokens: int = 128
     """Tokens of one batch, padding included; a longer text runs alone."""
     window: int = 64
-    """How many of the oldest items are looked at."""
+    """How many of the first items are looked at."""
     max_delay_s: float = 0.0
     """How long the oldest item may wait for company, while the batch is not full."""
     max_waste: float = 0.15
@@ -28,7 +28,7 @@ class TokenRule:
 
 
 def decide_packed(situation: Situation, rule: TokenRule) -> Decision:
-    """Take the oldest, then whatever still fits, in order of arrival."""
+    """Take the first, then whatever still fits, in order."""
     waiting = situation.waiting
     budget = _fair_budget(situation, rule)
     picks = [0]
@@ -41,7 +41,7 @@ def decide_packed(situation: Situation, rule: TokenRule) -> Decision:
 
 
 def decide_padded(situation: Situation, rule: TokenRule) -> Decision:
-    """Take the oldest and its nearest neighbours in length, within the token budget and the waste cap."""
+    """Take the first and its nearest neighbours in length, within the token budget and the waste cap."""
     waiting = situation.waiting
     budget = _fair_budget(situation, rule)
     oldest = waiting[0].size
@@ -61,9 +61,10 @@ def decide_padded(situation: Situation, rule: TokenRule) -> Decision:
 def _run_or_wait(picks: list[int], cost: int, situation: Situation, rule: TokenRule) -> Decision:
     """Run what was picked, unless it may still wait and all that waits does not fill a batch."""
     waiting = situation.waiting
-    deadline_s = waiting[0].queued_s + rule.max_delay_s
-    if situation.now < deadline_s and cost < rule.max_tokens and len(picks) == len(waiting):
-        return WaitUntil(deadline_s)
+    if rule.max_delay_s and cost < rule.max_tokens and len(picks) == len(waiting):
+        deadline_s = min(item.queued_s for item in waiting) + rule.max_delay_s
+        if situation.now < deadline_s:
+            return WaitUntil(deadline_s)
     return Run(picks)
 
 

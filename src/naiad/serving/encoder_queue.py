@@ -13,7 +13,7 @@ from naiad.scheduling.contract import Execution
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.kinds import open_batches
 from naiad.scheduling.learned.batching import LearnedBatching
-from naiad.scheduling.queue import JobQueue
+from naiad.scheduling.turns import TurnQueue
 
 
 class CountsRuns(Protocol):
@@ -37,7 +37,7 @@ class EncoderQueue:
         clock: Clock = monotonic,
     ) -> None:
         """max_waiting: most that may wait; 0 = no bound."""
-        queue = JobQueue(most=max_waiting)
+        queue = TurnQueue(most=max_waiting)
         self.learned = policy if isinstance(policy, LearnedBatching) else None
         """Batching from measured times, which goes on learning from the runs here; None: by a fixed rule."""
         prefers_wide = None if self.learned is None else self.learned.prefers_wide

@@ -30,12 +30,14 @@ class TensorModel:
         labels: Mapping[str, Sequence[str]] | None = None,
         statistics: ModelStatistics | None = None,
         max_waiting: int = 0,
+        runs_ahead: bool = True,
         clock: Clock = monotonic,
     ) -> None:
         """Make a model of loaded instances.
 
-        labels: by output name, for classification. statistics: where to count; default: the usual ones.
-        max_waiting: most requests that may wait, whatever the model's own queue policy says; 0 = no bound.
+        labels: by output name, for classification. statistics: where to count; default: the usual ones. max_waiting:
+        most requests that may wait, whatever the model's own queue policy says; 0 = no bound. runs_ahead: see
+        `BatchScheduler`.
         """
         self.name = config.name
         self.version = version
@@ -45,7 +47,9 @@ class TensorModel:
         self.has_rows = config.max_batch_size > 0
         self._clock = clock
         self._check = RequestCheck(config)
-        self._scheduler = open_scheduler(config, instances, self._count_run, max_waiting=max_waiting, clock=clock)
+        self._scheduler = open_scheduler(
+            config, instances, self._count_run, max_waiting=max_waiting, runs_ahead=runs_ahead, clock=clock
+        )
         self.statistics.count_pending = lambda: self._scheduler.pending
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:

@@ -1,31 +1,41 @@
 """A model that takes texts or images: a task turns each request into what an encoder runs, and decodes what comes back.
 
 Texts, not requests, are what waits and what is batched: they are joined by length across requests, and one large
-request is spread over many batches. The raw-tensor view of a model is another TextModel over the same EncoderQueue.
+request is spread over many batches. Requests take turns, in being prepared as in being run, so that a large one does
+not hold up the others. The raw-tensor view of a model is another TextModel over the same EncoderQueue.
 """
 
 from __future__ import annotations
 
-import logging
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Batch, Instances, Preparation, Task
-from naiad.core.encoder import EncoderResult
-from naiad.core.errors import Failed, NaiadError
+from naiad.core.contracts import Instances, Preparation, Task
+from naiad.core.encoder import EncoderItem, EncoderResult
+from naiad.core.errors import NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
+from naiad.core.turnstile import Turnstile
 from naiad.observe.statistics import ModelStatistics
-from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.contract import Execution, Job, Scheduler
 from naiad.scheduling.kinds import ONE_BY_ONE, open_batches
+from naiad.scheduling.turns import Turns
 from naiad.serving.encoder_queue import EncoderQueue
+from naiad.serving.preparing import (
+    IN_TURN,
+    LIGHT_BYTES,
+    Preparing,
+    accept_columns,
+    is_light,
+    prepare,
+    task_failed,
+)
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
-
-_log = logging.getLogger("naiad.serving")
 
 VIEW_SUFFIX = ".tensors"
 """What the name of a model's raw-tensor view ends in."""
@@ -33,8 +43,8 @@ VIEW_SUFFIX = ".tensors"
 RANKING_SUFFIX = ".ranking"
 """What the name of a late-interaction model ends in where it ranks."""
 
-LIGHT_BYTES = 4096
-"""Requests with less text than this are tokenised on the event loop (under 0.5 ms); heavier ones in a thread."""
+SLICE = 1024
+"""Texts that are queued, or withdrawn, in one turn of the event loop, which takes some 2 ms."""
 
 
 class _Flight:
@@ -52,6 +62,7 @@ class _Flight:
         "results",
         "sender",
         "tokens",
+        "turns",
     )
 
     def __init__(self, model: TextModel, request: InferRequest, sender: ResponseSender) -> None:
@@ -68,6 +79,8 @@ class _Flight:
         self.ran_s = 0.0
         """When the last run of its texts ended, so far."""
         self.tokens = 0
+        self.turns: Turns | None = None
+        """Of a request of several texts."""
 
     @property
     def has_started(self) -> bool:
@@ -90,7 +103,7 @@ class TextModel:
         light_bytes: int = LIGHT_BYTES,
         preparers: int = 1,
     ) -> None:
-        """light_bytes: requests up to this size are prepared on the event loop. preparers: threads for heavier ones.
+        """light_bytes: up to this size, requests are prepared on the event loop. preparers: heavier ones at a time.
 
         statistics: where to count; default: the usual ones.
         """
@@ -105,8 +118,11 @@ class TextModel:
         self._clock = clock
         self._check = RequestCheck(config)
         self._light_bytes = light_bytes
-        tokenizers: Instances[InferRequest] = Instances(tuple(_Tokenizing(task) for _ in range(preparers)))
-        self._tokenizer = open_batches(f"{config.name}-tokenizer", tokenizers, ONE_BY_ONE, clock=clock)
+        turnstile = Turnstile(preparers)
+        tokenizers = tuple(Preparing(task, turnstile) for _ in range(max(preparers, IN_TURN)))
+        self._tokenizer = open_batches(
+            f"{config.name}-tokenizer", Instances(tokenizers), ONE_BY_ONE, runs_ahead=False, clock=clock
+        )
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
         if encoder.learned is not None:
@@ -115,15 +131,14 @@ class TextModel:
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
-        _accept_columns(request, self.config)
+        accept_columns(request, self.config)
         self._check.rows(request)
         flight = _Flight(self, request, sender)
         sender.on_cancel = partial(self._withdraw, flight)
-        if _text_bytes(request) <= self._light_bytes:
-            self._queue(flight, _prepare(self._task, request))
+        if is_light(request, self._light_bytes):
+            self._queue(flight, prepare(self._task, request))
         else:
-            job = Job(request, 1, self._prepared)
-            job.owner = flight
+            job = Job(flight, 1, self._prepared)
             flight.jobs = [job]
             self._tokenizer.submit(job)
             self._flights.add(flight)
@@ -147,7 +162,8 @@ class TextModel:
     def _prepared(self, job: Job, result: Preparation | NaiadError, is_final: bool) -> None:
         """Take up what the tokenizer's thread made of a large request."""
         assert is_final, "tokenised once"
-        flight: _Flight = job.owner
+        flight: _Flight = job.item
+        flight.jobs = []  # or flight and job would keep each other until garbage is collected
         if flight.sender.is_over:
             return
         if isinstance(result, NaiadError):
@@ -159,35 +175,57 @@ class TextModel:
             self._answer(flight, error)
 
     def _queue(self, flight: _Flight, preparation: Preparation) -> None:
-        """Queue every text of a request. Raises Overloaded when they do not all fit."""
+        """Queue the texts of a request. Raises Overloaded when they do not fit."""
         flight.preparation = preparation
         flight.queued_s = self._clock()
         items = preparation.items
         flight.results = [None] * len(items)
         flight.missing = len(items)
-        flight.jobs = []
-        for index, item in enumerate(items):
-            job = Job(item, item.tokens, self._ran)
-            job.owner = (flight, index)
-            flight.jobs.append(job)
-            flight.tokens += job.size
         self._flights.add(flight)
-        scheduler, request = self._encoder.scheduler, flight.request
         try:
             if len(items) == 1:
-                scheduler.submit(flight.jobs[0], request.priority, request.timeout_us)
+                job = Job(items[0], items[0].tokens, self._ran)
+                job.owner = (flight, 0)
+                flight.jobs.append(job)
+                flight.tokens = job.size
+                self._encoder.scheduler.submit(job, flight.request.priority, flight.request.timeout_us)
             else:
-                scheduler.submit_all(flight.jobs, request.priority, request.timeout_us)
+                flight.turns = Turns()
+                self._queue_slice(flight, items)
         except NaiadError:
             self._flights.discard(flight)
             raise
         if not items:
             self._complete(flight)
 
+    def _queue_slice(self, flight: _Flight, items: Sequence[EncoderItem]) -> None:
+        """Queue the next texts of a request, and the rest in later turns of the loop. Raises Overloaded."""
+        begin = len(flight.jobs)
+        jobs = []
+        for index, item in enumerate(items[begin : begin + SLICE], begin):
+            job = Job(item, item.tokens, self._ran)
+            job.owner, job.turns = (flight, index), flight.turns
+            jobs.append(job)
+            flight.tokens += job.size
+        flight.jobs += jobs
+        self._encoder.scheduler.submit_all(jobs, flight.request.priority, flight.request.timeout_us)
+        if len(flight.jobs) < len(items):
+            asyncio.get_running_loop().call_soon(self._queue_more, flight, items)
+
+    def _queue_more(self, flight: _Flight, items: Sequence[EncoderItem]) -> None:
+        if flight.sender.is_over:
+            return
+        try:
+            self._queue_slice(flight, items)
+        except NaiadError as error:
+            self._answer(flight, error)
+            self._withdraw(flight)
+
     def _ran(self, job: Job, result: EncoderResult | NaiadError, is_final: bool) -> None:
         assert is_final, "encoders give one result for each item"
         flight: _Flight
         flight, index = job.owner
+        job.owner = None  # or flight and job would keep each other until garbage is collected
         if flight.sender.is_over:
             return
         execution = job.execution
@@ -213,7 +251,7 @@ class TextModel:
             self._answer(flight, error)
             return
         except BaseException:  # noqa: BLE001 — the others of the batch are answered, too
-            self._answer(flight, _task_failed(self.name))
+            self._answer(flight, task_failed(self.name))
             return
         response.tokens = flight.tokens
         self._answer(flight, response)
@@ -232,12 +270,15 @@ class TextModel:
             arrived_s = flight.request.arrived_s
             self.statistics.record_compute(1, flight.queued_s - arrived_s, ran_s - started_s, now - ran_s)
 
-    def _withdraw(self, flight: _Flight) -> None:
+    def _withdraw(self, flight: _Flight, begin: int = 0) -> None:
         """Take what still waits out of the queues; what already runs is ignored when it comes back."""
         self._flights.discard(flight)
-        for job in flight.jobs:
-            if not self._encoder.scheduler.cancel(job):
-                self._tokenizer.cancel(job)
+        scheduler: Scheduler = self._tokenizer if flight.preparation is None else self._encoder.scheduler
+        end = begin + SLICE
+        for job in flight.jobs[begin:end]:
+            scheduler.cancel(job)
+        if end < len(flight.jobs):
+            asyncio.get_running_loop().call_soon(self._withdraw, flight, end)
 
 
 def _mark(trace: Trace, flight: _Flight, now: float) -> None:
@@ -249,56 +290,3 @@ def _mark(trace: Trace, flight: _Flight, now: float) -> None:
     first = min(runs, key=lambda run: run.started_s)
     last_s = max(run.output_ready_s for run in runs)
     trace.mark_run(flight.queued_s, first.started_s, first.input_ready_s, last_s, now if last_s else 0.0)
-
-
-class _Tokenizing:
-    """The task's first half as an instance, so that large requests are tokenised in a thread of their own."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-
-    def execute(self, batch: Batch[InferRequest]) -> list[Any]:
-        """One Preparation or error per request."""
-        results: list[Any] = []
-        for request in batch.items:
-            try:
-                results.append(_prepare(self._task, request))
-            except NaiadError as error:
-                results.append(error)
-        return results
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def _prepare(task: Task, request: InferRequest) -> Preparation:
-    """The task's first half. Raises NaiadError, whatever the task or a library below it raises."""
-    try:
-        return task.prepare(request)
-    except NaiadError:
-        raise
-    except BaseException as error:  # panics of a tokenizer's Rust are no Exception
-        raise _task_failed(request.model_name) from error
-
-
-def _task_failed(model: str) -> Failed:
-    """Note a mistake of ours, or of a library, inside an `except`; gives what the client is told."""
-    _log.exception("task of model '%s' failed", model)
-    return Failed("internal error")
-
-
-def _accept_columns(request: InferRequest, config: ModelConfig) -> None:
-    """Take a column (n, 1) for a row (n,): clients of servers whose models all have a batch dimension send columns."""
-    for spec in config.inputs:
-        tensor = request.inputs.get(spec.name)
-        if tensor is not None and spec.dims == (-1,) and tensor.data.ndim == 2 and tensor.data.shape[1] == 1:
-            tensor.data = tensor.data.reshape(-1)
-
-
-def _text_bytes(request: InferRequest) -> int:
-    """Size of the request's inputs; strings by their bytes, numbers by theirs."""
-    total = 0
-    for tensor in request.inputs.values():
-        data = tensor.data
-        total += sum(map(len, data.reshape(-1).tolist())) if data.dtype == object else data.nbytes
-    return total

@@ -14,7 +14,9 @@ from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 from naiad.core.encoder import EncoderSpec
-from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed
+from naiad.core.errors import Cancelled, InvalidRequest, LoadFailed, ModelFailed
+from naiad.core.turnstile import Turnstile
+from naiad.tasks.tokenizing.backend import SHARE_TEXTS
 from naiad.tasks.tokenizing.loading import load_tokenizer
 from naiad.tasks.tokenizing.settings import TokenizerSettings
 from naiad.tasks.tokenizing.tokenizer import Tokenizer
@@ -160,3 +162,40 @@ def test_what_is_not_about_the_text_goes_on(grumpy: Tokenizer) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         grumpy._backend._call(stop, ["a"])  # type: ignore[arg-type]
+
+
+MANY = [f"the movie {number} " * (number % 7 + 1) for number in range(700)] + ["a city " * 5_000] * 3
+
+
+def test_many_texts_are_tokenised_in_shares_and_come_out_the_same(left: Tokenizer) -> None:
+    rows, cut = left.encode(MANY)
+    each = [left.encode([text]) for text in MANY]
+    assert [row.tolist() for row in rows] == [found[0].tolist() for found, _ in each]
+    assert cut == sum(count for _, count in each)
+    pairs = [(text, "in berlin") for text in MANY]
+    found = left.encode_pairs(pairs, "longest")
+    assert [row.ids.tolist() for row in found] == [left.encode_pairs([one], "longest")[0].ids.tolist() for one in pairs]
+
+
+@pytest.mark.parametrize("place", [0, SHARE_TEXTS, 699])
+def test_the_text_that_cannot_be_read_is_named_in_whatever_share_it_is(left: Tokenizer, place: int) -> None:
+    texts = [*MANY]
+    texts[place] = "half \ud800"
+    with pytest.raises(InvalidRequest, match=f"text {place} has half a surrogate pair in it"):
+        left.encode(texts)
+
+
+def test_others_may_go_first_between_shares_and_nothing_more_is_done_for_who_left(left: Tokenizer) -> None:
+    """Sixteen thousand texts were one call of the library; so are all those that are short."""
+    asked: list[int] = []
+
+    def is_wanted() -> bool:
+        asked.append(1)
+        return len(asked) < 2
+
+    with pytest.raises(Cancelled), Turnstile().passed(is_wanted):
+        left.encode(MANY)
+    assert len(asked) == 2
+    with Turnstile().passed(is_wanted):
+        left.encode(MANY[:SHARE_TEXTS])
+    assert len(asked) == 2

@@ -16,7 +16,7 @@ from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady,
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
-from naiad.scheduling.contract import Execution, Job, OnRun, Runner
+from naiad.scheduling.contract import Execution, Job, OnRun, Queue, Runner
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
 
@@ -31,9 +31,10 @@ class BatchScheduler:
         self,
         runners: Sequence[Runner],
         policy: Policy,
-        queue: JobQueue | None = None,
+        queue: Queue | None = None,
         *,
         wide: Runner | None = None,
+        runs_ahead: bool = True,
         preserves_ordering: bool = False,
         prefers_wide: Callable[[int], bool] | None = None,
         on_run: OnRun | None = None,
@@ -41,14 +42,16 @@ class BatchScheduler:
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
 
-        wide: a runner that uses all cores, for jobs that come one at a time. preserves_ordering: answers leave in the
-        order in which jobs came. prefers_wide: whether a lone job of that size ends sooner there; None: always.
+        wide: a runner that uses all cores, for jobs that come one at a time. runs_ahead: a busy instance may get its
+        next batch before it is free, if the queue allows that, too. preserves_ordering: answers leave in the order in
+        which jobs came. prefers_wide: whether a lone job of that size ends sooner on all cores; None: always.
         """
         self._slots = [Slot(runner) for runner in runners]
         self._wide = None if wide is None else Slot(wide)
         self._prefers_wide = prefers_wide
         self._policy = policy
-        self._queue = queue or JobQueue()
+        self._queue: Queue = queue or JobQueue()
+        self._runs_ahead = runs_ahead and self._queue.may_run_ahead
         self._on_run = on_run
         self._clock = clock
         self._ordering = Ordering() if preserves_ordering else None
@@ -93,7 +96,8 @@ class BatchScheduler:
             try:
                 self._queue.add(job, now, priority, timeout_us)
             except Overloaded:
-                self._queue.take(jobs[:number])
+                for queued in jobs[:number]:
+                    self._queue.remove(queued)
                 raise
         if self._ordering is not None:
             self._ordering.expect(jobs)
@@ -102,7 +106,7 @@ class BatchScheduler:
 
     def cancel(self, job: Job) -> bool:
         """See `Scheduler.cancel`."""
-        if not self._queue.remove(job):
+        if not self._queue.remove(job) and not self._recall(job):
             if job.execution is not None:
                 job.execution.withdrawn |= {job}
             return False
@@ -194,6 +198,27 @@ class BatchScheduler:
         if self._waiters:
             self._wake_waiters()
 
+    def _recall(self, job: Job) -> bool:
+        """Take a job out of a batch that waits for its instance; the others of the batch go on waiting there."""
+        execution = job.execution
+        if execution is None or not execution.slot.runner.recall(execution):
+            return False
+        job.execution = None
+        slot: Slot = execution.slot
+        others = [other for other in execution.jobs if other is not job]
+        if others:
+            smaller = Execution(others, slot)
+            smaller.beside, smaller.is_wide = execution.beside, execution.is_wide
+            slot.runner.start(smaller, self)
+            return True
+        self._running -= 1
+        slot.in_hand -= 1
+        if slot is not self._wide and slot.in_hand < slot.capacity:
+            self._idle += 1
+        if self._queue.length and not self._is_turn_due:
+            self._plan_turn()
+        return True
+
     def _plan_turn(self) -> None:
         # One turn for all jobs that arrive in this turn of the loop: that is what lets them share a batch.
         self._is_turn_due = True
@@ -209,7 +234,7 @@ class BatchScheduler:
         slot = choose_slot(self._slots, wide, self._lone_jobs)
         is_ahead = slot is None
         if slot is None:
-            slot = choose_ahead(self._slots)
+            slot = choose_ahead(self._slots) if self._runs_ahead else None
             if slot is None:
                 return None
         waiting = queue.front(WINDOW)

@@ -89,9 +89,10 @@ def decide_learned(situation: Situation, rule: LearnedRule) -> Decision:
     waiting = situation.waiting
     sizes = [item.size for item in waiting[: rule.window]]
     pack = cheapest_pack(sizes, _budget(sizes, situation.idle, rule), rule)
-    deadline_s = waiting[0].queued_s + rule.max_delay_s
-    if situation.now < deadline_s and len(pack.picks) == len(waiting) and pack.tokens < rule.limit:
-        return WaitUntil(deadline_s)
+    if rule.max_delay_s and len(pack.picks) == len(waiting) and pack.tokens < rule.limit:
+        deadline_s = min(item.queued_s for item in waiting) + rule.max_delay_s
+        if situation.now < deadline_s:
+            return WaitUntil(deadline_s)
     return Run(pack.picks)
 
 

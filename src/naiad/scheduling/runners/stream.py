@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import StreamingInstance
+from naiad.core.contracts import Interruptible, StreamingInstance
 from naiad.core.errors import ModelFailed, NaiadError, NotReady
 from naiad.scheduling.contract import Execution, Listener
 
@@ -52,8 +52,14 @@ class StreamRunner:
             thread.start()
         self._work.put(stream)
 
+    def recall(self, execution: Execution) -> bool:  # noqa: ARG002 - Runner's
+        """See `Runner.recall`; what is started has begun."""
+        return False
+
     def close(self) -> None:
         """End the threads and what is still owed, then release the instance; blocks until every `execute` returned."""
+        if isinstance(self._instance, Interruptible):
+            self._instance.interrupt()
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:

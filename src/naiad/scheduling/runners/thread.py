@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Batch, Instance
+from naiad.core.contracts import Batch, Instance, Interruptible
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.scheduling.contract import Execution, Listener
 
@@ -59,7 +59,10 @@ class ThreadRunner:
         self._short_runs = 0
         self.runs_inline = False
         """See `Runner`; decided by the last run."""
-        self._work: SimpleQueue[tuple[asyncio.AbstractEventLoop, Execution, Listener] | None] = SimpleQueue()
+        self._work: SimpleQueue[Execution | None] = SimpleQueue()
+        self._handed: dict[int, tuple[asyncio.AbstractEventLoop, Listener]] = {}
+        """By the id of an execution in `_work`, who is to hear of it. Who takes it out of here, which only one thread
+        can, has the execution: this runner's thread to run it, or the loop's to take it back."""
         self._thread: threading.Thread | None = None
 
     def start(self, execution: Execution, listener: Listener) -> None:
@@ -82,8 +85,14 @@ class ThreadRunner:
             self.runs_inline = False
         listener.finished(execution, results)
 
+    def recall(self, execution: Execution) -> bool:
+        """See `Runner.recall`."""
+        return self._handed.pop(id(execution), None) is not None
+
     def close(self) -> None:
         """End the thread, then release the instance; blocks until the batch in hand is done."""
+        if isinstance(self._instance, Interruptible):
+            self._instance.interrupt()
         if self._thread is not None:
             self._work.put(None)
             self._thread.join()
@@ -93,14 +102,18 @@ class ThreadRunner:
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
             self._thread.start()
-        self._work.put((asyncio.get_running_loop(), execution, listener))
+        self._handed[id(execution)] = asyncio.get_running_loop(), listener
+        self._work.put(execution)
 
     def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            loop, execution, listener = work
-            results = self._run(execution)
-            loop.call_soon_threadsafe(listener.finished, execution, results)
-            del work, execution, results  # or the last batch's tensors would live until the next one
+        while (execution := self._work.get()) is not None:
+            handed = self._handed.pop(id(execution), None)
+            if handed is not None:
+                loop, listener = handed
+                results = self._run(execution)
+                loop.call_soon_threadsafe(listener.finished, execution, results)
+                del results
+            del execution  # or the last batch's tensors would live until the next one
 
     def _run(self, execution: Execution) -> Sequence[Any]:
         """Run in the thread, timed by what it computed, which decides where the next run belongs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from naiad.core.encoder import ImagePixels
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
+from naiad.core.turnstile import pause
 from naiad.tasks.image.preparing.processor import ImageProcessor
 
 IMAGE = "image"
@@ -33,6 +34,7 @@ def prepare_images(request: InferRequest, processor: ImageProcessor, outputs: tu
         raise InvalidRequest(f"input '{IMAGE}' has {data.size} images; send 1 to {MAX_IMAGES}", input=IMAGE)
     items: list[ImagePixels] = []
     for number, element in enumerate(data.reshape(-1).tolist()):
+        pause()
         try:
             items.append(processor(element, outputs))
         except InvalidRequest as error:
