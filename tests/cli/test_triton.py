@@ -85,6 +85,8 @@ def test_the_defaults_are_tritons() -> None:
     assert (given.models.control_mode, given.models.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
     assert (given.http.max_input_size, given.log.format, given.log.verbose) == (67108864, "default", 0)
     assert not given.allow_client_shm
+    assert (given.models.join_waiting, given.models.run_ahead) == (False, False)
+    assert (ServerSettings().models.join_waiting, ServerSettings().models.run_ahead) == (True, True)
     assert ServerSettings().host == ("127.0.0.1",), "naiad serve keeps its own"
 
 
@@ -113,6 +115,7 @@ def test_the_defaults_are_tritons() -> None:
         ("--strict-model-config=false --disable-auto-complete-config", "models.auto_complete_config", False),
         ("--model-load-thread-count=0", "models.load_threads", 1),
         ("--model-load-retry-count=2", "models.load_retries", 2),
+        ("--join-waiting", "models.join_waiting", True),
         ("--log-verbose=3", "log.verbose", 3),
         ("--log-verbose=true", "log.verbose", 1),
         ("--log-format=ISO8601", "log.format", "iso8601"),

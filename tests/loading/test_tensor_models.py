@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from control_fixture import Put
+from control_fixture import Fixture, Put
 
 from naiad.backends.onnxruntime import loaded
 from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
 from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest
+from naiad.core.errors import NaiadError
+from naiad.core.message import InferRequest
+from naiad.core.tensor import Tensor
 from naiad.loading.tensor_models import plan_triton_model
+from naiad.modelconfig import print_pbtxt
 from naiad.repository import recognise
+from naiad.serving.engine import Engine
 
 
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LoadRequest, Instances[Any], list[Path]]:
@@ -57,3 +65,82 @@ def test_groups_name_their_instances(put: Put, monkeypatch: pytest.MonkeyPatch) 
     groups = 'instance_group [ { name: "a" count: 2 }, { name: "b" count: 1 passive: true }, { name: "c" } ]'
     asked, _, _ = load(put("m", more=groups), monkeypatch)
     assert asked.names == ("a_0", "a_1", "c_0", "c_1")
+
+
+IDENTITY: dict[str, Any] = {
+    "backend": "identity",
+    "max_batch_size": 8,
+    "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [-1]}],
+    "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [-1]}],
+    "instance_group": [{"count": 1}],
+}
+
+
+def request(priority: int = 0) -> InferRequest:
+    return InferRequest("m", inputs={"x": Tensor.of("x", np.ones((1, 2), np.float32))}, priority=priority)
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "executions"),
+    [
+        ({}, {}, 1),
+        ({"join_waiting": False}, {}, 3),
+        ({"join_waiting": False}, {"dynamic_batching": {}}, 1),
+        ({"batching": False}, {"dynamic_batching": {}}, 3),
+    ],
+)
+async def test_waiting_requests_are_joined_as_configuration_and_operator_say(
+    repository: Path, put: Put, settings: dict[str, Any], more: dict[str, Any], executions: int
+) -> None:
+    put("m")
+    async with Fixture(repository, model_control_mode="explicit", **settings) as fixture:
+        await fixture.load("m", json.dumps({**IDENTITY, **more}))
+        engine = Engine(fixture.catalog)
+        await asyncio.gather(*(engine.infer(request()) for _ in range(3)))
+        (model,) = fixture.catalog.models()
+        assert model.statistics.execution_count == executions
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"instance_group": [{"count": 10**9}]}, "a count of 1000000000 together, this machine allows"),
+        ({"instance_group": [{"count": 1}] * 20_000}, "a count of 20000 together, this machine allows"),
+        ({"backend": "onnxruntime", "input": [], "output": [],
+          "parameters": {"intra_op_thread_count": {"string_value": "1000000"}}},
+         "parameter 'intra_op_thread_count' is 1000000, this machine allows"),
+    ],
+    ids=["count", "groups", "threads"],
+)  # fmt: skip
+@pytest.mark.parametrize("way", ["file", "request"])
+async def test_more_than_the_machine_can_use_is_refused_by_name(
+    repository: Path, put: Put, caplog: pytest.LogCaptureFixture, more: dict[str, Any], words: str, way: str
+) -> None:
+    """In the log where Triton tells clients nothing more than that it failed to poll."""
+    document = {**IDENTITY, **more}
+    folder = put("m")
+    if way == "file":
+        (folder / "config.pbtxt").write_text(print_pbtxt(document))
+    async with Fixture(repository, model_control_mode="explicit") as fixture:
+        with pytest.raises(NaiadError) as refused:
+            await fixture.load("m", json.dumps(document) if way == "request" else None)
+        assert words in refused.value.message + caplog.text
+
+
+@pytest.mark.parametrize("levels", [2**32 - 1, 2**64 - 1])
+async def test_any_number_of_priority_levels_is_served(repository: Path, put: Put, levels: int) -> None:
+    put("m")
+    batching = {"priority_levels": levels, "default_priority_level": 1}
+    async with Fixture(repository, model_control_mode="explicit") as fixture:
+        await fixture.load("m", json.dumps({**IDENTITY, "dynamic_batching": batching}))
+        engine = Engine(fixture.catalog)
+        answers = await asyncio.gather(*(engine.infer(request(priority)) for priority in (0, 1, levels, levels + 1)))
+        assert len(answers) == 4
+
+
+@pytest.mark.parametrize("run_ahead", [True, False])
+async def test_the_operator_says_whether_batches_may_run_ahead(repository: Path, put: Put, run_ahead: bool) -> None:
+    put("m")
+    async with Fixture(repository, run_ahead=run_ahead) as fixture:
+        (model,) = fixture.catalog.models()
+        assert model._scheduler._runs_ahead is run_ahead  # type: ignore[attr-defined]  # of a tensor model

@@ -84,6 +84,12 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _sets("model-config-name", TEXT, "model_config_name"),
         _sets("model-load-thread-count", NUMBER, "load_threads", least=1),
         _sets("model-load-retry-count", NUMBER, "load_retries", least=0),
+        _sets(
+            "join-waiting",
+            BOOLEAN,
+            "join_waiting",
+            "Batch the waiting requests of models without dynamic_batching, too. Not in Triton.",
+        ),
         _ignored("model-namespacing", BOOLEAN, "models of one name in two repositories are not served", "false"),
         _ignored("enable-peer-access", BOOLEAN, _NO_GPU, "true", "false"),
     ),
@@ -204,6 +210,8 @@ DEFAULTS = {
     "host": ("0.0.0.0",),  # noqa: S104 - Triton's
     "http_head": False,
     "exit_on_error": True,
+    "join_waiting": False,
+    "run_ahead": False,
     "log_format": "default",
     "grpc_max_input_size": 2**31 - 1,
 }

@@ -86,6 +86,14 @@ class ModelSettings(Settings):
     )
     instances: int = _models("instances", 0, "Loaded copies of each text model; 0: one per core.", least=0)
     batching: bool = _models("batching", True, "Batch waiting requests; if off, every request runs alone.")
+    join_waiting: bool = _models(
+        "join_waiting",
+        True,
+        "Batch the waiting requests of models without dynamic_batching, too, up to their max_batch_size.",
+    )
+    run_ahead: bool = _models(
+        "run_ahead", True, "Give a busy instance of a tensor model its next full batch before it is free."
+    )
     quantize: str = _models(
         "quantize",
         "none",

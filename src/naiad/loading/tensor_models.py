@@ -86,7 +86,13 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     statistics.load_s = time.perf_counter() - began_s
     return [
         TensorModel(
-            config, str(version), instances, labels=labels, statistics=statistics, max_waiting=settings.max_waiting
+            config,
+            str(version),
+            instances,
+            labels=labels,
+            statistics=statistics,
+            max_waiting=settings.max_waiting,
+            runs_ahead=settings.run_ahead,
         )
     ]
 
@@ -103,7 +109,7 @@ def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], se
         _log.warning("model '%s': %s has no effect here", config.name, field)
     if any(group.get("kind") == "KIND_GPU" for group in document.get("instance_group", [])):
         _log.warning("model '%s' asks for KIND_GPU; it is served on the CPU", config.name)
-    if not settings.batching:
+    if not settings.batching or (config.dynamic_batching is None and not settings.join_waiting):
         config = replace(config, parameters={**config.parameters, "batching": "off"})
     return config
 
