@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 import pytest
 
 from naiad.backends.identity import IdentityBackend
+from naiad.backends.identity_delays import read_delays
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
+from naiad.scheduling.contract import Job
+from naiad.scheduling.kinds import open_scheduler
 
 A, B = TensorConfig("a", "FP32", (2,)), TensorConfig("b", "INT64", (1,))
 Y, Z = TensorConfig("y", "FP32", (2,)), TensorConfig("z", "INT64", (1,))
@@ -102,6 +106,71 @@ def test_a_decoupled_error_is_the_last_answer_of_its_request() -> None:
     bad, good = stream(request("y", b=[[5]]), request("z", b=[[6]]))
     assert isinstance(bad[1], InvalidRequest)
     assert (bad[0], bad[2], good) == (0, True, (1, [[[6]]], True))
+
+
+def delayed(is_decoupled: bool = False, instances: int = 3, **parameters: str) -> Instances[InferRequest]:
+    config = ModelConfig("m", inputs=(A,), outputs=(Y,), parameters=parameters, is_decoupled=is_decoupled)
+    return load_config(config, *(f"m_{number}" for number in range(instances)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "delays_ms"),
+    [
+        ({}, [0, 0, 0]),
+        ({"execute_delay_ms": "20"}, [20, 20, 20]),
+        ({"execute_delay_ms": "20", "instance_wise_delay_multiplier": "4"}, [20, 80, 160]),
+        ({"instance_wise_delay_multiplier": "4"}, [0, 0, 0]),
+    ],
+)
+def test_executions_take_longer_by_instance(parameters: dict[str, str], delays_ms: list[int]) -> None:
+    assert [round(seconds * 1000) for seconds in read_delays("m", parameters, 3).execution_s] == delays_ms
+
+
+@pytest.mark.parametrize("is_decoupled", [False, True])
+def test_a_delayed_execution_takes_so_long_and_leaves_the_loop_alone(is_decoupled: bool) -> None:
+    instances: Any = delayed(is_decoupled, execute_delay_ms="20")
+    assert not instances.may_inline
+    batch = Batch([request(a=np.ones(2, np.float32))])
+    arguments = [batch, lambda *_: True] if is_decoupled else [batch]
+    instances.narrow[0].execute(*arguments)
+    assert batch.output_ready_s - batch.input_ready_s >= 0.02
+
+
+@pytest.mark.parametrize("is_decoupled", [False, True])
+async def test_a_delay_does_not_hold_up_the_end(is_decoupled: bool) -> None:
+    """An hour would have to pass before the server could stop."""
+    instances = delayed(is_decoupled, 1, execute_delay_ms="3600000")
+    config = ModelConfig("m", is_decoupled=is_decoupled)
+    ended = asyncio.Event()
+    scheduler = open_scheduler(config, instances)
+    for _ in range(2):
+        scheduler.submit(Job(request(a=np.ones(2, np.float32)), 1, lambda *_: ended.set()))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.to_thread(scheduler.close), 10)
+    await asyncio.wait_for(ended.wait(), 10)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("execute_delay_ms", "soon"),
+        ("execute_delay_ms", "-1"),
+        ("execute_delay_ms", "9" * 19),
+        ("instance_wise_delay_multiplier", "1.5"),
+        ("creation_delay_sec", "3601"),
+        ("creation_delay_sec", "٣"),
+    ],
+)
+def test_a_delay_that_cannot_be_meant_is_refused_by_name(key: str, value: str) -> None:
+    with pytest.raises(LoadFailed, match=f"model 'm': parameter '{key}'"):
+        delayed(**{"execute_delay_ms": "1", key: value})
+
+
+def test_a_version_is_made_so_much_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("naiad.backends.identity.time.sleep", slept.append)
+    delayed(creation_delay_sec="10")
+    assert slept == [10.0]
 
 
 def test_there_is_no_graph_to_inspect() -> None:

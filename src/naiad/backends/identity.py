@@ -2,16 +2,18 @@
 
 `Backend.complete` fills in the configuration, `Backend.load` makes instances, `Instance.execute` answers a batch. For
 trying out clients, schedulers and doors without a model file: `backend: "identity"` in config.pbtxt. Here is also the
-smallest StreamingInstance, for configurations that say `model_transaction_policy { decoupled: true }`.
+smallest StreamingInstance, for configurations that say `model_transaction_policy { decoupled: true }`. Parameters that
+make it slow are in `identity_delays.py`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.core.clock import monotonic
+from naiad.backends.identity_delays import NO_DELAY, Delay, read_delays
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
@@ -33,28 +35,33 @@ class IdentityBackend:
         raise LoadFailed(f"model '{request.tensors.config.name}': identity has no graph to look at")
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
-        """Raise LoadFailed unless inputs and outputs have the same datatypes."""
+        """Raise LoadFailed unless inputs and outputs have the same datatypes, and delays are numbers of sane size."""
         config, version = request.tensors.config, request.tensors.version
         inputs, outputs = config.inputs, config.outputs
         if not inputs or [tensor.datatype for tensor in inputs] != [tensor.datatype for tensor in outputs]:
             raise LoadFailed(f"model '{config.name}': identity needs outputs with the datatypes of its inputs")
         names = {before.name: after.name for before, after in zip(inputs, outputs, strict=True)}
+        delays = read_delays(config.name, config.parameters, len(request.names))
+        time.sleep(delays.creation_s)
+        waits = [Delay(seconds) for seconds in delays.execution_s]
         if config.is_decoupled:
             batches = config.max_batch_size > 0
-            return Instances(tuple(RowByRow(names, version, batches) for _ in request.names), names=request.names)
-        instances = tuple(IdentityInstance(names, version) for _ in request.names)
-        return Instances(instances, may_inline=True, names=request.names)
+            return Instances(tuple(RowByRow(names, version, batches, wait) for wait in waits), names=request.names)
+        instances = tuple(IdentityInstance(names, version, wait) for wait in waits)
+        return Instances(instances, may_inline=not any(delays.execution_s), names=request.names)
 
 
 class IdentityInstance:
     """One copy of nothing."""
 
-    def __init__(self, output_names: dict[str, str], version: str) -> None:
+    def __init__(self, output_names: dict[str, str], version: str, delay: Delay = NO_DELAY) -> None:
         self._output_names, self._version = output_names, version
+        self._delay = delay
+        self.interrupt = delay.end
 
     def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | NaiadError]:
         """Answer each request with its own arrays under the outputs' names."""
-        batch.input_ready_s = batch.output_ready_s = monotonic()
+        self._delay.pass_in(batch)
         return [self.answer(request) for request in batch.items]
 
     def answer(self, request: InferRequest) -> InferResponse | NaiadError:
@@ -77,13 +84,15 @@ class RowByRow:
 
     capacity = 1
 
-    def __init__(self, output_names: dict[str, str], version: str, batches: bool) -> None:
-        self._identity = IdentityInstance(output_names, version)
+    def __init__(self, output_names: dict[str, str], version: str, batches: bool, delay: Delay) -> None:
+        self._identity = IdentityInstance(output_names, version, delay)
         self._batches = batches
+        self._delay = delay
+        self.interrupt = delay.end
 
     def execute(self, batch: Batch[InferRequest], send: Send) -> None:
         """Send the rows of one request after the other; a request of no rows has an empty last answer."""
-        batch.input_ready_s = batch.output_ready_s = monotonic()
+        self._delay.pass_in(batch)
         for number, request in enumerate(batch.items):
             answer = self._identity.answer(request)
             answers = [answer] if isinstance(answer, NaiadError) or not self._batches else list(_rows(answer))
