@@ -10,6 +10,7 @@ import pytest
 
 from naiad.backends.onnxruntime.options import SessionSettings
 from naiad.core.contracts import LoadRequest, TensorFiles
+from naiad.core.cores import most_threads
 from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig
 
@@ -49,6 +50,17 @@ def test_graph_levels(level: int, expected: str) -> None:
 def test_a_known_parameter_with_a_wrong_value(key: str, value: str) -> None:
     with pytest.raises(LoadFailed, match=f"model 'm': parameter '{key}' must"):
         settings_of({key: value})
+
+
+@pytest.mark.parametrize("key", ["intra_op_thread_count", "inter_op_thread_count"])
+def test_more_threads_than_the_machine_can_use_are_refused(key: str) -> None:
+    """A million of them took the process down while it loaded one model."""
+    assert settings_of({key: str(most_threads())})
+    for given in ({key: "1000000"}, {key: str(most_threads() + 1)}):
+        with pytest.raises(LoadFailed, match=f"model 'm': parameter '{key}' is .*, this machine allows"):
+            settings_of(given)
+    with pytest.raises(LoadFailed, match=f"parameter '{key}' is 1000000"):
+        settings_of({}, {key: "1000000"})
 
 
 def test_they_reach_the_session(folder: Any, request_of: Any) -> None:

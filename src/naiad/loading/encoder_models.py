@@ -8,8 +8,9 @@ from typing import Any
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.core.config import ModelSettings
 from naiad.core.contracts import LoadRequest, Task
-from naiad.core.cores import available_cores
+from naiad.core.cores import available_cores, most_instances
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.learning import BatchSizes, choose_policy
@@ -31,6 +32,8 @@ def open_queue(
     Raises LoadFailed.
     """
     count = entry.batching.instances or settings.instances or available_cores()
+    if count > most_instances():
+        raise LoadFailed(f"'{entry.name}': {count} instances, this machine allows {most_instances()}; lower the number")
     names = tuple(f"{entry.name}_{number}" for number in range(count))
     told = settings_of(settings.backend_config, ENCODERS)
     instances = find_backend(ENCODERS).load(LoadRequest(model, names, settings=told))

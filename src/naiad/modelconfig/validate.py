@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from naiad.core.cores import most_instances
 from naiad.core.datatypes import BY_CONFIG_NAME
 from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig.layout import ENSEMBLE
@@ -119,6 +120,9 @@ def _validate_groups(document: Document) -> None:
             _refuse(model, f"instance group '{name}' has kind KIND_CPU but specifies one or more GPUs")
         if group["secondary_devices"] and group["kind"] != "KIND_GPU":
             _refuse(model, f"instance group '{name}' has secondary devices, which needs kind KIND_GPU")
+    count, most = sum(group["count"] for group in document["instance_group"]), most_instances()
+    if count > most:
+        _refuse(model, f"the instance groups have a count of {count} together, this machine allows {most}; lower it")
     if all(group["passive"] for group in document["instance_group"]):
         _refuse(model, "every instance group is passive, so that no instance would take requests")
 

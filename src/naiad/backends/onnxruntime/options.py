@@ -12,6 +12,7 @@ from typing import Any
 
 from naiad.backends.onnxruntime.session import runtime
 from naiad.core.contracts import LoadRequest
+from naiad.core.cores import most_threads
 from naiad.core.errors import LoadFailed
 
 SHRINKAGE = "memory.enable_memory_arena_shrinkage"
@@ -49,8 +50,8 @@ class SessionSettings:
 
         graph = config.document.get("optimization", {}).get("graph", {})
         return cls(
-            threads=number("intra_op_thread_count", request.threads),
-            inter_op_threads=number("inter_op_thread_count", 0),
+            threads=_threads(config.name, "intra_op_thread_count", number("intra_op_thread_count", request.threads)),
+            inter_op_threads=_threads(config.name, "inter_op_thread_count", number("inter_op_thread_count", 0)),
             is_parallel=number("execution_mode", 0) == 1,
             uses_arena=number("enable_mem_arena", 1) != 0,
             uses_pattern=number("enable_mem_pattern", 1) != 0,
@@ -77,6 +78,15 @@ class SessionSettings:
         options = runtime().RunOptions()
         options.add_run_config_entry(SHRINKAGE, self.shrinkage)
         return options
+
+
+def _threads(model: str, key: str, count: int) -> int:
+    most = most_threads()
+    if count > most:
+        raise LoadFailed(
+            f"model '{model}': parameter '{key}' is {count}, this machine allows {most} threads; lower it", model=model
+        )
+    return count
 
 
 def _number(model: str, key: str, text: str) -> int:
