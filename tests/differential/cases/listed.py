@@ -175,12 +175,11 @@ ELSEWHERE = (
     "A model that is being loaded for the first time is unavailable: 503 or UNAVAILABLE.",
     "`naiad serve` is not ready without any model, except in explicit mode; `naiad triton` is, as Triton.",
     "A server that stops is still live, but not ready.",
-)
-"""Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py."""
     "Requests for a model with `max_batch_size` and without `dynamic_batching` are joined if they wait anyway; `naiad triton` does so only with `--join-waiting`.",
     "A configuration with more instances or threads than [the machine allows](limits.md#what-a-model-may-ask-for) is refused.",
 )
-"""Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, tests/loading/test_tensor_models.py."""
+"""Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
+tests/loading/test_tensor_models.py."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",
