@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.message import InferRequest
 from naiad.wire.forwarding import Forwarding
+from naiad.wire.http.exchange import Headers
 
 
 def matches(forwarding: Forwarding, name: str) -> bool:
@@ -66,6 +67,21 @@ def test_mistakes(pattern: str, message: str) -> None:
     with pytest.raises(InvalidConfiguration, match="is not a pattern for headers: ") as caught:
         Forwarding(pattern)
     assert message in caught.value.message
+
+
+def test_over_http_too_a_pattern_may_ask_for_the_case_that_was_sent() -> None:
+    """Names of HTTP headers were put in lower case first, so that `(?-i)X-` matched none."""
+    headers = Headers({b"x-tenant": b"a", b"x-user": b"b"})
+    headers.note_written(b"x-tenant", b"X-Tenant")
+    for pattern, expected in (
+        ("(?-i)^X-", {"X-Tenant": "a"}),
+        ("(?-i)^x-", {"x-user": "b"}),
+        ("^x-(?-i:T)", {"X-Tenant": "a"}),
+        ("^x-", {"X-Tenant": "a", "x-user": "b"}),
+    ):
+        request = InferRequest("m")
+        Forwarding(pattern).add_headers(request, headers)
+        assert request.parameters == expected, pattern
 
 
 def test_no_name_takes_ages() -> None:

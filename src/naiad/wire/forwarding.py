@@ -1,8 +1,9 @@
 """Headers that become request parameters, as `--http-header-forward-pattern` and its gRPC twin say.
 
-Only names are matched, by RE2 as in Triton, in time linear in the name, which a client chooses. What the protocol or
-this server gives a meaning to cannot be set this way: such a header is an error, because silently dropping it would
-leave its sender in a wrong belief. The header that opens a restricted feature is never handed to a model.
+Only names are matched, as they were sent, by RE2 as in Triton, in time linear in the name, which a client chooses. What
+the protocol or this server gives a meaning to cannot be set this way: such a header is an error, because silently
+dropping it would leave its sender in a wrong belief. The header that opens a restricted feature is never handed to a
+model.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Forwarding:
                 self._add(request, name, value, name)
 
     def _add(self, request: InferRequest, name: str, value: bytes | str, written: str) -> None:
-        matches = self._recall if len(name) <= _LONGEST_REMEMBERED else self._search
-        if not matches(name) or name in self._hidden:
+        matches = self._recall if len(written) <= _LONGEST_REMEMBERED else self._search
+        if not matches(written) or name in self._hidden:
             return
         if name.startswith(_RESERVED_START) or name in _RESERVED:
             raise InvalidRequest(f"Header '{written}' is reserved for Triton usage and cannot be forwarded.")
@@ -69,7 +70,7 @@ class Forwarding:
 
 
 def _search(pattern: str) -> Callable[[str], bool]:
-    """Return whether a name holds what the pattern says, in either case (Triton: `(?i)` and PartialMatch).
+    """Return whether a name holds what the pattern says, in either case unless it says `(?-i)` (Triton: PartialMatch).
 
     Raises InvalidConfiguration for what RE2 does not take: look-around and back-references, for example.
     """
