@@ -84,7 +84,7 @@ def test_the_defaults_are_tritons() -> None:
     assert (given.server_name, given.exit_on_error, given.models.strict_readiness) == ("triton", True, True)
     assert (given.models.control_mode, given.models.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
     assert (given.http.max_input_size, given.log.format, given.log.verbose) == (67108864, "default", 0)
-    assert not given.allow_client_shm
+    assert (given.allow_client_shm, given.allow_setting_changes) == (False, True)
     assert (given.models.join_waiting, given.models.run_ahead) == (False, False)
     assert (ServerSettings().models.join_waiting, ServerSettings().models.run_ahead) == (True, True)
     assert ServerSettings().host == ("127.0.0.1",), "naiad serve keeps its own"

@@ -51,6 +51,7 @@ def served(transport: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         model_control_mode="explicit",
         load_model=("*",),
         allow_client_shm=True,
+        allow_setting_changes=True,
         grpc_transport=transport,
         trace_config=(f"triton,file={folder}.trace",),
     ) as running:

@@ -53,8 +53,9 @@ def levels(file: Path) -> list[str]:
     ],
 )
 def test_each_level_is_switched_on_its_own(file: Path, change: dict[str, object], expected: list[str]) -> None:
-    control = LogControl(LogOptions(format="json", file=str(file)))
+    control = LogControl(LogOptions(format="json", file=str(file)), may_change=True)
     control.change(change)
+    levels(file)  # the change itself may have a line
     say_all()
     assert levels(file) == expected
     assert control.is_verbose is (change.get("log_verbose_level") == 1)
@@ -63,13 +64,13 @@ def test_each_level_is_switched_on_its_own(file: Path, change: dict[str, object]
 def test_what_was_started_quiet_can_be_made_to_speak(file: Path) -> None:
     options = LogOptions(info=False, format="json", file=str(file))
     set_up_logging(options)
-    LogControl(options).change({"log_info": True})
+    LogControl(options, may_change=True).change({"log_info": True})
     say_all()
     assert levels(file) == ["info", "warning", "error"]
 
 
 def test_the_format_can_be_changed(file: Path) -> None:
-    control = LogControl(LogOptions(format="json", file=str(file)))
+    control = LogControl(LogOptions(format="json", file=str(file)), may_change=True)
     assert control.settings()["log_format"] == "default"
     assert control.change({"log_format": "ISO8601"})["log_format"] == "ISO8601"
     LOG.warning("a line\nforged \x1b[31m\u2028")
@@ -79,15 +80,31 @@ def test_the_format_can_be_changed(file: Path) -> None:
     assert file.read_text().splitlines()[-1].startswith("W")
 
 
-def test_an_unknown_format_changes_nothing() -> None:
+def test_who_silences_the_error_log_leaves_a_line_in_it(file: Path) -> None:
+    control = LogControl(LogOptions(format="json", file=str(file)), may_change=True)
+    control.change({"log_info": False})
+    assert levels(file) == []
+    control.change({"log_error": False, "log_warning": False})
+    assert "a client has turned off log messages of level error" in file.read_text()
+
+
+def test_without_leave_nothing_changes() -> None:
     control = LogControl()
+    with pytest.raises(Unsupported, match="Changes of log settings are disabled"):
+        control.change({"log_error": False})
+    assert control.change({}) == control.settings()
+    assert control.settings()["log_error"] is True
+
+
+def test_an_unknown_format_changes_nothing() -> None:
+    control = LogControl(may_change=True)
     with pytest.raises(InvalidRequest, match="invalid argument for log_format, got: x"):
         control.change({"log_info": False, "log_format": "x"})
     assert control.settings()["log_info"] is True
 
 
 def test_a_file_that_is_gone_for_good_leaves_the_settings(file: Path) -> None:
-    control = LogControl(LogOptions(format="json", file=str(file.parent / "gone" / "log")))
+    control = LogControl(LogOptions(format="json", file=str(file.parent / "gone" / "log")), may_change=True)
     with pytest.raises(Unsupported, match="the log file can no longer be opened"):
         control.change({"log_info": False})
     assert control.settings()["log_info"] is True
@@ -97,6 +114,6 @@ def test_without_a_set_up_the_programs_own_handlers_stay() -> None:
     level, handlers = ROOT.level, list(ROOT.handlers)
     if handlers:
         pytest.skip("something has set up logging in this process")
-    LogControl().change({"log_verbose_level": 1})
+    LogControl(may_change=True).change({"log_verbose_level": 1})
     assert (ROOT.level, ROOT.handlers) == (logging.DEBUG, [])
     ROOT.setLevel(level)

@@ -166,7 +166,13 @@ def main() -> None:
     bodies = [body for _, _, body, _ in HTTP if body]
     messages, frames = seeds("grpc_message"), seeds("http2_frames")
     sent = 0
-    settings = ("--allow-client-shm", "--model-control-mode=explicit", "--load-model=*", "--http-header-timeout-s=2")
+    settings = (
+        "--allow-client-shm",
+        "--allow-setting-changes",
+        "--model-control-mode=explicit",
+        "--load-model=*",
+        "--http-header-timeout-s=2",
+    )
     with served(*settings) as running, grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel:
         check_good(running, channel)
         before_mib = running.memory_mib()

@@ -166,7 +166,8 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     """Our server with the same model and options."""
     folder = tmp_path_factory.mktemp("naiad")
     models = repository(folder / "models", "identity")
-    with running_server(str(models), trace_config=options(folder / "trace.json")) as running:
+    tracing = options(folder / "trace.json")
+    with running_server(str(models), trace_config=tracing, allow_setting_changes=True) as running:
         yield Peer(running.address, running.grpc_address, folder / "trace.json")
 
 

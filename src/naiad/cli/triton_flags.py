@@ -63,6 +63,8 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
     "Server": (
         _sets("id", TEXT, "server_name", "Server name in the metadata."),
         _sets("exit-timeout-secs", NUMBER, "drain_timeout_s", least=0),
+        _sets("allow-setting-changes", BOOLEAN, "allow_setting_changes",
+              "Let clients change log and trace settings, as in Triton; false closes that. Not in Triton."),
     ),
     "Logging": (
         _sets("log-verbose", NUMBER, "log_verbose", "Verbose logging: 0 or false is off, 1 or more or true is on."),
@@ -208,6 +210,7 @@ REPLACED = {
 
 DEFAULTS = {
     "host": ("0.0.0.0",),  # noqa: S104 - Triton's
+    "allow_setting_changes": True,
     "http_head": False,
     "exit_on_error": True,
     "join_waiting": False,

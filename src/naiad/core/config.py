@@ -173,6 +173,11 @@ class ServerSettings(Settings):
         "Let clients register shared memory of this machine and refer to it in requests.",
         group="Shared memory",
     )
+    allow_setting_changes: bool = option(
+        "allow_setting_changes",
+        False,
+        "Let clients change log and trace settings while the server runs; reading them is always allowed.",
+    )
     max_connections: int = limit(
         "max_connections",
         10_000,

@@ -11,6 +11,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
 from naiad.observe.logs import LogOptions, set_up_logging
+from naiad.observe.setting_changes import check_may_change
 
 FORMATS = {"default": "default", "ISO8601": "iso8601"}
 """The extension's names of the formats that it knows, and ours."""
@@ -24,6 +25,8 @@ FIELDS = {
 }
 """What can be changed: the extension's name, and the field of LogOptions."""
 
+_log = logging.getLogger("naiad.observe")
+
 SWITCHES = ("log_info", "log_warning", "log_error")
 NO_FILE = "log file location can not be updated through network protocol"
 
@@ -31,9 +34,10 @@ NO_FILE = "log file location can not be updated through network protocol"
 class LogControl:
     """The log settings of one process, as its clients see them. Nothing happens before the first change."""
 
-    def __init__(self, settings: LogOptions | None = None) -> None:
-        """settings: what logging was set up with."""
+    def __init__(self, settings: LogOptions | None = None, *, may_change: bool = False) -> None:
+        """settings: what logging was set up with. may_change: whether clients may change it."""
         self._now = settings or LogOptions()
+        self._may_change = may_change
         self.is_verbose = self._now.verbose > 0
         """Whether the doors write a line for each request."""
 
@@ -52,9 +56,10 @@ class LogControl:
     def change(self, change: dict[str, Any]) -> dict[str, Any]:
         """Change settings, whose values have the right types; returns all of them.
 
-        Raises InvalidRequest for an unknown format, Unsupported where the log file cannot be opened again; then nothing
-        has changed.
+        Raises InvalidRequest for an unknown format, Unsupported where nothing may be changed or the log file cannot be
+        opened again; then nothing has changed.
         """
+        check_may_change("log", change, self._may_change)
         values = {FIELDS[key]: value for key, value in change.items()}
         if "format" in values:
             if values["format"] not in FORMATS:
@@ -62,6 +67,8 @@ class LogControl:
             values["format"] = FORMATS[values["format"]]
         if values:
             wanted = replace(self._now, **values)
+            if self._now.error and not wanted.error:
+                _log.warning("a client has turned off log messages of level error")
             _apply(wanted)
             self._now = wanted
             self.is_verbose = wanted.verbose > 0

@@ -46,8 +46,10 @@ class Assembly:
         self.overview = Overview(
             self.engine, settings.server_name, self._control, strict_readiness=settings.models.strict_readiness
         )
-        self.engine.tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves)
-        logs = LogControl(LogOptions.of(settings.log))
+        may_change = settings.allow_setting_changes
+        tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves, may_change=may_change)
+        self.engine.tracing = tracing
+        logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
         services = Services(self.engine, self.overview, self._control, logs=logs)
         latencies = read_metrics_config(settings.models.metrics_config)
         page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()), latencies)

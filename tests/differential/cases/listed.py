@@ -163,6 +163,7 @@ ELSEWHERE = (
     "If one version of a new model cannot be loaded, the others are served.",
     "Files that can run code are not accepted over the network without `--allow-code-upload`.",
     "The index of ready models lists only ready ones.",
+    "With `naiad serve`, clients cannot change log and trace settings unless `--allow-setting-changes` is given; `naiad triton` lets them, as Triton does, unless it is given `--allow-setting-changes=false`.",
     "Metrics, like statistics, start at zero when a model is loaded again.",
     "A number in a trace setting must be a number as a whole.",
     "`generate` fails with 500 unless there is exactly one answer.",

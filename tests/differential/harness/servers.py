@@ -81,7 +81,7 @@ def running_pair(name: str, folder: Path, memory: SharedMemory) -> Iterator[tupl
     ours = write_repository(folder / "naiad", is_triton=False, has_broken=name == "explicit")
     with (
         running_triton(theirs, folder / "triton.log", configuration.triton) as triton,
-        running_server(str(ours), http_head=False, **dict(configuration.naiad)) as running,
+        running_server(str(ours), http_head=False, allow_setting_changes=True, **dict(configuration.naiad)) as running,
         grpc.insecure_channel(triton.grpc) as their_channel,
         grpc.insecure_channel(running.grpc_address) as our_channel,
     ):

@@ -48,7 +48,7 @@ class Scene:
         self.sink = Notes()
         self.clock = ManualClock()
         options = TraceOptions(values, mode, file)
-        self.tracing = Tracing(options, lambda name: name == "m", sink=self.sink, clock=self.clock)
+        self.tracing = Tracing(options, lambda name: name == "m", may_change=True, sink=self.sink, clock=self.clock)
 
     def follow(self, model: str = "m", caller: Caller | None = None) -> InferRequest:
         request = InferRequest(model, id="r", inputs={"x": Tensor("x", "INT32", DATA.copy())}, arrived_s=999.0)

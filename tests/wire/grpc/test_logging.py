@@ -28,7 +28,7 @@ BACK = {key: START[key] for key in CHANGE}
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     level = logging.getLogger("naiad").level
-    with running_server(str(SIMPLE)) as running:
+    with running_server(str(SIMPLE), allow_setting_changes=True) as running:
         yield running
     logging.getLogger("naiad").setLevel(level)
 

@@ -34,7 +34,10 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["http2", "aio"])
 def server(file: Path, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
-    with running_server(str(SIMPLE), trace_config=(f"triton,file={file}",), grpc_transport=request.param) as running:
+    options = (f"triton,file={file}",)
+    with running_server(
+        str(SIMPLE), trace_config=options, allow_setting_changes=True, grpc_transport=request.param
+    ) as running:
         yield running
 
 

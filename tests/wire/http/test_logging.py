@@ -24,7 +24,7 @@ NO_STRING = "attempt to access JSON non-string as string"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with running_server(str(SIMPLE)) as running:
+    with running_server(str(SIMPLE), allow_setting_changes=True) as running:
         yield running
 
 

@@ -35,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[RunningServer]:
-    with running_server(str(REPOSITORY / "simple"), trace_config=(f"triton,file={folder / 'trace.json'}",)) as running:
+    options = (f"triton,file={folder / 'trace.json'}",)
+    with running_server(str(REPOSITORY / "simple"), trace_config=options, allow_setting_changes=True) as running:
         yield running
 
 

@@ -16,6 +16,7 @@ from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Caller, Trace, TracedDoor
+from naiad.observe.setting_changes import check_may_change
 from naiad.observe.trace.options import TraceOptions
 from naiad.observe.trace.sampling import Rules, Sampler, Samplers
 from naiad.observe.trace.settings import Change
@@ -42,15 +43,18 @@ class Tracing:
         options: TraceOptions | None = None,
         knows: Callable[[str], bool] = lambda _: True,
         *,
+        may_change: bool = False,
         sink: Sink | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """knows: whether a model is served; requests for others are not traced. sink: default: what the options say.
 
+        may_change: whether clients may change the settings.
         Raises InvalidConfiguration where the mode needs what is not installed.
         """
         self._options = options = options or TraceOptions()
         self._knows = knows
+        self._may_change = may_change
         self._clock = clock
         self._samplers = Samplers(options.values, Rules(options.makes_spans, bool(options.file)))
         self._writer: TraceWriter | None = None
@@ -74,8 +78,9 @@ class Tracing:
         return {**document, "trace_file": options.file, "trace_mode": options.mode}
 
     def change(self, model: str, change: Change) -> dict[str, Any]:
-        """Change settings and return all of them. Raises InvalidRequest; then nothing has changed."""
+        """Change settings and return all of them. Raises InvalidRequest, Unsupported; then nothing has changed."""
         self._check_known(model)
+        check_may_change("trace", change, self._may_change)
         if change:
             for sampler in self._samplers.change(model, change):
                 self._release_if_done(sampler)
