@@ -46,7 +46,9 @@ def _grpc() -> list[bytes]:
 
 
 def _http() -> list[bytes]:
-    chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n"
+    chunked = (
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n"
+    )
     upgrade = POST.replace(b"Host", b"Connection: Upgrade\r\nUpgrade: h2c\r\nHost")
     plain = b"GET /v2/health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
     expect = POST.replace(b"Host", b"Expect: 100-continue\r\nHost")

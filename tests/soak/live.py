@@ -33,7 +33,7 @@ from naiad.proto.pool import message_class  # noqa: E402
 MOST_GROWTH_MIB = 200
 BATCH = 100
 _MOMENT_S = 0.02
-STATUSES = {200, 400, 403, 404, 405, 408, 413, 414, 422, 424, 431, 500, 501, 503}
+STATUSES = {200, 400, 403, 404, 405, 408, 413, 414, 422, 424, 431, 500, 501, 503, 505}
 RIGHTLY_500 = re.compile(
     rb"parse|attempt to|model .\w+. failed|true shape|JSON|"
     rb"keyword|shared memory region|Unable to open|failed to load|Triton parameter|NaN or inf"

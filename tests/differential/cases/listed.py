@@ -84,7 +84,11 @@ LISTED: dict[str, tuple[str, ...]] = {
         "transport/connection: HTTP/1.0", "transport/connection: HTTP/1.0 with a body", "transport/connection: HTTP/1.0, an error",
         "transport/connection: HTTP/1.0 kept",
     ),
-    "Empty lines before a request and chunk extensions are skipped, and a chunked body may have a trailer.": (
+    "A request of HTTP/1.1 without a `Host` header, or with two, is answered with 400.": (
+        "transport/connection: no Host", "transport/connection: two Hosts",
+    ),
+    "A request line that names HTTP/2.0 is answered with 505.": ("transport/broken: HTTP/2.0",),
+    "Empty lines before a request and chunk extensions are skipped, and a chunked body may have a trailer, which is checked and ignored.": (
         "transport/connection: chunks with an extension", "transport/connection: chunks with a trailer",
         "transport/connection: empty lines first",
     ),

@@ -91,6 +91,7 @@ class ListCall:
     def finish(self, status: str = "OK", message: str = "") -> None:
         if not self.ends and not self.is_cancelled:
             self.ends.append((status, message))
+            self.on_message = self.on_end = None
 
     def receive(self, *messages: bytes, ends: bool = False) -> None:
         """Let the client send messages, and half-close."""
@@ -103,6 +104,7 @@ class ListCall:
     def cancel(self) -> None:
         """Let the client go away."""
         self.is_cancelled = True
+        self.on_message = self.on_end = None
         if self.on_cancel is not None:
             self.on_cancel()
 

@@ -17,7 +17,7 @@ import pytest
 from stations import stations
 
 from naiad.testing import RunningServer, running_server
-from naiad.wire.http.http1.reader import Part
+from naiad.wire.http.http1.parts import Part
 
 REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
 SETTINGS = "/v2/trace/setting"
@@ -242,7 +242,7 @@ def test_the_first_byte_and_the_last(server: RunningServer, folder: Path) -> Non
     for identity in ("pieces 1", "pieces 2"):
         inputs = [{"name": name, "datatype": "INT32", "shape": [1, 16], "data": ROW} for name in ("INPUT0", "INPUT1")]
         body = json.dumps({"id": identity, "inputs": inputs}).encode()
-        head = b"POST /v2/models/simple/infer HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+        head = b"POST /v2/models/simple/infer HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
         with socket.create_connection((host, int(port)), timeout=30) as client:
             server.run(lambda: until(lambda: len(connections(server)) == 1))
             (connection,) = connections(server)

@@ -174,12 +174,14 @@ class AioCall:
         """See `Call`."""
         if not self.status:
             self.status, self.details = status, message
+            self.on_message = self.on_end = None
             self._outbox.put_nowait(None)
 
     def abandon(self) -> None:
         """Tell the servicer that nobody waits any more."""
         if not self.status:
             self.status = "CANCELLED"
+            self.on_message = self.on_end = None
             if self.on_cancel is not None:
                 self.on_cancel()
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class Call(Protocol):
-    """One RPC, as the servicer sees it."""
+    """One RPC, as the servicer sees it. Once it is over, it refers to nobody but by `on_cancel`."""
 
     method: str
     """Full path: `/inference.GRPCInferenceService/ModelInfer`."""

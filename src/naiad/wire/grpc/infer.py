@@ -129,5 +129,4 @@ class InferCall:
     def _let_go(self) -> None:
         """Drop what points back here, so that nothing is left for the garbage collector."""
         self._is_over = True
-        call = self._call
-        call.on_message = call.on_end = call.on_cancel = None
+        self._call.on_cancel = None

@@ -215,4 +215,4 @@ class StreamCall:
                 streamed.sender.cancel()
         self._under_way.clear()
         self._line.clear()
-        self._call.on_message = self._call.on_end = self._call.on_cancel = None
+        self._call.on_cancel = None

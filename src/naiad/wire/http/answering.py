@@ -24,10 +24,11 @@ from naiad.wire.http.exchange import Exchange
 _log = logging.getLogger("naiad.wire.http")
 
 
-def read_body(exchange: Exchange, most_bytes: int) -> bytes:
-    """Return the body, decompressed. Raises what `inflate` raises."""
+def take_body(exchange: Exchange, most_bytes: int) -> bytes:
+    """Return the body, decompressed; the exchange keeps none. Raises what `inflate` raises."""
+    body, exchange.body = exchange.body, b""
     encoding = exchange.headers.get(b"content-encoding")
-    return exchange.body if encoding is None else inflate(exchange.body, encoding.strip().lower(), most_bytes)
+    return body if encoding is None else inflate(body, encoding.strip().lower(), most_bytes)
 
 
 def submit(

@@ -38,6 +38,9 @@ class Exchange:
     headers: Mapping[bytes, bytes] = MappingProxyType({})
     """Names in lower case; a repeated header's values are joined with a comma. Shared by requests: read only."""
     body = b""
+    """Let go of by the handler that has decoded it: it may be large, and the answer may take its time."""
+    body_bytes = 0
+    """Length of the body, where it was parsed; 0 where it came whole behind a known head, in one piece."""
     keep_alive = True
     says_keep_alive = False
     """The connection stays open after an HTTP/1.0 request, whose client must be told so."""

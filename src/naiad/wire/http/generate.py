@@ -56,6 +56,7 @@ class GenerateHandler:
                 raise InvalidRequest("Unsupported content-encoding, only 'identity' is supported.")
             served = self._engine.route(model, version)
             request = generate.decode(served.config, version, exchange.body, self._limits)
+            exchange.body = b""
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:

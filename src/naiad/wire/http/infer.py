@@ -15,7 +15,7 @@ from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import note_unreadable, read_body, submit
+from naiad.wire.http.answering import note_unreadable, submit, take_body
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
 
@@ -51,6 +51,7 @@ class InferHandler:
             if served.config.is_decoupled:
                 raise Unsupported(_DECOUPLED, model=model)
             request, binary_default = self._decode(exchange, served, version)
+            exchange.body = b""
             if self._forwarding is not None:
                 self._forwarding.add_headers(request, exchange.headers)
         except NaiadError as error:
@@ -70,7 +71,7 @@ class InferHandler:
     def _decode(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
         model = served.name
         headers = exchange.headers
-        body = read_body(exchange, self._limits.body_bytes) if b"content-encoding" in headers else exchange.body
+        body = take_body(exchange, self._limits.body_bytes) if b"content-encoding" in headers else exchange.body
         length = headers.get(_HEADER_LENGTH)
         if length is None and body:
             memory = self._engine.memory

@@ -12,7 +12,7 @@ from naiad.core.features import Feature
 from naiad.observe.log_control import FIELDS, FORMATS, NO_FILE, SWITCHES, LogControl
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.wire.http.answering import read_body, safe, send_json
+from naiad.wire.http.answering import safe, send_json, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.ignored import warn_ignored
@@ -33,7 +33,7 @@ def _get(exchange: Exchange, logs: LogControl) -> None:
 
 
 def _change(exchange: Exchange, logs: LogControl, limits: Limits) -> None:
-    document = parse_json(read_body(exchange, limits.body_bytes), limits)
+    document = parse_json(take_body(exchange, limits.body_bytes), limits)
     send_json(exchange, logs.change(_read(document)))
 
 

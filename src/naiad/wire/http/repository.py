@@ -15,7 +15,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import internal_error, read_body, safe
+from naiad.wire.http.answering import internal_error, safe, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -73,7 +73,7 @@ def _refuse_repository_name(repository: str) -> None:
 
 
 def _document(exchange: Exchange, limits: Limits) -> dict[str, Any]:
-    return parse_json(read_body(exchange, limits.body_bytes), limits)
+    return parse_json(take_body(exchange, limits.body_bytes), limits)
 
 
 def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:

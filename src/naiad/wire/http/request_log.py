@@ -21,9 +21,13 @@ def note_request(exchange: Exchange, clock: Clock = monotonic) -> None:
         target = exchange.url.decode("latin-1")
         _log.debug("%s %s %d %.3f ms", exchange.method.decode("latin-1"), target, status, 1e3 * (clock() - began_s))
 
+    def forget() -> None:  # or exchange and functions would keep each other until garbage is collected
+        del exchange.answer, exchange.begin_stream, exchange.end_stream
+
     def answered(code: int, *rest: Any, **more: Any) -> None:
         if not exchange.is_finished:
             answer(code, *rest, **more)
+            forget()
             write(code)
 
     def begun(code: int, *rest: Any, **more: Any) -> None:
@@ -34,6 +38,7 @@ def note_request(exchange: Exchange, clock: Clock = monotonic) -> None:
     def ended() -> None:
         if not exchange.is_finished:
             end_stream()
+            forget()
             write(status)
 
     # Nobody else needs these: an exchange is like any other as long as the log is not verbose.

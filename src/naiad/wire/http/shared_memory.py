@@ -9,7 +9,7 @@ from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.shared_memory import check_cuda_registration, read_registration
 from naiad.serving.shared_memory.registry import SharedMemory
-from naiad.wire.http.answering import read_body, safe, send_json
+from naiad.wire.http.answering import safe, send_json, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -65,4 +65,4 @@ class _Calls:
         exchange.answer(200, content_type=_JSON)
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        return parse_json(read_body(exchange, self._limits.body_bytes), self._limits)
+        return parse_json(take_body(exchange, self._limits.body_bytes), self._limits)

@@ -20,7 +20,7 @@ from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_si
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX
-from naiad.wire.http.answering import answering_errors, read_body, submit
+from naiad.wire.http.answering import answering_errors, submit, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -147,7 +147,7 @@ class _Texts:
             _fail_tei(exchange, error)
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        body = read_body(exchange, self._limits.body_bytes)
+        body = take_body(exchange, self._limits.body_bytes)
         return parse_json(body, self._limits, "the request must be a JSON object")
 
     def _run(self, exchange: Exchange, document: dict[str, Any], what: TextRoute, fail: Fail) -> None:

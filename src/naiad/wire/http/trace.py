@@ -13,7 +13,7 @@ from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, pa
 from naiad.observe.trace.tracing import Tracing
 from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.wire.http.answering import read_body, safe, send_json
+from naiad.wire.http.answering import safe, send_json, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.ignored import warn_ignored
@@ -36,7 +36,7 @@ def _get(exchange: Exchange, tracing: Tracing, model: str = "") -> None:
 
 def _change(exchange: Exchange, tracing: Tracing, limits: Limits, model: str = "") -> None:
     tracing.settings(model)  # Triton looks at the model before the body
-    document = parse_json(read_body(exchange, limits.body_bytes), limits)
+    document = parse_json(take_body(exchange, limits.body_bytes), limits)
     send_json(exchange, tracing.change(model, _read(document)))
 
 

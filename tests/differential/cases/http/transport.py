@@ -133,6 +133,7 @@ BROKEN: dict[str, Step] = {
     "nonsense": raw(b"hello\r\n\r\n"),
     "no version": raw(b"GET /v2\r\n\r\n"),
     "an unknown version": raw(request("GET /v2 HTTP/9.9", "Host: x", "Connection: close")),
+    "HTTP/2.0": raw(request("GET /v2 HTTP/2.0", "Host: x", "Connection: close")),
     "an unknown method": raw(request("NONSENSE /v2 HTTP/1.1", "Host: x", "Connection: close")),
     "a header without a colon": raw(request(META, "Host: x", "nonsense", "Connection: close")),
     "a length of letters": raw(request(POST, "Host: x", "Content-Length: x", "Connection: close")),

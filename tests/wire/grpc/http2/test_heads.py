@@ -162,6 +162,7 @@ def without(name: bytes) -> list[tuple[bytes, bytes]]:
         [*REQUEST, (b"upgrade", b"h3")],
         [*without(b"te"), (b"te", b"gzip")],
         [*REQUEST, (b"content-length", b"-1")],
+        [*REQUEST, (b"content-length", b"1" + b"0" * 5000)],
         [(b":path", b"/a\r\nb"), *without(b":path")],
     ],
     ids=str,

@@ -89,6 +89,23 @@ def test_content_types(content_type: str, status: str | None) -> None:
     assert decoded(refusal).get(":status") == status
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b":method": b"OPTIONS", b"content-type": b"", b"access-control-request-method": b"POST"},
+        {b"content-type": b"text/plain;charset=UTF-8"},
+        {b"content-type": b"application/x-www-form-urlencoded"},
+        {b"content-type": b"application/grpc-web-text"},
+    ],
+)
+def test_what_a_browser_can_send_is_no_call(fields: dict[bytes, bytes]) -> None:
+    """A page may send `application/grpc` only after asking, and nobody lets it."""
+    refusal = head(*fields.items(), (b"origin", b"https://evil.example")).refusal
+    answer = decoded(refusal)
+    assert answer[":status"] in ("405", "415")
+    assert not [name for name in answer if name.startswith("access-control")]
+
+
 def test_only_post() -> None:
     answer = decoded(head((b":method", b"GET")).refusal)
     assert (answer[":status"], answer["allow"]) == ("405", "POST")

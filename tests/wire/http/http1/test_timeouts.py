@@ -60,7 +60,7 @@ def test_a_body_that_never_ends() -> None:
 
 def test_a_long_body_may_take_long() -> None:
     door = Door(times=TIMES)
-    door.send(b"POST / HTTP/1.1\r\nContent-Length: 200\r\n\r\n")
+    door.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200\r\n\r\n")
     for _ in range(99):
         door.send(b"12")
         door.wait(1)
@@ -153,7 +153,7 @@ async def test_a_refused_client_can_read_why_although_it_is_still_sending() -> N
     async with listening(PATIENT) as (listener, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         size = 80_000_000
-        writer.write(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size)
         for _ in range(size // 1_000_000):
             writer.write(bytes(1_000_000))
             await writer.drain()

@@ -92,7 +92,7 @@ class GrpcConnection(asyncio.Protocol):
         self.told.set()
         if self._timer is not None:
             self._timer.cancel()
-        self._http2.lose()
+        self._http2.close()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; called by the loop."""
@@ -164,8 +164,9 @@ class GrpcConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """Tell the client to send no more requests; what it sends before it knows is served."""
-        self._http2.drain()
-        self._flush()
+        if self._transport is not None:
+            self._http2.drain()
+            self._flush()
 
     def finish(self) -> None:
         """Close as soon as every request is answered, and at once if the client is silent and has everything."""

@@ -16,7 +16,8 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.heads import KnownHeads
-from naiad.wire.http.http1.reader import Part, Refusal, RequestReader
+from naiad.wire.http.http1.parts import Part, Refusal
+from naiad.wire.http.http1.reader import RequestReader
 from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, ConnectionState, Hold
 from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
 from naiad.wire.listening import gentle
@@ -98,7 +99,7 @@ class HttpConnection(asyncio.Protocol):
         self.lost.set()
         self._transport = None
         self._move(ConnectionEvent.LOSE)
-        self._reader.drop()
+        self._reader.close()
         for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
             if exchange.on_abandon is not None:
                 exchange.on_abandon()
@@ -133,9 +134,12 @@ class HttpConnection(asyncio.Protocol):
             if self._state < _CLOSING:  # or it came behind a request that was the last one
                 self._refuse(refusal)
             return
+        is_between = reader.part is _BETWEEN
         if part is _BETWEEN and reader.begun == begun + 1 and reader.part is not Part.HEAD:
-            received = len(reader.current.body) if reader.part is _BETWEEN else reader.body_bytes
+            received = reader.current.body_bytes if is_between else reader.body_bytes
             self._heads.learn(data, reader.current, received)
+        if is_between:
+            reader.forget()  # it is the exchange's alone now, and goes with its answer
         if self._holds_too_much():
             self._hold(Hold.BACKLOG)
 
@@ -144,7 +148,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is None or not self._exchanges or not self._transport.can_write_eof():  # TLS cannot
             return False
         self._move(ConnectionEvent.LAST)
-        self._reader.drop()
+        self._reader.forget()
         if not self._is_half_closed:
             self._is_half_closed = True
             self._probe(_PROBE_S)
@@ -206,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _holds_too_much(self) -> bool:
         exchanges = self._exchanges
-        return len(exchanges) > 1 and sum(len(exchange.body) for exchange in exchanges) > self._limits.body_bytes
+        return len(exchanges) > 1 and sum(exchange.body_bytes for exchange in exchanges) > self._limits.body_bytes
 
     def _hold(self, reason: Hold) -> None:
         """Read no more until the reason is gone."""
@@ -268,10 +272,10 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal, event: ConnectionEvent = ConnectionEvent.REFUSE) -> None:
         """Answer a request that could not be read to its end, after those before it, and close."""
-        self._reader.drop()
-        self._move(event)
         exchange = Exchange(self.flush)
         exchange.keep_alive = False
+        self._reader.forget()
+        self._move(event)
         self._exchanges.append(exchange)
         exchange.fail(refusal.status, refusal.message)
 

@@ -7,38 +7,26 @@ read after it. Answers are the business of `connection.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from typing import Any
 
 from naiad.core.clock import monotonic
 from naiad.protocol.limits import Limits, body_too_large, raw_too_large
 from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.capacity import Capacity
+from naiad.wire.http.http1.chunks import Chunks
+from naiad.wire.http.http1.parts import Part, Refusal
 
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
 
+_VERSIONS = ("1.1", "1.0", "0.9")
+"""The last is a request line without a version."""
+
 _OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
 
 
-class Part(Enum):
-    """Which part of a request is read next."""
-
-    BETWEEN = auto()
-    """There is no request in hand."""
-    HEAD = auto()
-    BODY = auto()
-    UPGRADE = auto()
-    """The head asks for another protocol; it is read once more without that."""
-
-
-class Refusal(Exception):
-    """A request that will not be read to its end; carries the answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
+_NO_REQUEST = Exchange(lambda: None)
+"""Stands where there is no request in hand; nothing is written to it."""
 
 
 class RequestReader:
@@ -64,15 +52,16 @@ class RequestReader:
         self._error = httptools.HttpParserError
         self._upgrade = httptools.HttpParserUpgrade
         self._parser: Any = self._make_parser(self)
-        self.current = Exchange(on_answer)
-        """The request in hand, or the last one."""
+        self.current = _NO_REQUEST
+        """The request in hand, or the last one until `forget`."""
         self._headers = Headers()
         self._header_count = 0
         self._header_bytes = 0
         self._unfinished_bytes = 0
         """Received while the headers of the current request were not complete."""
         self._pieces: list[bytes | bytearray] = []
-        self._chunk_count = 0
+        self._chunks: Chunks | None = None
+        """Of the current body, if it comes in chunks."""
         self._most_bytes = 0
         """The most bytes that the current body may have."""
         self._missing_bytes = 0
@@ -106,16 +95,31 @@ class RequestReader:
     def feed(self, data: bytes) -> None:
         """Take bytes. Raises Refusal."""
         rest = self._gather(data) if self._missing_bytes else data
-        begun = self.begun
+        begun, body_bytes = self.begun, self.body_bytes
         while rest:
             rest = self._feed(rest)
         if self.part is Part.HEAD:
             # The parser shows a header only when it is whole; an endless one must not fill its memory.
             self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self.begun else 0
             self._check_header(self._unfinished_bytes)
+        elif self.part is Part.BODY and (chunks := self._chunks) is not None:
+            # The same holds for a trailer, and for the extensions of chunks.
+            chunks.count_framing(len(data) - (self.body_bytes - body_bytes) if begun == self.begun else 0)
+            self._check_header(chunks.framing_bytes)
+            self._check_body(chunks.announced(data, self.body_bytes))
 
-    def drop(self) -> None:
-        """Forget what was gathered of a body."""
+    def forget(self) -> None:
+        """Let go of the request in hand, and of what was gathered of its body."""
+        self._drop_body()
+        self.current = _NO_REQUEST
+
+    def close(self) -> None:
+        """Read no more, and refer to the connection no more, or both would stay until garbage is collected."""
+        self.forget()
+        self._parser = None
+        self._on_answer = self._on_request = self._on_continue = _ignore
+
+    def _drop_body(self) -> None:
         self._capacity.receiving_bytes -= self.body_bytes
         self.body_bytes = 0
         self._pieces = []
@@ -127,10 +131,7 @@ class RequestReader:
         except self._upgrade as upgrade:
             return self._head_without_upgrade() + data[upgrade.args[0] :] if self.part is Part.UPGRADE else b""
         except self._error as error:
-            cause = error.__context__
-            if isinstance(cause, Refusal):
-                raise cause from None
-            raise Refusal(400, f"malformed HTTP request: {error}") from error
+            raise _refusal(error) from None
         return b""
 
     def _head_without_upgrade(self) -> bytes:
@@ -153,7 +154,7 @@ class RequestReader:
         self.current = Exchange(self._on_answer)
         self.current.begun_s = monotonic()
         self.current.headers = self._headers = Headers()
-        self._header_count = self._header_bytes = self._chunk_count = 0
+        self._header_count = self._header_bytes = 0
         self.begun += 1
         self.part = Part.HEAD
 
@@ -166,34 +167,47 @@ class RequestReader:
         self._count_header(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        headers = self._headers
-        key = name.lower()
-        if key != name:
-            headers.note_written(key, name)
-        headers[key] = headers[key] + b", " + value if key in headers else value
+        """Take a header, or count a field of a trailer, which is none and says nothing here (RFC 9110, 6.5.1)."""
         self._header_count += 1
         if self._header_count > self._limits.headers:
             raise Refusal(431, f"the request has more than the maximum of {self._limits.headers} headers")
         self._count_header(len(name) + len(value))
+        if self.part is not Part.HEAD:
+            return
+        headers = self._headers
+        key = name.lower()
+        if key != name:
+            headers.note_written(key, name)
+        if key not in headers:
+            headers[key] = value
+        elif key == b"host":
+            raise Refusal(400, "the request has more than one Host header")
+        else:
+            headers[key] += b", " + value
 
     def on_headers_complete(self) -> None:
-        """Refuse what is announced to be too large before any of it is read."""
+        """Refuse what may not come, or is announced to be too large, before any of its body is read."""
         self.part = Part.BODY
-        current = self.current
+        current, version = self.current, self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise Refusal(505, f"this port speaks HTTP/1.1 and HTTP/1.0, not HTTP/{version}")
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
-        if current.keep_alive and self._parser.get_http_version() == "1.0":
+        if current.keep_alive and version == "1.0":
             current.says_keep_alive = True  # RFC 9112, C.2.2
         if self._parser.should_upgrade() and current.method != b"CONNECT":
             self.part = Part.UPGRADE
             return
         headers = self._headers
+        if b"host" not in headers and version == "1.1":  # RFC 9112, 3.2
+            raise Refusal(400, "the request has no Host header, without which it is not HTTP/1.1")
         has_tail = has_binary_tail(headers)
         self._most_bytes = self._limits.binary_bytes if has_tail else self._limits.body_bytes
         length = headers.get(b"content-length")
         if length is not None:
             self._check_body(int(length))
+        if b"transfer-encoding" in headers:
+            self._chunks = Chunks()
         if headers.get(b"expect", b"").lower() == b"100-continue":
             self._on_continue()
 
@@ -215,22 +229,31 @@ class RequestReader:
 
     def on_chunk_header(self) -> None:
         """Count the chunks of a chunked body."""
-        self._chunk_count += 1
-        if self._chunk_count > self._limits.chunks + 1:  # the last chunk is empty
+        chunks = self._chunks
+        assert chunks is not None, "only a body with transfer-encoding has chunks"
+        chunks.begin(self.body_bytes)
+        if chunks.count > self._limits.chunks + 1:  # the last chunk is empty
             raise Refusal(
                 400,
                 f"Chunked request body exceeds maximum of {self._limits.chunks} non-empty chunks. "
                 "Send fewer or larger HTTP chunks.",
             )
 
+    def on_chunk_complete(self) -> None:
+        """Note the end of a chunk."""
+        if self._chunks is not None:
+            self._chunks.end()
+
     def on_message_complete(self) -> None:
         """Hand the request over."""
         if self.part is Part.UPGRADE:
             return
         self.part = Part.BETWEEN
+        self._chunks = None
         current, pieces = self.current, self._pieces
         current.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # one is bytes
-        self.drop()
+        current.body_bytes = self.body_bytes
+        self._drop_body()
         self._on_request(current)
 
     # limits
@@ -241,7 +264,8 @@ class RequestReader:
 
     def _check_header(self, size: int) -> None:
         if size > self._limits.header_bytes:
-            raise Refusal(431, f"request headers exceed the maximum of {self._limits.header_bytes} bytes")
+            what = "request headers" if self.part is Part.HEAD else "trailer and chunk extensions of the request"
+            raise Refusal(431, f"{what} exceed the maximum of {self._limits.header_bytes} bytes")
 
     def _check_body(self, size: int) -> None:
         if size <= self._most_bytes:
@@ -254,6 +278,21 @@ class RequestReader:
             f"request size of {size} bytes exceeds the maximum of {self._most_bytes} bytes for JSON and binary data "
             "together. Use --http-max-binary-size to increase the limit.",
         )
+
+
+def _refusal(error: Exception) -> Refusal:
+    """Return the refusal for what the parser has raised, by itself or because one of its callbacks refused.
+
+    Made anew: one that a callback has raised refers to this module's frames, which would refer to it.
+    """
+    cause = error.__context__
+    if isinstance(cause, Refusal):
+        return Refusal(cause.status, cause.message)
+    return Refusal(400, f"malformed HTTP request: {error}")
+
+
+def _ignore(*_: object) -> None:
+    """Stand where a connection was told of something."""
 
 
 def has_binary_tail(headers: Mapping[bytes, bytes]) -> bool:

@@ -13,7 +13,8 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from naiad.core.clock import Clock
-from naiad.wire.http.http1.reader import Part, RequestReader
+from naiad.wire.http.http1.parts import Part
+from naiad.wire.http.http1.reader import RequestReader
 
 _LONGEST_LOOK_S = 5.0
 

@@ -39,8 +39,6 @@ class BlockGatherer:
         self._bytes = 0
         self._flags = 0
         self._stream_id = 0
-        self._handlers: list[Handler] = [self._on_interruption] * (FRAME_TYPES + 1)
-        self._handlers[CONTINUATION] = self._on_continuation
 
     def on_headers(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> None:
         """Take HEADERS."""
@@ -52,7 +50,9 @@ class BlockGatherer:
             self._on_block(flags, stream_id, buffer[start:end])
             return
         self._flags, self._stream_id, self._bytes = flags, stream_id, 0
-        self._exchange(self._handlers)
+        handlers: list[Handler] = [self._on_interruption] * (FRAME_TYPES + 1)
+        handlers[CONTINUATION] = self._on_continuation
+        self._exchange(handlers)
         self._extend(buffer[start:end])
 
     def on_stray(self, flags: int, stream_id: int, buffer: bytes, start: int, end: int) -> None:

@@ -127,6 +127,13 @@ class Http2Connection(Generic[Head]):
         for stream in streams.values():
             self._tell_reset(stream)
 
+    def close(self) -> None:
+        """Lose it, and let go of everything: its parts refer to it, and would stay until garbage is collected."""
+        self.lose()
+        self.sender.close()
+        vars(self).clear()
+        self.is_done = True
+
     def drain(self) -> None:
         """Let running streams finish and then be done.
 

@@ -33,6 +33,10 @@ _HOP_BY_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"tr
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
+_MOST_DIGITS = 19
+"""Of a content-length, which is then below 2^64; int() refuses thousands of digits with an error of its own."""
+
+
 class MalformedError(Exception):
     """A request that breaks a rule of section 8; the connection's compression state is whole."""
 
@@ -125,8 +129,8 @@ def check_request(fields: Fields) -> None:
             _check_field(name, value)
         if name == b":path" and not value:
             raise MalformedError("empty :path")
-        if name == b"content-length" and not value.isdigit():
-            raise MalformedError(f"content-length {value!r}")
+        if name == b"content-length" and not (value.isdigit() and len(value) <= _MOST_DIGITS):
+            raise MalformedError(f"content-length {value[:_MOST_DIGITS]!r}")
     if not pseudo >= {b":method", b":scheme", b":path"}:
         raise MalformedError("pseudo-header missing: a request has :method, :scheme and :path")  # 8.3.1
 

@@ -156,6 +156,12 @@ class Sender:
         stream.waiting_bytes = 0
         self._held.pop(stream, None)
 
+    def close(self) -> None:
+        """Send nothing any more, and let go of what waits and of who was told."""
+        self.take()
+        self._held.clear()
+        self._wake = self._on_local_end = _ignore
+
     def pump(self) -> None:
         """Send what windows allow of what waits."""
         while self._held and not self.is_held:
@@ -251,3 +257,7 @@ class Sender:
             stream.move(Event.RESET)
         self.answered += 1
         self._on_local_end(stream, is_early)
+
+
+def _ignore(*_: object) -> None:
+    """Stand where a connection was told of something."""

@@ -171,7 +171,9 @@ class RpcCall:
                 return
 
     def _close(self) -> None:
+        """End, and let go of whoever refers back here, so that nothing is left for the garbage collector."""
         self._is_over = True
+        self.on_message = self.on_end = self._stream.receiver = None
         if self._reader is not None:
             self._reader.drop()
         if self.bucket is not None:
