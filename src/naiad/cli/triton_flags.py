@@ -51,8 +51,8 @@ def _sets(
     return TritonFlag(name, kind, help_text or _OWN_HELP[field], field, least=least, choices=choices)
 
 
-def _repeats(name: str, field: str) -> TritonFlag:
-    return TritonFlag(name, TEXT, _OWN_HELP[field], field, is_repeatable=True)
+def _repeats(name: str, field: str, more: str = "") -> TritonFlag:
+    return TritonFlag(name, TEXT, _OWN_HELP[field] + more, field, is_repeatable=True)
 
 
 def _ignored(name: str, kind: str, reason: str, *harmless: str) -> TritonFlag:
@@ -107,6 +107,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _sets("http-max-input-size", NUMBER, "http_max_input_size"),
         _ignored("http-thread-count", NUMBER, _ONE_LOOP),
         _repeats("http-restricted-api", "http_restricted_api"),
+        _repeats("http-allowed-origin", "http_allowed_origin", " Not in Triton."),
         _sets("http-tls-cert", TEXT, "http_tls_cert", "Certificate (PEM); turns on HTTPS. Not in Triton."),
         _sets("http-tls-key", TEXT, "http_tls_key", "Private key (PEM). Not in Triton."),
         _sets("http-tls-client-ca", TEXT, "http_tls_client_ca", "Authority of client certs (PEM). Not in Triton."),

@@ -61,6 +61,11 @@ class HttpSettings(Settings):
         "Require a header for some requests: CATEGORY[,CATEGORY...]:HEADER=VALUE.",
         is_secret=True,
     )
+    allowed_origin: tuple[str, ...] = _http(
+        "http_allowed_origin",
+        (),
+        "Let web pages of this origin, SCHEME://HOST[:PORT], use the server; * lets those of every origin.",
+    )
     header_forward_pattern: str = _http(
         "http_header_forward_pattern",
         "",

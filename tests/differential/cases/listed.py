@@ -32,6 +32,9 @@ LISTED: dict[str, tuple[str, ...]] = {
         "transport/connection: a length twice, equal", "transport/broken: a length and chunks",
         "transport/broken: an unknown transfer coding",
     ),
+    "A request that a browser sends for a web page of another origin is answered with 403, unless `--http-allowed-origin` names that origin; the same if it calls the server by a name that is not the server's. Triton answers every page.": (
+        "transport/connection: a foreign page", "transport/connection: a rebound name",
+    ),
     "It is an error to send more raw contents than inputs.": (
         "grpc/contents: one too many", "grpc/shared memory and raw for both",
     ),

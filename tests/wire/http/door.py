@@ -13,6 +13,7 @@ from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.connection import HttpConnection
 from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.http.http1.timeouts import HttpTimes, Watch
+from naiad.wire.http.origins import Origins
 
 
 class Wire(asyncio.Transport):
@@ -70,6 +71,7 @@ class Door:
         dispatch: Callable[[Exchange], None] | None = None,
         capacity: Capacity | None = None,
         times: HttpTimes | None = None,
+        origins: Origins | None = None,
     ) -> None:
         self.exchanges: list[Exchange] = []
         self.wire = Wire()
@@ -82,7 +84,7 @@ class Door:
         if times is not None:
             watch = Watch(self.connections, times, self.clock, self._call_later)
         self.connection = HttpConnection(
-            dispatch or self._dispatch, limits or Limits(), self.connections, KnownHeads(), capacity, watch
+            dispatch or self._dispatch, limits or Limits(), self.connections, KnownHeads(), capacity, watch, origins
         )
         self.connection.connection_made(self.wire)
 

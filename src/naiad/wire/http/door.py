@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 from naiad.core.config import ServerSettings
+from naiad.core.door_settings import DoorSettings
 from naiad.wire.door import Door, DoorNeeds
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.api import http_router
 from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.http.metrics import metrics_router
+from naiad.wire.http.origins import Origins
 from naiad.wire.http.routes import Router
 from naiad.wire.limiting import http_capacity, http_limits, http_times
 from naiad.wire.restrictions import Gate
@@ -19,7 +22,7 @@ from naiad.wire.tls import TlsFiles
 def http_door(needs: DoorNeeds) -> Door:
     """Make the door of the v2 protocol over HTTP/1.1."""
     http = needs.settings.http
-    listener = _listener(router_of(needs), needs.settings)
+    listener = _listener(router_of(needs), needs.settings, http)
     files = TlsFiles.of(http, "--http-tls")
     tls = None if files is None else files.context()
     return Door("HTTPService", "http", "--http-port", http, listener, tls)
@@ -37,7 +40,7 @@ def metrics_door(needs: DoorNeeds) -> Door:
     """Make the door of the metrics page, which stays open while the others drain."""
     settings, metrics = needs.settings, needs.settings.metrics
     page = metrics_router(needs.render_metrics, _gate(settings))
-    listener = _listener(page, settings, body_bytes=2**16)
+    listener = _listener(page, settings, metrics, body_bytes=2**16)
     files = TlsFiles.of(settings.http, "--http-tls")
     tls = TlsFiles.needed(files, "--metrics-tls").context() if metrics.tls else None
     return Door("Metrics Service", "http", "--metrics-port", metrics, listener, tls, takes_requests=False)
@@ -47,8 +50,9 @@ def _gate(settings: ServerSettings) -> Gate:
     return Gate.of(settings.http.restricted_api, "--http-restricted-api")
 
 
-def _listener(router: Router, settings: ServerSettings, body_bytes: int = 0) -> HttpListener:
+def _listener(router: Router, settings: ServerSettings, door: DoorSettings, body_bytes: int = 0) -> HttpListener:
     limits = http_limits(settings)
     if body_bytes:
         limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
-    return HttpListener(router, limits, http_times(settings.http), http_capacity(settings))
+    origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()))
+    return HttpListener(router, limits, http_times(settings.http), http_capacity(settings), origins)

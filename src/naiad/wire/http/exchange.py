@@ -42,6 +42,8 @@ class Exchange:
     body_bytes = 0
     """Length of the body, where it was parsed; 0 where it came whole behind a known head, in one piece."""
     keep_alive = True
+    answer_lines = b""
+    """Header lines that every answer has, for the page that asked."""
     says_keep_alive = False
     """The connection stays open after an HTTP/1.0 request, whose client must be told so."""
     is_finished = False
@@ -76,7 +78,7 @@ class Exchange:
             return
         self.is_finished = True
         self.on_abandon = None
-        is_usual = self.keep_alive and not self.says_keep_alive
+        is_usual = self.keep_alive and not self.says_keep_alive and not self.answer_lines
         if is_usual and status == 200 and content_type == _JSON and not headers:  # nearly every answer
             self._pending = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
                 len(body),
@@ -120,7 +122,7 @@ class Exchange:
             connection = b"Connection: keep-alive\r\n"
         reason = _REASONS.get(status, b"Unknown")
         headers += _RETRY_AFTER.get(status, b"")
-        return b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, kind, connection, headers)
+        return b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n" % (status, reason, kind, connection, self.answer_lines, headers)
 
 
 def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:

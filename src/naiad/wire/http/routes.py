@@ -15,6 +15,7 @@ from naiad.core.features import Feature
 from naiad.observe.log_control import LogControl
 from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.origins import preflight_lines
 from naiad.wire.http.request_log import note_request
 from naiad.wire.restrictions import Gate, Password
 
@@ -77,7 +78,10 @@ class Router:
         for candidate in self.routes:
             match = candidate.pattern.fullmatch(path)
             if match is not None:
-                return self._guarded(candidate, candidate.methods.get(method)), _arguments(match)
+                handler = self._guarded(candidate, candidate.methods.get(method))
+                if method == b"OPTIONS":  # asked before the restricted header is sent, if it may be
+                    handler = partial(preflight, methods=b", ".join(candidate.methods), handler=handler)
+                return handler, _arguments(match)
         return not_found, {}
 
     def _guarded(self, candidate: Route, handler: Handler | None) -> Handler:
@@ -94,6 +98,14 @@ def restricted(exchange: Exchange, password: Password, handler: Handler, **argum
         handler(exchange, **arguments)
     else:
         exchange.fail(403, f"This API is restricted, expecting header '{password.shown}'")
+
+
+def preflight(exchange: Exchange, methods: bytes, handler: Handler, **arguments: str) -> None:
+    """Answer the question whether a page of an allowed origin may send a request; pass everything else on."""
+    if exchange.answer_lines and b"access-control-request-method" in exchange.headers:
+        exchange.answer(200, headers=preflight_lines(exchange.headers, methods))
+    else:
+        handler(exchange, **arguments)
 
 
 def _path(url: bytes) -> str:

@@ -110,6 +110,10 @@ CONNECTION: dict[str, Step] = {
     "HTTP/1.0 kept": raw(request("GET /v2/models/simple HTTP/1.0", "Connection: keep-alive")
                          , request("GET /v2/health/live HTTP/1.0")),
     "no Host": raw(request(META, "Connection: close")),
+    "two Hosts": raw(request(META, "Host: x", "Host: x", "Connection: close")),
+    "a page's own": raw(request(META, "Host: localhost", "Origin: http://localhost", "Connection: close")),
+    "a foreign page": raw(request(META, "Host: localhost", "Origin: http://evil.example", "Connection: close")),
+    "a rebound name": raw(request(META, "Host: evil.example", "Sec-Fetch-Site: same-origin", "Connection: close")),
     "Expect": raw(request(POST, "Host: x", LENGTH, "Expect: 100-continue", "Connection: close", body=BODY)),
     "Expect something else": raw(request(POST, "Host: x", LENGTH, "Expect: x", "Connection: close", body=BODY)),
     "chunks": raw(chunked(BODY)),

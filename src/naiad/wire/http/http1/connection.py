@@ -20,6 +20,7 @@ from naiad.wire.http.http1.parts import Part, Refusal
 from naiad.wire.http.http1.reader import RequestReader
 from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, ConnectionState, Hold
 from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
+from naiad.wire.http.origins import Origins
 from naiad.wire.listening import gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -47,11 +48,12 @@ class HttpConnection(asyncio.Protocol):
         heads: KnownHeads,
         capacity: Capacity | None = None,
         watch: Watch | None = None,
+        origins: Origins | None = None,
     ) -> None:
         """Wait for the transport.
 
         dispatch: takes every complete request. connections: the listener's set; this one adds and removes itself.
-        heads, capacity, watch: the listener's, shared by all connections.
+        heads, capacity, watch, origins: the listener's, shared by all connections.
         """
         self._dispatch = dispatch
         self._limits = limits
@@ -59,7 +61,9 @@ class HttpConnection(asyncio.Protocol):
         self._heads = heads
         self._capacity = capacity or Capacity()
         self._watch = watch
-        self._reader = RequestReader(limits, self._capacity, self.flush, self._take, self._allow_body)
+        self._reader = RequestReader(
+            limits, self._capacity, origins or Origins(), self.flush, self._take, self._allow_body
+        )
         self._exchanges: deque[Exchange] = deque()
         """Requests not yet answered to the client, oldest first."""
         self._waiting: deque[Exchange] = deque()
@@ -273,7 +277,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, refusal: Refusal, event: ConnectionEvent = ConnectionEvent.REFUSE) -> None:
         """Answer a request that could not be read to its end, after those before it, and close."""
         exchange = Exchange(self.flush)
-        exchange.keep_alive = False
+        exchange.keep_alive, exchange.answer_lines = False, self._reader.current.answer_lines
         self._reader.forget()
         self._move(event)
         self._exchanges.append(exchange)

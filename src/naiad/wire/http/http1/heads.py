@@ -20,8 +20,8 @@ _LONGEST_HEAD_BYTES = 2048
 _LONGEST_LENGTH = 15
 """Digits of a content-length; no limit is longer."""
 
-_NEVER = (b"transfer-encoding", b"expect", b"upgrade", b"connection")
-"""Headers that make a request more than a head and so many bytes."""
+_NEVER = (b"transfer-encoding", b"expect", b"upgrade", b"connection", b"origin", b"sec-fetch-site")
+"""Headers that make a request more than a head and so many bytes, or have it judged each time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.connection import HttpConnection
 from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.http.http1.timeouts import HttpTimes, Watch
+from naiad.wire.http.origins import Origins
 from naiad.wire.listening import Listening, listen
 
 _TELLING_S = 0.25
@@ -29,6 +30,7 @@ class HttpListener:
         limits: Limits,
         times: HttpTimes | None = None,
         capacity: Capacity | None = None,
+        origins: Origins | None = None,
         now: Clock = monotonic,
     ) -> None:
         """dispatch: takes every request. now: the clock of times."""
@@ -37,6 +39,7 @@ class HttpListener:
         self._connections: set[HttpConnection] = set()
         self._heads = KnownHeads()
         self._capacity = capacity or Capacity()
+        self._origins = origins or Origins()
         self._watch = Watch(
             self._connections,
             times or HttpTimes(),
@@ -62,7 +65,15 @@ class HttpListener:
         self.port = self._server.port
 
     def _connection(self) -> HttpConnection:
-        made = HttpConnection(self._dispatch, self._limits, self._connections, self._heads, self._capacity, self._watch)
+        made = HttpConnection(
+            self._dispatch,
+            self._limits,
+            self._connections,
+            self._heads,
+            self._capacity,
+            self._watch,
+            self._origins,
+        )
         if self._is_draining:
             made.drain()
         if self._is_finishing:

@@ -15,6 +15,7 @@ from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.chunks import Chunks
 from naiad.wire.http.http1.parts import Part, Refusal
+from naiad.wire.http.origins import Origins
 
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
@@ -36,6 +37,7 @@ class RequestReader:
         self,
         limits: Limits,
         capacity: Capacity,
+        origins: Origins,
         on_answer: Callable[[], None],
         on_request: Callable[[Exchange], None],
         on_continue: Callable[[], None],
@@ -45,6 +47,7 @@ class RequestReader:
 
         self._limits = limits
         self._capacity = capacity
+        self._origins = origins
         self._on_answer = on_answer
         self._on_request = on_request
         self._on_continue = on_continue
@@ -201,6 +204,8 @@ class RequestReader:
         headers = self._headers
         if b"host" not in headers and version == "1.1":  # RFC 9112, 3.2
             raise Refusal(400, "the request has no Host header, without which it is not HTTP/1.1")
+        if b"origin" in headers or b"sec-fetch-site" in headers:
+            self._judge_page(current)
         has_tail = has_binary_tail(headers)
         self._most_bytes = self._limits.binary_bytes if has_tail else self._limits.body_bytes
         length = headers.get(b"content-length")
@@ -210,6 +215,12 @@ class RequestReader:
             self._chunks = Chunks()
         if headers.get(b"expect", b"").lower() == b"100-continue":
             self._on_continue()
+
+    def _judge_page(self, current: Exchange) -> None:
+        reason = self._origins.refusal(current.headers)
+        if reason:
+            raise Refusal(403, reason)
+        current.answer_lines = self._origins.answer_lines(current.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
