@@ -21,7 +21,7 @@ import grpc
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from envoy import FOUND, running_envoy
+from proxy import FOUND, running_envoy
 from served import served
 
 from soak import INFER, grpc_request, http_request

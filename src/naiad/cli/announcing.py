@@ -36,6 +36,8 @@ def log_ready(server: Assembly, sources: Sequence[ModelEntry], took_s: float) ->
         _log.warning(
             "no model can be reached, because HTTP and gRPC are both off: start again with --allow-http or --allow-grpc"
         )
+    elif server.catalog.refusal:
+        _log.warning("nothing is served on %s, because a repository is missing: mount it, then start again", door.url)
     elif any(server.catalog.models()):
         _log.info("ready on %s after %.2f s", door.url, took_s)
     elif any(server.catalog.entries()):

@@ -77,7 +77,7 @@ class Control:
             _log.warning("%s", notice)
         survey = await self._models.in_background(self._sources.survey)
         if survey.missing is not None:
-            _log.error("%s", survey.missing.message)
+            _log.error("failed to stat file: %s", survey.missing.message)
             self._catalog.refusal = NOT_READY
             return False
         for name, error in survey.problems.items():
@@ -228,6 +228,7 @@ class Control:
             await self.look_again()
 
     def _check_request(self, name: str) -> None:
+        self._catalog.check()
         if self._mode != "explicit":
             raise not_explicit()
         if self._is_stopping:

@@ -162,8 +162,7 @@ class Catalog:
         versions = self._entries.get(name)
         if versions is not None:
             return versions
-        if self.refusal:
-            raise NotReady(self.refusal, model=name)
+        self.check()
         if not self.is_complete:
             raise NotReady(f"model '{name}' is not known yet, because the server is starting; try again", model=name)
         raise NotFound(f"Request for unknown model: '{name}' is not found", model=name)
@@ -180,6 +179,11 @@ class Catalog:
         assert best.model is not None
         self.latest[name] = best.model
         return best.model
+
+    def check(self) -> None:
+        """Raise NotReady where no model can be asked for."""
+        if self.refusal:
+            raise NotReady(self.refusal)
 
     def knows(self, name: str) -> bool:
         """Whether there is or was such a model, ready or not."""

@@ -31,7 +31,8 @@ class Engine:
         """What is noted of requests: nothing, unless the server has put its own here."""
 
     def serves(self, model: str) -> bool:
-        """Whether any version of a model can answer."""
+        """Whether any version of a model can answer. Raises NotReady where no model can be asked for."""
+        self.catalog.check()
         return bool(self.catalog.ready_versions(model))
 
     def route(self, name: str, version: str = "") -> ServedModel:

@@ -49,7 +49,11 @@ class Overview:
         return stays and (not self._is_strict or self._catalog.is_ready)
 
     def is_model_ready(self, name: str, version: str = "") -> bool:
-        """Whether a model can answer now. Raises NotFound for one that there is not."""
+        """Whether a model can answer now.
+
+        Raises NotFound for one that there is not, NotReady where no model can be asked for.
+        """
+        self._catalog.check()
         try:
             self._catalog.find(name, version)
         except NotReady:
@@ -70,7 +74,8 @@ class Overview:
         return self._catalog.find(name, version).config.document
 
     def statistics(self, name: str = "", version: str = "") -> list[dict[str, Any]]:
-        """Return the statistics of one model, one version, or (empty name) of all. Raises InvalidRequest."""
+        """Return the statistics of one model, one version, or (empty name) of all. Raises InvalidRequest, NotReady."""
+        self._catalog.check()
         version = version and version_number(version)
         rows = [
             served.statistics.as_json()
@@ -84,7 +89,11 @@ class Overview:
         return rows
 
     async def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
-        """Return the rows of the repository index: versions by state, and models never loaded by name only."""
+        """Return the rows of the repository index: versions by state, and models never loaded by name only.
+
+        Raises NotReady where no model can be asked for.
+        """
+        self._catalog.check()
         offered = {} if only_ready else await self._control.offered()
         rows = self._catalog.index()
         if only_ready:

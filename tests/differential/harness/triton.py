@@ -76,6 +76,8 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         try:
             with urllib.request.urlopen(url, timeout=_START_S):
                 return
+        except urllib.error.HTTPError:  # it is up, and says that something is wrong
+            return
         except (urllib.error.URLError, ConnectionError):
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"Triton does not answer:\n{log.read_text()[-3000:]}") from None

