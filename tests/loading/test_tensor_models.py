@@ -105,12 +105,13 @@ async def test_waiting_requests_are_joined_as_configuration_and_operator_say(
     ("more", "words"),
     [
         ({"instance_group": [{"count": 10**9}]}, "a count of 1000000000 together, this machine allows"),
-        ({"instance_group": [{"count": 1}] * 20_000}, "a count of 20000 together, this machine allows"),
+        ({"instance_group": [{"count": 1}] * 200}, "a count of 200 together, this machine allows"),
+        ({"instance_group": [{"count": 1}] * 20_000}, "instance_group has 20000 entries; there may be at most 4096"),
         ({"backend": "onnxruntime", "input": [], "output": [],
           "parameters": {"intra_op_thread_count": {"string_value": "1000000"}}},
          "parameter 'intra_op_thread_count' is 1000000, this machine allows"),
     ],
-    ids=["count", "groups", "threads"],
+    ids=["count", "groups", "more groups", "threads"],
 )  # fmt: skip
 @pytest.mark.parametrize("way", ["file", "request"])
 async def test_more_than_the_machine_can_use_is_refused_by_name(
@@ -120,7 +121,8 @@ async def test_more_than_the_machine_can_use_is_refused_by_name(
     document = {**IDENTITY, **more}
     folder = put("m")
     if way == "file":
-        (folder / "config.pbtxt").write_text(print_pbtxt(document))
+        groups = "".join(f"instance_group {{ count: {group['count']} }}\n" for group in document["instance_group"])
+        (folder / "config.pbtxt").write_text(print_pbtxt({**document, "instance_group": []}) + groups)
     async with Fixture(repository, model_control_mode="explicit") as fixture:
         with pytest.raises(NaiadError) as refused:
             await fixture.load("m", json.dumps(document) if way == "request" else None)

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format, text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig import parse_json, parse_pbtxt, parse_yaml, print_pbtxt, to_message
 from naiad.modelconfig.schema import config_class, is_map, to_document
-from naiad.modelconfig.syntax import MAX_CHARACTERS
+from naiad.modelconfig.syntax import MAX_CHARACTERS, MAX_ENTRIES
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 REAL = sorted(REPOSITORY.glob("*/config.pbtxt"))
@@ -206,6 +207,23 @@ def test_texts_have_a_largest_size() -> None:
     for parse in (parse_pbtxt, parse_json, parse_yaml):
         with pytest.raises(InvalidConfiguration, match="characters"):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"input": [{}] * (MAX_ENTRIES + 1)}, "input"),
+        ({"parameters": {str(number): {} for number in range(MAX_ENTRIES + 1)}}, "parameters"),
+        ({"ensemble_scheduling": {"step": [{}] * (MAX_ENTRIES + 1)}}, "ensemble_scheduling.step"),
+    ],
+)
+def test_lists_have_a_largest_length(values: dict[str, Any], place: str) -> None:
+    """20,000 instance groups took six seconds to read, in which others went slowly."""
+    words = f"{place} has {MAX_ENTRIES + 1} entries; there may be at most {MAX_ENTRIES}"
+    with pytest.raises(InvalidConfiguration, match=words):
+        parse_json(values)
+    with pytest.raises(InvalidConfiguration, match=words):
+        parse_pbtxt(text_format.MessageToString(json_format.ParseDict(values, config_class()())))
 
 
 # Values for a field by its protobuf type; bounded so that every one is valid.
