@@ -12,8 +12,8 @@ _LARGEST = 2**63 - 1
 """Elements, and bytes, of a tensor: what numpy can have."""
 _MOST_DIMENSIONS = 64
 """What numpy can have."""
-_WIDEST_BYTES = 8
-"""Of an element in memory."""
+_SURELY_FITS = _LARGEST // 8
+"""Elements of any datatype; the widest takes eight bytes in memory."""
 
 
 def count_elements(name: str, datatype: str, shape: Sequence[int], *, is_json: bool = False) -> int:
@@ -34,7 +34,7 @@ def count_elements(name: str, datatype: str, shape: Sequence[int], *, is_json: b
         if type(dim) is not int or dim < 0:
             raise _wrong_dimension(name, shape, is_json)
         count *= dim
-    if not count or count > _LARGEST // _WIDEST_BYTES:
+    if not count or count > _SURELY_FITS:
         _check_size(name, datatype, shape)
     return count
 

@@ -74,9 +74,10 @@ def decode(message: Any, contents: Raws, limits: Limits, memory: ClientMemory = 
     if message.parameters:
         check_parameters(message.parameters, limits)
         _take_parameters(request, message.parameters)
-    if len(message.inputs) > limits.tensors:
-        raise too_many("inputs", len(message.inputs), limits.tensors)
-    _take_inputs(request, message.inputs, contents, limits, memory)
+    entries = message.inputs
+    if len(entries) > limits.tensors:
+        raise too_many("inputs", len(entries), limits.tensors)
+    _take_inputs(request, entries, contents, limits, memory)
     if message.outputs:
         _take_outputs(request, message.outputs, limits, memory)
     return request
@@ -143,8 +144,8 @@ def _take_inputs(
             elif place is not None:
                 tensor = binary.decode(name, datatype, shape, memory.read(*place), request, limits)
             elif at < len(contents):
-                at += 1
-                tensor = binary.decode(name, datatype, shape, contents[at - 1], request, limits)
+                raw, at = contents[at], at + 1
+                tensor = binary.decode(name, datatype, shape, raw, request, limits)
             else:
                 raise InvalidRequest(
                     f"unable to find data for input tensor '{name}' for model '{request.model_name}' in request."
