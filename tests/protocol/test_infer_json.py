@@ -182,7 +182,7 @@ def test_binary_sizes_that_do_not_fit() -> None:
         decode("m", "", strings + b"\x00\0\0\0ab", len(strings), LIMITS)
 
 
-def sized(name: str, size: int, **more: Any) -> dict[str, Any]:
+def sized(name: str, size: Any, **more: Any) -> dict[str, Any]:
     """An entry of two FP32, which are 8 bytes, of which so many are said to be there."""
     return {"name": name, "shape": [2], "datatype": "FP32", "parameters": {"binary_data_size": size}, **more}
 
@@ -195,6 +195,10 @@ def sized(name: str, size: int, **more: Any) -> dict[str, Any]:
         ([sized("a", 4), sized("b", 8)], 8, "unexpected size for input 'b', expecting 4 additional bytes"),
         ([sized("a", 4), sized("b", 8)], 13, "unexpected additional input data for model 'm'"),
         ([sized("a", 4), sized("b", 8, shape=[-1])], 12, "Unable to parse 'shape'"),
+        ([sized("a", 8), sized("a", 8)], 8, "input 'a' already exists in request"),
+        ([sized("a", None, datatype=1)], 0, "Unable to parse 'datatype'"),
+        ([sized("a", None)], 0, "Unable to parse 'binary_data_size': attempt to access JSON non-unsigned-integer"),
+        ([sized("a", True)], 1, "Unable to parse 'binary_data_size': attempt to access JSON non-unsigned-integer"),
         ([sized("a", 4), sized("b", 8, datatype=1)], 12, "Unable to parse 'datatype'"),
         (
             [{"name": "a", "shape": [2], "datatype": "BYTES", "data": ["x"]}, sized("b", 4)],

@@ -98,15 +98,17 @@ def _take_inputs(
     at = 0
     for entry in entries:
         is_plain = type(entry) is dict and "data" in entry and "parameters" not in entry
-        size = None if is_plain else _check_source(entry)
+        size = MISSING if is_plain else _check_source(entry)
         name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
         if type(name) is not str or type(datatype) is not str or type(shape) is not list or len(name) > longest_name:
             raise _wrong_head(name, datatype, shape, limits)
         count = count_elements(name, datatype, shape, is_json=True)
+        if name in inputs:
+            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         try:
             if "data" not in entry:
-                raw = _in_memory(entry, memory) if size is None else _cut(request, name, tail, at, size)
-                at += size or 0
+                raw = _in_memory(entry, memory) if size is MISSING else _cut(request, name, tail, at, size)
+                at += 0 if size is MISSING else size
                 tensor = binary.decode(name, datatype, tuple(shape), raw, request, limits)
             elif datatype == "BYTES":
                 tensor = tensor_json.decode_strings(name, shape, entry["data"], request, limits)
@@ -116,8 +118,6 @@ def _take_inputs(
         except binary.WrongSize as error:
             wrong_size = name, error.message
             continue
-        if name in inputs:
-            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if tail is not None and at != len(tail):
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
@@ -126,8 +126,10 @@ def _take_inputs(
     return has_numbers
 
 
-def _cut(request: InferRequest, name: str, tail: memoryview | None, at: int, size: int) -> bytes | memoryview:
-    """The bytes of one input from the tail; fewer than it needs are an error."""
+def _cut(request: InferRequest, name: str, tail: memoryview | None, at: int, size: Any) -> bytes | memoryview:
+    """The bytes of one input from the tail; fewer than it needs are an error, and so is a size that is none."""
+    if type(size) is not int or size < 0:
+        read_unsigned("binary_data_size", size)
     raw = b"" if tail is None else tail[at : at + size]
     if len(raw) < size:
         raise InvalidRequest(
@@ -145,29 +147,32 @@ def _wrong_head(name: Any, datatype: Any, shape: Any, limits: Limits) -> Invalid
     return too_long("name of an input", len(name), limits.name_length)
 
 
-def _check_source(entry: Any) -> int | None:
-    """Check that an input's data is in one place; returns how many bytes of the tail it is, None when not there."""
+def _check_source(entry: Any) -> Any:
+    """Check that an input's data is in one place; returns how much of the tail is said to be it, or MISSING.
+
+    That must still be checked: what is wrong with an input's name, datatype or shape is told first.
+    """
     if type(entry) is not dict:
         raise InvalidRequest(_SOURCES + "no field is set")
     has_data = "data" in entry
     parameters = entry.get("parameters")
     if type(parameters) is not dict:  # as if there were none
         if has_data:
-            return None
+            return MISSING
         raise InvalidRequest(_SOURCES + "no field is set")
     size = parameters.get("binary_data_size", MISSING)
     if REGION in parameters:
         also = ("'data' " if has_data else "") + ("'binary_data_size' " if size is not MISSING else "")
         if also:
             raise InvalidRequest(f"{_SOURCES}set {also}'{REGION}'")
-        return None
+        return MISSING
     if size is MISSING:
         if has_data:
-            return None
+            return MISSING
         raise InvalidRequest(_SOURCES + "no field is set")
     if has_data:
         raise InvalidRequest(_SOURCES + "set 'data' 'binary_data_size'")
-    return read_unsigned("binary_data_size", size)
+    return size
 
 
 def _in_memory(entry: dict[str, Any], memory: ClientMemory) -> memoryview:

@@ -70,17 +70,14 @@ def range_of_grpc(name: str, parameters: Mapping[str, Any], memory: ClientMemory
 
 def read_registration(document: Mapping[str, Any]) -> tuple[str, int, int]:
     """Read the body of a register call: key, offset and byte size. Raises InvalidRequest, MalformedBody."""
-    for field in ("key", "byte_size"):
-        if field not in document:
-            raise InvalidRequest(f"Shared memory register request has no '{field}' field")
-    return _text(document["key"]), _unsigned(document.get("offset", 0)), _unsigned(document["byte_size"])
+    key = _text(_given(document, "key"))
+    offset = _unsigned(document.get("offset", 0))
+    return key, offset, _unsigned(_given(document, "byte_size"))
 
 
 def check_cuda_registration(document: Mapping[str, Any]) -> None:
     """Check the body of a register call for a CUDA region. Raises InvalidRequest, MalformedBody."""
-    if "raw_handle" not in document:
-        raise InvalidRequest("Shared memory register request has no 'raw_handle' field")
-    handle = document["raw_handle"]
+    handle = _given(document, "raw_handle")
     text = _text(_member(handle if type(handle) is dict else {}, "b64"))
     for field in ("byte_size", "device_id"):
         _unsigned(_member(document, field))
@@ -90,6 +87,12 @@ def check_cuda_registration(document: Mapping[str, Any]) -> None:
         size = 0
     if size != _HANDLE_BYTES:
         raise InvalidRequest("'raw_handle' must be a valid base64 encoded cudaIpcMemHandle_t")
+
+
+def _given(document: Mapping[str, Any], field: str) -> Any:
+    if field not in document:
+        raise InvalidRequest(f"Shared memory register request has no '{field}' field")
+    return document[field]
 
 
 def _member(document: Mapping[str, Any], field: str) -> Any:

@@ -135,6 +135,8 @@ def _take_inputs(
             raise too_long("name of an input", len(name), limits.name_length)
         shape = tuple(entry.shape[:])  # twice as fast as without [:]
         count = count_elements(name, datatype, shape)
+        if name in inputs:
+            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         place = range_of_grpc(name, entry.parameters, memory) if entry.parameters else None
         try:
             if entry.HasField("contents"):
@@ -153,8 +155,6 @@ def _take_inputs(
         except binary.WrongSize as error:
             wrong_size = name, error.message
             continue
-        if name in inputs:
-            raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         inputs[name] = tensor
     if len(contents) > at or wrong_size is not None:
         raise _told_last(request, len(contents), at, wrong_size)

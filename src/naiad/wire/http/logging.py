@@ -41,7 +41,8 @@ def _read(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the change that a body asks for; null asks for none. Raises Unsupported, MalformedBody, NotReady."""
     warn_ignored(_log, "log", document, ("log_file", *FIELDS))
     change: dict[str, Any] = {}
-    for key, value in document.items():
+    for key in ("log_file", *FIELDS):  # of several mistakes the first in this order is told
+        value = document.get(key)
         if value is None:
             continue
         if key == "log_file":

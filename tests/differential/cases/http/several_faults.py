@@ -67,6 +67,13 @@ CASES: dict[str, Step] = {
     "size, short": tail(sized("INPUT0", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:60]),
     "sizes of the first": tail(sized("INPUT0", 60), sized("INPUT1", 64), BYTES[:60], BYTES[:64]),
     "negative dimensions, a wrong datatype": pair(tensor(shape=[1, -16], datatype="FP32"), ONE),
+    "a name twice, size": tail(sized("INPUT0", 64), sized("INPUT0", 64), BYTES[:64]),
+    "a size that is none, datatype": tail(sized("INPUT0", True, 1), sized("INPUT1", 64), BYTES[:64]),
+    "a size that is none, shape": tail(sized("INPUT0", True, shape=(1, -16)), sized("INPUT1", 64), BYTES[:64]),
+    "register, a wrong key and no size": post("/v2/systemsharedmemory/region/r/register", {"key": 1}),
+    "register, a wrong offset and no size": post("/v2/systemsharedmemory/region/r/register", {"key": "x", "offset": -1}),
+    "log file and another": post("/v2/logging", {"log_info": 1, "log_format": 1, "log_file": "x"}),
+    "log, two types": post("/v2/logging", {"log_format": 1, "log_verbose_level": "x"}),
     "both sizes": tail(sized("INPUT0", 60), sized("INPUT1", 60), BYTES[:60], BYTES[:60]),
     "an empty request": infer(simple(outputs=[]), "all"),
 }  # fmt: skip
