@@ -222,6 +222,12 @@ def test_of_several_faults_the_one_that_triton_tells(
     assert message in caught.value.message
 
 
+def test_a_mistake_about_an_output_is_told_before_a_wrong_size() -> None:
+    head = body(inputs=[sized("a", 4)], outputs=[{"name": 1}])
+    with pytest.raises(MalformedBody, match="Unable to parse 'name'"):
+        decode("m", "", head + bytes(4), len(head), LIMITS)
+
+
 def test_limits() -> None:
     deep = b'{"inputs":' + b"[" * 150 + b"]" * 150 + b"}"
     with pytest.raises(InvalidRequest, match=r"JSON nesting depth exceeds maximum allowed limit \(100\)"):

@@ -61,7 +61,7 @@ def decode(
     entries = document.get("inputs", MISSING)
     if type(entries) is not list:
         read_list("inputs", entries)
-    has_numbers = _take_inputs(request, entries, tail, limits, memory)
+    has_numbers, wrong_size = _take_inputs(request, entries, tail, limits, memory)
     # One letter is looked for much faster than a word, and in numbers and the protocol's own words neither is common.
     if has_numbers and ((b"r" in head and b"true" in head) or (b"l" in head and b"false" in head)):
         for entry in entries:
@@ -69,6 +69,8 @@ def decode(
                 tensor_json.refuse_booleans(entry["datatype"], entry["data"])
     if "outputs" in document:
         _take_outputs(request, document["outputs"], limits, memory)
+    if wrong_size is not None:
+        raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
     return request, binary_default
 
 
@@ -88,8 +90,11 @@ def _take_parameters(request: InferRequest, parameters: Any, limits: Limits) -> 
 
 def _take_inputs(
     request: InferRequest, entries: list[Any], tail: memoryview | None, limits: Limits, memory: ClientMemory
-) -> bool:
-    """Put every input into the request; returns whether any has its numbers in the JSON."""
+) -> tuple[bool, tuple[str, str] | None]:
+    """Put every input into the request; returns whether any has its numbers in the JSON, and what is told last.
+
+    That is the last input of a wrong size, and what to say of it.
+    """
     if len(entries) > limits.tensors:
         raise too_many("inputs", len(entries), limits.tensors)
     inputs, longest_name = request.inputs, limits.name_length
@@ -121,9 +126,7 @@ def _take_inputs(
         inputs[name] = tensor
     if tail is not None and at != len(tail):
         raise InvalidRequest(f"unexpected additional input data for model '{request.model_name}'")
-    if wrong_size is not None:
-        raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
-    return has_numbers
+    return has_numbers, wrong_size
 
 
 def _cut(request: InferRequest, name: str, tail: memoryview | None, at: int, size: Any) -> bytes | memoryview:

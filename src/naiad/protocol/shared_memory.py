@@ -44,8 +44,14 @@ def range_of_grpc(name: str, parameters: Mapping[str, Any], memory: ClientMemory
 
     Raises InvalidRequest, and Unsupported, first of all, for a region where there can be none.
     """
-    if REGION in parameters:
-        memory.check_allowed()
+    if REGION not in parameters:
+        for key, _ in _GRPC:
+            if key in parameters:
+                raise InvalidRequest(
+                    f"'{key}' can not be specified without '{REGION}' parameter for tensor '{name}'", tensor=name
+                )
+        return None
+    memory.check_allowed()
     found: dict[str, Any] = {}
     for key, kind in _GRPC:
         if key in parameters:
@@ -54,12 +60,6 @@ def range_of_grpc(name: str, parameters: Mapping[str, Any], memory: ClientMemory
                     f"invalid value type for '{key}' parameter for tensor '{name}', expected {kind}.", tensor=name
                 )
             found[key] = getattr(parameters[key], kind)
-    if REGION not in found:
-        for key in found:
-            raise InvalidRequest(
-                f"'{key}' can not be specified without '{REGION}' parameter for tensor '{name}'", tensor=name
-            )
-        return None
     if _BYTE_SIZE not in found:
         raise InvalidRequest(
             f"'{_BYTE_SIZE}' must be specified along with '{REGION}' parameter for tensor '{name}'", tensor=name

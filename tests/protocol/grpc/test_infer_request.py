@@ -148,6 +148,26 @@ WRONG: dict[str, tuple[Callable[[], Any], type[NaiadError], str]] = {
         InvalidRequest,
         "unexpected explicit tensor data for input tensor 'z' for model 'm' of type 'INT32', expected datatype 'FP32'",
     ),
+    "too few raw, and an output twice": (
+        lambda: infer_request(one(), raw_input_contents=[bytes(4)], outputs=[{"name": "y"}] * 2),
+        InvalidRequest,
+        "output 'y' already exists in request",
+    ),
+    "twice, without data": (
+        lambda: infer_request({**one(), "name": "a"}, one(), one()),
+        InvalidRequest,
+        "[request id: <id_unknown>] input 'x' already exists in request",
+    ),
+    "twice, too few raw": (
+        lambda: infer_request(one(), one(), raw_input_contents=[bytes(4), bytes(8)]),
+        InvalidRequest,
+        "[request id: <id_unknown>] input 'x' already exists in request",
+    ),
+    "memory's size as text, without a region": (
+        lambda: infer_request(one(parameters={"shared_memory_byte_size": {"string_param": "1"}})),
+        InvalidRequest,
+        "'shared_memory_byte_size' can not be specified without 'shared_memory_region' parameter for tensor 'x'",
+    ),
     "too few raw, and one too many": (
         lambda: infer_request(one(), raw_input_contents=[bytes(4), bytes(4)]),
         InvalidRequest,

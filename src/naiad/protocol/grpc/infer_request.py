@@ -77,9 +77,16 @@ def decode(message: Any, contents: Raws, limits: Limits, memory: ClientMemory = 
     entries = message.inputs
     if len(entries) > limits.tensors:
         raise too_many("inputs", len(entries), limits.tensors)
-    _take_inputs(request, entries, contents, limits, memory)
+    try:
+        wrong_size = _take_inputs(request, entries, contents, limits, memory)
+    except InvalidRequest:
+        _refuse_doubles(request, entries)
+        raise
     if message.outputs:
         _take_outputs(request, message.outputs, limits, memory)
+    if wrong_size is not None:
+        _refuse_doubles(request, entries)
+        raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
     return request
 
 
@@ -124,7 +131,8 @@ def _unsigned(key: str, value: Parameter) -> int:
 
 def _take_inputs(
     request: InferRequest, entries: Sequence[Any], contents: Raws, limits: Limits, memory: ClientMemory
-) -> None:
+) -> tuple[str, str] | None:
+    """Put every input into the request; returns the last one of a wrong size, and what to say of it."""
     inputs = request.inputs
     has_raw = len(contents) > 0
     wrong_size: tuple[str, str] | None = None
@@ -156,17 +164,21 @@ def _take_inputs(
             wrong_size = name, error.message
             continue
         inputs[name] = tensor
-    if len(contents) > at or wrong_size is not None:
-        raise _told_last(request, len(contents), at, wrong_size)
-
-
-def _told_last(request: InferRequest, contents: int, inputs: int, wrong_size: tuple[str, str] | None) -> InvalidRequest:
-    """Return what is only told when all inputs have been read; wrong_size: of which input, in which words."""
-    if contents > inputs or wrong_size is None:
-        return InvalidRequest(
-            f"unexpected additional raw_input_contents for model '{request.model_name}': {contents} for {inputs} inputs"
+    if len(contents) > at:
+        raise InvalidRequest(
+            f"unexpected additional raw_input_contents for model '{request.model_name}': {len(contents)} for "
+            f"{at} inputs"
         )
-    return binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
+    return wrong_size
+
+
+def _refuse_doubles(request: InferRequest, entries: Sequence[Any]) -> None:
+    """Raise InvalidRequest for a name that is given twice: Triton tells of it before any other mistake of an input."""
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.name in seen:
+            raise InvalidRequest(f"{request.mark}input '{entry.name}' already exists in request")
+        seen.add(entry.name)
 
 
 def _two_sources(request: InferRequest, name: str, in_memory: bool) -> InvalidRequest:

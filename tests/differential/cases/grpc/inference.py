@@ -95,6 +95,13 @@ CONTENTS: dict[str, Step] = {
     "long": numbers(raw_input_contents=[RAW, RAW + RAW]),
     "empty": numbers(raw_input_contents=[RAW, b""]),
     "one missing": numbers(raw_input_contents=[RAW]),
+    "short, same input twice": numbers(inputs=[tensor("INPUT0")] * 2, raw_input_contents=[RAW[:8], RAW]),
+    "no data, same input twice": numbers(inputs=[tensor("INPUT1"), *[tensor("INPUT0")] * 2], raw_input_contents=[]),
+    "short, a wrong output": numbers(raw_input_contents=[RAW, RAW[:8]], outputs=[output(classification={"bool_param": True})]),
+    "memory's size as text, no region": numbers(
+        inputs=[tensor("INPUT0", parameters={"shared_memory_byte_size": {"string_param": "1"}}), tensor("INPUT1")]),
+    "memory's offset as bool, no region": numbers(
+        inputs=[tensor("INPUT0", parameters={"shared_memory_offset": {"bool_param": True}}), tensor("INPUT1")]),
     "both short": numbers(raw_input_contents=[RAW[:8], RAW[:8]]),
     "first short": numbers(raw_input_contents=[RAW[:8], RAW]),
     "short and long": numbers(raw_input_contents=[RAW[:8], RAW + RAW]),
