@@ -33,10 +33,8 @@ async def ready(side: Side) -> None:
 async def model_ready(side: Side) -> None:
     assert await side.call("is_model_ready", "simple")
     assert await side.call("is_model_ready", "simple", "1")
-    if side.is_grpc:
-        assert "NOT_FOUND" in (await side.fails("is_model_ready", "nope")).status()
-    else:
-        assert not await side.call("is_model_ready", "nope")
+    assert not await side.call("is_model_ready", "nope")
+    assert not await side.call("is_model_ready", "simple", "9")
 
 
 async def server_metadata(side: Side) -> None:

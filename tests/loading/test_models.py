@@ -42,10 +42,10 @@ class Instance(FakeInstance):
 
 
 class Fixture:
-    def __init__(self) -> None:
+    def __init__(self, *, require_all_versions: bool = False) -> None:
         self.catalog = Catalog()
         self.engine = Engine(self.catalog)
-        self.models = Models(self.catalog, threads=2)
+        self.models = Models(self.catalog, threads=2, require_all_versions=require_all_versions)
         self.discarded: list[str] = []
 
     def plan(self, versions: dict[str, Instance | str], state: Any = None, name: str = "m") -> Plan:
@@ -148,6 +148,41 @@ async def test_versions_of_a_new_model_fail_alone(server: Fixture) -> None:
     assert [row["state"] for row in server.catalog.index()] == ["UNAVAILABLE", "READY", "UNAVAILABLE"]
     await server.load({"1": Instance(3), "2": Instance(2)}, state="s")
     assert await server.ask() == 2, "what was not whole is loaded again, changed or not"
+
+
+async def test_of_a_new_model_whose_versions_are_all_required_none_serves_if_one_fails() -> None:
+    server = Fixture(require_all_versions=True)
+    good, other = Instance(1), Instance(2)
+    with pytest.raises(LoadFailed, match=r"^load failed for model 'm': version 1 is at UNAVAILABLE state: no file;\n$"):
+        await server.load({"1": "no file", "2": good})
+    with pytest.raises(NotFound, match="'m' has no available versions"):
+        await server.ask()
+    assert good.is_closed
+    assert server.discarded == ["m"]
+    assert server.catalog.index() == [
+        {"name": "m", "version": "1", "state": "UNAVAILABLE", "reason": "no file"},
+        {"name": "m", "version": "2", "state": "UNAVAILABLE", "reason": "unloaded"},
+    ]
+    await server.load({"1": Instance(3), "2": other})
+    assert await server.ask() == 2
+    await server.models.close()
+
+
+async def test_models_that_come_together_need_each_their_own_versions_only() -> None:
+    server = Fixture(require_all_versions=True)
+    spared, closed = Instance(1), Instance(2)
+
+    def plan() -> Plan:
+        whole, half = server.plan({"1": spared}), server.plan({"1": closed, "2": "no file"}, name="half")
+        return Plan(whole.models + half.models, None, whole.discard)
+
+    with pytest.raises(LoadFailed, match="version 2 is at UNAVAILABLE state: no file"):
+        await server.models.load("both", plan)
+    assert await server.ask() == 1
+    assert closed.is_closed
+    assert not server.catalog.ready_versions("half")
+    assert server.discarded == [], "the files are in use"
+    await server.models.close()
 
 
 async def test_a_reload_is_all_or_nothing(server: Fixture) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from control_fixture import Fixture, Put
 
+from naiad.core.errors import NotFound, NotReady
+
 
 async def test_a_look_loads_what_is_new_unloads_what_is_gone_and_reloads_what_changed(
     repository: Path, put: Put
@@ -28,9 +30,45 @@ async def test_a_look_loads_what_is_new_unloads_what_is_gone_and_reloads_what_ch
             "changes/1": "UNAVAILABLE unloaded",
             "changes/2": "READY",
             "comes/1": "READY",
+            "goes/1": "UNAVAILABLE unloaded",
             "stays/1": "READY",
         }
         assert server.catalog.find("stays") is before["stays"]
+        assert server.catalog.is_ready
+
+
+async def test_a_model_that_is_gone_stays_known_and_comes_back(repository: Path, put: Put) -> None:
+    put("a")
+    async with Fixture(repository, model_control_mode="poll") as server:
+        shutil.rmtree(repository / "a")
+        await server.control.look_again()
+        with pytest.raises(NotFound, match=r"Request for unknown model: 'a' has no available versions$"):
+            server.catalog.find("a")
+        with pytest.raises(NotReady, match="'a' version 1 is not at ready state"):
+            server.catalog.find("a", "1")
+        assert await server.states() == {"a/1": "UNAVAILABLE unloaded"}
+        put("a")
+        await server.control.look_again()
+        assert await server.states() == {"a/1": "READY"}
+
+
+async def test_a_new_version_folder_is_seen_while_it_is_empty(
+    repository: Path, put: Put, caplog: pytest.LogCaptureFixture
+) -> None:
+    put("a")
+    async with Fixture(repository, model_control_mode="poll") as server:
+        (repository / "a" / "2").mkdir()
+        await server.control.look_again()
+        states = await server.states()
+        assert states.pop("a/2").startswith("UNAVAILABLE ")
+        assert states == {"a/1": "READY"}
+        assert "failed to load 'a' version 2" in caplog.text
+        caplog.clear()
+        await server.control.look_again()
+        assert not caplog.text, "it is tried again when something has changed"
+        put("a", (2,))
+        await server.control.look_again()
+        assert await server.states() == {"a/1": "UNAVAILABLE unloaded", "a/2": "READY"}
 
 
 async def test_a_look_that_finds_something_broken_keeps_what_serves(repository: Path, put: Put) -> None:
@@ -93,12 +131,28 @@ async def test_a_second_model_of_the_same_name_takes_the_first_out_of_service(
     async with Fixture(repository, other, model_control_mode="poll") as server:
         put("a", within=other)
         await server.control.look_again()
-        states = await server.states()
-        assert states["a/"] == "UNAVAILABLE model appears in two or more repositories"
-        assert not server.catalog.ready_versions("a")
+        assert await server.states() == {"a/1": "UNAVAILABLE unloaded", "b/1": "READY"}
+        assert await server.control.offered() == {"a": "model appears in two or more repositories", "b": ""}
+        assert server.catalog.is_ready
         shutil.rmtree(repository / "a")
         await server.control.look_again()
         assert server.catalog.ready_versions("a") == ["1"]
+
+
+async def test_a_model_that_comes_twice_is_not_served_and_does_not_make_the_server_unready(
+    repository: Path, put: Put, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    put("a")
+    put("b", within=other)
+    async with Fixture(repository, other, model_control_mode="poll") as server:
+        put("twice")
+        put("twice", within=other)
+        await server.control.look_again()
+        assert await server.states() == {"a/1": "READY", "b/1": "READY"}
+        assert server.catalog.is_ready
+        with pytest.raises(NotFound, match="'twice' is not found"):
+            server.catalog.find("twice")
 
 
 async def test_the_clock_looks_by_itself(repository: Path, put: Put) -> None:

@@ -34,12 +34,13 @@ def test_what_follows_from_a_difference(before: dict[str, Seen], now: dict[str, 
 
 def test_every_kind_of_change_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "1" / "model.onnx"
-    file.parent.mkdir()
     states = [signature(tmp_path)]
 
     def note() -> None:
         states.append(signature(tmp_path))
 
+    file.parent.mkdir()
+    note()
     file.write_text("one")
     note()
     file.write_text("longer")
@@ -52,6 +53,7 @@ def test_every_kind_of_change_is_seen(tmp_path: Path) -> None:
     other.replace(file)
     note()
     file.unlink()
+    file.parent.rmdir()
     note()
     assert len(set(states)) == len(states) - 1, "each step changes something; the last one leads back to the first"
     assert states[0] == states[-1] == ()
@@ -68,7 +70,7 @@ def test_a_link_in_a_circle_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "file").write_text("")
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
-    assert [row[0] for row in signature(tmp_path)] == ["file"]
+    assert [row[0] for row in signature(tmp_path)] == ["again/", "file"]
 
 
 def test_only_folders_are_watched(tmp_path: Path) -> None:
@@ -78,4 +80,4 @@ def test_only_folders_are_watched(tmp_path: Path) -> None:
     sources = Sources([ModelEntry.from_source(str(tmp_path)), ModelEntry.from_source("hf://org/name")])
     seen = look(sources.survey())
     assert seen["name"] == (("hf://org/name", ()),)
-    assert [(row[0], len(row[1])) for row in seen["one"]] == [(str(tmp_path / "one"), 1)]
+    assert [(row[0], len(row[1])) for row in seen["one"]] == [(str(tmp_path / "one"), 2)]

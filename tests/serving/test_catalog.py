@@ -132,8 +132,6 @@ def test_unloaded_models_are_no_reason_not_to_be_ready() -> None:
     assert states(subject, "a") == {"1": "UNAVAILABLE unloaded"}
     assert subject.is_ready
     assert subject.knows("a")
-    subject.forget("a")
-    assert not subject.knows("a")
 
 
 def test_loaded_again_while_the_old_one_drains() -> None:

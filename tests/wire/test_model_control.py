@@ -200,20 +200,65 @@ def test_a_failed_reload_leaves_versions_that_would_stay(door: Door, tmp_path: P
     assert door.infer("a", "1")
 
 
-def test_a_folder_that_is_gone_takes_its_model_with_it(door: Door, tmp_path: Path) -> None:
+def test_a_load_of_what_is_gone_leaves_what_is_loaded(door: Door, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a")
-    assert door.infer("a")
     assert door.refused("load_model", "a")[0] == INTERNAL[door.kind]
-    assert door.settled() == {"b": {"": ""}}
-    with pytest.raises(Exception, match="'a' is not found"):
+    assert door.settled() == {"a": {"1": "READY"}, "b": {"": ""}}
+    assert door.infer("a")
+    door.client.unload_model("a")
+    with pytest.raises(Exception, match="'a' has no available versions"):
         door.infer("a")
 
 
-def test_a_configuration_replaces_the_files_until_the_next_load(door: Door) -> None:
+def test_a_load_of_what_is_there_twice_leaves_what_is_loaded(kind: str, tmp_path: Path) -> None:
+    sources = [put(tmp_path / place, name).parent for place, name in (("one", "a"), ("two", "b"))]
+    with running_server(*map(str, sources), model_control_mode="explicit", load_model=("a",)) as server:
+        door = Door(kind, server)
+        put(tmp_path / "two", "a")
+        words = "failed to load 'a', failed to poll from model repository"
+        assert door.refused("load_model", "a") == (INTERNAL[kind], words)
+        assert door.infer("a")
+        assert door.client.is_server_ready()
+        assert door.index()["a"] == {"": "UNAVAILABLE model appears in two or more repositories"}
+        shutil.rmtree(tmp_path / "one" / "a")
+        door.client.load_model("a")
+        assert door.settled()["a"] == {"1": "READY"}
+
+
+def test_a_new_version_folder_is_seen_while_it_is_empty(door: Door, tmp_path: Path) -> None:
+    (tmp_path / "a" / "2").mkdir()
+    status, words = door.refused("load_model", "a")
+    assert status == INVALID[door.kind]
+    assert words.startswith("load failed for model 'a': version 2 is at UNAVAILABLE state: ")
+    assert door.infer("a", "1")
+    (tmp_path / "a" / "2").rmdir()
+    door.client.load_model("a")
+    assert door.infer("a")
+
+
+def test_a_configuration_replaces_the_files_until_they_change(door: Door, tmp_path: Path) -> None:
     door.client.load_model("a", config='{"max_batch_size":"16"}')
     config = door.config("a")
     assert int(config["max_batch_size"]) == 16
     assert [tensor["name"] for tensor in config["input"]] == ["INPUT0", "INPUT1"], "the model file told the rest"
+    given = door.server.server.catalog.find("a")
+    door.client.load_model("a")
+    assert door.server.server.catalog.find("a") is given
+    (tmp_path / "a" / "1" / "model.onnx").touch()
+    door.client.load_model("a")
+    assert int(door.config("a")["max_batch_size"]) == 8
+
+
+def test_a_configuration_that_is_refused_leaves_the_one_given_before(door: Door) -> None:
+    door.client.load_model("a", config='{"max_batch_size": 16}')
+    door.refused("load_model", "a", config='{"max_batch_size": -1}')
+    door.client.load_model("a")
+    assert int(door.config("a")["max_batch_size"]) == 16
+
+
+def test_a_model_that_was_unloaded_is_read_from_its_files(door: Door) -> None:
+    door.client.load_model("a", config='{"max_batch_size": 16}')
+    door.client.unload_model("a")
     door.client.load_model("a")
     assert int(door.config("a")["max_batch_size"]) == 8
 

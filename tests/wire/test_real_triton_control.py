@@ -6,14 +6,14 @@ Statuses and words are equal; ours may say more after the words of APPENDED.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from both_repositories import Write, writer_for_naiad, writer_for_triton
 
 from naiad.proto.pool import message_class
 from naiad.testing import running_server
@@ -21,26 +21,7 @@ from naiad.testing import running_server
 grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
 
 ROOT = Path(__file__).parents[2]
-ONNX = ROOT / "tests" / "data" / "model_repository" / "simple" / "1" / "model.onnx"
 SERVICE = "/inference.GRPCInferenceService/"
-
-PYTHON_MODEL = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [triton.InferenceResponse([]) for _ in requests]
-"""
-
-CONFIG = """
-name: "{name}"
-{backend}
-max_batch_size: 8
-input {{ name: "INPUT0" data_type: TYPE_INT32 dims: [ 16 ] }}
-input {{ name: "INPUT1" data_type: TYPE_INT32 dims: [ 16 ] }}
-output {{ name: "OUTPUT0" data_type: TYPE_INT32 dims: [ 16 ] }}
-output {{ name: "OUTPUT1" data_type: TYPE_INT32 dims: [ 16 ] }}
-"""
 
 INDEX = ("index", {})
 Case = tuple[str, dict[str, Any]]
@@ -90,27 +71,17 @@ APPENDED = ("at least one version must be available under the version policy of 
 """Where ours says more after the same words."""
 
 
-def write(folder: Path, name: str, backend: str, put: Callable[[Path], object], *versions: int, more: str = "") -> None:
-    (folder / name).mkdir(parents=True)
-    (folder / name / "config.pbtxt").write_text(CONFIG.format(name=name, backend=backend) + more)
-    for version in versions:
-        (folder / name / str(version)).mkdir()
-        put(folder / name / str(version))
-
-
-def repositories(folder: Path, backend: str, put: Callable[[Path], object]) -> list[str]:
+def repositories(folder: Path, write: Write) -> list[str]:
     one, two = folder / "one", folder / "two"
-    write(one, "a", backend, put, 1)
-    write(one, "many", backend, put, 1, 2, 3, more="version_policy { latest { num_versions: 2 } }")
-    write(one, "twice", backend, put, 1)
-    write(two, "twice", backend, put, 1)
-    write(one, "empty", backend, put)
-    write(one, "half", backend, put, 1, 2, more="version_policy { all { } }")
-    for file in (one / "half" / "1").iterdir():
-        file.write_text("raise RuntimeError('no model')")
-    write(one, "wrong", backend, put, 1)
+    write(one, "a", 1)
+    write(one, "many", 1, 2, 3, more="version_policy { latest { num_versions: 2 } }")
+    write(one, "twice", 1)
+    write(two, "twice", 1)
+    write(one, "empty")
+    write(one, "half", 1, 2, more="version_policy { all { } }", bad=1)
+    write(one, "wrong", 1)
     (one / "wrong").rename(one / "misnamed")
-    write(one, "broken", backend, put, 1)
+    write(one, "broken", 1)
     (one / "broken" / "config.pbtxt").write_text('name: "bro')
     return [str(one), str(two)]
 
@@ -119,11 +90,7 @@ def repositories(folder: Path, backend: str, put: Callable[[Path], object]) -> l
 def triton(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[tuple[int, int]]:
     """Ports of the real server."""
     folder = tmp_path_factory.mktemp("triton")
-
-    def put(version: Path) -> None:
-        (version / "model.py").write_text(PYTHON_MODEL)
-
-    one, two = repositories(folder, 'backend: "python"', put)
+    one, two = repositories(folder, writer_for_triton())
     options = (f"--model-repository={two}", "--model-control-mode=explicit", "--load-model=a")
     with real_triton(one, folder / "log", options) as server:
         yield server.http[1], int(server.grpc.rpartition(":")[2])
@@ -132,12 +99,18 @@ def triton(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterat
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """Ports of our server with models of the same names."""
+    yield from running_naiad(tmp_path_factory.mktemp("naiad"))
 
-    def put(version: Path) -> None:
-        shutil.copy(ONNX, version)
 
-    sources = repositories(tmp_path_factory.mktemp("naiad"), 'platform: "onnxruntime_onnx"', put)
-    with running_server(*sources, model_control_mode="explicit", load_model=("a",)) as server:
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+    """Ports of our server as `naiad triton` starts it."""
+    yield from running_naiad(tmp_path_factory.mktemp("strict"), require_all_versions=True)
+
+
+def running_naiad(folder: Path, **settings: Any) -> Iterator[tuple[int, int]]:
+    sources = repositories(folder, writer_for_naiad())
+    with running_server(*sources, model_control_mode="explicit", load_model=("a",), **settings) as server:
         yield server.server.http_port, server.server.grpc_port
 
 
@@ -225,13 +198,15 @@ def test_answers_that_are_different(triton: tuple[int, int], ours: tuple[int, in
         ask(port, "load", {"model": "a"})
 
 
-def test_versions_that_can_be_loaded_serve(triton: tuple[int, int], ours: tuple[int, int]) -> None:
+def test_versions_that_can_be_loaded_serve(
+    triton: tuple[int, int], ours: tuple[int, int], strict: tuple[int, int]
+) -> None:
     states = []
-    for port in (triton[1], ours[1]):
+    for port in (triton[1], ours[1], strict[1]):
         assert ask_grpc(port, "load", {"model": "half"})[0] == "INVALID_ARGUMENT"
         states.append([row["state"] == "READY" for row in ask_grpc(port, "index", {}) if row["name"] == "half"])
         ask_grpc(port, "unload", {"model": "half"})
-    assert states == [[False, False], [False, True]]
+    assert states == [[False, False], [False, True], [False, False]]
 
 
 def test_the_page_has_every_difference() -> None:

@@ -214,6 +214,7 @@ DEFAULTS = {
     "allow_setting_changes": True,
     "http_head": False,
     "exit_on_error": True,
+    "require_all_versions": True,
     "join_waiting": False,
     "run_ahead": False,
     "log_format": "default",

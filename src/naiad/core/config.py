@@ -61,6 +61,11 @@ class ModelSettings(Settings):
     strict_readiness: bool = _models(
         "strict_readiness", True, "Report ready only when every model is; if off, as soon as the server responds."
     )
+    require_all_versions: bool = _models(
+        "require_all_versions",
+        False,
+        "Serve none of a new model's versions if one of them cannot be loaded; if off, serve the others.",
+    )
     load_retries: int = _models("load_retries", 0, "Times to try again when a model version fails to load.", least=0)
     config_name: str = _models(
         "model_config_name", "", "Read a model's configs/NAME.pbtxt, if it exists, instead of its config.pbtxt."

@@ -66,7 +66,12 @@ class Control:
         self._sources = Sources(entries, may_be_empty=self._mode != "none")
         catalog.is_complete = False
         catalog.may_be_empty = self._mode == "explicit" or all(entry.is_repository for entry in entries)
-        self._models = Models(catalog, threads=settings.load_threads, retries=settings.load_retries)
+        self._models = Models(
+            catalog,
+            threads=settings.load_threads,
+            retries=settings.load_retries,
+            require_all_versions=settings.require_all_versions,
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[str, Seen] = {}
         self._is_stopping = False
@@ -127,7 +132,7 @@ class Control:
         self._seen = seen
         for name in changes.unload:
             _log.info("'%s' is gone from its repository", name)
-            await self._take_away(name)
+            await self._models.unload(name)
         await self._load_all(changes.load, survey)
 
     async def drain(self) -> None:
@@ -165,7 +170,8 @@ class Control:
             await self._models.load(name, partial(self._plan, name, LoadParameters(), survey))
         except _Ambiguous as error:
             await self._models.unload(name)
-            self._failed(name, error)
+            if self._mode != "poll":  # where folders come and go, it is no reason not to be ready
+                self._failed(name, error)
         except LoadFailed as error:
             if error.detail.get("is_planned"):
                 return False  # each version's failure is in the catalog and in the log
@@ -188,8 +194,6 @@ class Control:
             if isinstance(error, Unsupported) or type(error) is InvalidRequest:  # ours, and about the request
                 raise
             _log.error("Poll failed for model directory '%s': %s", name, error.message)
-            if isinstance(error, _Missing | _Ambiguous):
-                await self._take_away(name)
             raise Failed(f"failed to load '{name}', failed to poll from model repository", model=name) from error
 
     def _plan(self, name: str, parameters: LoadParameters, survey: Survey | None = None) -> Plan:
@@ -206,21 +210,12 @@ class Control:
         if not origins and not survey.is_whole:
             raise NotFound(" ".join(problem.message for problem in survey.problems.values()), model=name)
         if not origins:
-            raise _Missing("model not found in any model repository.", model=name)
+            raise NotFound("model not found in any model repository.", model=name)
         if survey.is_ambiguous(name):
             places = " and ".join(map(str, origins))
             _log.error("'%s' is offered by %s; give one of them another name, as in NAME=SOURCE", name, places)
             raise _Ambiguous(AMBIGUOUS, model=name)
         return plan(origins[0], self._fetching, self._settings, override)
-
-    async def _take_away(self, name: str) -> None:
-        """Unload a model that is no longer offered; once it has answered everything, nothing is left of it."""
-        await self._models.unload(name)
-        self._keep(self._forget(name))
-
-    async def _forget(self, name: str) -> None:
-        await self._models.released()
-        self._catalog.forget(name)
 
     async def _watch(self) -> None:
         while True:
@@ -256,10 +251,6 @@ class Control:
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, NaiadError):
             _log.error("internal error while loading or unloading", exc_info=error)
-
-
-class _Missing(NotFound):
-    """No source offers the model."""
 
 
 class _Ambiguous(InvalidConfiguration):

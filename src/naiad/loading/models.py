@@ -26,6 +26,7 @@ from naiad.serving.model import ServedModel
 from naiad.serving.states import UNLOADED
 
 Value = TypeVar("Value")
+_Loaded = dict[PlannedModel, list[ServedModel]]
 
 _OTHERS = 8
 """Threads for what blocks and is no load."""
@@ -60,10 +61,14 @@ class Unit:
 class Models:
     """Every unit of one server, and the threads that load them. Owned by the event loop's thread."""
 
-    def __init__(self, catalog: Catalog, *, threads: int, retries: int = 0) -> None:
-        """threads: versions loaded at the same time. retries: further attempts for each that fails."""
+    def __init__(self, catalog: Catalog, *, threads: int, retries: int = 0, require_all_versions: bool = False) -> None:
+        """threads: versions loaded at the same time. retries: further attempts for each that fails.
+
+        require_all_versions: serve no version of a new model of which one fails.
+        """
         self.catalog = catalog
         self._retries = retries
+        self._require_all_versions = require_all_versions
         self._units: dict[str, Unit] = {}
         self._owners: dict[str, str] = {}
         """Name of a model that is served → its unit."""
@@ -78,16 +83,16 @@ class Models:
         return self._owners.get(name, name)
 
     async def load(self, name: str, make_plan: Callable[[], Plan]) -> None:
-        """Plan and load a unit, or load it again; nothing happens where the plan says that nothing has changed.
+        """Plan and load a unit, or load it again; nothing happens if no file has changed since, and nothing came along.
 
         Loads of one unit come one after the other. Raises what `make_plan` raises, which changes nothing, and
         LoadFailed where a version fails: then a unit that serves goes on as it was, and of a new one the other
-        versions serve.
+        versions serve, unless all are required.
         """
         async with self._locks.setdefault(name, asyncio.Lock()):
             plan = await self._in_thread(make_plan)
             unit = self._units.get(name)
-            if unit is not None and unit.state is not None and unit.state == plan.state:
+            if not plan.is_override and unit is not None and unit.state is not None and unit.state == plan.state:
                 return
             self.catalog.settle(name)
             for model in plan.models:
@@ -168,32 +173,34 @@ class Models:
 
     async def _bring_in(self, name: str, plan: Plan, results: Sequence[list[ServedModel] | NaiadError]) -> None:
         """Put what was loaded into service, or close it again. Raises LoadFailed."""
-        failures = {
-            model: result for model, result in zip(plan.models, results, strict=True) if isinstance(result, NaiadError)
-        }
-        made_of = {
-            (model.name, model.version): (model.made_of, result)
-            for model, result in zip(plan.models, results, strict=True)
-            if not isinstance(result, NaiadError)
-        }
-        loaded = [model for _, models in made_of.values() for model in models]
-        unit, old = Unit(loaded, made_of, None if failures else plan.state, plan.discard), self._units.get(name)
-        if not loaded or (failures and old is not None):
-            for model in plan.models:
-                error = failures.get(model)
-                self.catalog.fail(model.name, model.version, UNLOADED if error is None else model.reason(error))
-            await self.in_background(unit.without(old).close)
-        else:
-            self._replace(name, old, unit)
-            kept = () if old is None else old.models
-            for model in plan.models:
-                for each in made_of.get((model.name, model.version), (None, ()))[1]:
-                    if each in kept:
-                        model.keep(each)
-            for model, error in failures.items():
-                self.catalog.fail(model.name, model.version, model.reason(error))
+        old = self._units.get(name)
+        pairs = list(zip(plan.models, results, strict=True))
+        failures = {model: result for model, result in pairs if isinstance(result, NaiadError)}
+        loaded = {model: result for model, result in pairs if not isinstance(result, NaiadError)}
+        served = self._choose(loaded, failures, old)
+        if served:
+            made_of = {(model.name, model.version): (model.made_of, models) for model, models in served.items()}
+            self._replace(name, old, Unit(_all(served), made_of, None if failures else plan.state, plan.discard))
+            _tell_those_that_stay(served, old)
+        for model in plan.models:
+            if model not in served:
+                reason = model.reason(failures[model]) if model in failures else UNLOADED
+                self.catalog.fail(model.name, model.version, reason)
+        unused = Unit(_all({model: models for model, models in loaded.items() if model not in served}))
+        if not served:
+            unused.discard = plan.discard
+        await self.in_background(unused.without(old).close)
         if failures:
             raise load_failed(name, failures)
+
+    def _choose(self, loaded: _Loaded, failures: Mapping[PlannedModel, NaiadError], old: Unit | None) -> _Loaded:
+        """Say what of a load is to serve: all of it, unless a version has failed."""
+        if not failures:
+            return loaded
+        if old is not None:
+            return {}
+        broken = {model.name for model in failures} if self._require_all_versions else ()
+        return {model: models for model, models in loaded.items() if model.name not in broken}
 
     def _replace(self, name: str, old: Unit | None, new: Unit) -> None:
         """Let requests go to the new unit; one call to the catalog, so that none falls between the two."""
@@ -230,6 +237,17 @@ class Models:
         except Exception as error:  # a library may raise anything; it costs this model, not the others
             _log.exception("unexpected error while loading")
             raise LoadFailed(f"unexpected error: {type(error).__name__}: {error}") from error
+
+
+def _all(loaded: _Loaded) -> list[ServedModel]:
+    return [model for models in loaded.values() for model in models]
+
+
+def _tell_those_that_stay(served: _Loaded, old: Unit | None) -> None:
+    for model, models in served.items():
+        for each in models:
+            if old is not None and each in old.models:
+                model.keep(each)
 
 
 def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:

@@ -74,6 +74,8 @@ class Plan:
     """Equal to that of an earlier plan if nothing has changed since; None: never equal."""
     discard: Callable[[], None] = lambda: None
     """Blocks; called when the models are released, or could not be loaded."""
+    is_override: bool = False
+    """A configuration or files came with the load: it is carried out whether or not anything has changed."""
 
 
 def plan(origin: Origin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None) -> Plan:
@@ -85,9 +87,10 @@ def plan(origin: Origin, fetching: FetchSettings, settings: ModelSettings, overr
     if origin.folder is not None and origin.is_triton:
         files = signature(origin.folder)  # before reading: what changes meanwhile is seen later
         folder = _model_folder(origin.name, origin.folder)
+        state = (str(origin.folder), files)
         if override is not None:
-            return Plan(_planned(folder, settings, override))
-        return Plan(_planned(folder, settings, files=files), (str(origin.folder), files))
+            return Plan(_planned(folder, settings, override), state, is_override=True)
+        return Plan(_planned(folder, settings, files=files), state)
     if override is not None:
         raise Unsupported(
             f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
@@ -100,7 +103,8 @@ def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
     """Say which versions there are in the folder of an override; `discard` removes it."""
     if override.folder is None:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
-    return Plan(_planned(_model_folder(name, override.folder), settings, override), None, override.discard)
+    planned = _planned(_model_folder(name, override.folder), settings, override)
+    return Plan(planned, None, override.discard, is_override=True)
 
 
 def _check_device(origin: Origin) -> None:

@@ -15,7 +15,8 @@ CONFIGS_FOLDER = "configs"
 """Other configurations of a model, by name: configs/NAME.pbtxt."""
 
 Signature = tuple[tuple[str, int, int, int], ...]
-"""(path, modification time in ns, size, inode) of every file below a folder, sorted: differs when a file does."""
+"""What lies below a folder, sorted: (path, modification time in ns, size, inode) of each file, (path/, 0, 0, 0) of each
+folder. Differs when a file does, and when a folder comes or goes, even an empty one."""
 
 
 def holds_model(folder: Path) -> bool:
@@ -35,6 +36,7 @@ def signature(folder: Path) -> Signature:
     rows: list[tuple[str, int, int, int]] = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]
+        rows += [(os.path.relpath(os.path.join(place, name), folder) + "/", 0, 0, 0) for name in folders]  # noqa: PTH118
         for name in names:
             if name[0] == ".":
                 continue

@@ -156,7 +156,7 @@ class AsyncServer:
         return self._metadata(self._running.engine.route(name, version), name, version)
 
     async def is_model_ready(self, name: str, version: str = "") -> bool:
-        """Whether a model takes requests. Raises NotFound for one that there is not."""
+        """Whether a model takes requests; one that there is not does not."""
         return self._running.overview.is_model_ready(name, version)
 
     async def model_config(self, name: str, version: str = "") -> dict[str, Any]:

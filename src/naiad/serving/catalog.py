@@ -6,7 +6,7 @@ Owned by the event loop's thread. Loading happens elsewhere (`naiad.loading`), w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,10 @@ class Catalog:
 
     def settle(self, name: str) -> None:
         """Note that it is known now which models a name stands for."""
-        self._drop(name, lambda entry: not entry.version)
+        versions = self._entries.get(name, {})
+        versions.pop("", None)
+        if not versions:
+            self._entries.pop(name, None)
 
     def swap(self, old: Iterable[ServedModel], new: Sequence[ServedModel]) -> None:
         """Let requests go to `new` from now on, and no longer to `old`, which the caller drains and closes.
@@ -122,17 +125,6 @@ class Catalog:
             if entry.state is VersionState.UNAVAILABLE and entry.version:
                 entry.move(VersionState.UNAVAILABLE, UNLOADED)
         self.settle(name)
-
-    def forget(self, name: str) -> None:
-        """Drop the versions of a model that do not serve, with their reasons."""
-        self._drop(name, lambda entry: entry.state is VersionState.UNAVAILABLE)
-
-    def _drop(self, name: str, condition: Callable[[Entry], bool]) -> None:
-        versions = {version: entry for version, entry in self._entries.get(name, {}).items() if not condition(entry)}
-        if versions:
-            self._entries[name] = versions
-        else:
-            self._entries.pop(name, None)
 
     def find(self, name: str, version: str = "") -> ServedModel:
         """Return the model that serves a request; version empty or "-1" = the highest that is ready.

@@ -16,7 +16,7 @@ from naiad.core.errors import NotReady
 
 @dataclass(frozen=True, slots=True)
 class LoadParameters:
-    """What a client sends along with a load; it holds until the model is loaded again."""
+    """What a client sends along with a load; it holds until the model is unloaded or its files change."""
 
     config: str | None = None
     """JSON of a whole model configuration, in place of config.pbtxt."""

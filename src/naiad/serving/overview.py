@@ -49,18 +49,14 @@ class Overview:
         return stays and (not self._is_strict or self._catalog.is_ready)
 
     def is_model_ready(self, name: str, version: str = "") -> bool:
-        """Whether a model can answer now.
+        """Whether a model can answer now; one that there is not cannot.
 
-        Raises NotFound for one that there is not, NotReady where no model can be asked for.
+        Raises InvalidRequest for a version that is no number, NotReady where no model can be asked for.
         """
         self._catalog.check()
         try:
             self._catalog.find(name, version)
-        except NotReady:
-            return False
-        except NotFound:
-            if version not in ("", "-1") or not self._catalog.knows(name):
-                raise
+        except (NotFound, NotReady):
             return False
         return True
 
@@ -91,14 +87,18 @@ class Overview:
     async def index(self, *, only_ready: bool = False) -> list[dict[str, Any]]:
         """Return the rows of the repository index: versions by state, and models never loaded by name only.
 
-        Raises NotReady where no model can be asked for.
+        What two sources offer is one row that says so, whether or not it is loaded. Raises NotReady where no model can
+        be asked for.
         """
         self._catalog.check()
         offered = {} if only_ready else await self._control.offered()
         rows = self._catalog.index()
         if only_ready:
             return [row for row in rows if row["state"] == VersionState.READY]
+        rows = [row for row in rows if not offered.get(row["name"])]
         for name, problem in offered.items():
-            if not self._catalog.knows(name):
-                rows.append({"name": name, **({"state": "UNAVAILABLE", "reason": problem} if problem else {})})
+            if problem:
+                rows.append({"name": name, "state": str(VersionState.UNAVAILABLE), "reason": problem})
+            elif not self._catalog.knows(name):
+                rows.append({"name": name})
         return sorted(rows, key=lambda row: str(row["name"]))

@@ -125,12 +125,6 @@ LISTED: dict[str, tuple[str, ...]] = {
         "shared memory/an input of no bytes", "shared memory/no input size", "shared memory/an output without a size",
     ),
     # Newer
-    "`ready` for an unknown model or version is NOT_FOUND or 404.": (
-        "reading/unknown version/ready", "reading/unknown model/ready", "reading/unknown model and version/ready",
-        "reading/a model called stats", "explicit/a model that is not loaded", "explicit/load a broken model",
-        "grpc others/ModelReady nope", "grpc others/ModelReady ", "grpc others/ModelReady of version '9'",
-        "grpc others/ModelReady of version '0'",
-    ),
     "Version `-1` means the highest ready one.": (
         "grpc/tensors: version '-1'", "grpc others/ModelReady of version '-1'", "grpc others/ModelMetadata of version '-1'",
         "grpc others/ModelConfig of version '-1'",
@@ -149,7 +143,6 @@ LISTED: dict[str, tuple[str, ...]] = {
         "repository/index ready object", "explicit/index ready null", "explicit/index ready 1", "explicit/index ready text",
         "explicit/index ready list", "explicit/index ready object",
     ),
-    "Loading without a configuration reads the one on disk again.": ("explicit/load, another config",),
     "With `triton_grpc_error`, the first error of any kind ends the stream.": (
         "grpc streams/error mode, an error", "grpc streams/error mode, an unknown model", "grpc streams/error mode, no data",
     ),
@@ -167,10 +160,13 @@ LISTED: dict[str, tuple[str, ...]] = {
 
 ELSEWHERE = (
     "A model name that is empty or leaves the repository is INVALID_ARGUMENT.",
-    "If one version of a new model cannot be loaded, the others are served.",
+    "If one version of a new model cannot be loaded, `naiad serve` serves the others.",
     "Files that can run code are not accepted over the network without `--allow-code-upload`.",
     "The index of ready models lists only ready ones.",
     "With `naiad serve`, clients cannot change log and trace settings unless `--allow-setting-changes` is given; `naiad triton` lets them, as Triton does, unless it is given `--allow-setting-changes=false`.",
+    "The index also lists models that lie in no repository, or no longer do.",
+    "A model that failed and was then unloaded, or is gone, does not keep the server from being ready.",
+    "If two repositories have a model of the same name at start, the server is not ready.",
     "Metrics, like statistics, start at zero when a model is loaded again.",
     "A number in a trace setting must be a number as a whole.",
     "`generate` fails with 500 unless there is exactly one answer.",

@@ -195,7 +195,8 @@ def test_refused_requests(server: RunningServer, body: Any, status: int, message
         ("GET", "/v2/models/nope", 404, "Request for unknown model: 'nope' is not found"),
         ("GET", "/v2/models/nope/config", 404, "Request for unknown model: 'nope' is not found"),
         ("GET", "/v2/models/simple/versions/7", 404, "Request for unknown model: 'simple' version 7 is not found"),
-        ("GET", "/v2/models/nope/ready", 404, "Request for unknown model: 'nope' is not found"),
+        ("GET", "/v2/models/nope/ready", 400, "Model version not ready"),
+        ("GET", "/v2/models/simple/versions/7/ready", 400, "Model version not ready"),
         ("GET", "/v2/models/nope/stats", 400, "requested model 'nope' is not available"),
         (
             "GET",
