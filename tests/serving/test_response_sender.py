@@ -62,11 +62,11 @@ def test_withdrawing_answers_at_once_tells_the_model_once_and_ignores_the_result
         (InvalidRequest("bad"), "OTHER"),
     ],
 )
-def test_failures_are_counted_by_reason_and_the_queues_name_the_request(error: Exception, reason: str) -> None:
+def test_failures_are_counted_by_reason_and_a_full_queues_name_the_request(error: Exception, reason: str) -> None:
     asked = Asked(id="7")
     assert isinstance(error, Failed | Overloaded | DeadlineExceeded | InvalidRequest)
     asked.sender.send(error)
-    mark = "[request id: 7] " if reason == "REJECTED" else ""
+    mark = "[request id: 7] " if isinstance(error, Overloaded) else ""
     assert [str(answer) for answer, _ in asked.answers] == [mark + error.message]
     assert asked.model.statistics.failures[reason] == 1
 

@@ -204,8 +204,8 @@ def _deliver_failure(deliver: Deliver) -> None:
 
 
 def _naming(error: NaiadError, request: InferRequest) -> NaiadError:
-    """Return the error; one of the queue, which knows no requests, with the request's id before it, as in Triton."""
-    if isinstance(error, Overloaded | DeadlineExceeded) and not error.message.startswith(request.mark):
+    """Return the error; a full queue's, which knows no requests, with the request's id before it, as in Triton."""
+    if isinstance(error, Overloaded) and not error.message.startswith(request.mark):
         return type(error)(request.mark + error.message, **error.detail)
     return error
 

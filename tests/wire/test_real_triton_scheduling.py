@@ -1,0 +1,160 @@
+"""The same requests in the same order at NVIDIA's own server and at ours, as under `naiad triton`: who runs when.
+
+The model takes a fixed time for each execution, so that the answers come in steps; requests of one step ran together.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naiad.testing import running_server
+
+RUN_S = 0.6
+"""Of one execution; long enough for a busy machine."""
+
+PYTHON_MODEL = f"""
+import time
+import triton_python_backend_utils as triton
+
+class TritonPythonModel:
+    def execute(self, requests):
+        time.sleep({RUN_S})
+        found = [triton.get_input_tensor_by_name(request, "INPUT0").as_numpy() for request in requests]
+        return [triton.InferenceResponse([triton.Tensor("OUTPUT0", array)]) for array in found]
+"""
+
+CONFIG = """
+input {{ name: "INPUT0" data_type: TYPE_INT32 dims: [ 1 ] }}
+output {{ name: "OUTPUT0" data_type: TYPE_INT32 dims: [ 1 ] }}
+instance_group {{ count: 1 kind: KIND_CPU }}
+backend: "{backend}"
+parameters {{ key: "execute_delay_ms" value {{ string_value: "{delay_ms:.0f}" }} }}
+"""
+
+DELAY = "default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 200000 }"
+REJECT = "default_queue_policy { timeout_action: REJECT default_timeout_microseconds: 200000 }"
+LEVELS = "priority_levels: %d default_priority_level: 2"
+
+
+@dataclass(frozen=True)
+class Request:
+    name: str
+    after: float = 0.0
+    """Runs after the first request began."""
+    priority: int = 0
+
+
+BUSY = Request("busy")
+"""What the others find running."""
+
+
+def one_by_one(names: str, after: float = 0.2, priority: int = 0) -> list[Request]:
+    return [Request(name, after + number / 20, priority) for number, name in enumerate(names)]
+
+
+MODELS = {
+    "plain": "max_batch_size: 8",
+    "joined": "max_batch_size: 8 dynamic_batching { }",
+    "preferred": "max_batch_size: 8 dynamic_batching { preferred_batch_size: [ 4 ] }",
+    "delayed": f"max_batch_size: 1 dynamic_batching {{ {LEVELS % 2} {DELAY} }}",
+    "rejected": f"max_batch_size: 1 dynamic_batching {{ {LEVELS % 2} {REJECT} }}",
+    "overtaken": f"max_batch_size: 2 dynamic_batching {{ {LEVELS % (2**64 - 1)} }}",
+    "full": "max_batch_size: 1 dynamic_batching { default_queue_policy { max_queue_size: 2 } }",
+}
+
+STORIES: dict[str, list[Request]] = {
+    "plain": [BUSY, *one_by_one("abc")],
+    "joined": [BUSY, *one_by_one("abc")],
+    "preferred": [BUSY, *one_by_one("abcdef")],
+    "delayed": [BUSY, Request("late", 0.2, 1), Request("low", 0.85, 2), Request("high", 0.85, 1)],
+    "rejected": [BUSY, Request("late", 0.2, 1), Request("low", 0.85, 2), Request("high", 0.85, 1)],
+    "overtaken": [BUSY, *one_by_one("abc", priority=9), *one_by_one("xy", 0.6, priority=1)],
+    "full": [BUSY, *one_by_one("abc")],
+}
+
+
+def write(folder: Path, backend: str, put: Callable[[Path], object]) -> Path:
+    for name, config in MODELS.items():
+        version = folder / name / "1"
+        version.mkdir(parents=True)
+        put(version)
+        text = CONFIG.format(backend=backend, delay_ms=RUN_S * 1000)
+        (folder / name / "config.pbtxt").write_text(f'name: "{name}" {config}\n{text}')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterator[tuple[int, int]]:
+    """Of the real server and of ours."""
+    folder = tmp_path_factory.mktemp("models")
+    theirs = write(folder / "triton", "python", lambda version: (version / "model.py").write_text(PYTHON_MODEL))
+    ours = write(folder / "naiad", "identity", lambda _: None)
+    with ExitStack() as opened:
+        triton = opened.enter_context(real_triton(theirs, folder / "log"))
+        naiad = opened.enter_context(running_server(str(ours), join_waiting=False, run_ahead=False))
+        yield triton.http[1], naiad.server.http_port
+
+
+def ask(port: int, model: str, request: Request) -> tuple[int, Any]:
+    """Status, and the error if there is one."""
+    document = {
+        "inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [1, 1], "data": [1]}],
+        "parameters": {"priority": request.priority},
+    }
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", f"/v2/models/{model}/infer", json.dumps(document))
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer.get("error")
+
+
+def story(port: int, model: str, requests: list[Request]) -> dict[str, tuple[int, Any, int]]:
+    """By request: status, error, and in which run it was answered, counted from 1; 0 where it did not run."""
+    found: dict[str, tuple[int, Any, float]] = {}
+    begin = time.monotonic()
+
+    def send(request: Request) -> None:
+        time.sleep(max(0.0, begin + request.after * RUN_S - time.monotonic()))
+        status, error = ask(port, model, request)
+        found[request.name] = status, error, time.monotonic() if status == 200 else 0.0
+
+    threads = [threading.Thread(target=send, args=(request,)) for request in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    runs: list[float] = []
+    """When each began to answer."""
+    for answered_s in sorted(answered_s for _, _, answered_s in found.values() if answered_s):
+        if not runs or answered_s > runs[-1] + RUN_S / 2:
+            runs.append(answered_s)
+    return {
+        name: (status, error, sum(run <= answered_s for run in runs))
+        for name, (status, error, answered_s) in found.items()
+    }
+
+
+def executions(port: int, model: str) -> list[tuple[int, int]]:
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", f"/v2/models/{model}/stats")
+    stats = json.loads(connection.getresponse().read())["model_stats"][0]
+    connection.close()
+    return sorted((row["batch_size"], row["compute_infer"]["count"]) for row in stats["batch_stats"])
+
+
+@pytest.mark.parametrize("model", STORIES)
+def test_requests_run_when_they_run_at_triton(ports: tuple[int, int], model: str) -> None:
+    theirs, ours = (story(port, model, STORIES[model]) for port in ports)
+    assert ours == theirs
+    assert executions(ports[1], model) == executions(ports[0], model)
