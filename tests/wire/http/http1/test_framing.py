@@ -30,6 +30,20 @@ def test_a_trailer_without_end_is_refused_as_a_head_is(piece: int) -> None:
     assert door.exchanges == []
 
 
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\nX: ", CHUNKED + b"0\r\nX-T: ", CHUNKED + chunk(b"a") + b"1;x="])
+def test_a_line_without_end_is_refused_with_the_first_bytes_that_are_too_many(start: bytes) -> None:
+    assert Door(Limits(header_bytes=2000)).send(start + b"a" * 2001).startswith(b"HTTP/1.1 431")
+    assert Door(Limits(header_bytes=2000)).send(start + b"a" * 1900) == b""
+
+
+def test_a_chunk_that_has_not_come_whole_is_no_line() -> None:
+    door = Door(Limits(header_bytes=2000), answers=False)
+    body = b"x" * 10_000
+    assert door.send(CHUNKED + b"%x\r\n%b" % (len(body), body[:5000])) == b""
+    door.send(body[5000:] + b"\r\n0\r\n\r\n")
+    assert door.exchanges[0].body == body
+
+
 def test_a_head_and_its_trailer_share_one_bound() -> None:
     head = CHUNKED.replace(b"Host", b"X: %b\r\nHost" % (b"a" * 60))
     trailer = b"0\r\nX-T: %b\r\n\r\n" % (b"a" * 60)

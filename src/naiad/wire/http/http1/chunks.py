@@ -40,8 +40,15 @@ class Chunks:
         self._is_open = self._is_new = True
         self._began_at = body_bytes
 
-    def count_framing(self, size: int) -> None:
-        """Count bytes that were not data; what chunks did not need gives no credit to a trailer."""
+    def count_framing(self, data: bytes, size: int | None, body_bytes: int) -> None:
+        """Count the bytes that were not the body's; what chunks did not need gives no credit to a trailer.
+
+        data: what the parser has just read. size: how much of it was not the body's; None: other things stand in front,
+        and only the line in hand is counted. body_bytes: of the body so far.
+        """
+        if size is None:
+            size = unfinished_line(data) - (body_bytes - self._began_at if self._is_open else 0)
+            self.framing_bytes = 0
         self.framing_bytes = max(0, self.framing_bytes + size)
 
     def end(self) -> None:
@@ -65,3 +72,8 @@ class Chunks:
         self._line = b""
         size = _SIZE.fullmatch(lines.removesuffix(b"\r\n").rpartition(b"\n")[2])
         return self._began_at + int(size[1], 16) if size else 0
+
+
+def unfinished_line(data: bytes) -> int:
+    """Return how many bytes follow the last line that is whole."""
+    return len(data) - data.rfind(b"\n") - 1

@@ -13,7 +13,7 @@ from naiad.core.clock import monotonic
 from naiad.protocol.limits import Limits, body_too_large, raw_too_large
 from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.capacity import Capacity
-from naiad.wire.http.http1.chunks import Chunks
+from naiad.wire.http.http1.chunks import Chunks, unfinished_line
 from naiad.wire.http.http1.parts import Part, Refusal
 from naiad.wire.http.origins import Origins
 
@@ -101,13 +101,15 @@ class RequestReader:
         begun, body_bytes = self.begun, self.body_bytes
         while rest:
             rest = self._feed(rest)
+        is_new = begun != self.begun
         if self.part is Part.HEAD:
             # The parser shows a header only when it is whole; an endless one must not fill its memory.
-            self._unfinished_bytes = self._unfinished_bytes + len(data) if begun == self.begun else 0
+            self._unfinished_bytes = unfinished_line(data) if is_new else self._unfinished_bytes + len(data)
             self._check_header(self._unfinished_bytes)
         elif self.part is Part.BODY and (chunks := self._chunks) is not None:
             # The same holds for a trailer, and for the extensions of chunks.
-            chunks.count_framing(len(data) - (self.body_bytes - body_bytes) if begun == self.begun else 0)
+            framing = None if is_new else len(data) - (self.body_bytes - body_bytes)
+            chunks.count_framing(data, framing, self.body_bytes)
             self._check_header(chunks.framing_bytes)
             self._check_body(chunks.announced(data, self.body_bytes))
 
