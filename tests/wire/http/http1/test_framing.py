@@ -160,7 +160,7 @@ def test_http_2_in_a_request_line_is_refused() -> None:
     door = Door()
     sent = door.send(b"GET / HTTP/2.0\r\nHost: h\r\n\r\n")
     assert sent.startswith(b"HTTP/1.1 505 HTTP Version Not Supported")
-    assert b"this port speaks HTTP/1.1 and HTTP/1.0, not HTTP/2.0" in sent
+    assert b"HTTP/2.0 is not spoken on this port; use HTTP/1.1" in sent
     assert door.exchanges == []
 
 

@@ -195,7 +195,7 @@ class RequestReader:
         self.part = Part.BODY
         current, version = self.current, self._parser.get_http_version()
         if version not in _VERSIONS:
-            raise Refusal(505, f"this port speaks HTTP/1.1 and HTTP/1.0, not HTTP/{version}")
+            raise Refusal(505, f"HTTP/{version} is not spoken on this port; use HTTP/1.1")
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
         if current.keep_alive and version == "1.0":
