@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -32,12 +34,12 @@ dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 500
 ASKED = json.dumps({"inputs": [{"name": "x", "datatype": "INT32", "shape": [1, 1], "data": [7]}]}).encode()
 ENDLESS = """
 import threading
-from naiad.backends.identity import IdentityBackend
+from naiad.backends.identity import {owner}
 from naiad.cli.main import main
-IdentityBackend.load = lambda *_: threading.Event().wait()
+{owner}.{method} = lambda *_: threading.Event().wait()
 main()
 """
-"""`naiad` whose loads of the slow model never end."""
+"""`naiad` in which something of the identity backend never ends."""
 
 
 def put(folder: Path, name: str, config: str) -> Path:
@@ -131,18 +133,36 @@ def test_a_lame_duck_ends(tmp_path: Path) -> None:
         assert process.wait(WAIT_S) == 0
 
 
-def test_a_load_under_way_does_not_keep_the_process(slow: Path) -> None:
-    command = [sys.executable, "-c", ENDLESS, "serve", SIMPLE, str(slow), *FREE_PORTS]
+@contextmanager
+def with_endless(owner: str, method: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The process and its port."""
+    program = ENDLESS.format(owner=owner, method=method)
+    command = [sys.executable, "-c", program, "serve", SIMPLE, *arguments, *FREE_PORTS]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         _, match = read_until(process, r"Started HTTPService at 127\.0\.0\.1:(\d+)")
+        yield process, int(match[1])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_load_under_way_does_not_keep_the_process(slow: Path) -> None:
+    with with_endless("IdentityBackend", "load", str(slow)) as (process, port):
         read_until(process, "successfully loaded 'simple'")
-        port = int(match[1])
         assert ask(port, "/v2/models/simple/infer", BODY).status == 200
         assert ask(port, "/v2/models/slow/infer", ASKED.decode()).status == 503
         process.send_signal(signal.SIGTERM)
         read_until(process, "stopped")
         assert process.wait(WAIT_S) == 0
-    finally:
-        process.kill()
-        process.communicate()
+
+
+def test_a_run_that_does_not_end_keeps_the_process_no_longer_than_its_time(slow: Path) -> None:
+    with with_endless("IdentityInstance", "execute", str(slow), "--drain-timeout-s", "0.1") as (process, port):
+        read_until(process, "ready on")
+        client = begin(port)
+        client.setblocking(False)
+        process.send_signal(signal.SIGTERM)
+        read_until(process, r"some requests were not finished, or their answers not read, within 0\.1 s")
+        assert process.wait(WAIT_S) == 1
+        client.close()

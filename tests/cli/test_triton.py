@@ -107,6 +107,7 @@ def test_the_defaults_are_tritons() -> None:
         ("--metrics-address=::1", "metrics.host", "::1"),
         ("--exit-timeout-secs=5", "drain_timeout_s", 5.0),
         ("--exit-timeout-secs=-5", "drain_timeout_s", 0.0),
+        ("--lame-duck-secs=5", "lame_duck_s", 5.0),
         ("--model-control-mode=EXPLICIT", "models.control_mode", "explicit"),
         ("--model-control-mode=poll --repository-poll-secs 3", "models.repository_poll_s", 3.0),
         ("--model-control-mode=explicit --load-model=a --load-model b", "models.load_model", ("a", "b")),

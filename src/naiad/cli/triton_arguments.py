@@ -97,10 +97,9 @@ class _Reader:
                 traces.append(f"{setting}={value}")
         if traces:
             values["trace_config"] = tuple(traces)
-        if "repository_poll_s" in values:
-            values["repository_poll_s"] = float(values["repository_poll_s"])
-        if "drain_timeout_s" in values:
-            values["drain_timeout_s"] = float(values["drain_timeout_s"])
+        for seconds in ("repository_poll_s", "drain_timeout_s", "lame_duck_s"):
+            if seconds in values:
+                values[seconds] = float(values[seconds])
         self._complete_tls(values)
 
     def _complete_tls(self, values: dict[str, Any]) -> None:

@@ -63,6 +63,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
     "Server": (
         _sets("id", TEXT, "server_name", "Server name in the metadata."),
         _sets("exit-timeout-secs", NUMBER, "drain_timeout_s", least=0),
+        _sets("lame-duck-secs", NUMBER, "lame_duck_s", f"{_OWN_HELP['lame_duck_s']} Not in Triton.", least=0),
         _sets("allow-setting-changes", BOOLEAN, "allow_setting_changes",
               "Let clients change log and trace settings, as in Triton; false closes that. Not in Triton."),
     ),

@@ -26,7 +26,7 @@ from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
 
-_RELEASE_S = 5.0
+_RELEASE_S = 2.0
 """What models that do not run any more need by far; one that runs on is not waited for."""
 
 _log = logging.getLogger("naiad.server")
