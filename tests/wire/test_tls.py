@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,6 +238,34 @@ def test_the_last_answer_of_a_connection_arrives_whole_at_a_slow_reader(
         return received
 
     assert uvloop.run(serve()).endswith(b"\r\n\r\n" + page)
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def test_connections_that_wait_when_the_server_stops_are_answered(files: Files, run: Callable[..., Any]) -> None:
+    wants = context(files.ca)
+
+    def ask(client: socket.socket) -> bytes:
+        with wants.wrap_socket(client, server_hostname="127.0.0.1") as secured:
+            secured.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            received = b""
+            while piece := secured.recv(65536):
+                received += piece
+            return received
+
+    async def serve() -> list[bytes]:
+        listener = HttpListener(lambda exchange: exchange.answer(200, b"hello"), Limits())
+        await listener.open(("127.0.0.1",), 0, "--http-port", TlsFiles(files.cert, files.key).context())
+        clients = [socket.create_connection(("127.0.0.1", listener.port), timeout=30) for _ in range(10)]
+        asking = [asyncio.ensure_future(asyncio.to_thread(ask, client)) for client in clients]
+        await listener.stop_accepting()
+        await listener.wait_told()
+        listener.finish_connections()
+        await asyncio.wait_for(listener.wait_closed(), 30)
+        await listener.close()
+        return await asyncio.gather(*asking)
+
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+    assert run(serve()) == [answer] * 10
 
 
 # files

@@ -10,8 +10,10 @@ import socket
 import ssl
 import sys
 import termios
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any, cast
+from weakref import WeakSet
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.wire.backlog import handshake_s, refuse_handshakes, take_waiting
@@ -20,8 +22,8 @@ _HANDSHAKE_S = 20.0
 """A client has so long to set up TLS; nobody else counts it as a connection meanwhile."""
 _FLUSH_S = 60.0
 """Answers that are not sent yet when a TLS connection is closed have so long to leave."""
-_TAKING_S = 1.0
-"""Connections that are taken last have so long to set up TLS before the rest of the drain goes on."""
+_TAKING_S, _LOOK_S = 1.0, 0.01
+"""The last connections have so long to set up TLS before the rest of a drain goes on; how often to look at them."""
 _GOODBYE_S = 1.0
 """A client has so long to answer our TLS goodbye when there is nothing left to send."""
 
@@ -36,6 +38,13 @@ _TRIES = 8
 """How often a port that the system has chosen on one address may turn out to be taken on another."""
 
 
+class Connection(asyncio.Protocol):
+    """What a door makes of a connection."""
+
+    has_begun = False
+    """It has its transport: with TLS, once that is set up."""
+
+
 class Listening:
     """The listening sockets of one door, which all have the same port."""
 
@@ -44,12 +53,16 @@ class Listening:
         servers: Sequence[asyncio.AbstractServer],
         sockets: Sequence[socket.socket],
         take: Callable[[socket.socket], Awaitable[object]],
+        made: Collection[Connection],
     ) -> None:
-        """servers: of the loop, one for each socket. take: makes an accepted socket a connection as they do."""
+        """servers: of the loop, one for each socket. take: makes an accepted socket a connection as they do.
+
+        made: connections that may still be setting up TLS.
+        """
         self._servers = tuple(servers)
         self._sockets = tuple(sockets)
         self._take = take
-        self._taking: set[asyncio.Future[object]] = set()
+        self._made = made
         self.port: int = sockets[0].getsockname()[1]
 
     def close(self) -> None:
@@ -70,18 +83,20 @@ class Listening:
             return
         kept = [one.dup() for one in sockets]  # the loop closes its own
         self.close()
+        taking: list[Awaitable[object]] = []
         for one in kept:
             one.setblocking(False)
-            self._taking.update(asyncio.ensure_future(self._take(taken)) for taken in take_waiting(one))
+            taking += [self._take(taken) for taken in take_waiting(one)]
             one.close()
-        if self._taking:
-            done, self._taking = await asyncio.wait(self._taking, timeout=_TAKING_S)
-            for taken in done:
-                taken.exception()  # of a client that could not agree on TLS; nobody else cares
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TAKING_S):
+                await asyncio.gather(*taking, return_exceptions=True)
+                while not all(one.has_begun for one in self._made):  # noqa: ASYNC110 - the loop tells nobody
+                    await asyncio.sleep(_LOOK_S)
 
 
 async def listen(
-    connection: Callable[[], asyncio.Protocol],
+    connection: Callable[[], Connection],
     hosts: Sequence[str],
     port: int,
     option: str,
@@ -96,11 +111,21 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     sockets = open_sockets(hosts, port, option, reuse_port)
+    made: WeakSet[Connection] = WeakSet()
+    make: Callable[[], Connection] = connection
     secured: dict[str, Any] = {}
     if tls is not None:
+        make = partial(_noted, connection, made)
         secured = {"ssl": tls, "ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _FLUSH_S}
-    servers = [await loop.create_server(connection, sock=one, backlog=_BACKLOG, **secured) for one in sockets]
-    return Listening(servers, sockets, lambda taken: loop.connect_accepted_socket(connection, taken, **secured))
+    servers = [await loop.create_server(make, sock=one, backlog=_BACKLOG, **secured) for one in sockets]
+    return Listening(servers, sockets, lambda taken: loop.connect_accepted_socket(make, taken, **secured), made)
+
+
+def _noted(connection: Callable[[], Connection], made: WeakSet[Connection]) -> Connection:
+    """Make a connection that is known before its TLS is set up."""
+    one = connection()
+    made.add(one)
+    return one
 
 
 def open_sockets(hosts: Sequence[str], port: int, option: str, reuse_port: bool) -> list[socket.socket]:
@@ -170,13 +195,18 @@ class _TlsTransport:
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
         self.get_extra_info = transport.get_extra_info
-        self.get_write_buffer_size = transport.get_write_buffer_size
         self.set_write_buffer_limits = transport.set_write_buffer_limits
+
+    def get_write_buffer_size(self) -> int:
+        """See `asyncio.WriteTransport`; asyncio's own has forgotten it when it is closed."""
+        with contextlib.suppress(AttributeError):
+            return self._transport.get_write_buffer_size()
+        return 0
 
     def close(self) -> None:
         """Say goodbye; what is not sent yet gets the time that it takes, up to _FLUSH_S."""
         self._transport.close()
-        if not self._transport.get_write_buffer_size():
+        if not self.get_write_buffer_size():
             asyncio.get_running_loop().call_later(_GOODBYE_S, self.abort)
 
 

@@ -24,12 +24,12 @@ from naiad.wire.grpc.http2.rpc.answers import trailers_only
 from naiad.wire.grpc.http2.rpc.call import RpcCall
 from naiad.wire.grpc.http2.rpc.head import RpcHead, interpret
 from naiad.wire.grpc.http2.rpc.messages import Gathering
-from naiad.wire.listening import gentle, unsent_bytes
+from naiad.wire.listening import Connection, gentle, unsent_bytes
 
 _PING = b"anyone??"
 
 
-class GrpcConnection(asyncio.Protocol):
+class GrpcConnection(Connection):
     """The server's side of one connection."""
 
     def __init__(
@@ -70,6 +70,7 @@ class GrpcConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
+        self.has_begun = True
         self._transport = gentle(transport)
         self._connections.add(self)
         secured = transport.get_extra_info("ssl_object")

@@ -21,7 +21,7 @@ from naiad.wire.http.http1.reader import RequestReader
 from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, ConnectionState, Hold
 from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
 from naiad.wire.http.origins import Origins
-from naiad.wire.listening import gentle
+from naiad.wire.listening import Connection, gentle
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BEGINNING = b"HTTP/1.1 "
@@ -33,7 +33,7 @@ _OPEN, _CLOSING, _BETWEEN = ConnectionState.OPEN, ConnectionState.CLOSING, Part.
 """Asked for with every request, and slow to look up in an enum."""
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(Connection):
     """The server's side of one connection."""
 
     _state = _OPEN
@@ -85,6 +85,7 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; called by the loop."""
+        self.has_begun = True
         self._transport = gentle(transport)
         if self._state >= _CLOSING:  # the server has stopped while TLS was set up
             self._transport.close()
