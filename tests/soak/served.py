@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from naiad.testing.checkpoints import tiny_checkpoint
+
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "tests" / "data" / "model_repository"
 START_TIMEOUT_S = 60.0
@@ -44,9 +46,7 @@ class Served:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.http_port}/v2/models/simple/ready", timeout=5
-            ) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -77,11 +77,12 @@ class Served:
 
 @contextmanager
 def served(*options: str) -> Iterator[Served]:
-    """Serve two small models until the block ends, and require a clean stop."""
+    """Serve three small models until the block ends, and require a clean stop."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         ports = [f"--{door}-port=0" for door in ("http", "grpc", "metrics")]
-        sources = [str(MODELS / "simple"), str(MODELS / "simple_string")]
+        text = tiny_checkpoint(Path(folder) / "text")
+        sources = [str(MODELS / "simple"), str(MODELS / "simple_string"), f"text={text}"]
         command = [Path(sys.executable).with_name("naiad"), "serve", *sources, *ports, "--log-format=text", *options]
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT)
