@@ -39,9 +39,13 @@ def grpc_request(numbers: list[int]) -> bytes:
     return raw
 
 
+class WrongAnswer(Exception):
+    """Somebody was not answered as promised."""
+
+
 def require(holds: bool, what: object) -> None:
     if not holds:
-        raise SystemExit(f"a good request was answered wrong: {what!r}")
+        raise WrongAnswer(repr(what))
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -12,7 +12,7 @@ import asyncio
 import time
 
 from bad_company import BAD
-from crowd import GOOD, Crowd
+from crowd import GOOD, Crowd, WrongAnswer
 from served import Served, served
 
 MOST_GROWTH_MIB = 64
@@ -25,10 +25,13 @@ WARM_UP_S = 5.0
 
 
 async def run(crowd: Crowd) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        for kind, count in (*GOOD, *BAD):
-            for _ in range(count):
-                tasks.create_task(kind(crowd))  # type: ignore[arg-type]  # they are coroutines
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for kind, count in (*GOOD, *BAD):
+                for _ in range(count):
+                    tasks.create_task(kind(crowd), name=kind.__name__)  # type: ignore[arg-type]  # they are coroutines
+    except* WrongAnswer as wrong:
+        raise SystemExit(f"answered wrong: {wrong.exceptions[0]}") from None
 
 
 def check_rest(running: Served, before: tuple[int, int, float]) -> None:
