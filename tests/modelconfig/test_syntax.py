@@ -215,6 +215,8 @@ def test_texts_have_a_largest_size() -> None:
         ({"input": [{}] * (MAX_ENTRIES + 1)}, "input"),
         ({"parameters": {str(number): {} for number in range(MAX_ENTRIES + 1)}}, "parameters"),
         ({"ensemble_scheduling": {"step": [{}] * (MAX_ENTRIES + 1)}}, "ensemble_scheduling.step"),
+        ({"dynamic_batching": {"preferred_batch_size": [1] * (MAX_ENTRIES + 1)}}, r"batching.preferred_batch_size"),
+        ({"input": [{"dims": [1] * (MAX_ENTRIES + 1)}]}, r"input\S*\.dims"),
     ],
 )
 def test_lists_have_a_largest_length(values: dict[str, Any], place: str) -> None:

@@ -128,10 +128,26 @@ def test_a_short_job_counts_as_much_as_it_costs() -> None:
 
 
 def test_a_full_queue_refuses() -> None:
-    queue = queue_of(("A", [5] * 3), most=3)
+    queue = queue_of(("A", [5] * 2), ("a", [5]), most=3)
     with pytest.raises(Overloaded, match="Exceeds maximum queue size"):
         add(queue, "b", [5])
     assert queue.length == 3
+
+
+def test_a_large_request_leaves_room_for_others() -> None:
+    """Four of 16,000 texts filled the queue, and everybody else was refused until they were done."""
+    queue, turns = TurnQueue(most=8, share=SHARE), Turns()
+    add(queue, "A", [5] * 6, turns)
+    with pytest.raises(Overloaded, match="Exceeds maximum queue size"):
+        add(queue, "A", [5], turns)
+    add(queue, "b", [5])
+    with pytest.raises(Overloaded):
+        add(queue, "C", [5, 5])
+    add(queue, "c", [5])
+    served(queue, 4)
+    add(queue, "A", [5], turns)
+    queue.take(queue.front(9))
+    assert turns.waiting == 0
 
 
 @given(st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=12), min_size=1, max_size=6))

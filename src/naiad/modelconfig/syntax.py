@@ -20,7 +20,7 @@ MAX_CHARACTERS = 4 << 20
 """The largest configurations seen in the wild, ensembles of hundreds of steps, stay far below."""
 
 MAX_ENTRIES = 4096
-"""The most entries of one list of messages, or of one map: a tensor, a group or a step takes some 0.1 ms to read."""
+"""The most entries of one list, or of one map: a tensor, a group or a step takes some 0.1 ms to read."""
 
 MAX_REASON = 300
 """Characters of protobuf's own words, which may hold a whole line of the file."""
@@ -113,13 +113,14 @@ def check_names(descriptor: Any, values: object, origin: str, path: str = "") ->
         if field is None:
             known = list(descriptor.fields_by_name)
             raise InvalidConfiguration(f"{place}: unknown field '{name}'{_suggest(str(name), known)}", field=str(name))
+        inner = f"{path}.{name}" if path else name
+        if field.is_repeated and isinstance(value, Mapping | list):
+            _check_entries(len(value), origin, inner)
         if field.message_type is not None:
-            _check_inner(field, value, origin, f"{path}.{name}" if path else name)
+            _check_inner(field, value, origin, inner)
 
 
 def _check_inner(field: Any, value: object, origin: str, path: str) -> None:
-    if field.is_repeated and isinstance(value, Mapping | list):
-        _check_entries(len(value), origin, path)
     if is_map(field):
         side = field.message_type.fields_by_name["value"]
         if side.message_type is not None and isinstance(value, Mapping):
@@ -148,13 +149,14 @@ def _check_size(text: str | bytes, origin: str) -> None:
 
 
 def _check_lists(message: Any, origin: str, path: str = "") -> None:
-    """As `_check_inner` does before there is a message."""
+    """As `check_names` does before there is a message."""
     for field, value in message.ListFields():
         place = f"{path}.{field.name}" if path else field.name
-        if field.message_type is not None and field.is_repeated:
+        if field.is_repeated:
             _check_entries(len(value), origin, place)
-        elif field.message_type is not None:
-            _check_lists(value, origin, place)
+        if field.message_type is not None and not is_map(field):
+            for element in value if field.is_repeated else (value,):
+                _check_lists(element, origin, place)
 
 
 def _check_entries(count: int, origin: str, path: str) -> None:

@@ -5,6 +5,8 @@ round. So a small request waits for a share of each of the others and not for th
 waits advances in each round, however many come. Jobs of one request keep their order. Requests of one job are served
 first come, first served.
 
+A request may take at most three times the room that it leaves, so that others always find some.
+
 The rounds of a job are settled when it comes, so that what is asked again and again, who is next, costs nothing.
 """
 
@@ -24,17 +26,22 @@ SHARE_TOKENS = 256
 LEAST_TOKENS = 32
 """What a job counts at least: a run of a few tokens takes hardly less time than one of so many."""
 
+LARGEST_PART = 3
+"""How many times the room that it leaves a request may take."""
+
 
 class Turns:
     """How far one request has got in the rounds; its jobs share it."""
 
-    __slots__ = ("round", "tokens")
+    __slots__ = ("round", "tokens", "waiting")
 
     def __init__(self) -> None:
         self.round = 0
         """Of its next job."""
         self.tokens = 0
         """Of its jobs in that round already; what goes beyond a share counts in the rounds after it."""
+        self.waiting = 0
+        """Its jobs that wait."""
 
 
 class TurnQueue:
@@ -56,11 +63,14 @@ class TurnQueue:
         self.length = 0
 
     def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:  # noqa: ARG002 - Queue's
-        """Let a job wait for its turn. Raises Overloaded when the queue is full."""
+        """Let a job wait for its turn. Raises Overloaded when the queue is full, or its request has its part of it."""
         if self.length >= self._most:
             raise Overloaded("Exceeds maximum queue size", queue_size=self._most)
         number, turns = self._served + 1, job.turns
         if turns is not None:
+            if turns.waiting >= LARGEST_PART * (self._most - self.length - 1):
+                raise Overloaded("Exceeds maximum queue size", queue_size=self._most)
+            turns.waiting += 1
             if turns.round < number:
                 turns.round, turns.tokens = number, 0
             number = turns.round
@@ -91,6 +101,8 @@ class TurnQueue:
         for job in jobs:
             line = self._rounds[job.level]
             del line[job]
+            if job.turns is not None:
+                job.turns.waiting -= 1
             if not line:
                 del self._rounds[job.level]
                 del self._order[bisect_left(self._order, job.level)]
