@@ -107,7 +107,7 @@ def _take_inputs(
         name, datatype, shape = entry.get("name", MISSING), entry.get("datatype", MISSING), entry.get("shape", MISSING)
         if type(name) is not str or type(datatype) is not str or type(shape) is not list or len(name) > longest_name:
             raise _wrong_head(name, datatype, shape, limits)
-        count = count_elements(name, datatype, shape, is_json=True)
+        count = count_elements(name, datatype, shape, True)
         if name in inputs:
             raise InvalidRequest(f"{request.mark}input '{name}' already exists in request")
         try:

@@ -16,7 +16,7 @@ _SURELY_FITS = _LARGEST // 8
 """Elements of any datatype; the widest takes eight bytes in memory."""
 
 
-def count_elements(name: str, datatype: str, shape: Sequence[int], *, is_json: bool = False) -> int:
+def count_elements(name: str, datatype: str, shape: Sequence[int], is_json: bool = False) -> int:
     """Return how many elements an input has.
 
     is_json: the shape was written in JSON, where every dimension is read as an unsigned number. Raises InvalidRequest

@@ -80,12 +80,12 @@ class RequestCheck:
         raise AssertionError("only for requests that do not suit")
 
     def _batch_message(self, inputs: Sequence[Tensor]) -> str:
-        first = -1
+        first = 0  # to Triton no rows are no batch yet; an input without any is found out later
         for tensor in inputs:
             shape = tensor.data.shape
             if not shape:
                 return f"input '{tensor.name}' has no shape but model requires batch dimension for '{self._name}'"
-            if first not in (-1, shape[0]):
+            if first not in (0, shape[0]):
                 return f"input '{tensor.name}' batch size does not match other inputs for '{self._name}'"
             first = shape[0]
         if first > self._max_rows:

@@ -15,6 +15,10 @@ LISTED: dict[str, tuple[str, ...]] = {
         "grpc/contents: INT8 too large", "grpc/contents: INT16 too large", "grpc/contents: UINT8 too large",
         "outputs/classification 2**32", "settings/log, log_verbose_level 2**63",
     ),
+    "Bytes for an input without rows are an error; Triton takes them for a row.": (
+        "several faults/no rows of the last, bytes", "several faults/no rows of one, bytes",
+        "grpc/contents: no rows of the last, bytes",
+    ),
     "A negative `timeout` is an error.": ("grpc/parameter timeout -1",),
     "A `trace_rate` or `log_frequency` below zero is an error.": (
         "settings/trace, trace_rate negative text", "settings/trace, log_frequency negative text",

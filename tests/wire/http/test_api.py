@@ -155,6 +155,11 @@ def wide(rows: int) -> list[dict[str, Any]]:
         ([MANY[0], {**MANY[1], "shape": [16]}], UNKNOWN + "input 'INPUT0' batch size does not match other inputs for"),
         ([{**entry, "shape": [1, 4, 4]} for entry in MANY], UNKNOWN + SHAPE.format("INPUT1", "1,4,4")),
         (wide(0), UNKNOWN + "input byte size mismatch for input 'INPUT1' for model 'simple'. Expected 64, got 0"),
+        (
+            [MANY[0], wide(0)[1]],
+            UNKNOWN + "input byte size mismatch for input 'INPUT1' for model 'simple'. Expected 64",
+        ),
+        ([wide(0)[0], MANY[1]], UNKNOWN + "input 'INPUT0' batch size does not match other inputs for 'simple'"),
         (wide(9), UNKNOWN + "inference request batch-size must be <= 8 for 'simple'"),
         ([MANY[0], wide(2)[1]], UNKNOWN + "input 'INPUT0' batch size does not match other inputs for 'simple'"),
     ],

@@ -102,6 +102,9 @@ CONTENTS: dict[str, Step] = {
         inputs=[tensor("INPUT0", parameters={"shared_memory_byte_size": {"string_param": "1"}}), tensor("INPUT1")]),
     "memory's offset as bool, no region": numbers(
         inputs=[tensor("INPUT0", parameters={"shared_memory_offset": {"bool_param": True}}), tensor("INPUT1")]),
+    "no rows of the last": numbers(
+        inputs=[tensor("INPUT0"), tensor("INPUT1", shape=(0, 16))], raw_input_contents=[RAW, b""]),
+    "no rows of the last, bytes": numbers(inputs=[tensor("INPUT0"), tensor("INPUT1", shape=(0, 16))]),
     "both short": numbers(raw_input_contents=[RAW[:8], RAW[:8]]),
     "first short": numbers(raw_input_contents=[RAW[:8], RAW]),
     "short and long": numbers(raw_input_contents=[RAW[:8], RAW + RAW]),
