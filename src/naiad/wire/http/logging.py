@@ -63,7 +63,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _unsigned(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**32:
+    if type(value) is not int or not 0 <= value < 2**31:  # what Triton keeps it in
         raise MalformedBody("attempt to access JSON non-unsigned-integer as unsigned-integer")
     return value
 
