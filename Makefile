@@ -20,7 +20,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-weights test-triton check fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -63,6 +63,12 @@ check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/mypy
 	$(BIN)/python -m generate --check
 	$(BIN)/python -m pytest -q tests/contract tests/docs
+
+audit: setup-dev ## compare the pinned versions with known faults (tools/advisories.toml says of which day)
+	$(BIN)/python tools/audit.py
+
+hashes: setup-dev ## write the hashes of the pinned versions into requirements/, after a change of pins
+	$(BIN)/python tools/hashes.py
 
 fix: setup-dev ## format, mend what the linter can mend, write the generated files
 	$(BIN)/ruff check --fix .

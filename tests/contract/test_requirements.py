@@ -1,8 +1,9 @@
-"""The pins agree with pyproject.toml and with each other, and name no package index."""
+"""The pins agree with pyproject.toml and with each other, carry hashes, and name no package index."""
 
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,27 +12,35 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from source import ROOT
 
-FOLDER = ROOT / "requirements"
+sys.path.append(str(ROOT / "tools"))
+
+from pins import FOLDER, ONE_ENVIRONMENT, UNHASHED, Pin, path_of, read_pins
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-ONE_ENVIRONMENT = ("base", "dev", "torch", "model", "fuzz")
-"""Files that are installed side by side in .venv."""
 
 
-def pins(name: str) -> dict[str, str]:
-    """Package → version of one file, included files left out."""
-    lines = [line.split(" #")[0].strip() for line in (FOLDER / f"{name}.txt").read_text().splitlines()]
-    found = [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
-    return {canonicalize_name(one.name): str(one.specifier) for one in found}
+def pins(name: str) -> list[Pin]:
+    """The pins of one file, included files left out."""
+    return list(read_pins(path_of(name).read_text()))
 
 
 @pytest.mark.parametrize("name", ONE_ENVIRONMENT)
 def test_every_line_is_one_exact_pin(name: str) -> None:
-    assert {package: pin for package, pin in pins(name).items() if not re.fullmatch(r"==[\w.!+]+", pin)} == {}
+    assert [pin.requirement for pin in pins(name) if not pin.version] == []
 
 
 def test_no_package_is_pinned_twice() -> None:
-    everything = [package for name in ONE_ENVIRONMENT for package in pins(name)]
+    everything = [pin.name for name in ONE_ENVIRONMENT for pin in pins(name)]
     assert sorted({package for package in everything if everything.count(package) > 1}) == []
+
+
+@pytest.mark.parametrize("name", ONE_ENVIRONMENT)
+def test_every_pin_says_which_files_it_stands_for(name: str) -> None:
+    """pip checks hashes only if all lines of a command have one, so that a file has them throughout or not at all."""
+    hashed = [pin.requirement for pin in pins(name) if pin.hashes]
+    assert hashed == ([] if name in UNHASHED else [pin.requirement for pin in pins(name)])
+    assert [one for pin in pins(name) for one in pin.hashes if not re.fullmatch(r"sha256:[0-9a-f]{64}", one)] == []
+    assert name not in UNHASHED or "\n-r " not in path_of(name).read_text(), "what it includes would be checked"
 
 
 @pytest.mark.parametrize(
@@ -45,9 +54,9 @@ def test_no_package_is_pinned_twice() -> None:
     ids=["base", "torch", "otel", "japanese"],
 )
 def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: list[str]) -> None:
-    pinned = {package: pin for name in files for package, pin in pins(name).items()}
+    pinned = {pin.name: pin.version for name in files for pin in pins(name)}
     for requirement in map(Requirement, requirements):
-        version = pinned[canonicalize_name(requirement.name)].removeprefix("==")
+        version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
 
 
