@@ -21,10 +21,9 @@ import grpc
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from crowd import INFER, grpc_request, http_request
 from proxy import FOUND, running_envoy
 from served import served
-
-from soak import INFER, grpc_request, http_request
 
 NUMBERS = list(range(16))
 REQUEST = http_request(NUMBERS)
