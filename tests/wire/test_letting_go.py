@@ -10,6 +10,7 @@ import asyncio
 import gc
 import gzip
 import json
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ import pytest
 
 from naiad.proto.pool import message_class
 from naiad.testing import RunningServer, running_server
+from naiad.testing.checkpoints import tiny_checkpoint
 from naiad.wire.grpc.servicer import SERVICE
 
 SIMPLE = Path(__file__).parents[1] / "data" / "model_repository" / "simple"
@@ -32,9 +34,16 @@ POST = b"POST /v2/models/simple/infer HTTP/1.1\r\nHost: h\r\n"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("simple", "patient"):
+        shutil.copytree(SIMPLE, folder / name)
+    config = (SIMPLE / "config.pbtxt").read_text().replace('"simple"', '"patient"')
+    delay = "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 60000000 }"
+    (folder / "patient" / "config.pbtxt").write_text(config + delay)
+    text = tiny_checkpoint(tmp_path_factory.mktemp("text"))
     options: dict[str, Any] = {"model_control_mode": "explicit", "load_model": ("*",), "allow_setting_changes": True}
-    with running_server(str(SIMPLE.parent), http_max_input_size=2_000_000, **options) as running:
+    with running_server(str(folder), f"text={text}", http_max_input_size=2_000_000, **options) as running:
         yield running
 
 
@@ -117,6 +126,12 @@ HTTP = {
     "upgrade": post(GOOD, b"Connection: Upgrade\r\nUpgrade: h2c\r\n"),
     "index": post(b"{}", path=b"/v2/repository/index"),
     "load": post(b"{}", path=b"/v2/repository/models/simple/load"),
+    "embeddings": post(b'{"model":"text","input":["a","b"]}', path=b"/v1/embeddings"),
+    "wrong embeddings": post(b'{"model":"text","input":5}', path=b"/v1/embeddings"),
+    "texts": post(
+        b'{"inputs":[{"name":"text","datatype":"BYTES","shape":[2],"data":["a","b"]}]}', path=b"/v2/models/text/infer"
+    ),
+    "metadata": b"GET /v2/models/text HTTP/1.1\r\nHost: h\r\n\r\n",
     "HTTP/1.0": post(GOOD).replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
 
@@ -153,10 +168,10 @@ def test_a_verbose_log_keeps_no_request(server: RunningServer) -> None:
         verbose(0)
 
 
-def numbers() -> bytes:
+def numbers(model: str = "simple") -> bytes:
     raw = np.arange(16, dtype=np.int32).tobytes()
     inputs = [{"name": name, "datatype": "INT32", "shape": [1, 16]} for name in ("INPUT0", "INPUT1")]
-    made = message_class("ModelInferRequest")(model_name="simple", inputs=inputs, raw_input_contents=[raw, raw])
+    made = message_class("ModelInferRequest")(model_name=model, inputs=inputs, raw_input_contents=[raw, raw])
     return bytes(made.SerializeToString())
 
 
@@ -240,3 +255,43 @@ def test_an_idle_connection_keeps_no_body(server: RunningServer) -> None:
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         kept = [one for one in gc.get_objects() if type(one).__qualname__ == "Exchange"]
         assert [len(one.body) for one in kept if len(one.body) > 100_000] == []
+
+
+def until_it_waits(server: RunningServer) -> None:
+    """Return when a request waits for company that never comes."""
+    statistics: Any = server.server.catalog.find("patient").statistics
+
+    async def wait() -> None:
+        while not statistics.count_pending():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+    server.run(wait)
+
+
+def test_what_is_withdrawn_while_it_waits_leaves_nothing(server: RunningServer) -> None:
+    host, _, port = server.address.rpartition(":")
+    quiet = server.server.catalog.find("patient")._scheduler.quiet  # type: ignore[attr-defined]
+    with nothing_left(server):
+        for path in (b"/v2/models/patient/infer", b"/v2/models/patient/generate_stream"):
+            with socket.create_connection((host, int(port)), timeout=30) as connection:
+                connection.sendall(post(GOOD if path.endswith(b"infer") else GENERATE, path=path))
+                until_it_waits(server)
+            server.run(quiet)
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            for method in ("ModelInfer", "ModelStreamInfer"):
+                call = channel.stream_stream(SERVICE + method)(iter([numbers("patient")]))
+                until_it_waits(server)
+                call.cancel()
+                server.run(quiet)
+            del call
+
+
+def test_a_body_is_let_go_of_when_it_is_decoded(server: RunningServer) -> None:
+    """The model may take its time."""
+    host, _, port = server.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(post(GOOD + b" " * 1_000_000, path=b"/v2/models/patient/infer"))
+        until_it_waits(server)
+        kept = [one for one in gc.get_objects() if type(one).__qualname__ == "Exchange"]
+        assert kept
+        assert [len(one.body) for one in kept if one.body] == []
