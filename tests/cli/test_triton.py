@@ -99,6 +99,8 @@ def test_the_defaults_are_tritons() -> None:
         ("--http-po=1", "http.port", 1),
         ("--http-port=1 --http-port=2", "http.port", 2),
         ("--allow-grpc=false", "grpc.allow", False),
+        ("--allow-setting-changes=false", "allow_setting_changes", False),
+        ("--http-allowed-origin=http://a --http-allowed-origin http://b", "http.allowed_origin", ("http://a", "http://b")),
         ("--allow-grpc FALSE", "grpc.allow", False),
         ("--allow-grpc=0", "grpc.allow", False),
         ("--exit-on-error=false --exit-on-error", "exit_on_error", True),
