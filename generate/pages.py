@@ -127,7 +127,7 @@ def metrics_page() -> Iterator[str]:
     yield (
         f"Quantiles are of the last {(SLICES - 1) * SLICE_S:g} to {SLICES * SLICE_S:g} seconds, exact or within 0.2 % "
         "of their value, whatever error stands behind the colon; `Nan` when nothing has happened in that time. Counts "
-        "and sums are of all time. Summaries cost every request some 2 µs; without `--metrics-config`, nothing.\n"
+        "and sums are of all time. Summaries cost every request some 3 µs; without `--metrics-config`, nothing.\n"
     )
     yield "| Metric | Type | Meaning |"
     yield "|---|---|---|"
@@ -149,8 +149,10 @@ def metrics_page() -> Iterator[str]:
         f"| `{name}` | gauge | {text}; label `texts`: one text (`alone`) or several (`together`); label `load`: the "
         "other instances are idle (`quiet`) or running (`busy`), or the run uses all cores (`wide`) |"
     )
-    for name, text in metrics.MACHINE:
+    for name, text in metrics.PINNED:
         yield f"| `{name}` | gauge | {text} |"
+    for name, text in metrics.MACHINE:
+        yield f"| `{name}` | gauge | {text}; not with `--no-allow-cpu-metrics` |"
 
 
 def tasks_page() -> Iterator[str]:

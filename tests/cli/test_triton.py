@@ -233,6 +233,16 @@ def test_log_lines_and_a_log_file(tmp_path: Path) -> None:
     assert json.loads(messages[-1][1]) == "stopped"  # type: ignore[index]
 
 
+def test_messages_are_not_escaped_where_the_environment_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRITON_SERVER_ESCAPE_LOG_MESSAGES", "0")
+    (tmp_path / "models").mkdir()
+    with naiad("triton", "--model-repository=models", *LOOPBACK, cwd=tmp_path) as process:
+        _, found = read_until(process, r"nothing is served on http")
+        assert re.search(r"\.py:\d+\] [a-z]", found.string)
+
+
 def test_a_model_that_cannot_be_loaded_ends_it(tmp_path: Path) -> None:
     code, text = run("triton", f"--model-repository={REPOSITORY}", *LOOPBACK, cwd=tmp_path)
     assert code == 1
@@ -256,6 +266,7 @@ def test_unless_told_otherwise(tmp_path: Path) -> None:
          "--grpc-server-cert: cannot read 'c': No such file or directory"),
         (["--model-repository=.", "--http-address=999.1.1.1", "--http-port=0"], "Choose another with --http-address"),
         (["--model-repository=.", "--log-file=/nonexistent/log"], "--log-file: cannot write"),
+        (["--model-repository=.", "--metrics-config=frob=1"], "--metrics-config 'frob=1': unknown setting 'frob'"),
         (["--model-repository=.", "--http-restricted-api=frob:key=very-secret"], "unknown restricted api 'frob'"),
     ],
 )  # fmt: skip

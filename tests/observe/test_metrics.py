@@ -19,6 +19,7 @@ from naiad.observe.metrics import (
     LATENCIES,
     MACHINE,
     PER_MODEL,
+    PINNED,
     SUMMARIES,
     MetricsPage,
 )
@@ -44,7 +45,7 @@ def page() -> str:
 def test_every_metric_is_there_with_its_help() -> None:
     text = page()
     rows = ((row.name, row.help) for row in (*PER_MODEL, *LATENCIES))
-    for name, help_text in (*rows, FAILURES, *HISTOGRAMS.values(), BATCH_TOKENS, BATCH_SECONDS, *MACHINE):
+    for name, help_text in (*rows, FAILURES, *HISTOGRAMS.values(), BATCH_TOKENS, BATCH_SECONDS, *PINNED, *MACHINE):
         assert f"# HELP {name} {help_text}\n" in text
 
 
@@ -112,6 +113,17 @@ def test_metrics_of_the_machine_are_plausible() -> None:
     used = families["nv_cpu_memory_used_bytes"].samples[0].value
     assert 0 < used < total
     assert 0 <= families["nv_cpu_utilization"].samples[0].value <= 1
+
+
+def test_the_operator_may_leave_the_machine_out() -> None:
+    text = MetricsPage(lambda: [statistics()], has_machine=False).render().decode()
+    assert "nv_cpu_" not in text
+    assert "nv_pinned_memory_pool_used_bytes 0\n" in text
+
+
+def test_failed_requests_add_nothing_to_durations() -> None:
+    """As in Triton, whose counter is divided by that of successful ones."""
+    assert 'nv_inference_request_duration_us{model="m",version="2"} 7004000\n' in page()
 
 
 def test_bytes_are_written_in_full() -> None:

@@ -155,7 +155,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
     "Metrics": (
         _sets("allow-metrics", BOOLEAN, "allow_metrics"),
         _ignored("allow-gpu-metrics", BOOLEAN, _NO_GPU, "true", "false"),
-        _ignored("allow-cpu-metrics", BOOLEAN, "the metrics of the process are always included", "true"),
+        _sets("allow-cpu-metrics", BOOLEAN, "allow_cpu_metrics"),
         _sets("metrics-address", TEXT, "metrics_host",
               "Address to listen on for metrics; if empty, that of --http-address."),
         _sets("metrics-port", NUMBER, "metrics_port"),

@@ -209,6 +209,7 @@ class MetricsSettings(Settings):
         "metrics_host", "", "Address to listen on for metrics; if empty, that of --http-host or --host."
     )
     port: int = _metrics("metrics_port", 8002, "Port for /metrics; 0 picks a free one.", least=0, most=65535)
+    machine: bool = _metrics("allow_cpu_metrics", True, "Include the machine's use of processors and memory.")
     tls: bool = _metrics("metrics_tls", False, "Serve /metrics over HTTPS with the certificate of --http-tls-cert.")
     hosts: tuple[str, ...] = ()
     reuse_port: ClassVar[bool] = False

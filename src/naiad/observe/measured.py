@@ -1,7 +1,7 @@
 """Statistics that summaries and histograms need besides the usual ones.
 
 A class of its own, made for a model only where the operator asks for them, because it costs every request something
-(some 2 µs); the usual one knows nothing of it.
+(some 3 µs); the usual one knows nothing of it.
 """
 
 from __future__ import annotations

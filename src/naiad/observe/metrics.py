@@ -59,7 +59,7 @@ LATENCIES = (
     Counter(
         "nv_inference_request_duration_us",
         "Cumulative inference request duration in microseconds (includes cached requests)",
-        lambda statistics: round((statistics.success.sum + statistics.fail.sum) * 1e6),
+        _micros("success"),
     ),
     Counter(
         "nv_inference_queue_duration_us",
@@ -136,22 +136,32 @@ MACHINE = (
     ("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]"),
     ("nv_cpu_memory_total_bytes", "CPU total memory (RAM), in bytes"),
     ("nv_cpu_memory_used_bytes", "CPU used memory (RAM), in bytes"),
+)
+
+PINNED = (
     ("nv_pinned_memory_pool_total_bytes", "Pinned memory pool total memory size, in bytes"),
     ("nv_pinned_memory_pool_used_bytes", "Pinned memory pool used memory size, in bytes"),
 )
-"""The last two are 0, as in a Triton without a GPU: it has no memory to copy from."""
+"""Always 0, as in a Triton without a GPU: it has no memory to copy from."""
 
 
 class MetricsPage:
     """The text behind `:8002/metrics`."""
 
     def __init__(
-        self, models: Callable[[], Iterable[ModelStatistics]], latencies: LatencyOptions | None = None
+        self,
+        models: Callable[[], Iterable[ModelStatistics]],
+        latencies: LatencyOptions | None = None,
+        *,
+        has_machine: bool = True,
     ) -> None:
-        """models: gives the statistics of all loaded model versions. latencies: default: Triton's."""
+        """models: gives the statistics of all loaded model versions. latencies: default: Triton's.
+
+        has_machine: whether the machine's use of processors and memory is shown.
+        """
         self._models = models
         self._latencies = latencies or LatencyOptions()
-        self._cpu = CpuMeter()
+        self._cpu = CpuMeter() if has_machine else None
 
     def render(self) -> bytes:
         """Return the page in Prometheus text format 0.0.4."""
@@ -174,10 +184,9 @@ class MetricsPage:
         for stage, texts in HISTOGRAMS.items():
             yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
         yield from _batching(models)
-        for (name, text), value in zip(MACHINE, (*self._cpu.read(), 0, 0), strict=True):
-            family = Family(name, text, "gauge")
-            family.add({}, value)
-            yield family
+        yield from (_gauge(name, text, 0) for name, text in PINNED)
+        if self._cpu is not None:
+            yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))
 
     def _summaries(self, models: list[ModelStatistics]) -> Iterator[Family]:
         if not self._latencies.summaries:
@@ -190,6 +199,12 @@ class MetricsPage:
                 times = getattr(model, stage)
                 family.add_summary(model.labels, quantiles, times.count, round(times.sum * 1e6))
             yield family
+
+
+def _gauge(name: str, text: str, value: float) -> Family:
+    family = Family(name, text, "gauge")
+    family.add({}, value)
+    return family
 
 
 def _histogram(texts: tuple[str, str], histograms: Iterable[tuple[ModelStatistics, Histogram | None]]) -> Family:

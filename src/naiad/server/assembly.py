@@ -52,7 +52,11 @@ class Assembly:
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
         services = Services(self.engine, self.overview, self._control, logs=logs)
         latencies = read_metrics_config(settings.models.metrics_config)
-        page = MetricsPage(lambda: (model.statistics for model in self.catalog.models()), latencies)
+        page = MetricsPage(
+            lambda: (model.statistics for model in self.catalog.models()),
+            latencies,
+            has_machine=settings.metrics.machine,
+        )
         self.doors = Doors(services, settings, page.render)
 
     @property
