@@ -31,7 +31,7 @@ class Listener(Protocol):
         ...
 
     def finish_connections(self) -> None:
-        """Close every connection as soon as it has its answers."""
+        """Close every connection as soon as its answers are sent; all requests that have come whole are answered."""
         ...
 
     async def wait_closed(self) -> None:

@@ -159,6 +159,36 @@ def test_a_silent_client_does_not_hold_it_up(transport: str, greeting: bytes) ->
             assert time.monotonic() - began_s < SILENCE_S
 
 
+@pytest.mark.parametrize("transport", ["http2", "aio"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "inference.GRPCInferenceService/ModelInfer",
+        "inference.GRPCInferenceService/ServerMetadata",
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    ],
+)
+def test_a_call_that_waits_for_its_client_does_not_hold_it_up(transport: str, method: str) -> None:
+    """The client is there and answers PINGs; it only never says what it wants."""
+    silence = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silence.wait()
+        yield from ()
+
+    with ExitStack() as stack, ExitStack() as server:
+        stack.callback(silence.set)
+        running = server.enter_context(running_server(str(SIMPLE), grpc_transport=transport))
+        channel = stack.enter_context(grpc.insecure_channel(running.grpc_address))
+        assert channel.unary_unary("/inference.GRPCInferenceService/ServerLive")(b"", timeout=WAIT_S)
+        call = channel.stream_stream(f"/{method}")(nothing(), timeout=WAIT_S)
+        assert channel.unary_unary("/inference.GRPCInferenceService/ServerLive")(b"", timeout=WAIT_S)
+        began_s = time.monotonic()
+        server.close()
+        assert time.monotonic() - began_s < SILENCE_S
+        assert until_the_end(call) == ([], grpc.StatusCode.UNAVAILABLE)
+
+
 def until_the_end(call: Any) -> tuple[list[Any], grpc.StatusCode]:
     """All answers of a stream, and what it ended with."""
     answers = []

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.call import GONE, Serve
 from naiad.wire.grpc.compression import choose_encoding
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.listening import address, cannot_listen, open_sockets
@@ -34,8 +34,8 @@ class AioListener:
         self._clock = clock
         self._server: Any = None
         self._stopping: asyncio.Task[None] | None = None
-        self._running: set[asyncio.Task[None]] = set()
-        """Calls that are not over."""
+        self._running: dict[asyncio.Task[None], AioCall] = {}
+        """Calls that are not over, by the tasks that serve them."""
         self._grace_s = _GRACE_S
         self.port = 0
         """The port in use, once open; chosen by the system when 0 was asked for."""
@@ -65,16 +65,17 @@ class AioListener:
 
     async def stop_accepting(self) -> None:
         """Take no new connections; clients of those that exist are told to send no more calls on them."""
-        self.finish_connections()
-
-    def finish_connections(self) -> None:
-        """Close every connection as soon as its calls are over."""
         if self._server is not None and self._stopping is None:
             self._stopping = asyncio.ensure_future(self._server.stop(_FOREVER_S))
 
     async def wait_told(self) -> None:
         """After `stop_accepting`: let what was on its way come; grpcio does not say when the last client knows."""
         await asyncio.sleep(0)
+
+    def finish_connections(self) -> None:
+        """Close every connection as soon as its answers are sent; calls that still wait for their clients end."""
+        for call in list(self._running.values()):
+            call.end()
 
     async def wait_closed(self) -> None:
         """Wait until every call is over and its client has had a moment to read the answer."""
@@ -177,6 +178,13 @@ class AioCall:
             self.on_message = self.on_end = None
             self._outbox.put_nowait(None)
 
+    def end(self) -> None:
+        """End the call because its client has not asked to the end, and every request has been answered."""
+        if not self.status:
+            self.finish("UNAVAILABLE", GONE)
+            if self.on_cancel is not None:
+                self.on_cancel()
+
     def abandon(self) -> None:
         """Tell the servicer that nobody waits any more."""
         if not self.status:
@@ -201,10 +209,10 @@ class AioCall:
             await context.write(message)
 
 
-def _handler(serve: Serve, clock: Clock, running: set[asyncio.Task[None]]) -> Any:
+def _handler(serve: Serve, clock: Clock, running: dict[asyncio.Task[None], AioCall]) -> Any:
     """Make the handler of every method: bytes in, bytes out, and the servicer decides which methods there are.
 
-    running: gets the task of every call for as long as it is not over.
+    running: gets every call by its task for as long as it is not over.
     """
     import grpc
 
@@ -215,9 +223,9 @@ def _handler(serve: Serve, clock: Clock, running: set[asyncio.Task[None]]) -> An
             async def handle(_: Any, context: Any) -> None:
                 task = asyncio.current_task()
                 assert task is not None  # this is one
-                running.add(task)
-                task.add_done_callback(running.discard)
-                await _run(serve, _call(details, context, clock), context)
+                call = running[task] = _call(details, context, clock)
+                task.add_done_callback(running.pop)
+                await _run(serve, call, context)
 
             return grpc.stream_stream_rpc_method_handler(handle)
 

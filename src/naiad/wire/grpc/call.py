@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+GONE = "GRPC server is shutting down and has stopped accepting new requests."
+"""Triton's words."""
+
 
 class Call(Protocol):
     """One RPC, as the servicer sees it. Once it is over, it refers to nobody but by `on_cancel`."""

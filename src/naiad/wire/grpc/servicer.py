@@ -15,7 +15,7 @@ from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.grpc.call import Call
+from naiad.wire.grpc.call import GONE, Call
 from naiad.wire.grpc.features import SERVICE
 from naiad.wire.grpc.infer import InferCall, mistake
 from naiad.wire.grpc.methods.logging import logging_methods
@@ -34,8 +34,6 @@ HEALTH = "/grpc.health.v1.Health/Check"
 
 _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 """HealthCheckResponse with its one field, `status`, set to 1 and 2."""
-
-_GONE = "GRPC server is shutting down and has stopped accepting new requests."
 
 
 class Servicer:
@@ -81,7 +79,7 @@ class Servicer:
         if self._compression:
             call.compress(self._compression)
         if self._engine.is_stopping:
-            call.finish("UNAVAILABLE", _GONE)
+            call.finish("UNAVAILABLE", GONE)
         elif call.method == _INFERENCE[0]:
             InferCall(call, self._engine, self._limits, self._known).forwarding = self._forwarding
         else:
@@ -90,7 +88,7 @@ class Servicer:
     def end_streams(self) -> None:
         """End every stream that is still open; for a server that stops, after its requests have been answered."""
         for stream in list(self._streams):
-            stream.end("UNAVAILABLE", _GONE)
+            stream.end("UNAVAILABLE", GONE)
 
 
 def _answer_once(call: Call, name: str, method: Method) -> None:
@@ -123,7 +121,7 @@ def _settle(
     except NaiadError as error:
         call.finish(grpc_status(error), error.message)
     except asyncio.CancelledError:
-        call.finish("UNAVAILABLE", _GONE)
+        call.finish("UNAVAILABLE", GONE)
     except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
         call.finish("INTERNAL", mistake(call))
     else:

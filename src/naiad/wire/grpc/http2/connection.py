@@ -170,7 +170,13 @@ class GrpcConnection(Connection):
             self._flush()
 
     def finish(self) -> None:
-        """Close as soon as every request is answered, and at once if the client is silent and has everything."""
+        """Close as soon as every answer is sent, and soon if the client is silent; for when all requests are answered.
+
+        Calls that have no answer wait for their clients, and end.
+        """
+        for stream in list(self._http2.streams.values()):
+            if stream.receiver is not None:
+                stream.receiver.on_stop()
         self.drain()
         if not self.told.is_set():
             self._lifetime.end(self._now())

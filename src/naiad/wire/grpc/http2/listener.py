@@ -61,7 +61,7 @@ class Http2Listener:
             connection.drain()
 
     def finish_connections(self) -> None:
-        """Close every connection as soon as its calls are over."""
+        """Close every connection as soon as its answers are sent; calls that still wait for their clients end."""
         for connection in list(self._connections):
             connection.finish()
 

@@ -53,6 +53,9 @@ class Receiver(Protocol):
     def on_reset(self) -> None:
         """The client, the connection or a broken rule has ended the stream; nothing can be sent on it."""
 
+    def on_stop(self) -> None:
+        """The server stops; whatever the client still has to say for an answer comes too late."""
+
 
 class Stream:
     """One request and its answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from naiad.wire.grpc.call import GONE
 from naiad.wire.grpc.compression import choose_encoding, compress
 from naiad.wire.grpc.http2.framing.streams import Stream
 from naiad.wire.grpc.http2.rpc.answers import OK_TRAILERS, RESPONSES, trailers, trailers_only
@@ -148,6 +149,10 @@ class RpcCall:
             self._close()
             if self.on_cancel is not None:
                 self.on_cancel()
+
+    def on_stop(self) -> None:
+        """End the call because its client has not asked to the end, and every request has been answered."""
+        self._abort("UNAVAILABLE", GONE)
 
     def expire(self) -> None:
         """End the call because its time is over."""
