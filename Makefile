@@ -112,8 +112,9 @@ $(STAMPS)/dev: requirements/dev.txt $(STAMPS)/base
 	$(PIP) -r requirements/dev.txt
 	@touch $@
 
-$(STAMPS)/torch: requirements/torch.txt $(STAMPS)/dev
-	$(PIP) -r requirements/torch.txt
+$(STAMPS)/torch: requirements/torch.txt requirements/torch-itself.txt $(STAMPS)/dev
+	$(PIP) --no-deps -r requirements/torch.txt
+	$(PIP) -r requirements/torch-itself.txt
 	@touch $@
 
 # Only some versions of Python on some systems have it; elsewhere `make fuzz` goes without.

@@ -38,17 +38,19 @@ def prepare(peers: list[str]) -> Files:
     return files
 
 
-def make_environment(name: str, requirements: Path) -> Path:
-    """Make .bench/env/NAME from a requirements file unless it is there and unchanged."""
+def make_environment(name: str, *requirements: Path) -> Path:
+    """Make .bench/env/NAME from requirements files, one after the other, unless it is there and they are unchanged."""
     folder = FOLDER / "env" / name
     stamp = folder / "stamp"
-    if _is_stale(stamp, requirements):
-        print(f"making .bench/env/{name} from {requirements.name} …", file=sys.stderr)
+    if _is_stale(stamp, *requirements):
+        print(f"making .bench/env/{name} from {', '.join(file.name for file in requirements)} …", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
-        subprocess.run([*pip, "-r", str(requirements)], check=True)
-        _stamp(stamp, requirements)
+        for file in requirements:
+            is_whole = "--hash=" in file.read_text()  # names every package; pip would want a hash of each other one
+            subprocess.run([*pip, *(["--no-deps"] if is_whole else []), "-r", str(file)], check=True)
+        _stamp(stamp, *requirements)
     return folder
 
 
@@ -59,14 +61,14 @@ def _checkpoint() -> Path:
     return Path(found.submodule_search_locations[0]) / "model"
 
 
-def _digest(source: Path) -> str:
-    return hashlib.sha256(source.read_bytes()).hexdigest()
+def _digest(*sources: Path) -> str:
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _is_stale(stamp: Path, source: Path) -> bool:
-    return not stamp.exists() or stamp.read_text() != _digest(source)
+def _is_stale(stamp: Path, *sources: Path) -> bool:
+    return not stamp.exists() or stamp.read_text() != _digest(*sources)
 
 
-def _stamp(stamp: Path, source: Path) -> None:
+def _stamp(stamp: Path, *sources: Path) -> None:
     stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(_digest(source))
+    stamp.write_text(_digest(*sources))

@@ -15,10 +15,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
-ONE_ENVIRONMENT = ("base", "dev", "torch", "model", "fuzz")
+ONE_ENVIRONMENT = ("base", "dev", "torch", "torch-itself", "model", "fuzz")
 """Files that are installed side by side in .venv; the others (bench-*) are of other servers, each in its own place."""
-UNHASHED = ("torch",)
-"""Of these, those whose packages are not the same files everywhere: torch's own builds differ by machine and index."""
+UNHASHED = ("torch-itself",)
+"""Of these, those whose packages are not the same files everywhere."""
 
 _HASH = re.compile(r"\s+--hash=(\S+)")
 

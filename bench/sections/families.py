@@ -90,7 +90,8 @@ def made(shape: str, files: Files) -> Path:
     folder = files.folder / "families" / shape
     if not (folder / "graph.onnx").exists():
         note(f"  exporting {shape} …")
-        environment = make_environment("exporter", ROOT / "requirements" / "torch.txt")
+        files_of = [ROOT / "requirements" / f"{name}.txt" for name in ("dev", "torch", "torch-itself")]
+        environment = make_environment("exporter", *files_of)
         python = environment / "bin" / "python"
         maker = APPS / "make_exported.py"
         subprocess.run([str(python), str(maker), shape, str(folder), str(files.tokenizer)], check=True,

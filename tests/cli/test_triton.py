@@ -118,6 +118,7 @@ def test_the_defaults_are_tritons() -> None:
         ("--strict-model-config=false --disable-auto-complete-config", "models.auto_complete_config", False),
         ("--model-load-thread-count=0", "models.load_threads", 1),
         ("--model-load-retry-count=2", "models.load_retries", 2),
+        ("--id=me", "models.require_all_versions", True),
         ("--join-waiting", "models.join_waiting", True),
         ("--log-verbose=3", "log.verbose", 3),
         ("--log-verbose=true", "log.verbose", 1),

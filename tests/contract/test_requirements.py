@@ -47,7 +47,7 @@ def test_every_pin_says_which_files_it_stands_for(name: str) -> None:
     ("requirements", "files"),
     [
         (PROJECT["dependencies"], ["base"]),
-        (PROJECT["optional-dependencies"]["torch"], ["base", "torch"]),
+        (PROJECT["optional-dependencies"]["torch"], ["base", "torch", "torch-itself"]),
         (PROJECT["optional-dependencies"]["otel"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["japanese"], ["base", "dev"]),
     ],
