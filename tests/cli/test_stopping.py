@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -155,6 +156,21 @@ def test_a_load_under_way_does_not_keep_the_process(slow: Path) -> None:
         process.send_signal(signal.SIGTERM)
         read_until(process, "stopped")
         assert process.wait(WAIT_S) == 0
+
+
+def test_nobody_needs_a_lame_duck_whose_doors_are_shut(slow: Path) -> None:
+    """`naiad triton` opens them when its models are loaded."""
+    shutil.copytree(SIMPLE, slow.parent / "simple")
+    program = ENDLESS.format(owner="IdentityBackend", method="load")
+    options = [f"--model-repository={slow.parent}", "--lame-duck-secs=600", "--http-port=0", "--grpc-port=0"]
+    process = subprocess.Popen([sys.executable, "-c", program, "triton", *options], stderr=subprocess.PIPE, text=True)
+    try:
+        read_until(process, "successfully loaded 'simple'")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_run_that_does_not_end_keeps_the_process_no_longer_than_its_time(slow: Path) -> None:

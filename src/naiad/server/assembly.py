@@ -40,6 +40,7 @@ class Assembly:
     ) -> None:
         """entries: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
         self.settings = settings
+        self._is_open = False
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
         self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings())
@@ -77,6 +78,7 @@ class Assembly:
     async def start(self) -> None:
         """Open the doors; models are not loaded yet. Raises InvalidConfiguration for an address that is taken."""
         await self.doors.open()
+        self._is_open = True
 
     async def load(self) -> bool:
         """Load what is to be loaded at start; returns whether all of it can be served.
@@ -88,7 +90,8 @@ class Assembly:
     async def leave(self) -> None:
         """Be ready no more, and return after `lame_duck_s`, in which load balancers notice; requests are answered."""
         self.overview.leave()
-        await asyncio.sleep(self.settings.lame_duck_s)
+        if self._is_open:
+            await asyncio.sleep(self.settings.lame_duck_s)
 
     async def stop(self) -> bool:
         """Drain and release everything; returns whether all running requests could be finished in time."""
