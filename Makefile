@@ -20,7 +20,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-weights test-triton check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -52,6 +52,9 @@ smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, trans
 fuzz: setup-dev setup-fuzz ## fuzz every decoder, and a live server, FUZZ_SECONDS=60 each
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(ARGS)
 	$(BIN)/python tests/soak/live.py --seconds $(FUZZ_SECONDS)
+
+test-largest: setup-dev ## hold the largest legal bodies against the event loop; needs 8 GB of memory
+	NAIAD_LARGEST=1 $(BIN)/python -m pytest tests/wire/test_long_bodies.py $(ARGS)
 
 soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60; stops under load
 	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS)

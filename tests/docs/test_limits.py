@@ -13,6 +13,7 @@ from naiad.protocol.limits import Limits
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.timeouts import HttpTimes
 from naiad.wire.limiting import grpc_limits, http_capacity, http_limits, http_times
+from naiad.wire.waiting import Waiting
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "limits.md").read_text()
 NAMES = {option.flag: option.name for option in options()}
@@ -42,16 +43,16 @@ def test_every_time_has_a_row_with_its_option(field: str) -> None:
     assert getattr(http_times(ServerSettings.of(**{option_of(field): 1234}).http), field) == 1234
 
 
-@pytest.mark.parametrize("field", ["connections", "most_receiving_bytes"])
+@pytest.mark.parametrize("field", ["connections"])
 def test_every_capacity_has_a_row_with_its_option(field: str) -> None:
-    assert getattr(http_capacity(ServerSettings.of(**{option_of(field): 1234})), field) == 1234
+    assert getattr(http_capacity(ServerSettings.of(**{option_of(field): 1234}), Waiting()), field) == 1234
 
 
 def test_the_defaults_of_the_options_are_those_of_the_code() -> None:
     settings = ServerSettings()
     assert http_limits(settings) == grpc_limits(settings) == Limits()
     assert http_times(settings.http) == HttpTimes()
-    assert http_capacity(settings) == Capacity()
+    assert http_capacity(settings, Waiting()) == Capacity()
 
 
 def test_every_option_of_the_group_is_on_the_page() -> None:

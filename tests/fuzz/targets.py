@@ -11,7 +11,9 @@ import atexit
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,6 +108,9 @@ def json_infer(data: bytes) -> None:
         check_request(infer_json.decode("simple", "", body, length, LIMITS)[0])
     except NaiadError as error:
         judge(error)
+    whole = _decoded(body, length, parse_json)
+    for size in (1, 7, 64):
+        require(_decoded(body, length, partial(infer_json.parse_long, piece_bytes=size)) == whole, "depends on the cut")
     for config in (SIMPLE, ModelConfig("one", inputs=(TensorConfig("x", "FP32", (-1,)),))):
         try:
             check_request(generate.decode(config, "", body, LIMITS))
@@ -115,6 +120,26 @@ def json_infer(data: bytes) -> None:
             decode_raw(config, "", body, LIMITS)
         except NaiadError as error:
             judge(error)
+
+
+def _decoded(body: bytes, length: int | None, parse: Callable[[bytes, Limits], dict[str, Any]]) -> object:
+    """What a body is decoded to, or refused with, in a form that can be compared."""
+    try:
+        request, binary_default = infer_json.decode("simple", "", body, length, LIMITS, parse=parse)
+    except NaiadError as error:
+        return type(error), error.message
+    inputs = [
+        (
+            one.name,
+            one.datatype,
+            one.data.shape,
+            one.data.dtype,
+            one.data.tolist() if one.data.dtype == object else one.data.tobytes(),
+        )
+        for one in request.inputs.values()
+    ]
+    request.inputs = {}
+    return repr(request), binary_default, inputs
 
 
 def grpc_message(data: bytes) -> None:

@@ -45,6 +45,7 @@ BY_WORDS: tuple[tuple[int, re.Pattern[str], type[errors.NaiadError]], ...] = (
     (400, re.compile(r"cancel", re.IGNORECASE), errors.Cancelled),
     (500, re.compile(r"parse", re.IGNORECASE), errors.MalformedBody),
     (500, re.compile(r"failed to load", re.IGNORECASE), errors.LoadFailed),
+    (503, re.compile(r"would wait (in|for) this", re.IGNORECASE), errors.Exhausted),
     (503, re.compile(r"queue size|queue is full", re.IGNORECASE), errors.Overloaded),
     (503, re.compile(r"time(out| is over)", re.IGNORECASE), errors.DeadlineExceeded),
 )

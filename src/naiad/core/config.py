@@ -26,11 +26,11 @@ class RequestSettings(Settings):
 
     max_json_depth: int = limit("max_json_depth", 100, "Maximum nesting depth of a JSON body.")
     max_json_values: int = limit(
-        "max_json_values", 2**23, "Maximum number of values in a JSON body, counted by commas and brackets."
+        "max_json_values", 2**24, "Maximum number of values in a JSON body, counted by commas and brackets."
     )
     max_tensors: int = limit("max_tensors", 1024, "Maximum number of inputs, and of outputs, in one request.")
     max_parameters: int = limit("max_parameters", 1024, "Maximum number of parameters in one request.")
-    max_string_elements: int = limit("max_string_elements", 2**22, "Maximum number of elements in one BYTES tensor.")
+    max_string_elements: int = limit("max_string_elements", 2**24, "Maximum number of elements in one BYTES tensor.")
     max_string_size: int = limit("max_string_size", 64 * 1024 * 1024, "Maximum size of one BYTES element in bytes.")
     max_request_id_length: int = limit("max_request_id_length", 4096, "Maximum length of a request ID in characters.")
     max_name_length: int = limit(
@@ -187,6 +187,20 @@ class ServerSettings(Settings):
         "max_connections",
         10_000,
         "Maximum number of connections to each port; further ones are refused (over HTTP with 503).",
+    )
+    max_waiting_size: int = option(
+        "max_waiting_size",
+        0,
+        "Maximum size in bytes of all requests and responses that wait; 0: a quarter of the memory there is to use.",
+        group="Limits",
+        least=0,
+    )
+    max_connection_waiting_size: int = option(
+        "max_connection_waiting_size",
+        0,
+        "Maximum size in bytes of what waits for one connection; 0: half of --max-waiting-size.",
+        group="Limits",
+        least=0,
     )
     trace_config: tuple[str, ...] = option(
         "trace_config",

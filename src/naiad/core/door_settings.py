@@ -74,9 +74,6 @@ class HttpSettings(Settings):
     max_binary_size: int = limit(
         "http_max_binary_size", 2**30, "Maximum size of a request body in bytes when a binary tail follows its JSON."
     )
-    max_receiving_size: int = limit(
-        "http_max_receiving_size", 2**31, "Maximum size of all unfinished HTTP request bodies together, in bytes."
-    )
     max_header_size: int = limit(
         "http_max_header_size", 64 * 1024, "Maximum size of a request line and its headers in bytes."
     )
@@ -191,6 +188,9 @@ class GrpcSettings(Settings):
     )
     max_concurrent_streams: int = limit(
         "grpc_max_concurrent_streams", 1000, "Maximum number of simultaneous calls on one gRPC connection."
+    )
+    write_timeout_s: float = limit(
+        "grpc_write_timeout_s", 60.0, "Maximum time in seconds that a gRPC client may leave responses unread."
     )
     max_header_size: int = limit(
         "grpc_max_header_size",

@@ -11,6 +11,7 @@ One tree, so that a caller can catch as widely or as narrowly as it likes:
     ├── NotFound                    no such model, version, region, file
     ├── NotReady                    known, but not able to answer now
     ├── Overloaded                  a queue is full
+    │   └── Exhausted               what waits would take too much memory
     ├── Failed                      our fault, or the model's
     │   ├── ModelFailed             the model raised while it ran
     │   ├── LoadFailed              the model could not be loaded
@@ -86,6 +87,12 @@ class Overloaded(NaiadError):
     """A bounded queue is full."""
 
     code = "overloaded"
+
+
+class Exhausted(Overloaded):
+    """Requests and answers that wait would take more memory than they may."""
+
+    code = "exhausted"
 
 
 class Failed(NaiadError):

@@ -12,6 +12,10 @@ import numpy as np
 
 from naiad.core.datatypes import BY_NAME, BY_NUMPY
 from naiad.core.errors import Failed, InvalidRequest
+from naiad.core.freeing import freed_in_pieces
+
+_PIECE_ELEMENTS = 64 * 1024
+"""Strings moved by one call; in longer ones nobody else would get on, whichever thread makes them."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 """Any numpy array; shapes and dtypes are given in docstrings where they matter."""
@@ -68,7 +72,10 @@ def raw_strings(tensor: Tensor) -> list[bytes]:
 
     Raises Failed for elements that are neither.
     """
-    values = tensor.data.ravel().tolist()
+    flat = tensor.data.ravel()
+    values: list[Any] = flat[:_PIECE_ELEMENTS].tolist()
+    for at in range(_PIECE_ELEMENTS, flat.size, _PIECE_ELEMENTS):
+        values += flat[at : at + _PIECE_ELEMENTS].tolist()
     if not all(type(value) is bytes for value in values):
         try:
             return [value.encode() if isinstance(value, str) else bytes(memoryview(value)) for value in values]
@@ -80,5 +87,7 @@ def raw_strings(tensor: Tensor) -> list[bytes]:
 def bytes_tensor(name: str, values: list[bytes], shape: tuple[int, ...] | None = None) -> Tensor:
     """Make a BYTES tensor; shape defaults to (len(values),)."""
     data = np.empty(len(values), dtype=np.object_)
-    data[:] = values
-    return Tensor(name, "BYTES", data if shape is None else data.reshape(shape))
+    for at in range(0, len(values), _PIECE_ELEMENTS):
+        data[at : at + _PIECE_ELEMENTS] = values[at : at + _PIECE_ELEMENTS]
+    shaped = data if shape is None else data.reshape(shape)
+    return Tensor(name, "BYTES", shaped if data.size <= _PIECE_ELEMENTS else freed_in_pieces(shaped))

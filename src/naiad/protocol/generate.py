@@ -8,6 +8,7 @@ take effect besides, where their type is right.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from math import prod
 from typing import Any
@@ -23,9 +24,18 @@ from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_paramete
 from naiad.protocol.limits import Limits, check_parameters, too_long
 
 
-def decode(config: ModelConfig, version: str, body: bytes, limits: Limits) -> InferRequest:
-    """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest."""
-    document = parse_json(body, limits, "attempt to get members for non-object")
+def decode(
+    config: ModelConfig,
+    version: str,
+    body: bytes,
+    limits: Limits,
+    parse: Callable[[bytes, Limits, str], dict[str, Any]] = parse_json,
+) -> InferRequest:
+    """Make a request of a flat object, by what the model says of its inputs. Raises MalformedBody, InvalidRequest.
+
+    parse: `parse_long_json` for a long body.
+    """
+    document = parse(body, limits, "attempt to get members for non-object")
     request_id = document.pop("id", "")
     if type(request_id) is not str:
         raise MalformedBody("Unable to parse 'id': attempt to access JSON non-string as string")

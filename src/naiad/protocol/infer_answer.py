@@ -48,6 +48,17 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     return EncodedAnswer(b"".join(pieces), tuple(filter(None, tail)) if tail else ())
 
 
+def takes_long(request: InferRequest, response: InferResponse, binary_default: bool, elements: int) -> bool:
+    """Whether some output has more than so many elements that must be written one by one: JSON, or strings."""
+    as_binary = {output.name: output.binary for output in request.outputs}
+    return any(
+        tensor.data.size > elements
+        and tensor.name not in response.stored
+        and (tensor.datatype == "BYTES" or not as_binary.get(tensor.name, binary_default and not as_binary))
+        for tensor in response.outputs
+    )
+
+
 _REMEMBERED = 4096
 """Openings and heads kept, each; past it they are only built anew."""
 

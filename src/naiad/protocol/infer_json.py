@@ -7,6 +7,7 @@ Lives here: the JSON part and how it points into the binary tail. Not here: what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from naiad.core.client_memory import NO_MEMORY, ClientMemory, OutputMemory
@@ -15,6 +16,7 @@ from naiad.core.message import InferRequest, RequestedOutput
 from naiad.protocol import binary, tensor_json
 from naiad.protocol.json_body import (
     MISSING,
+    as_object,
     parse_json,
     read_boolean,
     read_list,
@@ -22,6 +24,7 @@ from naiad.protocol.json_body import (
     read_unsigned,
     set_parameter,
 )
+from naiad.protocol.json_pieces import PIECE_BYTES, Keys, parse_in_pieces
 from naiad.protocol.limits import Limits, check_parameters, too_long, too_many
 from naiad.protocol.shapes import count_elements
 from naiad.protocol.shared_memory import REGION, range_of_json
@@ -39,15 +42,16 @@ def decode(
     header_length: int | None,
     limits: Limits,
     memory: ClientMemory = NO_MEMORY,
+    parse: Callable[[bytes, Limits], dict[str, Any]] = parse_json,
 ) -> tuple[InferRequest, bool]:
     """Decode a request; returns it and whether outputs that it did not list are wanted as binary.
 
     header_length: value of `Inference-Header-Content-Length`; None = the whole body is JSON. memory: where tensors are
-    that were not sent. Raises MalformedBody for bytes that cannot be parsed, InvalidRequest for values that cannot be,
-    and what `memory` raises.
+    that were not sent. parse: `parse_long` for a long JSON part, with the same result. Raises MalformedBody for bytes
+    that cannot be parsed, InvalidRequest for values that cannot be, and what `memory` raises.
     """
     head = body if header_length is None else body[:header_length]
-    document = parse_json(head, limits)
+    document = parse(head, limits)
     request_id = document.get("id", "")
     if type(request_id) is not str:
         read_text("id", request_id)
@@ -72,6 +76,15 @@ def decode(
     if wrong_size is not None:
         raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
     return request, binary_default
+
+
+def parse_long(raw: bytes, limits: Limits, piece_bytes: int = PIECE_BYTES) -> dict[str, Any]:
+    """Parse as `parse_json` does, in pieces; `data` that does not fit into one is a LargeArray."""
+    return as_object(parse_in_pieces(raw, limits, _is_data, piece_bytes), "")
+
+
+def _is_data(keys: Keys) -> bool:
+    return keys == ["inputs", None, "data"]
 
 
 def _take_parameters(request: InferRequest, parameters: Any, limits: Limits) -> bool:

@@ -35,14 +35,19 @@ def parse_json(raw: bytes, limits: Limits, otherwise: str = "") -> dict[str, Any
         raise body_too_large(len(raw), limits.body_bytes)
     max_depth = limits.json_depth
     if len(raw) > limits.json_values:  # or it cannot hold so many
-        _check_values(raw, limits.json_values)
+        check_values(raw, limits.json_values)
     # Counting brackets is cheap and settles it for almost every request: there is no nesting without brackets.
     if raw.count(b"[") + raw.count(b"{") > max_depth and _depth(raw) > max_depth:
-        raise InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({max_depth})")
+        raise too_deep(max_depth)
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         document = _parse_marked(raw, error)
+    return as_object(document, otherwise)
+
+
+def as_object(document: Any, otherwise: str) -> dict[str, Any]:
+    """Return a parsed document, which should be an object; otherwise: see `parse_json`."""
     if type(document) is dict:
         return document
     if otherwise:
@@ -55,23 +60,41 @@ def _parse_marked(raw: bytes, error: orjson.JSONDecodeError) -> Any:
     if raw.startswith(BYTE_ORDER_MARK):
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(raw[len(BYTE_ORDER_MARK) :])
-    raise MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}") from error
+    raise malformed(raw) from error
 
 
-def _check_values(raw: bytes, most: int) -> None:
+def malformed(raw: bytes) -> MalformedBody:
+    """Return the error for bytes that the parser has refused."""
+    return MalformedBody(f"failed to parse the request JSON buffer: {describe(raw)}")
+
+
+def too_deep(most: int) -> InvalidRequest:
+    """Return the error for JSON that is nested too deeply; the words are Triton's."""
+    return InvalidRequest(f"JSON nesting depth exceeds maximum allowed limit ({most})")
+
+
+_COUNTED_BYTES = 1024 * 1024
+
+
+def check_values(raw: bytes, most: int) -> None:
     """Raise InvalidRequest for more values than allowed; those within strings are counted too, which is quick."""
-    if (count := raw.count(b",") + raw.count(b"[") + raw.count(b"{")) > most:
+    count = 0
+    for at in range(0, len(raw), _COUNTED_BYTES):
+        end = at + _COUNTED_BYTES
+        count += raw.count(b",", at, end) + raw.count(b"[", at, end) + raw.count(b"{", at, end)
+    if count > most:
         raise InvalidRequest(f"the request JSON holds {count} values; at most {most} are allowed")
 
 
-_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""Never goes back, and takes a string without an end to the end of the text: one pass, whatever is sent."""
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""What stands in quotes. Never goes back, and takes a string without an end to the end of the text: one pass, whatever
+is sent."""
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _depth(raw: bytes) -> int:
     """Deepest nesting of brackets outside strings."""
-    brackets = np.frombuffer(_STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
+    brackets = np.frombuffer(STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS), np.uint8)
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     return int(np.cumsum(steps).max(initial=0))
 

@@ -22,13 +22,13 @@ class Limits:
     """Body as received, of a request whose JSON part is followed by a binary tail."""
     json_depth: int = 100
     """Nesting of the JSON part."""
-    json_values: int = 2**23
+    json_values: int = 2**24
     """Commas and opening brackets of the JSON part: each value costs many times the bytes that it is written in."""
     tensors: int = 1024
     """Inputs, and outputs, that one request may name."""
     parameters: int = 1024
     """Parameters of a request."""
-    string_elements: int = 2**22
+    string_elements: int = 2**24
     """Elements of one BYTES tensor; each is an object of its own."""
     string_bytes: int = 64 * 1024 * 1024
     """One BYTES element."""

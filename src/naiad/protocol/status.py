@@ -18,6 +18,7 @@ TABLE: dict[type[errors.NaiadError], tuple[int, str]] = {
     errors.NotFound: (404, "NOT_FOUND"),
     errors.NotReady: (503, "UNAVAILABLE"),
     errors.Overloaded: (503, "UNAVAILABLE"),
+    errors.Exhausted: (503, "RESOURCE_EXHAUSTED"),
     errors.Failed: (500, "INTERNAL"),
     errors.ModelFailed: (500, "INTERNAL"),
     errors.LoadFailed: (400, "INVALID_ARGUMENT"),

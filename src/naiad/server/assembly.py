@@ -25,6 +25,7 @@ from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
+from naiad.wire.waiting import Waiting
 
 _RELEASE_S = 2.0
 """What models that do not run any more need by far; one that runs on is not waited for."""
@@ -51,7 +52,8 @@ class Assembly:
         tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves, may_change=may_change)
         self.engine.tracing = tracing
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
-        services = Services(self.engine, self.overview, self._control, logs=logs)
+        waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
+        services = Services(self.engine, self.overview, self._control, logs=logs, waiting=waiting)
         latencies = read_metrics_config(settings.models.metrics_config)
         page = MetricsPage(
             lambda: (model.statistics for model in self.catalog.models()),
@@ -112,6 +114,7 @@ class Assembly:
             is_clean = False
             _log.warning("some models were still running after %g s, and are left behind", _RELEASE_S)
         self.engine.memory.close()
+        self.engine.worker.close()
         return is_clean
 
     @property

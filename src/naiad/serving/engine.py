@@ -15,6 +15,7 @@ from naiad.serving.catalog import Catalog
 from naiad.serving.model import ServedModel
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.shared_memory.registry import SharedMemory
+from naiad.serving.worker import Worker
 
 
 class Engine:
@@ -24,6 +25,8 @@ class Engine:
         """memory: the regions that requests may point into; default: they may not."""
         self.catalog = catalog
         self.memory = memory or SharedMemory()
+        self.worker = Worker()
+        """For what takes long with the bodies of requests and answers."""
         self._clock = clock
         self.is_stopping = False
         """New requests are refused."""
@@ -35,12 +38,13 @@ class Engine:
         self.catalog.check()
         return bool(self.catalog.ready_versions(model))
 
-    def route(self, name: str, version: str = "") -> ServedModel:
-        """Decide which model answers a request: once, before anything of the request is decoded.
+    def route(self, name: str, version: str = "", *, was_accepted: bool = False) -> ServedModel:
+        """Decide which model answers a request: before anything of it is decoded, and anew if decoding takes turns.
 
-        Raises NotFound, NotReady, InvalidRequest for a version that is no number.
+        was_accepted: it came before the server was told to stop. Raises NotFound, NotReady, InvalidRequest for a
+        version that is no number.
         """
-        if self.is_stopping:
+        if self.is_stopping and not was_accepted:
             raise NotReady("Server exiting")
         if not version and (model := self.catalog.latest.get(name)) is not None:
             return model
@@ -90,5 +94,7 @@ class Engine:
     async def drain(self) -> None:
         """Refuse new requests; return when all others have been answered."""
         self.is_stopping = True
+        await self.worker.quiet()  # requests that are being read
         for model in list(self.catalog.models()):
             await model.drain()
+        await self.worker.quiet()  # answers that are being written

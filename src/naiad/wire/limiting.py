@@ -9,6 +9,7 @@ from naiad.core.door_settings import HttpSettings
 from naiad.protocol.limits import Limits
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.timeouts import HttpTimes
+from naiad.wire.waiting import Waiting
 
 
 def http_limits(settings: ServerSettings) -> Limits:
@@ -62,6 +63,6 @@ def http_times(http: HttpSettings) -> HttpTimes:
     )
 
 
-def http_capacity(settings: ServerSettings) -> Capacity:
-    """Return what all connections of one listener may take together."""
-    return Capacity(settings.max_connections, settings.http.max_receiving_size)
+def http_capacity(settings: ServerSettings, waiting: Waiting) -> Capacity:
+    """Return what all connections of one listener may take together. waiting: the server's."""
+    return Capacity(settings.max_connections, waiting)

@@ -9,6 +9,7 @@ from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
+from naiad.wire.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Services:
     overview: Overview
     logs: LogControl = field(default_factory=LogControl, kw_only=True)
     control: ModelControl = field(default_factory=FixedModels)
+    waiting: Waiting = field(default_factory=Waiting, kw_only=True)
 
     @property
     def memory(self) -> SharedMemory:

@@ -8,11 +8,15 @@ from typing import cast
 
 import pytest
 
+from naiad.core.clock import monotonic
+from naiad.serving.worker import Worker
 from naiad.wire.grpc.compression import WINDOWS, choose_encoding, compress
 from naiad.wire.grpc.http2.framing.streams import Stream
-from naiad.wire.grpc.http2.rpc.call import RpcCall
+from naiad.wire.grpc.http2.framing.turn import Turn
+from naiad.wire.grpc.http2.rpc.call import CallShare, RpcCall
 from naiad.wire.grpc.http2.rpc.head import interpret
-from naiad.wire.grpc.http2.rpc.messages import PREFIX, PREFIX_BYTES, Gathering
+from naiad.wire.grpc.http2.rpc.messages import PREFIX, PREFIX_BYTES
+from naiad.wire.waiting import Account
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_the_prefix_says_whether_a_message_is_compressed(message: bytes, flag: i
     head = interpret([(b":method", b"POST"), (b":path", b"/a/B"), (b"content-type", b"application/grpc"),
                       (b"grpc-accept-encoding", b"identity, gzip")])  # fmt: skip
     sent = Sent()
-    call = RpcCall(cast("Stream", sent), head, None, 1000, Gathering(1000))
+    call = RpcCall(cast("Stream", sent), head, None, 1000, CallShare(Account(), Turn(monotonic), Worker()))
     call.compress("high")
     call.send(message)
     call.finish()

@@ -23,9 +23,13 @@ from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
 from naiad.serving.response_sender import ResponseSender
+from naiad.serving.validation import RequestCheck
+from naiad.serving.worker import SHORT_BYTES
 from naiad.wire.grpc.call import Call
+from naiad.wire.grpc.compression import Packed, pack
 from naiad.wire.grpc.servicer import HEALTH, SERVICE, Servicer
 from naiad.wire.services import Services
+from naiad.wire.waiting import REQUEST_BYTES, Account, Waiting
 
 CONFIG = ModelConfig(
     "held",
@@ -49,6 +53,7 @@ class Held:
         self.waiting: dict[str, ResponseSender] = {}
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
+        RequestCheck(CONFIG).rows(request)
         self.waiting[request.id] = sender
         sender.on_cancel = lambda: self.waiting.pop(request.id)
 
@@ -69,9 +74,13 @@ class Held:
 class ListCall:
     """A call whose client is the test."""
 
-    def __init__(self, method: str, metadata: dict[str, str] | None = None) -> None:
+    begun_s = 0.0
+    encoding = ""
+
+    def __init__(self, method: str, metadata: dict[str, str] | None = None, account: Account | None = None) -> None:
         self.method = method
         self.metadata = metadata or {}
+        self.account = account or Account()
         self.deadline_s: float | None = None
         self.on_message: Callable[[bytes], None] | None = None
         self.on_end: Callable[[], None] | None = None
@@ -80,11 +89,17 @@ class ListCall:
         self.ends: list[tuple[str, str]] = []
         self.is_cancelled = False
 
-    def send(self, message: bytes) -> None:
-        if not self.ends and not self.is_cancelled:
-            self.sent.append(message)
+    def compress(self, level: str) -> None:
+        """Its client takes no compression."""
 
-    def answer(self, message: bytes) -> None:
+    def pack(self, message: bytes) -> Packed:
+        return pack(message, "")
+
+    def send(self, message: bytes | Packed) -> None:
+        if not self.ends and not self.is_cancelled:
+            self.sent.append(message.data if isinstance(message, Packed) else message)
+
+    def answer(self, message: bytes | Packed) -> None:
         self.send(message)
         self.finish()
 
@@ -131,8 +146,8 @@ class Door:
         self.engine = Engine(catalog)
         self.servicer = Servicer(Services(self.engine, Overview(self.engine, "triton")), limits)
 
-    def open(self, method: str, metadata: dict[str, str] | None = None) -> ListCall:
-        call = ListCall(method if method.startswith("/") else SERVICE + method, metadata)
+    def open(self, method: str, metadata: dict[str, str] | None = None, account: Account | None = None) -> ListCall:
+        call = ListCall(method if method.startswith("/") else SERVICE + method, metadata, account)
         as_seen: Call = call
         self.servicer(as_seen)
         return call
@@ -419,3 +434,84 @@ async def test_a_server_that_stops_takes_no_requests_and_ends_its_streams() -> N
         assert door.open(name).ends == [gone]
     assert door.ask("ServerLive").live, "or it would be killed in the middle of its last answers"
     assert not door.ask("ServerReady").ready
+
+
+SIZE = REQUEST_BYTES + len(infer_message("a"))
+
+
+@pytest.mark.parametrize("how", ["answered", "failed", "cancelled"])
+@pytest.mark.parametrize("name", ["ModelInfer", "ModelStreamInfer"])
+def test_requests_that_wait_are_bounded_by_their_bytes(name: str, how: str) -> None:
+    door, account = Door(), Account(Waiting(10 * SIZE, 2 * SIZE))
+    calls = [door.open(name, account=account) for _ in range(3)]
+    for identity, call in zip("abc", calls, strict=True):
+        call.receive(infer_message(identity), ends=True)
+    assert list(door.model.waiting) == ["a", "b"]
+    ((status, words),) = calls[2].ends
+    assert (status, "would wait for this connection" in words) == ("RESOURCE_EXHAUSTED", True)
+    assert account.bytes == 2 * SIZE
+    for identity, call in zip("ab", calls, strict=False):
+        if how == "cancelled":
+            call.cancel()
+        elif how == "failed":
+            door.model.give(identity, ModelFailed("it broke"))
+        else:
+            door.model.answer(identity)
+    assert (account.bytes, account.waiting.bytes) == (0, 0)
+
+
+def test_answers_of_a_stream_that_wait_for_their_turn_are_counted() -> None:
+    door, account = Door(), Account(Waiting())
+    call = door.open("ModelStreamInfer", account=account)
+    call.receive(infer_message("a"), infer_message("b"))
+    door.model.answer("b")
+    assert account.bytes == 2 * SIZE + 8
+    door.model.answer("a")
+    assert account.bytes == 0
+
+
+def long_message(identity: str, count: int) -> bytes:
+    """A request whose typed numbers take long to read."""
+    inputs = [{"name": "x", "datatype": "INT32", "shape": [1, count], "contents": {"int_contents": [300] * count}}]
+    raw: bytes = message_class("ModelInferRequest")(model_name="held", id=identity, inputs=inputs).SerializeToString()
+    assert len(raw) > SHORT_BYTES
+    return raw
+
+
+async def test_a_long_message_is_read_beside_the_loop_and_refused_as_any_other() -> None:
+    door, account = Door(), Account(Waiting())
+    call, gone = door.open("ModelInfer", account=account), door.open("ModelInfer", account=account)
+    call.receive(long_message("a", 100_000), ends=True)
+    gone.receive(long_message("b", 100_000), ends=True)
+    assert not call.ends
+    gone.cancel()
+    await asyncio.wait_for(door.engine.worker.quiet(), 20)
+    await asyncio.sleep(0)
+    ((status, words),) = call.ends
+    assert (status, "unexpected shape for input 'x'" in words) == ("INVALID_ARGUMENT", True)
+    assert (gone.ends, account.bytes) == ([], 0)
+
+
+async def test_messages_behind_a_long_one_on_a_stream_are_taken_up_after_it() -> None:
+    door, account = Door(), Account(Waiting())
+    call = door.open("ModelStreamInfer", account=account)
+    call.receive(long_message("a", 100_000), infer_message("b"), ends=True)
+    assert not door.model.waiting
+    await asyncio.wait_for(door.engine.worker.quiet(), 20)
+    await asyncio.sleep(0)
+    assert list(door.model.waiting) == ["b"]
+    door.model.answer("b")
+    assert [one[0] for one in call.stream_answers()] == ["a", "b"]
+    assert (call.ends, account.bytes) == ([("OK", "")], 0)
+
+
+async def test_long_messages_that_are_being_read_are_answered_though_the_server_drains() -> None:
+    door = Door()
+    call, late = door.open("ModelInfer"), door.open("ModelInfer")
+    call.receive(long_message("a", 100_000), ends=True)
+    draining = asyncio.ensure_future(door.engine.drain())
+    await asyncio.sleep(0)
+    late.receive(infer_message("b"), ends=True)
+    await asyncio.wait_for(draining, 20)
+    assert late.ends == [("UNAVAILABLE", "Server exiting")]
+    assert call.ends[0][0] == "INVALID_ARGUMENT", "the model has looked at it"

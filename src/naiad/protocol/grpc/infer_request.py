@@ -6,13 +6,13 @@ Not here: whether the tensors suit the model (`serving.validation`). The way bac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from naiad.core.client_memory import NO_MEMORY, ClientMemory, OutputMemory
 from naiad.core.datatypes import BY_NAME, Datatype
-from naiad.core.errors import InvalidRequest
+from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
 from naiad.core.tensor import Array, Tensor, bytes_tensor
 from naiad.protocol import binary
@@ -25,6 +25,9 @@ from naiad.protocol.shared_memory import range_of_grpc
 
 LARGE_BYTES = 32 * 1024
 """From here on looking for raw contents ourselves is cheaper than two copies of them."""
+
+_PIECE_ELEMENTS = 64 * 1024
+"""Taken out of a message by one call; no call may hold up the event loop, from whichever thread it is made."""
 
 _HELD = {
     "bool_contents": "BOOL", "int_contents": "INT32", "int64_contents": "INT64", "uint_contents": "UINT32",
@@ -88,6 +91,32 @@ def decode(message: Any, contents: Raws, limits: Limits, memory: ClientMemory = 
         _refuse_doubles(request, entries)
         raise binary.WrongSize(wrong_size[1], tensor=wrong_size[0])
     return request
+
+
+class Apart(NamedTuple):
+    """What a long message was read to, apart from the loop, which alone knows the model that it is for."""
+
+    model_name: str
+    model_version: str
+    request_id: str
+    request: InferRequest | NaiadError
+    """What is wrong with it is told after what is wrong with the model's name."""
+
+    def checked(self) -> InferRequest:
+        """Return the request, or raise what is wrong with it."""
+        if isinstance(self.request, NaiadError):
+            raise self.request
+        return self.request
+
+
+def decode_apart(raw: bytes, limits: Limits, memory: ClientMemory) -> Apart:
+    """Read a message that takes long; for a thread. Raises MalformedBody."""
+    message, contents = parse_request(raw)
+    try:
+        request: InferRequest | NaiadError = decode(message, contents, limits, memory)
+    except NaiadError as error:
+        request = error.with_traceback(None)  # which would refer to frames that hold the message
+    return Apart(message.model_name, message.model_version, message.id, request)
 
 
 def _take_parameters(request: InferRequest, parameters: Mapping[str, Any]) -> None:
@@ -208,8 +237,11 @@ def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int
     if len(values) != count:
         raise binary.wrong_size(name, row, count, len(values) * max(1, row.size_bytes), request)
     if row.name == "BYTES":
-        elements = list(values)
-        binary.check_strings(name, count, max(map(len, elements), default=0), limits)
+        binary.check_strings(name, count, 0, limits)
+        elements: list[bytes] = []
+        for at in range(0, count, _PIECE_ELEMENTS):
+            elements += values[at : at + _PIECE_ELEMENTS]
+        binary.check_strings(name, count, binary.longest_of(elements), limits)
         return bytes_tensor(name, elements, shape)
     return Tensor(name, row.name, _numbers(entry.contents, row, values, count).reshape(shape))
 
@@ -219,10 +251,14 @@ def _numbers(contents: Any, row: Datatype, values: Sequence[Any], count: int) ->
     if row.contents_field in _PACKED_AS_THEY_ARE:
         packed = contents.SerializeToString()
         return np.frombuffer(packed, row.numpy, count, len(packed) - count * row.size_bytes)
+    made = np.empty(count, row.numpy)
     try:
-        return np.fromiter(values, row.numpy, count)
+        for at in range(0, count, _PIECE_ELEMENTS):
+            piece = values[at : at + _PIECE_ELEMENTS]
+            made[at : at + len(piece)] = np.fromiter(piece, row.numpy, len(piece))
     except OverflowError as error:
         raise InvalidRequest(f"{row.contents_field} holds a value that {row.name} cannot: {error}") from error
+    return made
 
 
 def _take_outputs(request: InferRequest, entries: Sequence[Any], limits: Limits, memory: ClientMemory) -> None:

@@ -5,11 +5,12 @@ The routes themselves are in `openai.py`, `scoring.py` and `tei.py`: documents i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import orjson
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferResponse, Parameter
@@ -73,9 +74,9 @@ def check_size(document: Mapping[str, Any], limits: Limits) -> None:
     for key, value in document.items():
         if type(value) is not list or not value:
             continue
-        longest = max((len(row) for row in value if type(row) is list), default=1)
         if type(value[0]) is not int and len(value) > limits.texts:
             raise InvalidRequest(f"'{key}' has {len(value)} texts; at most {limits.texts} are allowed", param=key)
+        longest = max(len(row) for row in value if type(row) is list) if type(value[0]) is list else 1
         if len(value) * longest > limits.tokens:
             raise InvalidRequest(
                 f"'{key}' has {len(value)} times {longest} token ids; at most {limits.tokens} are allowed", param=key
@@ -86,6 +87,17 @@ def values_of(response: InferResponse, name: str) -> Array:
     """Return the array of one output, row-major. Raises Failed as `wire_array` does."""
     tensor = next(tensor for tensor in response.outputs if tensor.name == name)
     return tensor.data if tensor.datatype == "BYTES" else wire_array(tensor)
+
+
+_ROWS = 64
+"""Written by one call; no call may hold up the event loop, from whichever thread it is made."""
+
+
+def write_rows(rows: Sequence[Any]) -> bytes:
+    """Return a JSON array of rows, which may be arrays of numbers."""
+    option = orjson.OPT_SERIALIZE_NUMPY
+    pieces = [orjson.dumps(rows[at : at + _ROWS], option=option)[1:-1] for at in range(0, len(rows), _ROWS)]
+    return b"[%b]" % b",".join(pieces)
 
 
 def texts_tensor(name: str, texts: list[str] | tuple[str, ...]) -> Tensor:

@@ -26,6 +26,7 @@ from naiad.protocol.texts.calls import (
     read_input,
     texts_tensor,
     values_of,
+    write_rows,
 )
 
 
@@ -76,13 +77,9 @@ def _write_embeddings(model: str, dimensions: int, as_base64: bool, response: In
     embeddings = shorten(values_of(response, "embedding"), dimensions, model)
     embeddings = np.ascontiguousarray(embeddings, dtype=np.float32)
     rows = [base64.b64encode(row.tobytes()).decode() for row in embeddings] if as_base64 else list(embeddings)
-    document = {
-        "object": "list",
-        "data": [{"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(rows)],
-        "model": model,
-        "usage": usage(response.tokens),
-    }
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    data = write_rows([{"object": "embedding", "index": at, "embedding": row} for at, row in enumerate(rows)])
+    document = {"object": "list", "data": orjson.Fragment(data), "model": model, "usage": usage(response.tokens)}
+    return orjson.dumps(document)
 
 
 def usage(tokens: int) -> dict[str, int]:

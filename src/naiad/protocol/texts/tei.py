@@ -30,6 +30,7 @@ from naiad.protocol.texts.calls import (
     read_texts,
     texts_tensor,
     values_of,
+    write_rows,
 )
 from naiad.protocol.texts.openai import normalise, shorten
 from naiad.protocol.texts.scoring import best_first, ranking_call, raw_parameters
@@ -153,7 +154,7 @@ def _uncut(document: dict[str, Any], write: Callable[[InferResponse], bytes]) ->
 
 def _write_embed(dimensions: int, response: InferResponse) -> bytes:
     embeddings: Array = normalise(shorten(values_of(response, "embedding"), dimensions, response.model_name))
-    return orjson.dumps(list(np.ascontiguousarray(embeddings, np.float32)), option=orjson.OPT_SERIALIZE_NUMPY)
+    return write_rows(list(np.ascontiguousarray(embeddings, np.float32)))
 
 
 def _write_embed_sparse(response: InferResponse) -> bytes:
@@ -164,7 +165,7 @@ def _write_embed_sparse(response: InferResponse) -> bytes:
         begin, end = end, end + count
         pairs = zip(indices[begin:end], values[begin:end], strict=True)
         rows.append([{"index": index, "value": value} for index, value in pairs])
-    return orjson.dumps(rows)
+    return write_rows(rows)
 
 
 def _write_predict(is_batch: bool, response: InferResponse) -> bytes:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
+from naiad.serving.worker import Worker
 from naiad.wire.grpc.call import GONE, Serve
-from naiad.wire.grpc.compression import choose_encoding
+from naiad.wire.grpc.compression import Packed, choose_encoding
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.listening import address, cannot_listen, open_sockets
 from naiad.wire.tls import TlsFiles
+from naiad.wire.waiting import Account, Waiting
 
 _FOREVER_S = 7 * 86400.0
 """Calls that run are ended by the servicer, not by the transport."""
@@ -28,10 +30,21 @@ _GRACE_S = 1.0
 class AioListener:
     """One gRPC port."""
 
-    def __init__(self, serve: Serve, options: Http2Options | None = None, clock: Clock = monotonic) -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        options: Http2Options | None = None,
+        clock: Clock = monotonic,
+        waiting: Waiting | None = None,
+        worker: Worker | None = None,
+    ) -> None:
+        del worker  # grpcio has threads of its own
         self._serve = serve
         self._options = options or Http2Options()
         self._clock = clock
+        self._account = Account(waiting)
+        """One for all: grpcio does not tell connections apart."""
+        self._account.most_bytes = self._account.waiting.most_bytes
         self._server: Any = None
         self._stopping: asyncio.Task[None] | None = None
         self._running: dict[asyncio.Task[None], AioCall] = {}
@@ -49,7 +62,7 @@ class AioListener:
         credentials = None if tls is None else _credentials(tls)
         places = _free_places(hosts, port, option, reuse_port)
         server = grpc.aio.server(
-            handlers=[_handler(self._serve, self._clock, self._running)],
+            handlers=[_handler(self._serve, self._clock, self._running, self._account)],
             options=[*_options(self._options), ("grpc.so_reuseport", int(reuse_port))],
         )
         for host, chosen in places:
@@ -142,8 +155,9 @@ class AioCall:
     begun_s = 0.0
     """grpcio hands over whole messages, and does not say when they began to come."""
 
-    def __init__(self, method: str, metadata: Mapping[str, str], deadline_s: float | None) -> None:
+    def __init__(self, method: str, metadata: Mapping[str, str], deadline_s: float | None, account: Account) -> None:
         self.method = method
+        self.account = account
         self.metadata = metadata
         self.deadline_s = deadline_s
         self.on_message: Any = None
@@ -161,12 +175,16 @@ class AioCall:
         """See `Call`."""
         self.encoding = choose_encoding(level, self.metadata.get("grpc-accept-encoding", "gzip,deflate"))
 
-    def send(self, message: bytes) -> None:
+    def pack(self, message: bytes) -> Packed:
+        """Leave it to grpcio, which compresses beside the loop."""
+        return Packed(False, message)
+
+    def send(self, message: bytes | Packed) -> None:
         """See `Call`."""
         if not self.status:
-            self._outbox.put_nowait(message)
+            self._outbox.put_nowait(message.data if isinstance(message, Packed) else message)
 
-    def answer(self, message: bytes) -> None:
+    def answer(self, message: bytes | Packed) -> None:
         """See `Call`."""
         self.send(message)
         self.finish()
@@ -209,7 +227,7 @@ class AioCall:
             await context.write(message)
 
 
-def _handler(serve: Serve, clock: Clock, running: dict[asyncio.Task[None], AioCall]) -> Any:
+def _handler(serve: Serve, clock: Clock, running: dict[asyncio.Task[None], AioCall], account: Account) -> Any:
     """Make the handler of every method: bytes in, bytes out, and the servicer decides which methods there are.
 
     running: gets every call by its task for as long as it is not over.
@@ -223,7 +241,7 @@ def _handler(serve: Serve, clock: Clock, running: dict[asyncio.Task[None], AioCa
             async def handle(_: Any, context: Any) -> None:
                 task = asyncio.current_task()
                 assert task is not None  # this is one
-                call = running[task] = _call(details, context, clock)
+                call = running[task] = _call(details, context, clock, account)
                 task.add_done_callback(running.pop)
                 await _run(serve, call, context)
 
@@ -232,10 +250,10 @@ def _handler(serve: Serve, clock: Clock, running: dict[asyncio.Task[None], AioCa
     return Handler()
 
 
-def _call(details: Any, context: Any, clock: Clock) -> AioCall:
+def _call(details: Any, context: Any, clock: Clock, account: Account) -> AioCall:
     metadata = {key: value for key, value in details.invocation_metadata or () if isinstance(value, str)}
     remaining_s = context.time_remaining()
-    return AioCall(details.method, metadata, None if remaining_s is None else clock() + remaining_s)
+    return AioCall(details.method, metadata, None if remaining_s is None else clock() + remaining_s, account)
 
 
 async def _run(serve: Serve, call: AioCall, context: Any) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from naiad.wire.grpc.compression import Packed
+from naiad.wire.waiting import Account
+
 GONE = "GRPC server is shutting down and has stopped accepting new requests."
 """Triton's words."""
 
@@ -29,6 +32,11 @@ class Call(Protocol):
     on_cancel: Callable[[], None] | None
     """Set by the servicer; called once if the client cancels, disconnects, or the deadline passes before `finish`."""
 
+    account: Account
+    """What waits for its connection, requests that are not answered among it: who takes one counts it there."""
+    encoding: str
+    """Compression of what is sent; empty: none."""
+
     @property
     def begun_s(self) -> float:
         """When the first byte of the last message came; 0 = with its last byte, or the transport cannot know."""
@@ -38,11 +46,15 @@ class Call(Protocol):
         """Compress what is sent, as far as the client takes it; before the first `send`; level: low, medium, high."""
         ...
 
-    def send(self, message: bytes) -> None:
+    def pack(self, message: bytes) -> Packed:
+        """Do for a long message what `send` would do on the loop; may be called from any thread."""
+        ...
+
+    def send(self, message: bytes | Packed) -> None:
         """Send one message; ignored after `finish` or cancellation."""
         ...
 
-    def answer(self, message: bytes) -> None:
+    def answer(self, message: bytes | Packed) -> None:
         """Send the one message of the answer and end the call well: `send` and `finish` in one."""
         ...
 

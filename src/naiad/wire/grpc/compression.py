@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import NamedTuple
 
 WINDOWS = {"gzip": 31, "deflate": 15}
 """zlib's wbits by encoding; gRPC's deflate is zlib's own container."""
@@ -18,6 +19,19 @@ def choose_encoding(level: str, accepted: str) -> str:
     if not ranking:
         return ""
     return ranking[{"low": 0, "medium": len(ranking) // 2, "high": -1}[level]]
+
+
+class Packed(NamedTuple):
+    """A message that has been compressed before it is sent, as far as that makes it shorter."""
+
+    is_compressed: bool
+    data: bytes
+
+
+def pack(message: bytes, encoding: str) -> Packed:
+    """Compress a message; an empty encoding leaves it as it is. For long ones, in a thread."""
+    made = compress(message, encoding) if encoding else message
+    return Packed(made is not message, made)
 
 
 def compress(message: bytes, encoding: str) -> bytes:

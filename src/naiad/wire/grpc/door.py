@@ -22,7 +22,10 @@ def grpc_door(needs: DoorNeeds) -> Door:
     servicer = Servicer(services, grpc_limits(settings), grpc.infer_response_compression_level, forwarding)
     is_aio = grpc.transport == "aio"
     make = AioListener if is_aio else Http2Listener
-    listener = make(guard(servicer, gate, services.logs), Http2Options.of(grpc, settings.max_connections))
+    options = Http2Options.of(grpc, settings.max_connections)
+    listener = make(
+        guard(servicer, gate, services.logs), options, waiting=services.waiting, worker=services.engine.worker
+    )
     files = TlsFiles.of(grpc, "--grpc-tls")
     tls = None if files is None else files.checked() if is_aio else files.context()
     return Door("GRPCInferenceService", "grpc", "--grpc-port", grpc, listener, tls, on_finish=servicer.end_streams)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from naiad.core.clock import Clock, monotonic
 from naiad.wire.grpc.call import Call
+from naiad.wire.grpc.compression import Packed
 
 _log = logging.getLogger("naiad.wire.grpc")
 
@@ -35,7 +36,7 @@ class _NotedCall:
         else:
             setattr(self._call, name, value)
 
-    def answer(self, message: bytes) -> None:
+    def answer(self, message: bytes | Packed) -> None:
         """See `Call`."""
         self._call.answer(message)
         self._write("OK")

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from naiad.core.errors import NaiadError
 from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
+from naiad.serving.worker import SHORT_BYTES, Worker
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import GONE, Call
 from naiad.wire.grpc.features import SERVICE
@@ -67,9 +70,9 @@ class Servicer:
         if call.method in _INFERENCE:
             self._infer(call)
         elif call.method in self._methods:
-            _answer_once(call, *self._methods[call.method])
+            _answer_once(call, self._engine.worker, *self._methods[call.method])
         elif call.method == HEALTH:
-            _once(call, lambda _: _SERVING if self._overview.is_ready else _NOT_SERVING)
+            _once(call, lambda _: _settle(call, lambda: _SERVING if self._overview.is_ready else _NOT_SERVING))
         elif call.method in REFLECTION:
             serve_reflection(call)
         else:
@@ -91,24 +94,34 @@ class Servicer:
             stream.end("UNAVAILABLE", GONE)
 
 
-def _answer_once(call: Call, name: str, method: Method) -> None:
-    """Answer a unary call, at once or when what its method waits for is done."""
+def _answer_once(call: Call, worker: Worker, name: str, method: Method) -> None:
+    """Answer a unary call, at once or when what its method waits for is done; worker: reads long messages."""
 
     def write(answer: Document | None) -> bytes:
         return b"" if answer is None else encode(f"{name}Response", answer)
 
-    def make(raw: bytes) -> bytes | Waited:
-        made = method(parse(f"{name}Request", raw))
+    def make(message: Any) -> bytes | Waited:
+        if isinstance(message, NaiadError):
+            raise message
+        made = method(message)
         return made if isinstance(made, asyncio.Future) else write(made)
 
-    _once(call, make, write)
+    read = partial(parse, f"{name}Request")
+
+    def take(raw: bytes) -> None:
+        if len(raw) <= SHORT_BYTES:
+            _settle(call, lambda: make(read(raw)), write)
+            return
+        call.on_message = call.on_end = None
+        work = worker.submit(len(raw), partial(read, raw), lambda message: _settle(call, lambda: make(message), write))
+        call.on_cancel = work.cancel
+
+    _once(call, take)
 
 
-def _once(
-    call: Call, make: Callable[[bytes], bytes | Waited], write: Callable[[Document | None], bytes] | None = None
-) -> None:
-    """Answer the first message and end the call. write: makes the message of an answer that `make` waits for."""
-    call.on_message = lambda raw: _settle(call, lambda: make(raw), write)
+def _once(call: Call, take: Callable[[bytes], None]) -> None:
+    """Have the first message taken, which ends the call."""
+    call.on_message = take
     call.on_end = lambda: call.finish("INTERNAL", "the call ended without a request message")
 
 

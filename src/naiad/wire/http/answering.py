@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -15,11 +15,18 @@ from naiad.core.errors import NaiadError
 from naiad.core.message import Deliver, InferRequest
 from naiad.core.trace import TracedDoor
 from naiad.observe.trace.tracing import Tracing, read_caller
+from naiad.protocol.json_body import as_object, parse_json
+from naiad.protocol.json_pieces import parse_in_pieces
+from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
-from naiad.wire.http.compression import inflate
+from naiad.serving.worker import SHORT_BYTES, Worker
+from naiad.wire.http.compression import EITHER_WINDOW, inflate
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.inflating import inflates_beyond
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger("naiad.wire.http")
 
@@ -29,6 +36,65 @@ def take_body(exchange: Exchange, most_bytes: int) -> bytes:
     body, exchange.body = exchange.body, b""
     encoding = exchange.headers.get(b"content-encoding")
     return body if encoding is None else inflate(body, encoding.strip().lower(), most_bytes)
+
+
+def is_long(exchange: Exchange) -> bool:
+    """Whether the body, decompressed, is longer than what is read on the loop."""
+    encoding = exchange.headers.get(b"content-encoding")
+    if encoding is None or encoding.strip() == b"identity" or len(exchange.body) > SHORT_BYTES:
+        return len(exchange.body) > SHORT_BYTES
+    return inflates_beyond(exchange.body, EITHER_WINDOW, SHORT_BYTES)
+
+
+def beside(
+    worker: Worker,
+    exchange: Exchange,
+    size: int,
+    do: Callable[[], Result],
+    done: Callable[[Result | NaiadError], None],
+) -> None:
+    """Do in a thread what takes long, then go on with its outcome; withdrawn when the client leaves.
+
+    size: bytes that are worked on.
+    """
+
+    def go_on(outcome: Result | NaiadError) -> None:
+        exchange.on_abandon = None
+        try:
+            done(outcome)
+        except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
+            internal_error(exchange)
+
+    exchange.on_abandon = worker.submit(size, do, go_on).cancel
+
+
+def read_document(exchange: Exchange, limits: Limits, otherwise: str = "") -> dict[str, Any]:
+    """Return the body, a JSON object. Raises what `inflate` and `parse_json` raise."""
+    if isinstance(exchange.document, NaiadError):
+        raise exchange.document
+    if exchange.document is not None:
+        return as_object(exchange.document, otherwise)
+    return parse_json(take_body(exchange, limits.body_bytes), limits, otherwise)
+
+
+def reading_beside(worker: Worker, limits: Limits, handler: Callable[..., None]) -> Callable[..., None]:
+    """`handler`, for which `read_document` has done its work in a thread where the body is long."""
+
+    def handle(exchange: Exchange, **arguments: str) -> None:
+        if not is_long(exchange):
+            handler(exchange, **arguments)
+            return
+
+        def go_on(document: Any) -> None:
+            exchange.document = document
+            handler(exchange, **arguments)
+
+        def read() -> Any:
+            return parse_in_pieces(take_body(exchange, limits.body_bytes), limits)
+
+        beside(worker, exchange, len(exchange.body), read, go_on)
+
+    return handle
 
 
 def submit(

@@ -7,7 +7,9 @@ import zlib
 from naiad.core.errors import InvalidRequest, Unsupported
 
 _WINDOWS = {b"gzip": 31, b"deflate": 15}
-"""zlib's wbits for writing; reading uses 47, which recognises both containers (Triton does the same)."""
+"""zlib's wbits for writing."""
+EITHER_WINDOW = 47
+"""For reading: recognises both containers (Triton does the same)."""
 
 
 def inflate(body: bytes, encoding: bytes, most_bytes: int) -> bytes:
@@ -18,7 +20,7 @@ def inflate(body: bytes, encoding: bytes, most_bytes: int) -> bytes:
         raise Unsupported("Unsupported compression type")
     if not body:
         raise InvalidRequest("nothing to be decompressed")
-    decompressor = zlib.decompressobj(47)
+    decompressor = zlib.decompressobj(EITHER_WINDOW)
     try:
         plain = decompressor.decompress(body, most_bytes + 1)
     except zlib.error as error:

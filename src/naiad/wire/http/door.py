@@ -22,7 +22,7 @@ from naiad.wire.tls import TlsFiles
 def http_door(needs: DoorNeeds) -> Door:
     """Make the door of the v2 protocol over HTTP/1.1."""
     http = needs.settings.http
-    listener = _listener(router_of(needs), needs.settings, http)
+    listener = _listener(router_of(needs), needs, http)
     files = TlsFiles.of(http, "--http-tls")
     tls = None if files is None else files.context()
     return Door("HTTPService", "http", "--http-port", http, listener, tls)
@@ -40,7 +40,7 @@ def metrics_door(needs: DoorNeeds) -> Door:
     """Make the door of the metrics page, which stays open while the others drain."""
     settings, metrics = needs.settings, needs.settings.metrics
     page = metrics_router(needs.render_metrics, _gate(settings))
-    listener = _listener(page, settings, metrics, body_bytes=2**16)
+    listener = _listener(page, needs, metrics, body_bytes=2**16)
     files = TlsFiles.of(settings.http, "--http-tls")
     tls = TlsFiles.needed(files, "--metrics-tls").context() if metrics.tls else None
     return Door("Metrics Service", "http", "--metrics-port", metrics, listener, tls, takes_requests=False)
@@ -50,9 +50,11 @@ def _gate(settings: ServerSettings) -> Gate:
     return Gate.of(settings.http.restricted_api, "--http-restricted-api")
 
 
-def _listener(router: Router, settings: ServerSettings, door: DoorSettings, body_bytes: int = 0) -> HttpListener:
+def _listener(router: Router, needs: DoorNeeds, door: DoorSettings, body_bytes: int = 0) -> HttpListener:
+    settings = needs.settings
     limits = http_limits(settings)
     if body_bytes:
         limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
     origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()))
-    return HttpListener(router, limits, http_times(settings.http), http_capacity(settings), origins)
+    capacity = http_capacity(settings, needs.services.waiting)
+    return HttpListener(router, limits, http_times(settings.http), capacity, origins)

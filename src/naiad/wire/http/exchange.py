@@ -6,8 +6,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import Any
 
 import orjson
+
+from naiad.core.errors import Exhausted
+from naiad.wire.waiting import Account
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _JSON = b"application/json"
@@ -54,6 +58,11 @@ class Exchange:
     """Set by the handler; called when the client goes before it is answered."""
     tail: tuple[bytes | memoryview, ...] = ()
     """What follows the answer's body, taken once with it; not joined, because it is large."""
+    document: Any = None
+    """What a long body was parsed to, or the error, if that was done beside the loop."""
+    account: Account | None = None
+    """To which the request is counted, with `counted_bytes`, until its answer is on its way."""
+    counted_bytes = 0
     begun_s = 0.0
     """When its first byte came, where it came in pieces; by the clock of `naiad.core.clock`. For traces."""
     _pending = b""
@@ -61,6 +70,15 @@ class Exchange:
     def __init__(self, on_answer: Callable[[], None]) -> None:
         """on_answer: called whenever there is more to send."""
         self._on_answer = on_answer
+
+    def count(self, size: int) -> None:
+        """Count more bytes to what waits. Raises Exhausted."""
+        account = self.account
+        if account is not None:
+            self.counted_bytes += size
+            account.take(size)
+            if account.is_over:
+                raise Exhausted(account.reason)
 
     def answer(
         self,
@@ -138,4 +156,7 @@ def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:
         if not first.is_finished:
             break
         exchanges.popleft()
+        if (account := first.account) is not None:  # written out: every request pays for it
+            account.bytes -= first.counted_bytes
+            account.waiting.bytes -= first.counted_bytes
     return ready

@@ -6,7 +6,7 @@ from functools import partial
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError, Unsupported
-from naiad.core.message import Answer, InferRequest
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
@@ -14,10 +14,12 @@ from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
+from naiad.serving.worker import SHORT_BYTES, SHORT_ELEMENTS, Worker
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import note_unreadable, submit, take_body
+from naiad.wire.http.answering import beside, is_long, note_unreadable, submit, take_body
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.waiting import weight_of
 
 _JSON = b"application/json"
 _BINARY = b"application/octet-stream"
@@ -27,6 +29,9 @@ _SMALLEST_COMPRESSED_BYTES = 1024
 
 _UNCOPIED_BYTES = 16 * 1024
 """From here on tensors are handed to the socket where they are."""
+
+_SHORT_DEFLATED_ELEMENTS = 4096
+"""Compressing a thousand numbers takes about a millisecond."""
 
 _DECOUPLED = "HTTP end point doesn't support models with decoupled transaction policy"
 
@@ -50,15 +55,40 @@ class InferHandler:
             served = self._engine.route(model, version)
             if served.config.is_decoupled:
                 raise Unsupported(_DECOUPLED, model=model)
+            if (len(exchange.body) > SHORT_BYTES or b"content-encoding" in exchange.headers) and _is_long(exchange):
+                self._read_beside(exchange, served, version, arrived_s)
+                return
             request, binary_default = self._decode(exchange, served, version)
-            exchange.body = b""
-            if self._forwarding is not None:
-                self._forwarding.add_headers(request, exchange.headers)
+            self._submit(exchange, served, request, binary_default, arrived_s)
         except NaiadError as error:
             self._refuse(exchange, error, InferRequest(model, version, arrived_s=arrived_s))
-            return
+
+    def _submit(
+        self, exchange: Exchange, served: ServedModel, request: InferRequest, binary_default: bool, arrived_s: float
+    ) -> None:
+        exchange.body = b""
+        if self._forwarding is not None:
+            self._forwarding.add_headers(request, exchange.headers)
         request.arrived_s = arrived_s
-        submit(self._engine, exchange, served, request, partial(_answer, exchange, request, binary_default))
+        deliver = partial(_answer, self._engine.worker, exchange, request, binary_default)
+        submit(self._engine, exchange, served, request, deliver)
+
+    def _read_beside(self, exchange: Exchange, served: ServedModel, version: str, arrived_s: float) -> None:
+        """Read a long request in a thread; go on when that is done."""
+
+        def read() -> tuple[InferRequest, bool]:
+            return self._decode_long(exchange, served, version)
+
+        def go_on(read: tuple[InferRequest, bool] | NaiadError) -> None:
+            try:
+                if isinstance(read, NaiadError):
+                    raise read
+                exchange.count(weight_of(read[0]))
+                self._submit(exchange, self._engine.route(served.name, version, was_accepted=True), *read, arrived_s)
+            except NaiadError as error:
+                self._refuse(exchange, error, InferRequest(served.name, version, arrived_s=arrived_s))
+
+        beside(self._engine.worker, exchange, len(exchange.body), read, go_on)
 
     def _refuse(self, exchange: Exchange, error: NaiadError, request: InferRequest) -> None:
         """Answer a request that cannot be read."""
@@ -88,6 +118,29 @@ class InferHandler:
             self._known.learn(*known, body, header_length)
         return known
 
+    def _decode_long(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
+        """As `_decode`, in no call that takes long; for a thread."""
+        body = take_body(exchange, self._limits.body_bytes)
+        length = exchange.headers.get(_HEADER_LENGTH)
+        header_length = None if length is None and body else _parse_length(length or b"0", len(body))
+        if header_length == 0:
+            return decode_raw(served.config, version, body, self._limits), True
+        parse = infer_json.parse_long
+        return infer_json.decode(served.name, version, body, header_length, self._limits, self._engine.memory, parse)
+
+
+def _is_long(exchange: Exchange) -> bool:
+    """Whether reading a request takes long: its JSON part is long, or it holds many strings."""
+    headers, body = exchange.headers, exchange.body
+    length = headers.get(_HEADER_LENGTH)
+    if length is None or b"content-encoding" in headers:
+        return is_long(exchange)
+    try:
+        header_length = _parse_length(length, len(body))
+    except InvalidRequest:
+        return False
+    return header_length > SHORT_BYTES or b"BYTES" in body[:header_length]
+
 
 def _parse_length(value: bytes, body_bytes: int) -> int:
     """Parse `Inference-Header-Content-Length`; messages as in Triton."""
@@ -107,19 +160,47 @@ def _parse_length(value: bytes, body_bytes: int) -> int:
     return length
 
 
-def _answer(exchange: Exchange, request: InferRequest, binary_default: bool, answer: Answer, is_final: bool) -> None:
+def _answer(
+    worker: Worker, exchange: Exchange, request: InferRequest, binary_default: bool, answer: Answer, is_final: bool
+) -> None:
     del is_final  # there is one answer
     if isinstance(answer, NaiadError):
         exchange.fail(http_status(answer), answer.message)
+        return
+    accept = exchange.headers.get(b"accept-encoding")
+    encoding = b"" if accept is None or accept == b"identity" else choose(accept)
+    elements, most = 0, _SHORT_DEFLATED_ELEMENTS if encoding else SHORT_ELEMENTS
+    for tensor in answer.outputs:
+        elements += tensor.data.size
+    is_large = elements > most or exchange.body_bytes > SHORT_BYTES
+    if is_large and (encoding or infer_answer.takes_long(request, answer, binary_default, most)):
+        write = partial(_write, request, answer, binary_default, encoding)
+        beside(worker, exchange, elements * 8, write, partial(_send, exchange))
         return
     try:
         encoded = infer_answer.encode(request, answer, binary_default)
     except NaiadError as error:
         exchange.fail(http_status(error), error.message)
         return
-    kind, headers, body, tail = _JSON, b"", encoded.header, encoded.tail
-    accept = exchange.headers.get(b"accept-encoding")
-    encoding = b"" if accept is None or accept == b"identity" else choose(accept)
+    if encoded.tail or encoding:
+        exchange.answer(200, *_packed(encoded, encoding))
+    else:
+        exchange.answer(200, encoded.header, _JSON)
+
+
+_Packed = tuple[bytes, bytes, bytes, tuple[bytes | memoryview, ...]]
+"""Body, content type, headers, tail; see `Exchange.answer`."""
+
+
+def _write(request: InferRequest, answer: InferResponse, binary_default: bool, encoding: bytes) -> _Packed:
+    """Return a long answer as it is sent; for a thread. Raises what `encode` raises."""
+    return _packed(infer_answer.encode(request, answer, binary_default), encoding)
+
+
+def _packed(encoded: infer_answer.EncodedAnswer, encoding: bytes) -> _Packed:
+    """Return an answer as it is sent; encoding: what to compress it with."""
+    body, tail = encoded
+    kind, headers = _JSON, b""
     if tail:
         kind = _BINARY
         headers = b"Inference-Header-Content-Length: %d\r\n" % len(body)
@@ -128,4 +209,11 @@ def _answer(exchange: Exchange, request: InferRequest, binary_default: bool, ans
     if encoding and len(body) >= _SMALLEST_COMPRESSED_BYTES:
         body = deflate(body, encoding)
         headers += b"Content-Encoding: %b\r\n" % encoding
-    exchange.answer(200, body, kind, headers, tail)
+    return body, kind, headers, tail
+
+
+def _send(exchange: Exchange, written: _Packed | NaiadError) -> None:
+    if isinstance(written, NaiadError):
+        exchange.fail(http_status(written), written.message)
+    else:
+        exchange.answer(200, *written)

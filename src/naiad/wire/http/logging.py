@@ -10,9 +10,8 @@ from typing import Any
 from naiad.core.errors import MalformedBody, NotReady, Unsupported
 from naiad.core.features import Feature
 from naiad.observe.log_control import FIELDS, FORMATS, NO_FILE, SWITCHES, LogControl
-from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.wire.http.answering import safe, send_json, take_body
+from naiad.wire.http.answering import read_document, reading_beside, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.ignored import warn_ignored
@@ -25,7 +24,9 @@ def logging_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the one route."""
     logs = services.logs
     get, change = safe(partial(_get, logs=logs)), safe(partial(_change, logs=logs, limits=limits))
-    return [route(r"/v2/logging", Feature.LOGGING, GET=get, POST=change)]
+    return [
+        route(r"/v2/logging", Feature.LOGGING, GET=get, POST=reading_beside(services.engine.worker, limits, change))
+    ]
 
 
 def _get(exchange: Exchange, logs: LogControl) -> None:
@@ -33,8 +34,7 @@ def _get(exchange: Exchange, logs: LogControl) -> None:
 
 
 def _change(exchange: Exchange, logs: LogControl, limits: Limits) -> None:
-    document = parse_json(take_body(exchange, limits.body_bytes), limits)
-    send_json(exchange, logs.change(_read(document)))
+    send_json(exchange, logs.change(_read(read_document(exchange, limits))))
 
 
 def _read(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,14 +10,14 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotReady, Unsupported
 from naiad.core.features import Feature
-from naiad.protocol.json_body import parse_json, read_boolean
+from naiad.protocol.json_body import read_boolean
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import internal_error, safe, take_body
+from naiad.wire.http.answering import internal_error, read_document, reading_beside, safe
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.routes import Route, route
+from naiad.wire.http.routes import Handler, Route, route
 from naiad.wire.services import Services
 
 _REPOSITORY = r"/v2/repository(?:/(?P<repository>[^/]+))?"
@@ -27,10 +27,15 @@ _MODEL = _REPOSITORY + r"/models/(?P<model>[^/]+)"
 def repository_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes below /v2/repository."""
     feature = Feature.MODEL_REPOSITORY
+
+    def post(pattern: str, handler: Handler, **given: Any) -> Route:
+        safely = safe(partial(handler, limits=limits, **given))
+        return route(pattern, feature, POST=reading_beside(services.engine.worker, limits, safely))
+
     return [
-        route(_REPOSITORY + "/index", feature, POST=safe(partial(_index, overview=services.overview, limits=limits))),
-        route(_MODEL + "/load", feature, POST=safe(partial(_load, control=services.control, limits=limits))),
-        route(_MODEL + "/unload", feature, POST=safe(partial(_unload, control=services.control, limits=limits))),
+        post(_REPOSITORY + "/index", _index, overview=services.overview),
+        post(_MODEL + "/load", _load, control=services.control),
+        post(_MODEL + "/unload", _unload, control=services.control),
     ]
 
 
@@ -38,7 +43,7 @@ def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: s
     del repository  # ignored, as in Triton
     only_ready: Any = False
     if exchange.body:
-        only_ready = _document(exchange, limits).get("ready", False)
+        only_ready = read_document(exchange, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
     _answer_when_done(exchange, asyncio.ensure_future(overview.index(only_ready=only_ready)))
@@ -72,14 +77,10 @@ def _refuse_repository_name(repository: str) -> None:
         raise Unsupported("'repository_name' specification is not supported")
 
 
-def _document(exchange: Exchange, limits: Limits) -> dict[str, Any]:
-    return parse_json(take_body(exchange, limits.body_bytes), limits)
-
-
 def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
     if not exchange.body:
         return {}
-    parameters = _document(exchange, limits).get("parameters", {})
+    parameters = read_document(exchange, limits).get("parameters", {})
     if type(parameters) is not dict:
         raise MalformedBody("attempt to get members for non-object")
     return parameters

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from naiad.core.features import Feature
-from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.shared_memory import check_cuda_registration, read_registration
 from naiad.serving.shared_memory.registry import SharedMemory
-from naiad.wire.http.answering import safe, send_json, take_body
+from naiad.wire.http.answering import read_document, reading_beside, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -24,12 +21,15 @@ def shared_memory_routes(services: Services, limits: Limits) -> list[Route]:
     memory = services.memory
     calls = _Calls(memory, limits)
     feature = Feature.SHARED_MEMORY
+    register, register_cuda = (
+        reading_beside(services.engine.worker, limits, safe(call)) for call in (calls.register, calls.register_cuda)
+    )
     return [
         route(_SYSTEM + "/status", feature, GET=safe(calls.status)),
-        route(_SYSTEM + "/register", feature, POST=safe(calls.register)),
+        route(_SYSTEM + "/register", feature, POST=register),
         route(_SYSTEM + "/unregister", feature, POST=safe(calls.unregister)),
         route(_CUDA + "/status", feature, GET=safe(calls.status_cuda)),
-        route(_CUDA + "/register", feature, POST=safe(calls.register_cuda)),
+        route(_CUDA + "/register", feature, POST=register_cuda),
         route(_CUDA + "/unregister", feature, POST=safe(calls.unregister_cuda)),
     ]
 
@@ -44,7 +44,7 @@ class _Calls:
 
     def register(self, exchange: Exchange, name: str = "") -> None:
         self._memory.check_register(name)
-        self._memory.register(name, *read_registration(self._document(exchange)))
+        self._memory.register(name, *read_registration(read_document(exchange, self._limits)))
         exchange.answer(200, content_type=_JSON)
 
     def unregister(self, exchange: Exchange, name: str = "") -> None:
@@ -56,13 +56,10 @@ class _Calls:
 
     def register_cuda(self, exchange: Exchange, name: str = "") -> None:
         self._memory.check_register_cuda(name)
-        check_cuda_registration(self._document(exchange))
+        check_cuda_registration(read_document(exchange, self._limits))
         self._memory.register_cuda(name)
         exchange.answer(200, content_type=_JSON)
 
     def unregister_cuda(self, exchange: Exchange, name: str = "") -> None:
         self._memory.unregister_cuda(name)
         exchange.answer(200, content_type=_JSON)
-
-    def _document(self, exchange: Exchange) -> dict[str, Any]:
-        return parse_json(take_body(exchange, self._limits.body_bytes), self._limits)

@@ -13,14 +13,14 @@ from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
 from naiad.core.model_config import ModelConfig
-from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.texts import openai, scoring, tei
 from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX
-from naiad.wire.http.answering import answering_errors, submit, take_body
+from naiad.serving.worker import SHORT_ELEMENTS
+from naiad.wire.http.answering import answering_errors, beside, read_document, reading_beside, submit
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.services import Services
@@ -37,11 +37,13 @@ def text_routes(services: Services, limits: Limits) -> list[Route]:
 
     def post(pattern: str, what: TextRoute) -> Route:
         handler = answering_errors(partial(texts.answer, what, _fail), _fail)
-        return route(pattern, Feature.INFERENCE, POST=handler)
+        return route(pattern, Feature.INFERENCE, POST=reading_beside(services.engine.worker, limits, handler))
 
     def post_tei(pattern: str, what: TextRoute) -> Route:
         handler = answering_errors(partial(texts.answer, what, _fail_tei), _fail_tei)
-        return route(pattern, Feature.INFERENCE, POST=handler)
+        return route(pattern, Feature.INFERENCE, POST=reading_beside(services.engine.worker, limits, handler))
+
+    rerank = reading_beside(services.engine.worker, limits, answering_errors(texts.rerank, _fail))
 
     return [
         route(r"/v1/models", Feature.METADATA, GET=answering_errors(models.all, _fail)),
@@ -50,7 +52,7 @@ def text_routes(services: Services, limits: Limits) -> list[Route]:
         post(r"/v[12]/rerank", scoring.RERANK),
         post(r"(?:/v1)?/score", scoring.SCORE),
         post(r"(?:/v1)?/classify", scoring.CLASSIFY),
-        route(r"/rerank", Feature.INFERENCE, POST=answering_errors(texts.rerank, _fail)),
+        route(r"/rerank", Feature.INFERENCE, POST=rerank),
         post_tei(r"/embed", tei.EMBED),
         post_tei(r"/embed_sparse", tei.EMBED_SPARSE),
         post_tei(r"/predict", tei.PREDICT),
@@ -147,8 +149,7 @@ class _Texts:
             _fail_tei(exchange, error)
 
     def _document(self, exchange: Exchange) -> dict[str, Any]:
-        body = take_body(exchange, self._limits.body_bytes)
-        return parse_json(body, self._limits, "the request must be a JSON object")
+        return read_document(exchange, self._limits, "the request must be a JSON object")
 
     def _run(self, exchange: Exchange, document: dict[str, Any], what: TextRoute, fail: Fail) -> None:
         check_keys(what, document)
@@ -157,7 +158,22 @@ class _Texts:
         model = self._models.named(openai.read_model(document), what.tasks) if names_model else self._models.only(what)
         if _task(model.config) not in what.tasks:
             raise InvalidRequest(f"model '{model.name}' does not support {what.purpose}", param="model")
-        call = what.read(document, _task(model.config))
+        read = partial(what.read, document, _task(model.config))
+        if exchange.document is None:
+            self._take_up(exchange, model, fail, read())
+            return
+
+        def go_on(call: TextCall | NaiadError) -> None:
+            try:
+                self._take_up(exchange, self._engine.route(model.name, was_accepted=True), fail, call)
+            except NaiadError as error:
+                fail(exchange, error)
+
+        beside(self._engine.worker, exchange, len(exchange.body), read, go_on)
+
+    def _take_up(self, exchange: Exchange, model: ServedModel, fail: Fail, call: TextCall | NaiadError) -> None:
+        if isinstance(call, NaiadError):
+            raise call
         if call.takes_ids:
             model = self._engine.route(model.name + VIEW_SUFFIX, model.version)
         self._submit(exchange, model, call, fail)
@@ -169,13 +185,23 @@ class _Texts:
 
         def deliver(answer: Answer, is_final: bool) -> None:
             del is_final  # there is one answer
+            if isinstance(answer, NaiadError):
+                fail(exchange, answer)
+                return
+            elements = sum(tensor.data.size for tensor in answer.outputs)
+            if elements > SHORT_ELEMENTS:
+                beside(self._engine.worker, exchange, elements * 8, partial(call.write, answer), send)
+                return
             try:
-                if isinstance(answer, NaiadError):
-                    fail(exchange, answer)
-                else:
-                    exchange.answer(200, call.write(answer), _JSON)
+                send(call.write(answer))
             except NaiadError as error:
                 fail(exchange, error)
+
+        def send(body: bytes | NaiadError) -> None:
+            if isinstance(body, NaiadError):
+                fail(exchange, body)
+            else:
+                exchange.answer(200, body, _JSON)
 
         submit(self._engine, exchange, model, request, deliver)
 

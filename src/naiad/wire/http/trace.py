@@ -11,9 +11,8 @@ from naiad.core.errors import MalformedBody, Unsupported
 from naiad.core.features import Feature
 from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, parse_number
 from naiad.observe.trace.tracing import Tracing
-from naiad.protocol.json_body import parse_json
 from naiad.protocol.limits import Limits
-from naiad.wire.http.answering import safe, send_json, take_body
+from naiad.wire.http.answering import read_document, reading_beside, safe, send_json
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
 from naiad.wire.ignored import warn_ignored
@@ -27,7 +26,7 @@ def trace_routes(services: Services, limits: Limits) -> list[Route]:
     tracing = services.engine.tracing
     pattern = r"/v2(?:/models/(?P<model>[^/]+))?/trace/setting"
     get, change = safe(partial(_get, tracing=tracing)), safe(partial(_change, tracing=tracing, limits=limits))
-    return [route(pattern, Feature.TRACE, GET=get, POST=change)]
+    return [route(pattern, Feature.TRACE, GET=get, POST=reading_beside(services.engine.worker, limits, change))]
 
 
 def _get(exchange: Exchange, tracing: Tracing, model: str = "") -> None:
@@ -36,8 +35,7 @@ def _get(exchange: Exchange, tracing: Tracing, model: str = "") -> None:
 
 def _change(exchange: Exchange, tracing: Tracing, limits: Limits, model: str = "") -> None:
     tracing.settings(model)  # Triton looks at the model before the body
-    document = parse_json(take_body(exchange, limits.body_bytes), limits)
-    send_json(exchange, tracing.change(model, _read(document)))
+    send_json(exchange, tracing.change(model, _read(read_document(exchange, limits))))
 
 
 def _read(document: Mapping[str, Any]) -> Change:

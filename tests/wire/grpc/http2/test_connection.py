@@ -46,6 +46,9 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return bool(self.closed)
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         self.is_reading = False
 

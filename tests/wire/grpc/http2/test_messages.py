@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naiad.wire.grpc.http2.rpc.messages import PREFIX, Gathering, MessageFault, MessageReader
+from naiad.wire.grpc.http2.rpc.messages import PREFIX, LongMessage, MessageFault, MessageReader
+from naiad.wire.waiting import Account, Waiting
 
 
 def compress(message: bytes, wbits: int) -> bytes:
@@ -18,7 +19,7 @@ def compress(message: bytes, wbits: int) -> bytes:
 
 
 def reader(most_bytes: int = 1000, wbits: int = 0, gathering: int = 10_000) -> MessageReader:
-    return MessageReader(most_bytes, wbits, Gathering(gathering))
+    return MessageReader(most_bytes, wbits, Account(Waiting(gathering, gathering)))
 
 
 def prefixed(message: bytes, flag: int = 0) -> bytes:
@@ -32,8 +33,8 @@ def prefixed(message: bytes, flag: int = 0) -> bytes:
 )
 def test_however_it_is_cut_the_messages_are_the_same(sent, cuts: list[int], wbits: int) -> None:
     data = b"".join(prefixed(compress(body, wbits), 1) if squeezed else prefixed(body) for body, squeezed in sent)
-    gathering = Gathering(10_000)
-    one = MessageReader(1000, wbits, gathering)
+    account = Account(Waiting(10_000, 10_000))
+    one = MessageReader(1000, wbits, account)
     found, at, turn = [], 0, 0
     while at < len(data):
         size = cuts[turn % len(cuts)]
@@ -41,7 +42,7 @@ def test_however_it_is_cut_the_messages_are_the_same(sent, cuts: list[int], wbit
         piece = b"##" + data[at : at + size] + b"##"
         found += one.feed(piece, 2, len(piece) - 2)
         at += size
-    assert (found, one.is_between, gathering.bytes) == ([body for body, _ in sent], True, 0)
+    assert (found, one.is_between, account.bytes) == ([body for body, _ in sent], True, 0)
 
 
 @pytest.mark.parametrize(
@@ -70,20 +71,22 @@ def test_a_message_of_the_most_bytes_is_taken() -> None:
 def test_a_bomb_is_not_unpacked() -> None:
     """A thousandth of what is in it; the reader must stop at its limit."""
     bomb = prefixed(gzip.compress(bytes(50_000_000)), 1)
+    (message,) = reader(most_bytes=200_000, wbits=31, gathering=10**6).feed(bomb, 0, len(bomb))
+    assert isinstance(message, LongMessage), "it is unpacked in a thread"
     with pytest.raises(MessageFault, match="larger than max"):
-        list(reader(most_bytes=100_000, wbits=31, gathering=10**6).feed(bomb, 0, len(bomb)))
+        message.read()
 
 
 def test_unfinished_messages_of_a_connection_are_bounded_together() -> None:
-    gathering = Gathering(150)
+    account = Account(Waiting(1000, 150))
     half = prefixed(b"x" * 500)[:100]
-    first, second = MessageReader(1000, 0, gathering), MessageReader(1000, 0, gathering)
+    first, second = MessageReader(1000, 0, account), MessageReader(1000, 0, account)
     list(first.feed(half, 0, 100))
-    with pytest.raises(MessageFault, match="unfinished messages"):
+    with pytest.raises(MessageFault, match="more than 150 bytes"):
         list(second.feed(half, 0, 100))
     first.drop()
     second.drop()
-    assert gathering.bytes == 0
+    assert account.bytes == 0
 
 
 def test_a_message_in_a_million_pieces_weighs_what_it_holds() -> None:

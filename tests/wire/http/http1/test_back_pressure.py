@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.http1.capacity import Capacity
+from naiad.wire.waiting import REQUEST_BYTES, Waiting
 
 
 def test_only_so_many_requests_of_one_connection_are_under_way() -> None:
@@ -103,14 +104,14 @@ def test_a_stream_to_a_client_that_does_not_read_is_cut_off() -> None:
 
 
 def test_bodies_on_their_way_are_bounded_for_all_connections_together() -> None:
-    capacity = Capacity(most_receiving_bytes=6)
+    capacity = Capacity(waiting=Waiting(6, 6))
     first, second = Door(capacity=capacity), Door(capacity=capacity)
     first.send(POST[:-1])
     assert b"503 Service Unavailable" in second.send(POST[:-1])
-    assert b"receiving more than 6 bytes of requests at the same time" in second.wire.text
-    assert capacity.receiving_bytes == 4
-    assert first.send(POST[-1:]) == OK
-    assert capacity.receiving_bytes == 0
+    assert b"more than 6 bytes of requests and answers would wait in this server" in second.wire.text
+    assert capacity.waiting.bytes == 4
+    first.connection.connection_lost(None)
+    assert capacity.waiting.bytes == 0
 
 
 def test_what_a_client_that_left_had_sent_is_given_back() -> None:
@@ -118,7 +119,7 @@ def test_what_a_client_that_left_had_sent_is_given_back() -> None:
     door = Door(capacity=capacity)
     door.send(POST[:-1])
     door.connection.connection_lost(None)
-    assert capacity.receiving_bytes == 0
+    assert capacity.waiting.bytes == 0
 
 
 def test_one_connection_too_many_is_told_so() -> None:
@@ -152,3 +153,44 @@ def test_every_request_is_answered_once_and_in_order_whatever_the_pace(steps: li
         assert len(door.exchanges) - answered <= pipelined
     assert door.wire.text == b"".join(OK.replace(b"hello", b"%05d" % at) for at in range(sent))
     assert door.wire.reading
+
+
+def test_requests_that_wait_are_bounded_by_their_bytes() -> None:
+    """Of one connection, and of all together; who is answered makes room."""
+    size = REQUEST_BYTES + len(b"hello")
+    waiting = Waiting(3 * size, 2 * size)
+    first, second, third, fourth, fifth = (Door(answers=False, capacity=Capacity(waiting=waiting)) for _ in range(5))
+    first.send(POST * 3)
+    assert len(first.exchanges) == 2
+    for exchange in first.exchanges:
+        exchange.answer(200)
+    assert b"would wait for this connection" in first.wire.text
+    assert waiting.bytes == 0
+    second.send(POST * 2)
+    third.send(POST)
+    assert b"would wait in this server" in fourth.send(POST)
+    second.exchanges[0].answer(200)
+    fifth.send(POST)
+    assert len(fifth.exchanges) == 1
+    for door in (second, third, fifth):
+        door.connection.connection_lost(None)
+    assert waiting.bytes == 0
+
+
+def test_requests_without_a_body_are_never_refused_for_memory() -> None:
+    capacity = Capacity(waiting=Waiting(1, 1))
+    assert b"503" in Door(capacity=capacity).send(POST)
+    assert b"200 OK" in Door(capacity=capacity).send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+
+
+def test_answers_that_a_client_does_not_read_are_counted() -> None:
+    waiting = Waiting()
+    door = Door(answers=False, capacity=Capacity(waiting=waiting))
+    door.send(POST)
+    door.wire.unsent = 10_000
+    door.connection.pause_writing()
+    door.exchanges[0].answer(200)
+    assert waiting.bytes == 10_000
+    door.wire.unsent = 0
+    door.connection.resume_writing()
+    assert waiting.bytes == 0

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 
 from naiad.core.clock import Clock
+from naiad.serving.worker import Worker
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.framing.codes import ErrorCode
@@ -21,10 +22,10 @@ from naiad.wire.grpc.http2.framing.streams import Stream
 from naiad.wire.grpc.http2.lifetime import Action, Lifetime
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.grpc.http2.rpc.answers import trailers_only
-from naiad.wire.grpc.http2.rpc.call import RpcCall
+from naiad.wire.grpc.http2.rpc.call import CallShare, RpcCall
 from naiad.wire.grpc.http2.rpc.head import RpcHead, interpret
-from naiad.wire.grpc.http2.rpc.messages import Gathering
 from naiad.wire.listening import Connection, gentle, unsent_bytes
+from naiad.wire.waiting import Account
 
 _PING = b"anyone??"
 
@@ -39,11 +40,13 @@ class GrpcConnection(Connection):
         connections: set[GrpcConnection],
         deadlines: Deadlines,
         now: Clock,
+        account: Account | None = None,
+        worker: Worker | None = None,
     ) -> None:
         """Wait for the transport.
 
         serve: takes every call. connections: the listener's set; this one adds and removes itself. deadlines: the
-        listener's. now: the clock of deadlines.
+        listener's. now: the clock of deadlines. account: for what waits here. worker: for what takes long.
         """
         self._serve = serve
         self._options = options
@@ -51,14 +54,26 @@ class GrpcConnection(Connection):
         self._deadlines = deadlines
         self._now = now
         self._loop = asyncio.get_running_loop()
-        self._http2 = Http2Connection(options.limits, interpret, self._accept, _refuse, self._wake, now)
+        self._account = account or Account()
+        self._http2 = Http2Connection(options.limits, interpret, self._accept, _refuse, self._wake, now, self._account)
         self._sender = self._http2.sender
-        self._gathering = Gathering(options.gathering_bytes)
+        self._turn = self._http2.turn
+        self._turn.wake = self._wait_a_turn
+        self._share = CallShare(self._account, self._turn, worker or Worker())
+        self._unsent_bytes = 0
+        """Of what the account holds, those that are with the transport."""
         self._lifetime = Lifetime(options, now(), random.uniform(-1, 1))  # noqa: S311  # no secret
         self._timer: asyncio.TimerHandle | None = None
+        self._reading_timer: asyncio.TimerHandle | None = None
+        """Runs while answers wait for the client to read."""
+        self._progress = (0, 0)
+        """What tells whether it reads, when the timer looked last, and since when it has been so."""
+        self._progress_s = 0.0
         self._transport: asyncio.Transport | None = None
         self._is_reading = False
         """Bytes are being read, after which output is written anyway."""
+        self._is_going_on = False
+        """Frames are left of this turn, and will be handled in the next."""
         self._requests = 0
         self.lost = asyncio.Event()
         """The connection is gone."""
@@ -91,9 +106,12 @@ class GrpcConnection(Connection):
         self._transport = None
         self.lost.set()
         self.told.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._reading_timer):
+            if timer is not None:
+                timer.cancel()
+        self._turn.close()
         self._http2.close()
+        self._account.close()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; called by the loop."""
@@ -105,16 +123,41 @@ class GrpcConnection(Connection):
             self._is_reading = False
             self._flush()
 
+    def _wait_a_turn(self) -> None:
+        """Let others have their turn; read no more before what has come is handled."""
+        if self._transport is not None and not self._is_going_on and not self._transport.is_closing():
+            self._is_going_on = True
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_going_on = False
+        if self._transport is None or self._sender.is_held:  # a client that does not read waits with its requests
+            return
+        self._is_reading = True
+        try:
+            self._http2.go_on()
+        finally:
+            self._is_reading = False
+            self._flush()
+        if self._transport is not None and not self._turn.is_behind and not self._sender.is_held:
+            self._transport.resume_reading()
+
     def pause_writing(self) -> None:
         """Hold answers back, and read no more requests, from a client that does not read; called by the loop."""
         self._sender.is_held = True
         if self._transport is not None:
             self._transport.pause_reading()
+            self._count_unsent(self._transport)
 
     def resume_writing(self) -> None:
         """Go on; called by the loop."""
         self._sender.is_held = False
         if self._transport is not None:
+            self._count_unsent(self._transport)
+        if self._turn.is_behind:
+            self._wait_a_turn()
+        elif self._transport is not None:
             self._transport.resume_reading()
         self._sender.pump()
 
@@ -128,7 +171,7 @@ class GrpcConnection(Connection):
             return
         timeout_s = head.timeout_s
         deadline_s = None if timeout_s is None else self._now() + timeout_s
-        call = RpcCall(stream, head, deadline_s, self._options.message_bytes, self._gathering)
+        call = RpcCall(stream, head, deadline_s, self._options.message_bytes, self._share)
         if deadline_s is not None:
             if not timeout_s:
                 call.expire()
@@ -157,9 +200,48 @@ class GrpcConnection(Connection):
                 transport.writelines(output)
             else:
                 transport.write(b"".join(output))
+        if sender.is_held or sender.held:
+            self._hold_on(transport)
         if self._http2.is_done and not transport.is_closing():
             transport.close()
             self._set_timer(self._options.keepalive_timeout_s, self.abort)  # it may never read our last words
+
+    def _hold_on(self, transport: asyncio.Transport) -> None:
+        """Answers wait: for their turn, or for the client, who must not take forever."""
+        sender = self._sender
+        if sender.is_behind:
+            self._loop.call_soon(self._pump)
+        if sender.is_held:
+            self._count_unsent(transport)
+        if self._reading_timer is None:
+            self._look_for_reading()
+
+    def _pump(self) -> None:
+        if self._sender.is_behind:
+            self._sender.is_behind = False
+            self._sender.pump()
+            self._flush()
+
+    def _count_unsent(self, transport: asyncio.Transport) -> None:
+        size = transport.get_write_buffer_size()
+        self._account.take(size - self._unsent_bytes)
+        self._unsent_bytes = size
+
+    def _look_for_reading(self) -> None:
+        """Close the connection of a client that has not taken any of what waits for it for too long."""
+        self._reading_timer = None
+        transport, sender = self._transport, self._sender
+        if transport is None or not (sender.is_held or sender.held):
+            self._progress_s = 0.0
+            return
+        now_s, write_s = self._now(), self._options.write_s
+        progress = (sender.uses, transport.get_write_buffer_size())
+        if progress != self._progress or not self._progress_s:
+            self._progress, self._progress_s = progress, now_s
+        elif now_s - self._progress_s >= write_s:
+            self.abort()
+            return
+        self._reading_timer = self._loop.call_later(min(write_s / 4, _LONGEST_LOOK_S), self._look_for_reading)
 
     # the end
 
@@ -220,6 +302,8 @@ class GrpcConnection(Connection):
             self._timer.cancel()
         self._timer = self._loop.call_later(delay_s, call)
 
+
+_LONGEST_LOOK_S = 5.0
 
 _LONGEST_S = 10 * 365 * 86400.0
 """Loops cannot count further, and infinity is never."""

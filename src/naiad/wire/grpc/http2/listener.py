@@ -8,11 +8,13 @@ import ssl
 from collections.abc import Sequence
 
 from naiad.core.clock import Clock, monotonic
+from naiad.serving.worker import Worker
 from naiad.wire.grpc.call import Serve
 from naiad.wire.grpc.http2.connection import GrpcConnection
 from naiad.wire.grpc.http2.deadlines import Deadlines
 from naiad.wire.grpc.http2.options import Http2Options
 from naiad.wire.listening import Listening, listen
+from naiad.wire.waiting import Account, Waiting
 
 _TELLING_S = 0.25
 """What clients get to hear that they must send no more calls; one that is dead or very far off does not hold us up."""
@@ -23,11 +25,20 @@ _GRACE_S = 1.0
 class Http2Listener:
     """One gRPC port."""
 
-    def __init__(self, serve: Serve, options: Http2Options | None = None, now: Clock = monotonic) -> None:
-        """serve: takes every call. now: the clock of deadlines."""
+    def __init__(
+        self,
+        serve: Serve,
+        options: Http2Options | None = None,
+        now: Clock = monotonic,
+        waiting: Waiting | None = None,
+        worker: Worker | None = None,
+    ) -> None:
+        """serve: takes every call. now: the clock of deadlines. waiting, worker: the server's."""
         self._serve = serve
         self._options = options or Http2Options()
         self._now = now
+        self._waiting = waiting or Waiting()
+        self._worker = worker or Worker()
         self._connections: set[GrpcConnection] = set()
         self._server: Listening | None = None
         self._deadlines = Deadlines(now, lambda delay_s, ring: asyncio.get_running_loop().call_later(delay_s, ring))
@@ -47,7 +58,10 @@ class Http2Listener:
         self.port = self._server.port
 
     def _connection(self) -> GrpcConnection:
-        return GrpcConnection(self._serve, self._options, self._connections, self._deadlines, self._now)
+        account, worker = Account(self._waiting), self._worker
+        return GrpcConnection(
+            self._serve, self._options, self._connections, self._deadlines, self._now, account, worker
+        )
 
     async def stop_accepting(self) -> None:
         """Take no new connections, but all that clients have made; clients are told to send no more calls."""

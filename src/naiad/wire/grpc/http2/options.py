@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from naiad.core.door_settings import GrpcSettings
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
 
-_GATHERING_BYTES = 512 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Http2Options:
@@ -18,12 +16,12 @@ class Http2Options:
     limits: Http2Limits = field(default_factory=Http2Limits)
     message_bytes: int = 64 * 1024 * 1024
     """One message, as received and decompressed."""
-    gathering_bytes: int = _GATHERING_BYTES
-    """Unfinished messages of one connection together."""
     connections: int = 10_000
     """At the same time; further ones are sent away."""
     greeting_s: float = 20.0
     """A client has so long to begin with a preface and to acknowledge our SETTINGS."""
+    write_s: float = 60.0
+    """A client for which answers wait may take none of them for so long."""
     keepalive_s: float = 7200.0
     """A client not heard from for so long is asked by PING whether it is there."""
     keepalive_timeout_s: float = 20.0
@@ -52,8 +50,8 @@ class Http2Options:
         return cls(
             limits,
             message_bytes=grpc.max_input_size,
-            gathering_bytes=max(_GATHERING_BYTES, 2 * grpc.max_input_size),
             connections=connections,
+            write_s=grpc.write_timeout_s,
             keepalive_s=grpc.keepalive_time / 1000,
             keepalive_timeout_s=grpc.keepalive_timeout / 1000,
             keepalive_without_calls=grpc.keepalive_permit_without_calls,

@@ -22,6 +22,7 @@ from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, Connectio
 from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
 from naiad.wire.http.origins import Origins
 from naiad.wire.listening import Connection, gentle
+from naiad.wire.waiting import REQUEST_BYTES, Account
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BEGINNING = b"HTTP/1.1 "
@@ -60,9 +61,12 @@ class HttpConnection(Connection):
         self._connections = connections
         self._heads = heads
         self._capacity = capacity or Capacity()
+        self._account = Account(self._capacity.waiting)
+        self._unsent_bytes = 0
+        """Of what the account holds, those that are with the transport."""
         self._watch = watch
         self._reader = RequestReader(
-            limits, self._capacity, origins or Origins(), self.flush, self._take, self._allow_body
+            limits, self._account, origins or Origins(), self.flush, self._take, self._allow_body
         )
         self._exchanges: deque[Exchange] = deque()
         """Requests not yet answered to the client, oldest first."""
@@ -110,6 +114,7 @@ class HttpConnection(Connection):
                 exchange.on_abandon()
         self._exchanges.clear()
         self._waiting.clear()
+        self._account.close()
 
     def data_received(self, data: bytes) -> None:
         """Parse; called by the loop."""
@@ -178,11 +183,18 @@ class HttpConnection(Connection):
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
         self._hold(Hold.UNREAD)
+        self._count_unsent()
 
     def resume_writing(self) -> None:
         """Read on; called by the loop."""
         self._holds.discard(Hold.UNREAD)
+        self._count_unsent()
         self._release()
+
+    def _count_unsent(self) -> None:
+        unsent_bytes = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        self._account.take(unsent_bytes - self._unsent_bytes)
+        self._unsent_bytes = unsent_bytes
 
     # requests
 
@@ -207,7 +219,14 @@ class HttpConnection(Connection):
         exchanges.append(exchange)
         if not exchange.keep_alive:
             self._move(ConnectionEvent.LAST)
-        if self._holds or len(exchanges) > self._limits.pipelined:
+        account = exchange.account = self._account
+        exchange.counted_bytes = size = len(exchange.body) + REQUEST_BYTES
+        account.bytes += size  # written out: every request pays for it
+        account.waiting.bytes += size
+        is_over = account.bytes > account.most_bytes or account.waiting.bytes > account.waiting.most_bytes
+        if is_over and exchange.body:  # who asks only whether the server lives is always told
+            exchange.fail(503, account.reason)
+        elif self._holds or len(exchanges) > self._limits.pipelined:
             self._waiting.append(exchange)
             self._hold(Hold.BACKLOG)
         else:
@@ -261,6 +280,7 @@ class HttpConnection(Connection):
         else:
             transport.writelines(ready)
         if self._holds:
+            self._count_unsent()
             self._release()
         if self._state >= _CLOSING and not exchanges:
             self._close()

@@ -12,10 +12,10 @@ from typing import Any
 from naiad.core.clock import monotonic
 from naiad.protocol.limits import Limits, body_too_large, raw_too_large
 from naiad.wire.http.exchange import Exchange, Headers
-from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.chunks import Chunks, unfinished_line
 from naiad.wire.http.http1.parts import Part, Refusal
 from naiad.wire.http.origins import Origins
+from naiad.wire.waiting import Account
 
 _SMALL_BYTES = 1024
 """Pieces below it are gathered: an object for each of a million pieces would weigh more than what they hold."""
@@ -36,17 +36,20 @@ class RequestReader:
     def __init__(
         self,
         limits: Limits,
-        capacity: Capacity,
+        account: Account,
         origins: Origins,
         on_answer: Callable[[], None],
         on_request: Callable[[Exchange], None],
         on_continue: Callable[[], None],
     ) -> None:
-        """on_answer: of the exchanges made. on_request: takes each. on_continue: a client waits for leave to go on."""
+        """account: the connection's, to which unfinished bodies are counted.
+
+        on_answer: of the exchanges made. on_request: takes each. on_continue: a client waits for leave to go on.
+        """
         import httptools
 
         self._limits = limits
-        self._capacity = capacity
+        self._account = account
         self._origins = origins
         self._on_answer = on_answer
         self._on_request = on_request
@@ -125,7 +128,7 @@ class RequestReader:
         self._on_answer = self._on_request = self._on_continue = _ignore
 
     def _drop_body(self) -> None:
-        self._capacity.receiving_bytes -= self.body_bytes
+        self._account.take(-self.body_bytes)
         self.body_bytes = 0
         self._pieces = []
 
@@ -227,11 +230,10 @@ class RequestReader:
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self.body_bytes += len(body)
-        capacity = self._capacity
-        capacity.receiving_bytes += len(body)
+        self._account.take(len(body))
         self._check_body(self.body_bytes)
-        if capacity.is_overfull:
-            raise Refusal(503, capacity.overfull_message)
+        if self._account.is_over:
+            raise Refusal(503, self._account.reason)
         pieces = self._pieces
         if len(body) >= _SMALL_BYTES or not pieces:
             pieces.append(body)

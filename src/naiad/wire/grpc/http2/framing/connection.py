@@ -38,6 +38,8 @@ from naiad.wire.grpc.http2.framing.pings import PingPolicy
 from naiad.wire.grpc.http2.framing.sender import Sender
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
 from naiad.wire.grpc.http2.framing.streams import Event, Stream, StreamState
+from naiad.wire.grpc.http2.framing.turn import Turn
+from naiad.wire.waiting import Account
 
 _DRAIN_PING = b"drained?"
 
@@ -53,13 +55,15 @@ class Http2Connection(Generic[Head]):
         refuse: Callable[[Stream, str], None],
         wake: Callable[[], None],
         now: Clock,
+        account: Account | None = None,
     ) -> None:
         """interpret: what to make of a header list.
 
         accept: takes a request: its stream, its head, whether it has no body. refuse: answers one whose headers are too
         large, with the reason. Both are called from `receive`. wake: called when output begins to wait in `sender`.
+        account: to which answers that the client's windows hold back are counted.
         """
-        self.sender = Sender(wake, self._local_end, limits.unsent_bytes)
+        self.sender = Sender(wake, self._local_end, limits.unsent_bytes, account or Account())
         self.floods = Floods(now)
         self.pings = PingPolicy(limits, now)
         self.streams: dict[int, Stream] = {}
@@ -74,7 +78,8 @@ class Http2Connection(Generic[Head]):
         self._accept = accept
         self._refuse = refuse
         self._heads = HeaderBlocks(limits.header_bytes, interpret)
-        self._reader = FrameReader(limits.frame_bytes, self._stream_fault)
+        self.turn = Turn(now)
+        self._reader = FrameReader(limits.frame_bytes, self._stream_fault, self.turn)
         self.ids = StreamIds()
         self._receive_window = limits.connection_window_bytes
         self._is_leaving = False
@@ -111,6 +116,17 @@ class Http2Connection(Generic[Head]):
             self._reader.feed(data)
         except ConnectionFault as fault:
             self.fail(fault.code, fault.message)
+
+    def go_on(self) -> None:
+        """Handle what was left of the turn before."""
+        turn = self.turn
+        turn.begin()
+        while turn.calls:
+            turn.calls.popleft().go_on()
+            if turn.now() > turn.until_s:
+                turn.leave()
+                return
+        self.receive(b"")
 
     # the end
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 
+from naiad.core.clock import monotonic
 from naiad.wire.grpc.http2.framing.codes import (
     CONTINUATION,
     DATA,
@@ -28,6 +29,7 @@ from naiad.wire.grpc.http2.framing.codes import (
     ErrorCode,
     StreamFault,
 )
+from naiad.wire.grpc.http2.framing.turn import TURN_S, Turn
 
 HEAD = struct.Struct(">BHBBI")
 """Length (24 bits), type, flags, stream id."""
@@ -44,12 +46,15 @@ Handler = Callable[[int, int, bytes, int, int], None]
 class FrameReader:
     """Cuts the bytes of one connection into frames."""
 
-    def __init__(self, most_bytes: int, on_stream_fault: Callable[[StreamFault], None]) -> None:
-        """most_bytes: of a payload, our SETTINGS_MAX_FRAME_SIZE."""
+    def __init__(
+        self, most_bytes: int, on_stream_fault: Callable[[StreamFault], None], turn: Turn | None = None
+    ) -> None:
+        """most_bytes: of a payload, our SETTINGS_MAX_FRAME_SIZE. turn: the connection's."""
         self.handlers: Sequence[Handler] = ()
         """One for each type, and a last one for types that are unknown; exchanged when the rules change."""
         self._most_bytes = most_bytes
         self._on_stream_fault = on_stream_fault
+        self._turn = turn or Turn(monotonic)
         self._pieces: list[bytes] = []
         """Received, but not enough of it to go on; `_have` bytes of the `_need` that are awaited."""
         self._have = 0
@@ -61,7 +66,10 @@ class FrameReader:
         self._stream_id = 0
 
     def feed(self, data: bytes) -> None:
-        """Take bytes. Raises ConnectionFault; nothing may be fed afterwards."""
+        """Take bytes, and handle frames for the length of a turn; for the rest of them, call again with b"".
+
+        Raises ConnectionFault; nothing may be fed afterwards.
+        """
         if self._have:
             self._pieces.append(data)
             self._have += len(data)
@@ -94,7 +102,8 @@ class FrameReader:
         size = len(data)
         if not self._is_begun:
             return at
-        unpack, handlers = HEAD.unpack_from, self.handlers
+        unpack, handlers, turn = HEAD.unpack_from, self.handlers, self._turn
+        now, turn.until_s = turn.now, turn.now() + TURN_S
         while size - at >= HEAD_BYTES:
             high, low, kind, flags, stream_id = unpack(data, at)
             length = high << 16 | low
@@ -118,6 +127,9 @@ class FrameReader:
             if handlers is not self.handlers:
                 handlers = self.handlers
             at = end
+            if size - at >= HEAD_BYTES and now() > turn.until_s:
+                turn.leave()
+                break
         self._need = HEAD_BYTES
         return at
 

@@ -23,10 +23,13 @@ from naiad.wire.grpc.http2.framing.codes import (
 )
 from naiad.wire.grpc.http2.framing.frames import HEAD, header_frames, reset
 from naiad.wire.grpc.http2.framing.streams import Event, Stream, StreamState
+from naiad.wire.waiting import Account
 
 _SHRINK_TABLE = b"\x20"
 """Dynamic table size update to 0 (RFC 7541, section 6.3)."""
 _DEFAULT_TABLE_BYTES = 4096
+_TURN_BYTES = 4 * 1024 * 1024
+"""Cut into frames in one turn of the loop, in a millisecond or less."""
 _LARGE_BYTES = 16 * 1024
 """From here on bytes are handed to the socket as they are; below, joining them is cheaper."""
 
@@ -35,7 +38,11 @@ class Sender:
     """The sending half of one connection."""
 
     def __init__(
-        self, wake: Callable[[], None], on_local_end: Callable[[Stream, bool], None], unsent_bytes: int
+        self,
+        wake: Callable[[], None],
+        on_local_end: Callable[[Stream, bool], None],
+        unsent_bytes: int,
+        account: Account,
     ) -> None:
         """wake: called when output begins to wait.
 
@@ -57,8 +64,11 @@ class Sender:
         self._wake = wake
         self._on_local_end = on_local_end
         self._unsent_bytes = unsent_bytes
-        self._held: dict[Stream, None] = {}
+        self._account = account
+        self.held: dict[Stream, None] = {}
         """Streams with something waiting; a dict because it keeps order."""
+        self.is_behind = False
+        """More could be sent than in one turn of the loop; the owner calls `pump` in the next."""
         self._table_update = b""
 
     def write(self, data: bytes) -> None:
@@ -153,23 +163,28 @@ class Sender:
     def drop(self, stream: Stream) -> None:
         """Forget what waits on a stream."""
         stream.waiting = None
+        self._account.take(-stream.waiting_bytes)
         stream.waiting_bytes = 0
-        self._held.pop(stream, None)
+        self.held.pop(stream, None)
 
     def close(self) -> None:
         """Send nothing any more, and let go of what waits and of who was told."""
         self.take()
-        self._held.clear()
+        self.held.clear()
         self._wake = self._on_local_end = _ignore
 
     def pump(self) -> None:
-        """Send what windows allow of what waits."""
-        while self._held and not self.is_held:
+        """Send what windows allow of what waits, as much as there may be in one turn of the loop."""
+        until = self.window - _TURN_BYTES
+        while self.held and not self.is_held:
             is_stuck = True
-            for stream in list(self._held):
+            for stream in list(self.held):
                 if self._pump_one(stream):
                     is_stuck = False
             if is_stuck:
+                return
+            if self.window <= until:
+                self.is_behind = True
                 return
 
     def open_window(self, stream: Stream | None, increment: int) -> None:
@@ -182,7 +197,7 @@ class Sender:
             if stream.send_window + increment > MOST_WINDOW:
                 raise StreamFault(stream.id, ErrorCode.FLOW_CONTROL_ERROR, "window of the stream larger than 2^31-1")
             stream.send_window += increment
-        if self._held:
+        if self.held and not self.is_behind:
             self.pump()
 
     def resize_table(self, most_bytes: int) -> None:
@@ -207,7 +222,8 @@ class Sender:
             return
         waiting.append(memoryview(data))
         stream.waiting_bytes += len(data)
-        self._held[stream] = None
+        self._account.take(len(data))
+        self.held[stream] = None
 
     def _pump_one(self, stream: Stream) -> bool:
         """Send one frame of a stream, and headers behind it; returns whether anything was sent."""
@@ -223,6 +239,7 @@ class Sender:
             else:
                 waiting[0] = first[size:]
             stream.waiting_bytes -= size
+            self._account.take(-size)
             self._write_data(stream, first[:size], size)
         while waiting and isinstance(headers := waiting[0], tuple):
             waiting.popleft()

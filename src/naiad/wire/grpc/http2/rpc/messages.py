@@ -5,8 +5,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from naiad.core.clock import monotonic
+from naiad.serving.worker import JOINED_BYTES, SHORT_BYTES
+from naiad.wire.inflating import inflates_beyond
+from naiad.wire.waiting import Account
 
 PREFIX = struct.Struct(">BI")
 """Whether it is compressed, and its length."""
@@ -26,26 +30,34 @@ class MessageFault(Exception):
         self.message = message
 
 
-class Gathering:
-    """Bytes of unfinished messages that one connection may keep."""
+class LongMessage(NamedTuple):
+    """A message that takes long to put together or to decompress."""
 
-    __slots__ = ("bytes", "most_bytes")
+    pieces: list[memoryview | bytearray]
+    """Its prefix and all of it."""
+    size: int
+    wbits: int
+    most_bytes: int
 
-    def __init__(self, most_bytes: int) -> None:
-        self.bytes = 0
-        self.most_bytes = most_bytes
+    def read(self) -> bytes:
+        """Return the message; for a thread. Raises MessageFault."""
+        flag, whole = _join(self.pieces)
+        return decompress(whole, flag, self.wbits, self.most_bytes) if flag else whole
 
 
 class MessageReader:
     """Gathers the messages of one call; views of what was received are joined once, when a message is whole."""
 
-    __slots__ = ("_gathering", "_have", "_most_bytes", "_need", "_pieces", "_wbits", "begun_s")
+    __slots__ = ("_account", "_have", "_most_bytes", "_need", "_pieces", "_wbits", "begun_s")
 
-    def __init__(self, most_bytes: int, wbits: int, gathering: Gathering) -> None:
-        """most_bytes: of a message, before and after decompression. wbits: of zlib; 0: no compression was agreed."""
+    def __init__(self, most_bytes: int, wbits: int, account: Account) -> None:
+        """most_bytes: of a message, before and after decompression. wbits: of zlib; 0: no compression was agreed.
+
+        account: the connection's, to which unfinished messages are counted.
+        """
         self._most_bytes = most_bytes
         self._wbits = wbits
-        self._gathering = gathering
+        self._account = account
         self._pieces: list[memoryview | bytearray] = []
         self._have = 0
         self._need = PREFIX_BYTES
@@ -58,7 +70,7 @@ class MessageReader:
         """Nothing of a message has come that has not come whole."""
         return not self._have
 
-    def feed(self, buffer: bytes, start: int, end: int) -> Iterator[bytes]:
+    def feed(self, buffer: bytes | memoryview, start: int, end: int) -> Iterator[bytes | LongMessage]:
         """Take buffer[start:end] and yield the messages that are whole now. Raises MessageFault."""
         view = memoryview(buffer)[start:end]
         while len(view):
@@ -74,7 +86,7 @@ class MessageReader:
 
     def drop(self) -> None:
         """Forget what was gathered."""
-        self._gathering.bytes -= self._have
+        self._account.take(-self._have)
         self._pieces = []
         self._have = 0
         self._need = PREFIX_BYTES
@@ -88,10 +100,10 @@ class MessageReader:
         else:
             pieces.append(bytearray(piece))
         self._have += len(piece)
-        gathering = self._gathering
-        gathering.bytes += len(piece)
-        if gathering.bytes > gathering.most_bytes:
-            raise MessageFault("RESOURCE_EXHAUSTED", "too many bytes of unfinished messages on one connection")
+        account = self._account
+        account.take(len(piece))
+        if account.is_over:
+            raise MessageFault("RESOURCE_EXHAUSTED", account.reason)
 
     def _announced(self) -> int:
         """Length of the message whose prefix has come."""
@@ -99,11 +111,28 @@ class MessageReader:
         check_length(length, self._most_bytes)
         return length
 
-    def _finish(self) -> bytes:
-        whole = b"".join(self._pieces[1:]) if len(self._pieces[0]) == PREFIX_BYTES else b"".join(self._pieces)[5:]
-        is_compressed = self._pieces[0][0]
+    def _finish(self) -> bytes | LongMessage:
+        pieces, size = self._pieces, self._have - PREFIX_BYTES
         self.drop()
-        return decompress(whole, is_compressed, self._wbits, self._most_bytes) if is_compressed else whole
+        long = LongMessage(pieces, size, self._wbits, self._most_bytes)
+        if size > JOINED_BYTES:
+            return long
+        flag, whole = _join(pieces)
+        if not flag:
+            return whole
+        if flag == 1 and self._wbits and inflates_beyond(whole, self._wbits, SHORT_BYTES):
+            return long
+        return decompress(whole, flag, self._wbits, self._most_bytes)
+
+
+def _join(pieces: list[memoryview | bytearray]) -> tuple[int, bytes]:
+    """Return the first byte of a message's prefix, and the message."""
+    if len(pieces[0]) == PREFIX_BYTES:
+        return pieces[0][0], b"".join(pieces[1:])
+    first = memoryview(pieces[0])
+    if len(first) > PREFIX_BYTES:
+        return first[0], b"".join([first[PREFIX_BYTES:], *pieces[1:]])
+    return first[0], b"".join(pieces)[PREFIX_BYTES:]
 
 
 def check_length(length: int, most_bytes: int) -> None:
