@@ -117,6 +117,17 @@ def test_a_size_is_read_from_the_last_line_alone() -> None:
     assert chunks.announced(b"f\r\n", 10) == 10 + 0x1F
     chunks.begin(10)
     assert chunks.announced(b"0\r\nA: 5\r\nB: 6", 10) == 0, "a trailer, behind the last chunk"
+    for behind in (b"99999999999", b"A: 5\r\n", b"A: 5\r\n9999999"):
+        chunks.begin(10)
+        assert chunks.announced(b"0\r\n" + behind, 10) == 0
+
+
+@pytest.mark.parametrize("piece", [0, 1, 2, 3, 4, 5, 6, 7, 8])
+def test_the_name_of_a_trailers_field_is_no_size(piece: int) -> None:
+    """Where a piece ended within it, it was read as one."""
+    door = Door(Limits(body_bytes=100), answers=False)
+    door.send(CHUNKED + chunk(b"hello") + b"0\r\n99999999a: b\r\nabcdef: 1\r\n\r\n" + POST, piece)
+    assert [exchange.body for exchange in door.exchanges] == [b"hello", b"hello"]
 
 
 @pytest.mark.parametrize("line", [b"1;x=" + b"a" * 5000, b"0" * 5000 + b"1"])
@@ -143,13 +154,12 @@ def test_what_many_chunks_did_not_need_is_no_credit_for_a_trailer() -> None:
 @pytest.mark.parametrize("piece", [0, 1])
 def test_a_request_of_http_1_1_names_its_host_once(piece: int) -> None:
     """RFC 9112, 3.2: a proxy in front might take another one than we do."""
-    assert b"the request has no Host header" in Door().send(b"GET / HTTP/1.1\r\n\r\n", piece)
-    for hosts in (b"Host: a\r\nHost: b", b"Host: a\r\nhost: a"):
+    for hosts in (b"", b"Host: a\r\nHost: b\r\n", b"Host: a\r\nhost: a\r\n", b"Host: a, b\r\n"):
         door = Door()
-        sent = door.send(b"GET / HTTP/1.1\r\n" + hosts + b"\r\n\r\n" + POST, piece)
+        sent = door.send(b"GET / HTTP/1.1\r\n" + hosts + b"\r\n" + POST, piece)
         assert sent.startswith(b"HTTP/1.1 400")
-        assert b"the request has more than one Host header" in sent
-        assert (door.exchanges, sent.count(b"HTTP/1.1")) == ([], 1)
+        assert b"the request must have one Host header, and one host in it" in sent
+        assert (door.exchanges, sent.count(b"HTTP/1.1 ")) == ([], 1)
 
 
 def test_http_1_0_needs_no_host() -> None:

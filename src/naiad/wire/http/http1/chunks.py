@@ -67,10 +67,11 @@ class Chunks:
         if not self._is_new:
             return 0
         self._is_new = False
-        # The chunk is not complete, so what has come of it is the end of `data`, and before it is its size line.
+        # The chunk is not complete, so what has come of it is the end of `data`, and before it is its size line. Only
+        # behind the last chunk, which is empty, may there be more: a trailer.
         lines = self._line + data[: len(data) - (body_bytes - self._began_at)]
         self._line = b""
-        size = _SIZE.fullmatch(lines.removesuffix(b"\r\n").rpartition(b"\n")[2])
+        size = _SIZE.fullmatch(lines.rpartition(b"\r\n")[0].rpartition(b"\n")[2]) if lines[-1:] == b"\n" else None
         return self._began_at + int(size[1], 16) if size else 0
 
 

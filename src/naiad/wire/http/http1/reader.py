@@ -186,12 +186,7 @@ class RequestReader:
         key = name.lower()
         if key != name:
             headers.note_written(key, name)
-        if key not in headers:
-            headers[key] = value
-        elif key == b"host":
-            raise Refusal(400, "the request has more than one Host header")
-        else:
-            headers[key] += b", " + value
+        headers[key] = headers[key] + b", " + value if key in headers else value
 
     def on_headers_complete(self) -> None:
         """Refuse what may not come, or is announced to be too large, before any of its body is read."""
@@ -207,8 +202,9 @@ class RequestReader:
             self.part = Part.UPGRADE
             return
         headers = self._headers
-        if b"host" not in headers and version == "1.1":  # RFC 9112, 3.2
-            raise Refusal(400, "the request has no Host header, without which it is not HTTP/1.1")
+        host = headers.get(b"host")
+        if b", " in host if host is not None else version == "1.1":  # RFC 9112, 3.2
+            raise Refusal(400, "the request must have one Host header, and one host in it")
         if b"origin" in headers or b"sec-fetch-site" in headers:
             self._judge_page(current)
         has_tail = has_binary_tail(headers)
