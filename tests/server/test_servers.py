@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
@@ -222,6 +223,23 @@ def test_a_program_that_forgets_to_close_it_ends_all_the_same(echo: Path) -> Non
     command = [sys.executable, "-c", program, str(echo)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "['a']\n", "")
+
+
+def test_a_load_does_not_keep_a_program_that_is_interrupted(echo: Path) -> None:
+    program = """
+import os, signal, sys, threading
+from naiad.backends.identity import IdentityBackend
+import naiad
+def load(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait()
+IdentityBackend.load = load
+naiad.Server([sys.argv[1]]).start()
+"""
+    command = [sys.executable, "-c", program, str(echo)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
 
 
 # time
