@@ -76,13 +76,16 @@ class Served:
 
 
 @contextmanager
-def served(*options: str) -> Iterator[Served]:
-    """Serve three small models until the block ends, and require a clean stop."""
+def served(*options: str, repository: Path | None = None) -> Iterator[Served]:
+    """Serve three small models, or a repository, until the block ends, and require a clean stop."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         ports = [f"--{door}-port=0" for door in ("http", "grpc", "metrics")]
-        text = tiny_checkpoint(Path(folder) / "text")
-        sources = [str(MODELS / "simple"), str(MODELS / "simple_string"), f"text={text}"]
+        if repository is None:
+            text = tiny_checkpoint(Path(folder) / "text")
+            sources = [str(MODELS / "simple"), str(MODELS / "simple_string"), f"text={text}"]
+        else:
+            sources = [str(repository)]
         command = [Path(sys.executable).with_name("naiad"), "serve", *sources, *ports, "--log-format=text", *options]
         with log.open("wb") as out:
             process = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT)
