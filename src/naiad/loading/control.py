@@ -25,11 +25,13 @@ from naiad.core.errors import (
     Overloaded,
     Unsupported,
 )
+from naiad.core.places import without_places
 from naiad.loading.backend_settings import read_backend_settings
 from naiad.loading.models import Models
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
+from naiad.loading.uploads import clear_uploads
 from naiad.loading.watching import Seen, decide_changes, look
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
@@ -80,6 +82,8 @@ class Control:
         """Load what is to be loaded at start; returns whether all of it can be served. In poll mode, begin to watch."""
         for notice in self._sources.notices:
             _log.warning("%s", notice)
+        for folder in await self._models.in_background(clear_uploads):
+            _log.info("removed %s, the uploads of a server that is gone", folder)
         survey = await self._models.in_background(self._sources.survey)
         if survey.missing is not None:
             _log.error("failed to stat file: %s", survey.missing.message)
@@ -189,7 +193,9 @@ class Control:
         except LoadFailed as error:
             if error.detail.get("is_planned"):
                 raise
-            raise LoadFailed(f"load failed for model '{name}': {error.message}\n", model=name) from error
+            raise LoadFailed(
+                f"load failed for model '{name}': {without_places(error.message)}\n", model=name
+            ) from error
         except NaiadError as error:
             if isinstance(error, Unsupported) or type(error) is InvalidRequest:  # ours, and about the request
                 raise
@@ -220,7 +226,10 @@ class Control:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._settings.repository_poll_s)
-            await self.look_again()
+            try:
+                await self.look_again()
+            except Exception:  # noqa: BLE001 — whatever a file system or a library raises, the next look comes
+                _log.exception("the repositories could not be looked at; trying again")
 
     def _check_request(self, name: str) -> None:
         self._catalog.check()
@@ -237,7 +246,7 @@ class Control:
 
     def _failed(self, name: str, error: NaiadError) -> None:
         _log.error("failed to load '%s': %s", name, error.message)
-        self._catalog.fail(name, "", error.message)
+        self._catalog.fail(name, "", without_places(error.message))
 
     def _keep(self, work: Coroutine[Any, Any, Value]) -> asyncio.Task[Value]:
         """Run something to its end, whether or not anybody waits for it."""

@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 
 from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
+from naiad.core.foreign import is_librarys
 from naiad.loading.plan import Plan, PlannedModel
 from naiad.loading.sources import AMBIGUOUS
 from naiad.repository import Signature
@@ -234,7 +235,9 @@ class Models:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except NaiadError:
             raise
-        except Exception as error:  # a library may raise anything; it costs this model, not the others
+        except BaseException as error:  # a library may raise anything; it costs this model, not the others
+            if not is_librarys(error):
+                raise
             _log.exception("unexpected error while loading")
             raise LoadFailed(f"unexpected error: {type(error).__name__}: {error}") from error
 

@@ -10,7 +10,6 @@ import base64
 import binascii
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from typing import Any
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
+from naiad.loading.uploads import upload_folder
 from naiad.modelconfig import infer_backend, parse_json
 from naiad.repository import check_relative_path
 from naiad.serving.control import LoadParameters
@@ -116,7 +116,7 @@ def _decoded(files: Mapping[str, str | bytes], most_bytes: int) -> dict[str, byt
 
 def _write(name: str, files: Mapping[str, bytes]) -> Path:
     """Write into a new folder that only this user can read; return the model's folder in it."""
-    folder = Path(tempfile.mkdtemp(prefix="naiad-upload-")) / name
+    folder = upload_folder() / name
     try:
         folder.mkdir()
         for path, content in files.items():

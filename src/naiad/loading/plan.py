@@ -15,6 +15,7 @@ from typing import Any
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
+from naiad.core.places import without_places
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
 from naiad.loading.sources import Origin
@@ -61,8 +62,8 @@ class PlannedModel:
     """What is to be told to a model that stays because of that."""
 
     def reason(self, error: NaiadError) -> str:
-        """Why it could not be loaded, for clients: without the place of the folder, which is none of their business."""
-        return error.message.replace(f"{self.folder.parent}/", "")
+        """Why it could not be loaded, for clients; a path inside the folder is told from there on."""
+        return without_places(error.message.replace(f"{self.folder.parent}/", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
+from naiad.core.foreign import is_librarys
 from naiad.core.turnstile import pause
 from naiad.tasks.tokenizing.settings import TokenizerSettings
 
@@ -119,7 +120,7 @@ class Backend:
         try:
             return call(inputs)
         except BaseException as error:
-            if not _is_the_librarys(error):
+            if not is_librarys(error):
                 raise
             raise _name_culprit(call, inputs, error, before) from error
 
@@ -147,11 +148,6 @@ def _end(text: str, size: int) -> str:
     return text[space if space > 0 else begin :]
 
 
-def _is_the_librarys(error: BaseException) -> bool:
-    """Whether the error is about the text: any ordinary one, and a panic, which Python does not count as ordinary."""
-    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
-
-
 def _name_culprit(
     call: Callable[[list[Any]], Sequence[Any]], inputs: list[Any], error: BaseException, before: int
 ) -> NaiadError:
@@ -160,7 +156,7 @@ def _name_culprit(
         try:
             call([one])
         except BaseException as own:
-            if not _is_the_librarys(own):
+            if not is_librarys(own):
                 raise
             for text in one if isinstance(one, tuple) else (one,):
                 if any("\ud800" <= character <= "\udfff" for character in text):
