@@ -10,11 +10,11 @@ from naiad.repository.layout import (
     Layout,
     LayoutKind,
     ModelFolder,
-    check_inside,
     holds_checkpoint,
     recognise,
     versions_of,
 )
+from naiad.repository.links import check_inside
 from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.naiad_yaml import entry_from_mapping

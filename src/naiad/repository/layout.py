@@ -8,7 +8,6 @@ link may stand for a whole model's folder (the operator put it there); inside a 
 from __future__ import annotations
 
 import enum
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository.checkpoint import CONFIG, INDEX, SINGLE, Checkpoint
 from naiad.repository.checkpoint.modules import MODULES
+from naiad.repository.links import check_inside
 from naiad.repository.names import check_model_name
 from naiad.repository.onnx_files import USUAL, best_onnx
 from naiad.repository.pointers import refuse_pointers
@@ -103,42 +103,6 @@ def model_folder(folder: Path) -> ModelFolder | None:
 def versions_of(folder: Path) -> tuple[int, ...]:
     """Numbers of the version folders, ascending: positive, without leading zero; other folders are not versions."""
     return tuple(sorted(int(child.name) for child in _visible_folders(folder) if VERSION.fullmatch(child.name)))
-
-
-def check_inside(folder: Path) -> None:
-    """Raise InvalidConfiguration if a link below `folder` leads out of it.
-
-    In a snapshot of the Hub's cache all files are links to the cache's blobs, and may be; so may those of a folder that
-    the Hub's library filled with links.
-    """
-    roots = (folder.resolve(), *_hub_cache_of(folder), *_hub_cache_of(folder.resolve()))
-    for path in _everything_below(folder):
-        if path.is_symlink() and not any(path.resolve().is_relative_to(root) for root in roots):
-            if _is_blob(path.resolve()):
-                continue
-            raise InvalidConfiguration(
-                f"{path} is a link that leads out of its model's folder ({path.resolve()}); copy the file instead",
-                path=str(path),
-            )
-
-
-def _everything_below(folder: Path) -> Iterator[Path]:
-    """Yield files and folders. `rglob` would raise for a folder that goes meanwhile, as those of a conversion do."""
-    for where, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            yield Path(where, name)
-
-
-def _hub_cache_of(folder: Path) -> Iterable[Path]:
-    for parent in (folder, *folder.parents):
-        if parent.name == "snapshots" and parent.parent.name.startswith("models--"):
-            return (parent.parent.parent.resolve(),)
-    return ()
-
-
-def _is_blob(path: Path) -> bool:
-    """Whether this is a file of the Hub's cache, to which its library links from other folders, too."""
-    return path.parent.name == "blobs" and path.parent.parent.name.startswith("models--") and path.is_file()
 
 
 def holds_checkpoint(folder: Path) -> bool:

@@ -5,6 +5,7 @@ Names become parts of URLs and of paths, so neither can lead out of its folder.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from naiad.core.errors import InvalidConfiguration
@@ -40,7 +41,7 @@ def resolve_inside(folder: Path, path: str, *others: Path) -> Path:
     It must lie below `folder` or below one of `others` (the blob store of a Hub cache). Raises InvalidConfiguration
     if it leads elsewhere; whether it exists is not looked at.
     """
-    target = (folder / check_relative_path(path)).resolve()
-    if not any(target.is_relative_to(root.resolve()) for root in (folder, *others)):
+    target = Path(os.path.realpath(folder / check_relative_path(path)))  # `Path.resolve` raises for loops
+    if not any(target.is_relative_to(os.path.realpath(root)) for root in (folder, *others)):
         raise InvalidConfiguration(f"path {path!r} in {folder} is a link that leads out of that folder", path=path)
     return target
