@@ -16,6 +16,7 @@ from small_bert import random_weights, write_checkpoint, write_modules
 from naiad.convert import cache
 from naiad.convert.cache import DATA, GRAPH, SPEC
 from naiad.convert.checkpoint import convert_checkpoint
+from naiad.core import file_digests
 from naiad.core.cache_folders import temporary_cache
 from naiad.core.errors import LoadFailed
 
@@ -169,3 +170,59 @@ def test_a_cached_start_is_light(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [GRAPH, DATA])
+def test_other_numbers_of_the_same_size_are_not_served(
+    name: str, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also with the time that the file had, and however often it has been found right before."""
+    first = convert_checkpoint(folder)
+    assert first == convert_checkpoint(folder)
+    path = first.graph.parent / name
+    whole, status = path.read_bytes(), path.stat()
+    path.write_bytes(whole[:-4] + b"\0\1\2\3")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert first == convert_checkpoint(folder)
+    assert whole == path.read_bytes()
+    assert "is not as it was made" in caplog.text
+
+
+def test_weights_that_were_read_before_are_not_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = convert_checkpoint(folder)
+    monkeypatch.setattr(file_digests, "KINDS", {})
+    assert first == convert_checkpoint(folder)
+
+
+@pytest.mark.parametrize("mask", [0, 0o077])
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_a_conversion_can_be_read_by_those_who_can_read_its_weights(
+    mode: int, mask: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "model.safetensors").chmod(mode)
+    monkeypatch.setattr(cache, "is_open_to_all", lambda paths: all(path.stat().st_mode & 0o004 for path in paths))
+    old = os.umask(mask)
+    try:
+        graph = convert_checkpoint(folder).graph
+    finally:
+        os.umask(old)
+    others = {path.stat().st_mode & 0o077 for path in (graph.parent, *graph.parent.iterdir())}
+    assert others == ({0o055, 0o044} if mode == 0o644 else {0})
+
+
+def test_an_older_conversion_of_private_weights_is_closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = convert_checkpoint(folder).graph
+    graph.parent.chmod(0o755)
+    monkeypatch.setattr(cache, "is_open_to_all", lambda _: False)
+    convert_checkpoint(folder)
+    assert graph.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_conversion_that_somebody_else_keeps_to_himself_is_made_elsewhere(
+    folder: Path, cache_of_its_own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = convert_checkpoint(folder).graph
+    monkeypatch.setattr(cache.os, "access", lambda path, _: not Path(path).is_relative_to(folder))
+    monkeypatch.setattr(cache, "is_writable", lambda place: not place.is_relative_to(folder))
+    assert convert_checkpoint(folder).graph.is_relative_to(cache_of_its_own)
+    assert first.exists()

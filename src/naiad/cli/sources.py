@@ -18,7 +18,11 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options about where models come from."""
     for decorator in (
         click.option("--offline", is_flag=True, help="Use only what is cached; never use the network."),
-        click.option("--verify", is_flag=True, help="Check the checksums of cached files, not only their sizes."),
+        click.option(
+            "--verify",
+            is_flag=True,
+            help="Read all cached files to check their checksums, also those that are unchanged since the last time.",
+        ),
         click.option("--update", is_flag=True, help="Update to what branches and tags point to now, and lock that."),
         click.option(
             "--lock", type=click.Path(path_type=Path), help="Lock file.  [default: naiad.lock next to the manifest]"

@@ -1,24 +1,34 @@
 """Where converted graphs are kept, and when one may be used again.
 
 An entry is a folder: `model.onnx`, `model.onnx.data`, `encoder.json`. It is made under another name and renamed into
-place, so that nobody ever sees half of one; its name holds a fingerprint of everything that went into it. Finding one
-reads a few small files and no weights: that is most of what a quick start is made of.
+place, so that nobody ever sees half of one; its name holds a fingerprint of everything that went into it, and
+`encoder.json` the digests of what came out. Finding one reads a few small files, and the weights only where it is not
+known that they were read before: that is most of what a quick start is made of.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from naiad.core.cache_folders import default_cache, is_writable, temporary_cache
+from naiad.core.cache_folders import (
+    close_to_others,
+    default_cache,
+    is_open_to_all,
+    is_writable,
+    set_readers,
+    temporary_cache,
+)
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
+from naiad.core.file_digests import digests_of, remember
 
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"
@@ -32,6 +42,9 @@ _SMALL_FILES = (
     "model.safetensors.index.json",
 )
 """Hashed by content; weights by name, size and time, or by the blob that a Hub cache links to."""
+
+
+_log = logging.getLogger("naiad.convert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +62,25 @@ class Entry:
     folder: Path
     kind: str
     """Beginning of the folder's name; others that begin alike are older conversions of the same thing."""
+    is_private: bool = False
+    """Whether this user alone may read it, because others cannot read what it is made of."""
 
     def read(self) -> Converted | None:
-        """What is there, if it is whole; None otherwise."""
+        """What is there, if it is whole and as it was made; None otherwise."""
         try:
             document = json.loads((self.folder / SPEC).read_bytes())
             spec = document["spec"]
             outputs = tuple(EncoderOutput(**output) for output in spec.pop("outputs"))
             converted = Converted(self.folder / GRAPH, EncoderSpec(outputs=outputs, **spec))
-            whole = document["files"] == _measure(self.folder)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            expected, actual = document["files"], digests_of(self.folder, (GRAPH, DATA))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        return converted if whole else None
+        if expected != actual:
+            _log.warning("%s is not as it was made: its files have changed since; making it again", self.folder)
+            return None
+        if self.is_private:
+            close_to_others(self.folder)
+        return converted
 
     def fill(self, build: Callable[[Path], EncoderSpec]) -> Converted:
         """Have `build` write graph and data into an empty folder, then put it in place.
@@ -73,9 +93,11 @@ class Entry:
             with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as temporary:
                 made = Path(temporary) / "entry"
                 made.mkdir()
-                document = {"spec": asdict(build(made)), "files": _measure(made)}
-                (made / SPEC).write_text(json.dumps(document, indent=1))
-                return self._put_in_place(made)
+                spec = asdict(build(made))
+                digests = digests_of(made, (GRAPH, DATA), is_passing=True)
+                (made / SPEC).write_text(json.dumps({"spec": spec, "files": digests}, indent=1))
+                set_readers(made, is_private=self.is_private)
+                return self._put_in_place(made, digests)
         except OSError as error:
             raise LoadFailed(
                 f"{self.folder.parent}: the converted model cannot be stored here: {error}. "
@@ -83,11 +105,12 @@ class Entry:
                 path=str(self.folder.parent),
             ) from error
 
-    def _put_in_place(self, made: Path) -> Converted:
+    def _put_in_place(self, made: Path, digests: Mapping[str, str]) -> Converted:
         if self.folder.exists() and self.read() is None:
             shutil.rmtree(self.folder, ignore_errors=True)
         try:
             made.rename(self.folder)
+            remember(self.folder, digests)
         except OSError:
             if self.read() is None:  # otherwise somebody else was quicker, and theirs is as good
                 raise
@@ -120,9 +143,9 @@ def find_entry(
         fingerprint.update(line.encode())
     name = f"{kind}-{fingerprint.hexdigest()[:16]}"
     for place in _candidates(folder, cache_dir):
-        if (place / name).is_dir() or is_writable(place):
+        if os.access(place / name / SPEC, os.R_OK) or is_writable(place):
             break
-    return Entry(place / name, kind)
+    return Entry(place / name, kind, is_private=not is_open_to_all(_sources(folder, weights)))
 
 
 def _candidates(folder: Path, cache_dir: Path | None) -> Iterator[Path]:
@@ -138,10 +161,18 @@ def _candidates(folder: Path, cache_dir: Path | None) -> Iterator[Path]:
     yield temporary_cache() / model
 
 
+def _sources(folder: Path, weights: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Files whose numbers the conversion holds."""
+    return weights or tuple(path for path in _files(folder) if path.suffix == ".safetensors")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*"), *folder.glob("[!.]*/*")])
+
+
 def _ingredients(folder: Path, weights: tuple[Path, ...]) -> Iterator[str]:
     """One line for each file that the conversion depends on."""
-    found = sorted([*folder.glob("*"), *folder.glob("[!.]*/*")])
-    for path in (*weights, *found):
+    for path in (*weights, *_files(folder)):
         name = path.name if path in weights else path.relative_to(folder)
         if path.name in _SMALL_FILES and path.is_file():
             yield f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
@@ -156,11 +187,3 @@ def _is_ours(folder: Path) -> bool:
     installed = {"site-packages", "dist-packages"} & set(where.parts)
     in_hub_cache = "snapshots" in where.parts and any((parent / "blobs").is_dir() for parent in where.parents)
     return not installed and not in_hub_cache
-
-
-def _measure(folder: Path) -> dict[str, object]:
-    """Sizes, and the graph's checksum. The weights are not read: a damaged disk is not looked for, half a file is."""
-    return {
-        "graph_sha256": hashlib.sha256((folder / GRAPH).read_bytes()).hexdigest(),
-        "data_bytes": (folder / DATA).stat().st_size,
-    }

@@ -61,7 +61,7 @@ class FetchSettings:
     update: bool = False
     """Move on to what branches and tags mean now; else the lock decides."""
     verify: bool = False
-    """Compare checksums of cached files too, not only their sizes."""
+    """Read cached files to compare checksums, also those that are unchanged since that was done."""
     is_offline: bool = False
     """Ask nobody; HF_HUB_OFFLINE means the same."""
     builder_knows: Callable[[Mapping[str, Any]], bool] = _knows_nothing

@@ -14,6 +14,7 @@ import pytest
 from encoder_graphs import write_graph
 from onnx import helper
 
+from naiad.backends.onnxruntime.prepared import sharing
 from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, write_copy
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, is_aligned, parse_packed, read_extents
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
@@ -121,6 +122,28 @@ def test_half_a_copy(graph: Path, tmp_path: Path, nonsense: bytes) -> None:
     (copy / GRAPH).write_bytes(nonsense)
     assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
     assert whole == (copy / GRAPH).read_bytes()
+
+
+def test_other_weights_of_the_same_size_are_not_used(
+    graph: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
+    (copy,) = copies(tmp_path / "c")
+    whole = (copy / DATA).read_bytes()
+    (copy / DATA).write_bytes(bytes(len(whole)))
+    assert_right(open_shared(files(graph, tmp_path / "c"), threads=(1,)))
+    assert whole == (copy / DATA).read_bytes()
+    assert "the prepared graph has changed since it was made" in caplog.text
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_the_copy_can_be_read_by_those_who_can_read_the_graph(
+    graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_private: bool
+) -> None:
+    monkeypatch.setattr(sharing, "is_open_to_all", lambda _: not is_private)
+    open_shared(files(graph, tmp_path / "c"), threads=(1,))
+    (copy,) = copies(tmp_path / "c")
+    assert {path.stat().st_mode & 0o004 for path in (copy, *copy.iterdir())} == {0 if is_private else 0o004}
 
 
 @pytest.mark.parametrize("size", [0, 1000])

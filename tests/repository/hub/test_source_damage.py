@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from naiad.core import file_digests
 from naiad.core.errors import DownloadFailed
 from naiad.repository.hub.cache import CachedRepository
+from naiad.repository.manifest.secret import Secret
 from naiad.testing import LocalHub
 
 Files = dict[str, bytes]
@@ -148,18 +151,57 @@ def test_a_damaged_cache_without_hub_is_refused_by_name_with_the_file_to_replace
     assert weights.read_bytes() == b"short"
 
 
-def test_changed_bytes_of_the_same_size_are_found_by_verify(
-    hub: LocalHub, pull: Any, checkpoint: Files, refusal: Any
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_changed_bytes_of_the_same_size_are_found_at_the_next_start(
+    hub: LocalHub, pull: Any, checkpoint: Files, refusal: Any, file: str
 ) -> None:
+    """A large file by its sha256, a small one, too, once the lock knows it."""
     hub.add("org/name", checkpoint)
-    weights = pull("org/name").folder / "model.safetensors"
-    damaged = b"\0" * len(checkpoint["model.safetensors"])
-    weights.resolve().write_bytes(damaged)
-    with refusal(DownloadFailed, "model.safetensors", "has sha256"):
-        pull("org/name", verify=True, is_offline=True)
-    fetched = pull("org/name", verify=True)
-    assert "model.safetensors in the cache has sha256" in fetched.notices[0]
-    assert weights.read_bytes() == checkpoint["model.safetensors"]
+    path = pull("org/name").folder / file
+    damaged = b"\0" * len(checkpoint[file])
+    path.resolve().write_bytes(damaged)
+    with refusal(DownloadFailed, file, "has sha256"):
+        pull("org/name", is_offline=True)
+    assert path.read_bytes() == damaged
+    fetched = pull("org/name")
+    assert f"{file} in the cache has sha256" in fetched.notices[0]
+    assert path.read_bytes() == checkpoint[file]
+
+
+def test_files_that_are_the_same_are_read_again_with_verify_only(
+    hub: LocalHub, pull: Any, checkpoint: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_digests, "TICK_NS", -1)
+    hub.add("org/name", checkpoint)
+    pull("org/name")
+
+    def fail(_: Any) -> str:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(file_digests, "KINDS", dict.fromkeys(file_digests.KINDS, fail))
+    assert pull("org/name").files
+    with pytest.raises(AssertionError, match="read again"):
+        pull("org/name", verify=True)
+
+
+@pytest.mark.parametrize("kind", ["is_private", "is_gated"])
+def test_what_only_some_may_download_only_this_user_can_read(
+    hub: LocalHub, pull: Any, checkpoint: Files, kind: str
+) -> None:
+    """Whatever the umask is, and also what was there before."""
+    hub.add("org/name", checkpoint)
+    hub.add("org/public", checkpoint)
+    old = os.umask(0)
+    try:
+        pull("org/public")
+        pull("org/name", lock_path=None)
+        hub.add("org/name", checkpoint, tokens=("hf_x",), **{kind: True})
+        pull("org/name", {"token": Secret("hf_x", "$TEAM")}, lock_path=None)
+    finally:
+        os.umask(old)
+    folder = pull.cache / "models--org--name"
+    assert {path.stat().st_mode & 0o077 for path in (folder, *folder.glob("blobs/*"))} == {0}
+    assert (pull.cache / "models--org--public").stat().st_mode & 0o005 == 0o005
 
 
 def test_what_another_program_left_in_the_cache_is_checked_before_it_is_locked(

@@ -11,17 +11,17 @@ This is what lets a start ask nobody. Downloading is `download`'s; what is expec
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from naiad.core.cache_folders import close_to_others, private_folder
+from naiad.core.file_digests import GIT_BLOB, SHA256, digest_of
 from naiad.repository.names import check_relative_path, resolve_inside
 
 UNKNOWN = -1
-_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,11 @@ class CachedRepository:
                 found.append(HubFile(relative, path.stat().st_size, sha256, blob_id))
         return found
 
-    def fault_of(self, commit: str, file: HubFile, *, by_content: bool = False) -> str:
-        """What is wrong with a cached file: empty, "missing", or a sentence about its size or checksum."""
+    def fault_of(self, commit: str, file: HubFile, *, anew: bool = False) -> str:
+        """What is wrong with a cached file: empty, "missing", or a sentence about its size or checksum.
+
+        anew: read it, also if it is the same file as when it was read before.
+        """
         path = self.snapshot(commit) / file.path
         try:
             size = resolve_inside(self.snapshot(commit), file.path, self.cache_dir).stat().st_size
@@ -130,12 +133,21 @@ class CachedRepository:
             return "missing"
         if file.size_bytes not in (size, UNKNOWN):
             return f"has {size} bytes instead of {file.size_bytes}"
-        return content_fault(path, file) if by_content else ""
+        return content_fault(path, file, anew=anew)
+
+    def close_to_others(self) -> None:
+        """Let this user alone read the repository's folder and all contents in it, also those that were there before.
+
+        Raises OSError where it cannot be made.
+        """
+        private_folder(self.folder)
+        for blob in self.folder.glob("blobs/*"):
+            close_to_others(blob)
 
     def remove(self, commit: str, path: str) -> None:
         """Take a damaged file out of the cache: its content and all links to it."""
         for step in list(_chain(self.snapshot(commit) / path)):
-            if step.parent.resolve().is_relative_to(self.cache_dir.resolve()):
+            if Path(os.path.realpath(step.parent)).is_relative_to(os.path.realpath(self.cache_dir)):
                 step.unlink(missing_ok=True)
 
 
@@ -148,28 +160,13 @@ def _chain(path: Path) -> Iterator[Path]:
         path = path.parent / path.readlink()
 
 
-def content_fault(path: Path, file: HubFile) -> str:
+def content_fault(path: Path, file: HubFile, *, anew: bool = False) -> str:
     """Compare a file's content with its sha256, or with git's blob id; empty if it is right or neither is known."""
-    expected = file.sha256 or file.blob_id
+    kind, expected = (SHA256, file.sha256) if file.sha256 else (GIT_BLOB, file.blob_id)
     if not expected:
         return ""
-    actual = sha256_of(path) if file.sha256 else _git_blob_id(path)
-    kind = "sha256" if file.sha256 else "git blob id"
+    actual = digest_of(path, kind, anew=anew)
     return "" if actual == expected else f"has {kind} {actual[:12]}… instead of {expected[:12]}…"
-
-
-def sha256_of(path: Path) -> str:
-    """Sha256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _git_blob_id(path: Path) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def total_bytes(files: Iterable[HubFile]) -> int:

@@ -35,6 +35,8 @@ class Listing:
 
     commit: str
     files: tuple[HubFile, ...]
+    is_private: bool = False
+    """Whether only some may download it: a private repository, or one with terms to be accepted."""
 
 
 def is_offline() -> bool:
@@ -102,7 +104,8 @@ class HubClient:
             raise DownloadFailed(
                 f"{without_password(self._endpoint)} does not answer like a Hub: no commit, no files; check HF_ENDPOINT"
             )
-        return Listing(info.sha, tuple(filter(None, map(_hub_file, info.siblings))))
+        files = tuple(filter(None, map(_hub_file, info.siblings)))
+        return Listing(info.sha, files, is_private=bool(info.private or info.gated))
 
     def fetch_file(self, commit: str, file: HubFile, progress: Progress) -> Path:
         """Bring one file into the cache; give the link in the snapshot.

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import DownloadFailed
+from naiad.core.file_digests import digest_of
 from naiad.repository.contract import FetchSettings
-from naiad.repository.hub.cache import CachedRepository, HubFile, sha256_of, total_bytes
+from naiad.repository.hub.cache import CachedRepository, HubFile, total_bytes
 from naiad.repository.hub.client import RESUMABLE_FROM_BYTES, HubClient
 from naiad.repository.names import resolve_inside
 from naiad.repository.progress import Progress, SilentProgress, size_text
@@ -15,11 +16,9 @@ from naiad.repository.progress import Progress, SilentProgress, size_text
 _SMALL_AT_ONCE = 4
 
 
-def faults(
-    cache: CachedRepository, commit: str, files: Sequence[HubFile], *, by_content: bool = False
-) -> dict[HubFile, str]:
-    """The files that are not in the cache as they should be, with what is wrong."""
-    found = {file: cache.fault_of(commit, file, by_content=by_content) for file in files}
+def faults(cache: CachedRepository, commit: str, files: Sequence[HubFile], *, anew: bool = False) -> dict[HubFile, str]:
+    """The files that are not in the cache as they should be, with what is wrong. anew: as in `fault_of`."""
+    found = {file: cache.fault_of(commit, file, anew=anew) for file in files}
     return {file: fault for file, fault in found.items() if fault}
 
 
@@ -82,7 +81,7 @@ def _download_all(client: HubClient, commit: str, files: Sequence[HubFile], prog
 
 def _check(cache: CachedRepository, commit: str, file: HubFile) -> None:
     """What came must be what was listed; else it leaves the cache again."""
-    fault = cache.fault_of(commit, file, by_content=True)
+    fault = cache.fault_of(commit, file, anew=True)
     if fault:
         cache.remove(commit, file.path)
         raise DownloadFailed(
@@ -96,5 +95,5 @@ def with_checksums(cache: CachedRepository, commit: str, files: Sequence[HubFile
     complete = []
     for file in files:
         path = resolve_inside(cache.snapshot(commit), file.path, cache.cache_dir)
-        complete.append(HubFile(file.path, path.stat().st_size, file.sha256 or sha256_of(path)))
+        complete.append(HubFile(file.path, path.stat().st_size, file.sha256 or digest_of(path)))
     return tuple(complete)

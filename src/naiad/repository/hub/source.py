@@ -7,6 +7,7 @@ be had, what is cached is served, and that is said.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,7 +82,7 @@ class _Fetch:
         locked = self._locked()
         same_files = locked is not None and locked.selection == self._selection
         if locked is not None and same_files and not self.settings.update:
-            broken = faults(self._cache, locked.commit, locked.files, by_content=self.settings.verify)
+            broken = faults(self._cache, locked.commit, locked.files, anew=self.settings.verify)
             if not broken:
                 return self._fetched(locked.commit, locked.files, "from the cache, as locked", [])
             return self._complete(locked, broken)
@@ -146,21 +147,24 @@ class _Fetch:
         client = self._client(has_cached=bool(locked or self._cache.commit_of(revision)))
         listing = client.list_files(asked)
         commit, by_path = listing.commit, {file.path: file for file in listing.files}
+        if listing.is_private:
+            self._close_to_others()
 
         quiet = replace(self.settings, progress=SilentProgress())
 
         def read(path: str) -> Any:
             file = by_path[self._prefix + path]
-            download(client, self._cache, commit, faults(self._cache, commit, [file], by_content=True), quiet)
+            download(client, self._cache, commit, faults(self._cache, commit, [file]), quiet)
             return read_json(self._cache.snapshot(commit) / file.path)
 
         choice = self._choose(by_path, read)
         files = [by_path[self._prefix + path] for path in choice.files]
-        # By content: what another program left in the cache goes into the lock only after it has been checked.
-        broken = faults(self._cache, commit, files, by_content=True)
+        broken = faults(self._cache, commit, files)
         to_come_bytes = self._cache.bytes_to_come(broken)
         notices = [*choice.notices, *download(client, self._cache, commit, broken, self.settings)]
         complete = with_checksums(self._cache, commit, files)
+        if listing.is_private:
+            self._close_to_others()
         if asked == revision:
             self._cache.note_commit(revision, commit)
         notices += self._write_lock(LockedSource(str(self.reference), commit, self._selection, complete))
@@ -196,7 +200,7 @@ class _Fetch:
                 reference=str(self.reference),
             ) from error
         files = [by_path[self._prefix + path] for path in choice.files]
-        for file, fault in faults(self._cache, commit, files, by_content=True).items():
+        for file, fault in faults(self._cache, commit, files).items():
             path = self._cache.snapshot(commit) / file.path
             raise DownloadFailed(
                 f"{self.reference}: {error.message}, and the copy in the cache is damaged: {file.path} {fault}; delete "
@@ -228,6 +232,10 @@ class _Fetch:
                 reference=str(self.reference),
             )
         return inside
+
+    def _close_to_others(self) -> None:
+        with contextlib.suppress(OSError):  # downloading says what is wrong with the place
+            self._cache.close_to_others()
 
     def _write_lock(self, source: LockedSource) -> list[str]:
         if self.settings.lock_path is None:

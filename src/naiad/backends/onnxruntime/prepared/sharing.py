@@ -1,17 +1,19 @@
 """Find the prepared copy of a graph or have it made and tried, and open the sessions that share it.
 
 A copy is made by a process of its own, which then runs it for the first time (`trial/`); what it found out is kept
-beside the copy and says that the copy is whole. So a model is tried once for each copy, and a start that finds one pays
-nothing.
+beside the copy, with the digests of its files, and says that the copy is whole. So a model is tried once for each copy,
+and a start that finds one pays nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,17 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, machine_nam
 from naiad.backends.onnxruntime.prepared.extents import is_mappable
 from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Order, Report
-from naiad.core.cache_folders import is_writable, temporary_cache
+from naiad.core.cache_folders import is_open_to_all, is_writable, set_readers, temporary_cache
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed
+from naiad.core.file_digests import digests_of, remember
 from naiad.core.ports import Ports
 
 TRIED = "tried.json"
 """The report of the first run; written last, and not at all for a model that died."""
+
+DIGESTS = "digests.json"
+"""SHA-256 of graph and data, as they were when they were tried."""
 
 _log = logging.getLogger("naiad.backends.onnxruntime")
 
@@ -78,8 +84,11 @@ def _found_in(place: Path) -> Ports | None:
     """What was found out about a copy that can be mapped: kernels crash on matrices at odd places or behind the end."""
     try:
         ports = Report.from_json((place / TRIED).read_text(encoding="utf-8")).ports
+        if json.loads((place / DIGESTS).read_bytes()) != digests_of(place, (GRAPH, DATA)):
+            _log.warning("the prepared graph has changed since it was made", extra={"folder": str(place)})
+            return None
         return ports if is_mappable(place / GRAPH, place / DATA) else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -94,21 +103,25 @@ def _make(files: EncoderFiles, threads: tuple[int, ...], place: Path) -> Report:
             made.mkdir()
             report = run_trial(replace(order, made=made))
             if report.is_copied:
+                digests = digests_of(made, (GRAPH, DATA), is_passing=True)
+                (made / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
                 (made / TRIED).write_text(report.to_json(), encoding="utf-8")
-                _put_in_place(made, place)
+                set_readers(made, is_private=not is_open_to_all([files.graph]))
+                _put_in_place(made, place, digests)
             return report
     except OSError as error:
         _log.warning("prepared graph cannot be stored", extra={"folder": str(place), "reason": str(error)})
     return run_trial(order)
 
 
-def _put_in_place(made: Path, place: Path) -> None:
+def _put_in_place(made: Path, place: Path, digests: Mapping[str, str]) -> None:
     """Unless somebody else was quicker, whose copy is as good; a damaged one gives way."""
     if _found_in(place) is not None:
         return
     shutil.rmtree(place, ignore_errors=True)
     try:
         made.rename(place)
+        remember(place, digests)
     except OSError:
         if _found_in(place) is None:
             raise
