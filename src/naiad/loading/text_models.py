@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from naiad.convert.checkpoint import Converted, convert_checkpoint
@@ -18,10 +19,12 @@ from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.loading.learning import BatchSizes
 from naiad.loading.statistics import statistics_of
 from naiad.repository import Fetched, Layout, ModelEntry
+from naiad.repository.checkpoint import Checkpoint
 from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX, TextModel
 from naiad.tasks.choice import build_task, build_tensors, facts_of, head_for, infer_task, second_task
+from naiad.tasks.tokenizing.trial.trying import begin_trial
 
 PLATFORM = "naiad_text"
 
@@ -39,6 +42,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     task_name = entry.task or (record.task if record else infer_task(folder))
     if record is not None and record.gate == "off":
         _log.warning("'%s' was converted with --gate off: its answers were not checked", entry.name)
+    _begin_trial(folder)
     encoder, spec = _open(entry, layout, task_name, settings)
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
@@ -59,6 +63,13 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     for model in models:
         model.statistics.load_s = time.perf_counter() - began_s
     return models
+
+
+def _begin_trial(folder: Path) -> None:
+    """Have the tokenizer tried while the graph is made; whoever loads it waits for the result, and tells of errors."""
+    checkpoint = Checkpoint(folder)
+    with suppress(OSError):
+        begin_trial(checkpoint.body, has_class=not checkpoint.table_writer)
 
 
 def _open(entry: ModelEntry, layout: Layout, task: str, settings: ModelSettings) -> tuple[EncoderQueue, EncoderSpec]:

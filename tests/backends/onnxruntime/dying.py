@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from naiad.backends.onnxruntime.trial.child import die_with
 from naiad.backends.onnxruntime.trial.order import Order
+from naiad.core.child import die_with
 
 if __name__ == "__main__":
     order = Order.from_json(sys.stdin.read())

@@ -8,6 +8,7 @@ from typing import Any
 
 from naiad.core.encoder import STATIC, EncoderSpec
 from naiad.core.errors import LoadFailed, NaiadError
+from naiad.core.foreign import is_librarys
 from naiad.tasks.tokenizing.families.table import Declared, make_declared
 from naiad.tasks.tokenizing.settings import (
     SentenceSettings,
@@ -17,33 +18,54 @@ from naiad.tasks.tokenizing.settings import (
     truncation_side,
 )
 from naiad.tasks.tokenizing.tokenizer import Tokenizer
+from naiad.tasks.tokenizing.trial.trying import begin_trial
 
 RARE_CHARACTER = "\U00013000"
 """A hieroglyph, in hardly any vocabulary: a tokenizer whose unknown token is missing fails on it, at load."""
 
 
+LONGEST_GIST = 500
+"""Characters of the library's error that are passed on; some of them quote the file."""
+
+
 def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     """Load the tokenizer in a checkpoint's folder, by the class that its files declare.
 
-    Raises LoadFailed naming what is missing or wrong. Tokenising is kept on the calling thread unless the environment
+    The first time, a process of its own tries it. Raises LoadFailed naming what is missing or wrong. Tokenising is kept
+    on the calling thread unless the environment
     says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its own, and a pool of one thread a core beside
     them slows both. The variable is the only switch that the library has.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    sentence = read_sentence_settings(folder)
+    has_class = spec.architecture != STATIC
     try:
-        declared = make_declared(folder, sentence.overrides, has_class=spec.architecture != STATIC)
-        if sentence.lowercases:
-            _lowercase_first(declared.rust)
+        begin_trial(folder, has_class=has_class).result()
+        declared, sentence = declare(folder, has_class=has_class)
         declared.rust.encode(RARE_CHARACTER)
+        _check_frame(folder, declared, spec.vocabulary)
+        return Tokenizer(declared.rust, _settings(folder, declared, sentence, spec))
     except NaiadError:
         raise
     except BaseException as error:  # the library raises bare Exception for a fault in a file, or panics
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not is_librarys(error):
             raise
-        raise LoadFailed(f"the tokenizer in {folder} cannot be used: {error}", folder=str(folder)) from error
-    _check_frame(folder, declared, spec.vocabulary)
-    return Tokenizer(declared.rust, _settings(folder, declared, sentence, spec))
+        raise LoadFailed(f"the tokenizer in {folder} cannot be used: {_gist(error)}", folder=str(folder)) from error
+
+
+def _gist(error: BaseException) -> str:
+    """What is wrong, in the library's words where it has any for people."""
+    kind = type(error).__name__
+    text = str(error) if kind in ("Exception", "PanicException") else f"{kind}: {error}"
+    return text if len(text) <= LONGEST_GIST else text[:LONGEST_GIST] + "…"
+
+
+def declare(folder: Path, *, has_class: bool) -> tuple[Declared, SentenceSettings]:
+    """Make the tokenizer, and read what sentence-transformers adds to it. Raises as `make_declared`."""
+    sentence = read_sentence_settings(folder)
+    declared = make_declared(folder, sentence.overrides, has_class=has_class)
+    if sentence.lowercases:
+        _lowercase_first(declared.rust)
+    return declared, sentence
 
 
 def _settings(folder: Path, declared: Declared, sentence: SentenceSettings, spec: EncoderSpec) -> TokenizerSettings:

@@ -6,20 +6,15 @@ and it never lives longer than the server's thread that waits for it.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import sys
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.child import die_with
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import LoadFailed, NaiadError
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -78,16 +73,6 @@ def _try(order: Order, sessions: list[Any]) -> str:
     from naiad.backends.onnxruntime.trial.probe import run_padded
 
     return run_padded(EncoderFiles(order.graph, order.spec, constants=order.constants), sessions)
-
-
-def die_with(parent: int) -> None:
-    """End when the one who waits ends, and be the first to go when memory is short."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 if __name__ == "__main__":

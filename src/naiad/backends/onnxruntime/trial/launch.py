@@ -1,20 +1,14 @@
-"""Start a trial, wait for it within bounds, and say in words what became of it.
-
-The child is a fresh interpreter, because a fork of a process with threads may hang. It dies with the thread that waits
-for it (see `child`).
-"""
+"""Have a trial run, within bounds, and say in words what became of it."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from naiad.backends.onnxruntime.session import bytes_beside
 from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.child import Ended, run_child
 from naiad.core.errors import LoadFailed
 
 CHILD = "naiad.backends.onnxruntime.trial.child"
@@ -25,7 +19,7 @@ LEAST_S = 120.0
 BYTES_PER_S = 20e6
 """What a slow disk and processor make of larger ones: this much more time for each byte of weights."""
 
-_MEANINGS = {
+_MEANINGS: dict[int, str] = {
     signal.SIGSEGV: "an ONNX Runtime kernel accessed memory out of bounds",
     signal.SIGBUS: "a mapped file is truncated or misaligned",
     signal.SIGILL: "ONNX Runtime used an instruction that this processor does not have",
@@ -51,53 +45,37 @@ def run_trial(order: Order, *, seconds: float = 0.0, child: str = CHILD) -> Repo
     do.
     """
     seconds = seconds or LEAST_S + bytes_beside(order.graph) / BYTES_PER_S
-    command = [sys.executable, "-P", "-m", child]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        done = subprocess.run(  # noqa: S603  our own module, and no word of the command comes from outside
-            command,
-            input=order.to_json(),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-            env=environment,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired as error:
+        ended = run_child(child, order.to_json(), seconds=seconds)
+    except TimeoutError as error:
         raise _died(
-            order.graph,
-            f"did not finish within {seconds:.0f} s",
-            "Serve a smaller or quantised model, or give this machine more cores",
+            order.graph, str(error), "Serve a smaller or quantised model, or give this machine more cores"
         ) from error
     except OSError as error:
         raise LoadFailed(
             f"{order.graph}: the process for the model's first run cannot be started: {error}", path=str(order.graph)
         ) from error
-    return _read(order.graph, done)
+    return _read(order.graph, ended)
 
 
-def _read(graph: Path, done: subprocess.CompletedProcess[str]) -> Report:
-    if done.returncode < 0:
-        raise _killed(graph, -done.returncode)
+def _read(graph: Path, ended: Ended) -> Report:
+    if ended.killed_by is not None:
+        raise _killed(graph, ended.killed_by)
     try:
-        report = Report.from_json(done.stdout)
+        report = Report.from_json(ended.output)
     except ValueError as error:
-        last = done.stderr.strip().rpartition("\n")[2]
-        _log.warning("output of the first run: %s", done.stderr[-4000:])
-        how = f"ended its process with status {done.returncode}" + (f" ({last[:300]})" if last else "")
+        last = ended.complaints.strip().rpartition("\n")[2]
+        _log.warning("output of the first run: %s", ended.complaints[-4000:])
+        how = f"ended its process with status {ended.status}" + (f" ({last[:300]})" if last else "")
         raise _died(graph, how, _OTHER_FILE) from error
     if report.error:
         raise LoadFailed(report.error, path=str(graph))
     return report
 
 
-def _killed(graph: Path, number: int) -> LoadFailed:
-    try:
-        name, meaning = signal.Signals(number).name, _MEANINGS.get(signal.Signals(number), "")
-    except ValueError:
-        name, meaning = f"signal {number}", ""
+def _killed(graph: Path, number: signal.Signals | int) -> LoadFailed:
+    name = number.name if isinstance(number, signal.Signals) else f"signal {number}"
+    meaning = _MEANINGS.get(number, "")
     fix = "Free memory, or serve a smaller or quantised model" if number == signal.SIGKILL else _OTHER_FILE
     return _died(graph, f"ended its process with {name}" + (f": {meaning}" if meaning else ""), fix)
 

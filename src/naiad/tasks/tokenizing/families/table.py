@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.repository.checkpoint import read_object
+from naiad.repository.checkpoint import read_config, read_object
 from naiad.tasks.tokenizing.declared import vocabulary
 from naiad.tasks.tokenizing.declared.arguments import Arguments, content, read_arguments
 from naiad.tasks.tokenizing.declared.classes import choose_class, is_silent
@@ -51,9 +51,8 @@ def make_declared(folder: Path, overrides: Mapping[str, Any], *, has_class: bool
     tokenizer.json and nothing beside it. Raises LoadFailed for a class that
     cannot be made and files that are missing; whatever the library raises for files that it cannot use.
     """
-    config, tokenizer_config = (
-        read_object(folder / file) if has_class else {} for file in ("config.json", "tokenizer_config.json")
-    )
+    config = read_config(folder) if has_class else {}
+    tokenizer_config = read_object(folder / "tokenizer_config.json") if has_class else {}
     document = read_object(vocabulary.tokenizer_path(folder, tokenizer_config))
     is_byte_level = '"ByteLevel"' in json.dumps({key: value for key, value in document.items() if key != "model"})
     name = choose_class(config, tokenizer_config, FAMILIES.keys(), is_byte_level)
