@@ -13,7 +13,7 @@ from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.checkpoint import precision_of
 from naiad.convert.vision.families import IMAGE_FAMILIES, find_image_family
 from naiad.core.errors import Unsupported
-from naiad.repository.checkpoint import CONFIG, read_object
+from naiad.repository.checkpoint import read_config
 
 IMAGE_BUILDER_VERSION = 3
 """Part of every cache key of this builder; raise it when the graph of any image model changes."""
@@ -41,7 +41,7 @@ def convert_image_checkpoint(
     """
     from naiad.convert.vision.build import Order, build_image_encoder, check_head
 
-    config = read_object(folder / CONFIG, needed=True)
+    config = read_config(folder, needed=True)
     find_image_family(config)
     check_head(head)
     order = Order(folder, config, head, image)
@@ -58,7 +58,7 @@ def convert_text_encoder(folder: Path, *, cache_dir: Path | None = None) -> Conv
     """
     from naiad.convert.vision.texts import HEAD, TEXT_FAMILIES, build_text_encoder
 
-    config = read_object(folder / CONFIG, needed=True)
+    config = read_config(folder, needed=True)
     if config.get("model_type") not in TEXT_FAMILIES:
         raise Unsupported(
             f"a model of type {config.get('model_type')!r} has no text encoder beside its image encoder that Naiad "

@@ -21,6 +21,7 @@ from naiad.core.contracts import LoadRequest
 from naiad.core.encoder import EncoderSpec
 from naiad.core.encoder_files import EncoderFiles
 from naiad.core.errors import Unsupported
+from naiad.core.json_values import LARGEST, is_whole
 from naiad.core.ports import Ports
 from naiad.core.positions import read_positions
 from naiad.repository.checkpoint import Checkpoint
@@ -164,4 +165,4 @@ def _unpooled(chosen: Chosen, folder: Path) -> Chosen:
 
 def _integer(config: Mapping[str, Any], name: str, otherwise: int) -> int:
     value = config.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
+    return value if is_whole(value) and abs(value) <= LARGEST else otherwise

@@ -19,7 +19,7 @@ from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.encoder_files import EncoderFiles, PixelPorts
 from naiad.core.errors import LoadFailed
 from naiad.core.ports import Dims, Ports
-from naiad.repository.checkpoint import CONFIG, read_object
+from naiad.repository.checkpoint import read_config
 
 PIXELS = "pixel_values"
 """Name of the input in all exports of transformers' models."""
@@ -64,7 +64,7 @@ def describe_exported_images(
     head: image-classification or image-embedding. size: height and width of the prepared images, None where they vary.
     output: the file's output that the user chose. Raises LoadFailed where file, config.json and head cannot agree.
     """
-    config = read_object(folder / CONFIG, needed=True)
+    config = read_config(folder, needed=True)
     entry = find_entry(folder, kind=graph.stem, version=0, cache_dir=None, weights=(graph,))
     unknown = EncoderSpec(str(config.get("model_type", "unknown")), head, (), max_tokens=1, layout="images")
     files = EncoderFiles(graph, unknown, entry.folder)

@@ -16,6 +16,10 @@ STATIC = "static"
 """Architecture of an encoder that is a table of embeddings: without special tokens; its last row is no token's."""
 
 
+LARGEST_IMAGE = 4096
+"""Height and width that an encoder's files may ask for; an image of that size takes 200 MB in float32."""
+
+
 @dataclass(slots=True)
 class TextTokens:
     """One row of tokens to run through an encoder; padding-free."""

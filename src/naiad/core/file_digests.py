@@ -104,7 +104,7 @@ def _identity(path: Path) -> list[int]:
 
 def _is_settled(identity: Any) -> bool:
     """Whether a file that is changed from now on will show it: within a tick of the kernel's clock it would not."""
-    return abs(time.time_ns() - max(identity[3:])) > TICK_NS
+    return bool(abs(time.time_ns() - max(identity[3:])) > TICK_NS)
 
 
 class _Table:

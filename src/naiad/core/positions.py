@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.json_values import shown
 
 KEYS = (
     "n_positions",
@@ -32,6 +33,9 @@ USUAL = {
     "eurobert": 8192, "jina_embeddings_v3": 8194, "deberta": 512, "deberta-v2": 512,
 }  # fmt: skip
 """What transformers means where config.json is silent; "" for families that are not here."""
+
+LONGEST = 2**20
+"""Tokens, whatever a config.json names: what is computed for every position must fit into memory."""
 
 UNBOUNDED = 8192
 """For families without any number: attention costs the square of the length, so there is a limit all the same."""
@@ -75,6 +79,8 @@ def read_positions(config: Mapping[str, Any]) -> Positions:
     key, rows = next(
         ((key, config[key]) for key in KEYS if _is_size(config.get(key))), ("", USUAL.get(family, USUAL[""]))
     )
+    if rows > LONGEST:
+        raise InvalidConfiguration(f"config.json: {key} is {shown(rows)}, more than {LONGEST}, the most there can be")
     if _is_computed(config, family):
         return Positions(rows if key or family in USUAL else UNBOUNDED)
     offset = _offset(config, family)

@@ -141,7 +141,7 @@ def test_answers_equal_the_pipeline(
         ({"0": "a", "2": "c"}, 3, "names the classes 0, 2, but the model has 3"),
         ({"0": "a", "1": "b", "2": "c"}, 2, "names the classes 0, 1, 2, but the model has 2"),
         ({"LABEL_0": 0, "LABEL_1": 1}, 2, "id2label must map class numbers to names"),
-        (["a", "b"], 2, "id2label must map class numbers to names"),
+        (["a", "b"], 2, r"id2label is \['a', 'b'\], an object is expected"),
     ],
 )
 def test_label_maps_that_do_not_fit(make_folder: Any, make_spec: Any, table: Any, count: int, words: str) -> None:

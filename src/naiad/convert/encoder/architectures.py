@@ -55,8 +55,8 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def _is_jina_bert(config: Mapping[str, Any]) -> bool:
-    classes = config.get("architectures") or [""]
-    return config.get("position_embedding_type") == "alibi" or str(classes[0]).startswith("JinaBert")
+    name, *_ = config.get("architectures") or [""]
+    return config.get("position_embedding_type") == "alibi" or name.startswith("JinaBert")
 
 
 def _is_flash(config: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from naiad.convert.encoder.bodies.choice import BODIES
 from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions, read_dimensions
+from naiad.convert.encoder.fitting import check_sizes
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.choice import add_head
 from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_signed_products, random_tokens
@@ -70,6 +71,7 @@ def _write(order: _Order, dense: Dense, path: Path) -> EncoderSpec:
         with Weights(weight_files(checkpoint.body)) as weights:
             weights.respell(config.family.respelled)
             weights.find_body(config.family.base, config.family.anchor or config.family.words)
+            check_sizes(config, sizes, weights)
             body = BODIES[config.family.body](graph, weights, config, sizes, dense)
             outputs = add_head(body, head, checkpoint)
         graph.save(path)

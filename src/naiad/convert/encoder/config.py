@@ -11,6 +11,7 @@ from typing import Any
 from naiad.convert.encoder.architectures import EXPORT, find_architecture
 from naiad.convert.encoder.families.architecture import ACTIVATIONS, DEFAULTS
 from naiad.core.errors import InvalidConfiguration, Unsupported
+from naiad.core.json_values import LARGEST, is_number, is_whole, shown
 
 
 class Config:
@@ -21,25 +22,27 @@ class Config:
         self.content = content
         self.family = find_architecture(content)
 
-    def integer(self, name: str, least: int = 1) -> int:
+    def integer(self, name: str, least: int = 1, most: int = LARGEST) -> int:
         """A whole number by our name. Raises InvalidConfiguration."""
         key, value = self.entry(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InvalidConfiguration(f"config.json: {key} is {value!r}, not a whole number of at least {least}")
+        if not is_whole(value) or value < least:
+            raise InvalidConfiguration(f"config.json: {key} is {shown(value)}, not a whole number of at least {least}")
+        if value > most:
+            raise InvalidConfiguration(f"config.json: {key} is {shown(value)}, more than {most}, the most there can be")
         return value
 
     def number(self, name: str) -> float:
-        """A number that is not negative. Raises InvalidConfiguration."""
+        """A number that is neither negative nor infinite. Raises InvalidConfiguration."""
         key, value = self.entry(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise InvalidConfiguration(f"config.json: {key} is {value!r}, not a positive number")
+        if not is_number(value) or value < 0:
+            raise InvalidConfiguration(f"config.json: {key} is {shown(value)}, not a number of at least 0")
         return float(value)
 
     def flag(self, name: str) -> bool:
         """True or false. Raises InvalidConfiguration."""
         key, value = self.entry(name)
         if not isinstance(value, bool):
-            raise InvalidConfiguration(f"config.json: {key} is {value!r}, neither true nor false")
+            raise InvalidConfiguration(f"config.json: {key} is {shown(value)}, neither true nor false")
         return value
 
     def choice(self, name: str, known: Mapping[str, str]) -> str:
@@ -47,7 +50,8 @@ class Config:
         key, value = self.entry(name)
         if not isinstance(value, str) or value not in known:
             raise Unsupported(
-                f"config.json: {key}={value!r} is not converted by Naiad itself; known: {', '.join(known)}; {EXPORT}",
+                f"config.json: {key}={shown(value)} is not converted by Naiad itself; "
+                f"known: {', '.join(known)}; {EXPORT}",
                 option=key,
             )
         return known[value]
@@ -59,7 +63,7 @@ class Config:
     @property
     def gates(self) -> bool:
         """Whether the feed-forward is gated in a family that has a gate."""
-        return not self.family.gates or self.entry("hidden_act")[1] in self.family.gates
+        return not self.family.gates or str(self.entry("hidden_act")[1]) in self.family.gates
 
     def refuse(self, harmless: Mapping[str, tuple[object, ...]]) -> None:
         """Raise Unsupported if an option is set to a value that the graph does not compute.
@@ -69,7 +73,7 @@ class Config:
         for option, values in harmless.items():
             if self.content.get(option) not in values:
                 raise Unsupported(
-                    f"config.json: {option}={self.content[option]!r} is not converted by Naiad itself; {EXPORT}",
+                    f"config.json: {option}={shown(self.content[option])} is not converted by Naiad itself; {EXPORT}",
                     option=option,
                 )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from naiad.convert.encoder.config import Config
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.positions import read_positions
+from naiad.core.positions import LONGEST, read_positions
 
 _REFUSED: dict[str, tuple[object, ...]] = {
     "is_decoder": (None, False),
@@ -18,6 +18,9 @@ _REFUSED: dict[str, tuple[object, ...]] = {
     "pruned_heads": (None, {}),
 }
 """Options of config.json that change the computation, and the values under which they do not."""
+
+
+MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,11 @@ def read_dimensions(config: Config) -> Dimensions:
         hidden=hidden,
         heads=heads,
         head_size=config.integer("head_size") if own_head_size else hidden // heads,
-        layers=config.integer("num_hidden_layers"),
+        layers=config.integer("num_hidden_layers", most=MOST_LAYERS),
         intermediate=config.integer("intermediate_size"),
         embedding=config.integer("embedding_size" if family.embedding_projection else "hidden_size"),
         vocabulary=config.integer("vocab_size"),
-        positions=config.integer("max_position_embeddings"),
+        positions=config.integer("max_position_embeddings", most=LONGEST),
         type_ids=config.integer("type_vocab_size", least=0) if family.has_type_ids else 0,
         activation=config.activation(),
         norm_epsilon=config.number("layer_norm_eps"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.json_values import LARGEST, is_whole, shown
 from naiad.repository.checkpoint import CONFIG, Checkpoint, Module, read_object
 
 TOKENS = "token_embeddings"
@@ -185,10 +186,13 @@ def _read_pooling(folder: Path) -> Pooling:
     path = folder / CONFIG
     content = read_object(path, needed=True)
     written = content.get("pooling_mode")
+    written = [written] if isinstance(written, str) else written
+    if written is not None and not (isinstance(written, list) and all(isinstance(mode, str) for mode in written)):
+        raise LoadFailed(f"{path}: pooling_mode is {shown(written)}, a list of names is expected", path=str(path))
     if written is None:
         modes = [mode for flag, mode in _FLAGS.items() if content.get(flag)] or ["mean"]
     else:
-        modes = [_SYNONYMS.get(mode, mode) for mode in ([written] if isinstance(written, str) else written)]
+        modes = [_SYNONYMS.get(mode, mode) for mode in written]
     flags = [key for key, value in content.items() if key.startswith("pooling_mode_") and value and key not in _FLAGS]
     unknown = [str(mode) for mode in modes if mode not in POOLINGS] + flags
     if unknown or not modes:
@@ -228,7 +232,9 @@ def _read_normalize(path: Path) -> Normalize:
 def _check_values(path: Path, *names: object) -> None:
     for name in names:
         if name not in (TOKENS, SENTENCE):
-            raise Unsupported(f"{path}: the value {name!r} is not known between modules; known: {TOKENS}, {SENTENCE}")
+            raise Unsupported(
+                f"{path}: the value {shown(name)} is not known between modules; known: {TOKENS}, {SENTENCE}"
+            )
 
 
 def _activation(path: Path, written: object) -> str:
@@ -243,6 +249,6 @@ def _activation(path: Path, written: object) -> str:
 
 def _width(path: Path, content: Mapping[str, Any], key: str) -> int:
     value = content.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise LoadFailed(f"{path}: {key} must be a whole number of at least 1, not {value!r}")
+    if not is_whole(value) or not 1 <= value <= LARGEST:
+        raise LoadFailed(f"{path}: {key} must be a whole number from 1 to {LARGEST}, not {shown(value)}")
     return value

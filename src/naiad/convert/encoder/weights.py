@@ -7,7 +7,6 @@ Not here: which weights an architecture has (`families/`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any, Self
 import numpy as np
 
 from naiad.core.errors import LoadFailed
+from naiad.core.json_values import shown
 from naiad.core.tensor import Array
-from naiad.repository.checkpoint import INDEX, SINGLE
+from naiad.repository.checkpoint import INDEX, SINGLE, inside, read_object
 
 MOST_NAMED = 8
 """Names of weights that an error lists."""
@@ -45,13 +45,13 @@ def weight_files(folder: Path) -> list[Path]:
             "Save the model with safe_serialization=True, or put an ONNX file beside it",
             path=str(folder),
         )
-    try:
-        shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise LoadFailed(f"{index}: not a shard index: {error}", path=str(index)) from error
+    places = read_object(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(shard, str) for shard in places.values()):
+        raise LoadFailed(f"{index}: weight_map must map the names of weights to the names of files", path=str(index))
+    shards = sorted(set(places.values()))
     for shard in shards:
-        if Path(shard).name != shard or not (folder / shard).is_file():
-            raise LoadFailed(f"{folder}: the shard {shard} named by {INDEX} is missing", path=str(folder / shard))
+        if Path(shard).name != shard or not inside(folder, shard).is_file():
+            raise LoadFailed(f"{folder}: the shard {shown(shard)} named by {INDEX} is missing", path=str(index))
     return [folder / shard for shard in shards]
 
 
@@ -77,6 +77,16 @@ class Weights:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    @property
+    def count(self) -> int:
+        """How many weights there are."""
+        return len(self._where)
+
+    @property
+    def longest_axis(self) -> int:
+        """The largest number in the shape of any weight."""
+        return max((max(self.shape(name), default=0) for name in self._where), default=0)
 
     def respell(self, parts: Mapping[str, str]) -> None:
         """Call weights by other names: each part of a name, as stored → as asked for, one after the other."""

@@ -5,14 +5,16 @@ Not here: weight names (`families.py`) and the number of labels, which the weigh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from naiad.convert.encoder.dimensions import MOST_LAYERS
 from naiad.convert.encoder.families.architecture import ACTIVATIONS
 from naiad.convert.vision.families import ImageFamily, section_of
+from naiad.core.encoder import LARGEST_IMAGE
 from naiad.core.errors import InvalidConfiguration, Unsupported
+from naiad.core.json_values import LARGEST, is_number, is_whole, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +84,20 @@ class Options:
         found = self._content.get(name)
         return self._defaults.get(name) if found is None else found
 
-    def integer(self, name: str, least: int = 1) -> int:
+    def integer(self, name: str, least: int = 1, most: int = LARGEST) -> int:
         """A whole number. Raises InvalidConfiguration."""
         value = self.value(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise InvalidConfiguration(f"config.json: {name} is {value!r}, not a whole number of at least {least}")
+        if not is_whole(value) or not least <= value <= most:
+            raise InvalidConfiguration(
+                f"config.json: {name} is {shown(value)}, not a whole number from {least} to {most}"
+            )
         return value
 
     def number(self, name: str) -> float:
         """A number of at least zero. Raises InvalidConfiguration."""
         value = self.value(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise InvalidConfiguration(f"config.json: {name} is {value!r}, not a number of at least 0")
+        if not is_number(value) or value < 0:
+            raise InvalidConfiguration(f"config.json: {name} is {shown(value)}, not a number of at least 0")
         return float(value)
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -109,8 +113,10 @@ class Options:
         """Height and width, from one number for both or a list. Raises InvalidConfiguration."""
         value = self.value(name)
         both = value if isinstance(value, list | tuple) else (value, value)
-        if len(both) != 2 or any(isinstance(one, bool) or not isinstance(one, int) or one < 1 for one in both):
-            raise InvalidConfiguration(f"config.json: {name} is {value!r}, not a size or a height and a width")
+        if len(both) != 2 or not all(is_whole(one) and 1 <= one <= LARGEST_IMAGE for one in both):
+            raise InvalidConfiguration(
+                f"config.json: {name} is {shown(value)}, not a size or a height and a width, up to {LARGEST_IMAGE}"
+            )
         return int(both[0]), int(both[1])
 
     def activation(self, name: str) -> str:
@@ -168,7 +174,7 @@ def read_layer_sizes(options: Options) -> LayerSizes:
     return LayerSizes(
         hidden=hidden,
         heads=heads,
-        layers=options.integer("num_hidden_layers"),
+        layers=options.integer("num_hidden_layers", most=MOST_LAYERS),
         intermediate=_intermediate(options, hidden),
         activation=options.activation("hidden_act"),
         norm_epsilon=options.number("layer_norm_eps"),

@@ -1,7 +1,6 @@
 """A Hugging Face checkpoint's folder and what its files say of it; never its weights' content, never code."""
 
 from naiad.repository.checkpoint.checkpoint import (
-    CONFIG,
     INDEX,
     MODEL2VEC,
     PYLATE,
@@ -11,8 +10,9 @@ from naiad.repository.checkpoint.checkpoint import (
     Checkpoint,
     read_transformer_settings,
 )
+from naiad.repository.checkpoint.config_file import CONFIG, read_config
 from naiad.repository.checkpoint.json_files import read_object
-from naiad.repository.checkpoint.modules import Module
+from naiad.repository.checkpoint.modules import Module, inside
 from naiad.repository.checkpoint.routes import Routes
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "Checkpoint",
     "Module",
     "Routes",
+    "inside",
+    "read_config",
     "read_object",
     "read_transformer_settings",
 ]

@@ -6,6 +6,7 @@ graph `naiad.convert`; the tokenizer's own files are read in `naiad.tasks.tokeni
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.json_values import is_whole, shown
 from naiad.repository.checkpoint.card import read_card
+from naiad.repository.checkpoint.config_file import CONFIG, read_config
 from naiad.repository.checkpoint.json_files import read_json, read_object
 from naiad.repository.checkpoint.modules import MODULES, Module, parse_modules
 from naiad.repository.checkpoint.routes import Routes, parse_routes, router_file
-
-CONFIG = "config.json"
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 """Weights in one file; the index of their shards."""
@@ -37,6 +38,8 @@ TRANSFORMER_FILES = tuple(
     for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 """Settings of sentence-transformers' Transformer module, under the names that its versions gave them."""
+
+MOST_LABELS = 2**20
 
 _CROSS_ENCODER_KEYS = frozenset({"sentence_transformers", "sbert_ce_default_activation_function"})
 """Keys of config.json that only a CrossEncoder writes: of versions 4 and 5, of versions 2 and 3."""
@@ -57,7 +60,7 @@ class Checkpoint:
         path = self.folder / MODULES
         modules = parse_modules(self.folder, read_json(path)) if path.is_file() else ()
         for module in modules:
-            if not module.folder.resolve().is_relative_to(self.folder.resolve()):
+            if not Path(os.path.realpath(module.folder)).is_relative_to(os.path.realpath(self.folder)):
                 raise InvalidConfiguration(f"{module.folder} is a link that leaves the model's folder")
         return modules
 
@@ -77,7 +80,7 @@ class Checkpoint:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json; empty where there is none."""
-        return read_object(self.body / CONFIG)
+        return read_config(self.body)
 
     @property
     def safetensors(self) -> Path | None:
@@ -93,7 +96,7 @@ class Checkpoint:
     @property
     def needed_config(self) -> dict[str, Any]:
         """config.json. Raises LoadFailed where there is none, too."""
-        return self.config or read_object(self.body / CONFIG, needed=True)
+        return self.config or read_config(self.body, needed=True)
 
     @cached_property
     def sentence_settings(self) -> dict[str, Any]:
@@ -169,7 +172,7 @@ class Checkpoint:
         """
         table = self.config.get("id2label") or {}
         path = self.body / CONFIG
-        if not isinstance(table, dict) or not all(str(key).isdecimal() for key in table):
+        if not isinstance(table, dict) or not all(key.isdecimal() and len(key) < 10 for key in table):
             raise LoadFailed(
                 f'{path}: id2label must map class numbers to names, as in {{"0": "no", "1": "yes"}}', path=str(path)
             )
@@ -191,7 +194,13 @@ class Checkpoint:
             if isinstance(self.config.get(key), dict) and self.config[key]:
                 return len(self.config[key])
         count = self.config.get("num_labels")
-        return count if isinstance(count, int) else 2
+        if count is None:
+            return 2
+        if not is_whole(count) or not 0 <= count <= MOST_LABELS:
+            raise LoadFailed(
+                f"{self.body / CONFIG}: num_labels is {shown(count)}, not a whole number from 0 to {MOST_LABELS}"
+            )
+        return count
 
     @property
     def entailment_id(self) -> int | None:
@@ -206,8 +215,8 @@ class Checkpoint:
         for name, index in table.items():
             if not str(name).lower().startswith("entail"):
                 continue
-            if not isinstance(index, int) or not 0 <= index < count:
-                raise LoadFailed(f"{self.body / CONFIG}: label2id gives '{name}' the number {index!r}")
+            if not is_whole(index) or not 0 <= index < count:
+                raise LoadFailed(f"{self.body / CONFIG}: label2id gives '{name}' the number {shown(index)}")
             return index
         return None
 

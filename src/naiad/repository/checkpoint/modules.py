@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.json_values import shown
+from naiad.repository.names import LONGEST_NAME
 
 MODULES = "modules.json"
 
@@ -65,5 +67,7 @@ def inside(folder: Path, where: str) -> Path:
     """A path below a folder. Raises InvalidConfiguration for one that leads out by its words."""
     pure = PurePosixPath(where)
     if pure.is_absolute() or ".." in pure.parts:
-        raise InvalidConfiguration(f"{folder}: the path {where!r} leaves the model's folder", path=str(folder))
+        raise InvalidConfiguration(f"{folder}: the path {shown(where)} leaves the model's folder", path=str(folder))
+    if not where.isprintable() or len(where.encode()) > LONGEST_NAME:
+        raise InvalidConfiguration(f"{folder}: {shown(where)} is no path inside the model's folder", path=str(folder))
     return folder / where

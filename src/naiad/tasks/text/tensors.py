@@ -21,6 +21,7 @@ import numpy as np
 from naiad.core.contracts import Preparation
 from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
+from naiad.core.json_values import LARGEST, is_whole
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array, Tensor
@@ -147,4 +148,4 @@ def _read(request: InferRequest, name: str, limit: int) -> Array:
 
 def _size(checkpoint: Checkpoint, key: str) -> int:
     value = checkpoint.config.get(key)
-    return value if isinstance(value, int) else 0
+    return value if is_whole(value) and abs(value) <= LARGEST else 0

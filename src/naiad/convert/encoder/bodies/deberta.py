@@ -27,6 +27,9 @@ from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.core.tensor import Array
 
+WIDEST_KERNEL = 99
+"""Tokens; the published models have 3."""
+
 MODERN_LANGUAGE = LanguageHead(
     "lm_predictions.lm_head.dense",
     "lm_predictions.lm_head.LayerNorm",
@@ -76,7 +79,7 @@ class DebertaV2Body(PostNormBody):
 
     def after_first_layer(self, x: str, embedded: str, inputs: Inputs) -> str:
         """The largest published models add a convolution of the embeddings here."""
-        width = self.config.integer("conv_kernel_size", least=0)
+        width = self.config.integer("conv_kernel_size", least=0, most=WIDEST_KERNEL)
         return self._convolution(x, embedded, inputs, width) if width else x
 
     def position_product(self, prefix: str, kind: str) -> Product:

@@ -11,6 +11,7 @@ from typing import ClassVar
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
 from naiad.convert.encoder.bodies.parts.embeddings import embed
 from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
+from naiad.convert.encoder.dimensions import MOST_LAYERS
 
 MAX_RELATIVE_DISTANCE = 128
 """MPNet: farther tokens share the last bucket of relative positions."""
@@ -66,7 +67,9 @@ class PostNormBody(Body):
     def layer_prefixes(self) -> list[str]:
         """Before the names of each layer's modules."""
         layers = self.sizes.layers
-        groups, inners = self.config.integer("num_hidden_groups"), self.config.integer("inner_group_num")
+        groups, inners = (
+            self.config.integer(name, most=MOST_LAYERS) for name in ("num_hidden_groups", "inner_group_num")
+        )
         return [
             self.family.layer.format(layer=layer, group=layer * groups // layers, inner=inner) + "."
             for layer in range(layers)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.distance import FARTHEST
 from naiad.convert.encoder.bodies.parts.norm import root_mean_square_norm
 from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
 from naiad.convert.encoder.bodies.parts.scope import Scope
@@ -45,7 +46,7 @@ class T5Body(PreNormBody):
 
     def attention(self, inputs: Inputs) -> Attention:
         """See PreNormBody."""
-        farthest = self.config.integer("relative_attention_max_distance")
+        farthest = self.config.integer("relative_attention_max_distance", most=FARTHEST)
         scope = Scope(self, inputs, bias=lambda distance: bias_by_distance(self, distance, BIAS, farthest), scale=1.0)
         return lambda x, prefix: scope.attend(*self.project(x, self.attention_products(prefix)))
 

@@ -140,6 +140,11 @@ class Architecture:
     respelled: Mapping[str, str] = field(default_factory=dict)
     """Part of a weight's name, as another writer of the same family has it → as it is called here."""
 
+    @property
+    def shares_layers(self) -> bool:
+        """Whether several layers have the same weights, so that there may be more layers than weights."""
+        return "{group}" in self.layer
+
 
 DEFAULTS: dict[str, Any] = {
     "vocab_size": 30522,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from naiad.core.encoder import LARGEST_IMAGE
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.json_values import is_number, is_whole, shown
 from naiad.repository.checkpoint import read_object
 
 FILE, PROCESSOR_FILE = "preprocessor_config.json", "processor_config.json"
@@ -233,7 +235,7 @@ class _Reader:
         value = self._content.get("resample")
         if value is None:
             return self._rules.resample
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 5:
+        if not is_whole(value) or not 0 <= value <= 5:
             raise self._wrong("resample", "one of Pillow's filters, 0 to 5")
         return value
 
@@ -249,7 +251,7 @@ class _Reader:
         value = self._content.get(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise self._wrong(name, "a positive number")
         return float(value)
 
@@ -258,13 +260,14 @@ class _Reader:
         if value is None:
             return default
         values = value if isinstance(value, list) else [value] * 3
-        if len(values) != 3 or any(isinstance(one, bool) or not isinstance(one, int | float) for one in values):
+        if len(values) != 3 or not all(map(is_number, values)):
             raise self._wrong(name, "three numbers, for red, green and blue")
         return tuple(map(float, values))
 
     def _wrong(self, name: str, expected: str) -> Unsupported:
-        return Unsupported(f"{self._path}: {name} is {self._content.get(name)!r}; Naiad takes {expected}", option=name)
+        found = shown(self._content.get(name))
+        return Unsupported(f"{self._path}: {name} is {found}; Naiad takes {expected}", option=name)
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return is_whole(value) and 0 < value <= LARGEST_IMAGE

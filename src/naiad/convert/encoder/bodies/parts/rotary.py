@@ -19,6 +19,7 @@ from naiad.convert.encoder.bodies.parts.dense import Product, join
 from naiad.convert.encoder.bodies.parts.scope import Scope
 from naiad.convert.encoder.config import Config
 from naiad.core.errors import InvalidConfiguration, Unsupported
+from naiad.core.json_values import is_number, shown
 from naiad.core.tensor import Array
 
 KINDS = ("default", "linear", "dynamic", "ntk")
@@ -78,8 +79,8 @@ def _object(config: Config, name: str) -> Mapping[str, Any]:
 def _positive(parameters: Mapping[str, Any], name: str, otherwise: float) -> float:
     value = parameters.get(name)
     value = otherwise if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise InvalidConfiguration(f"config.json: {name} is {value!r}, not a number above 0")
+    if not is_number(value) or value <= 0:
+        raise InvalidConfiguration(f"config.json: {name} is {shown(value)}, not a number above 0")
     return float(value)
 
 
