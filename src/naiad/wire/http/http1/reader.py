@@ -6,12 +6,13 @@ read after it. Answers are the business of `connection.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from naiad.core.clock import monotonic
-from naiad.protocol.limits import Limits, body_too_large, raw_too_large
+from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, Headers
+from naiad.wire.http.http1.bodies import most_body_bytes, too_large
 from naiad.wire.http.http1.chunks import Chunks, unfinished_line
 from naiad.wire.http.http1.parts import Part, Refusal
 from naiad.wire.http.origins import Origins
@@ -207,8 +208,7 @@ class RequestReader:
             raise Refusal(400, "the request must have one Host header, and one host in it")
         if b"origin" in headers or b"sec-fetch-site" in headers:
             self._judge_page(current)
-        has_tail = has_binary_tail(headers)
-        self._most_bytes = self._limits.binary_bytes if has_tail else self._limits.body_bytes
+        self._most_bytes = most_body_bytes(headers, self._limits)
         length = headers.get(b"content-length")
         if length is not None:
             self._check_body(int(length))
@@ -279,16 +279,8 @@ class RequestReader:
             raise Refusal(431, f"{what} exceed the maximum of {self._limits.header_bytes} bytes")
 
     def _check_body(self, size: int) -> None:
-        if size <= self._most_bytes:
-            return
-        if self._most_bytes == self._limits.body_bytes:
-            too_large = raw_too_large if _header_length(self._headers) == b"0" else body_too_large
-            raise Refusal(400, too_large(size, self._most_bytes).message)
-        raise Refusal(
-            400,
-            f"request size of {size} bytes exceeds the maximum of {self._most_bytes} bytes for JSON and binary data "
-            "together. Use --http-max-binary-size to increase the limit.",
-        )
+        if size > self._most_bytes:
+            raise too_large(size, self._most_bytes, self._headers, self._limits)
 
 
 def _refusal(error: Exception) -> Refusal:
@@ -304,17 +296,3 @@ def _refusal(error: Exception) -> Refusal:
 
 def _ignore(*_: object) -> None:
     """Stand where a connection was told of something."""
-
-
-def has_binary_tail(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether binary data follows the JSON; what is compressed, or raw throughout, is bounded as a whole."""
-    return (
-        b"inference-header-content-length" in headers
-        and _header_length(headers) != b"0"
-        and headers.get(b"content-encoding", b"identity") in (b"", b"identity")
-    )
-
-
-def _header_length(headers: Mapping[bytes, bytes]) -> bytes:
-    """What is said of the JSON's length; 0: there is none, all of the body is one input's bytes."""
-    return headers.get(b"inference-header-content-length", b"").strip()
