@@ -14,7 +14,7 @@ JOINS = (
     "Naiad is `naiad serve`, which joins requests that wait (`--join-waiting`), although the model's configuration has "
     "no `dynamic_batching`; `naiad triton` joins them as Triton does, only with that block."
 )
-SIMPLE_PEER = "Triton, the same with its batcher on"
+SIMPLE_PEER = "Triton, batcher on"
 SIMPLE_AIMS = {"1": 2.4, "8": 2.2, "32": 2.2}
 """Against Triton's Python backend; its C++ backend is about 2.15, 1.92 and 1.90 times as fast."""
 TEXT_AIMS = (

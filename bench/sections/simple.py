@@ -11,7 +11,7 @@ from match import Items, Pace, best_settings, meet, meet_at_best, note, rates_in
 
 CONCURRENCIES = (1, 8, 32)
 TRITON = "Triton"
-SAME_CONFIG = {"Triton, same config.pbtxt": Setting(), "Triton, the same with its batcher on": Setting(batch=8)}
+SAME_CONFIG = {"Triton, same config.pbtxt": Setting(), "Triton, batcher on": Setting(batch=8)}
 """One instance, as the model's own configuration says; without and with dynamic batching. The aims are against the
 second, which Naiad's own batching corresponds to."""
 
