@@ -55,6 +55,19 @@ async def test_requests_are_joined_as_the_configuration_says(asked: ModelConfig,
     scheduler.close()
 
 
+@pytest.mark.parametrize(("max_batch_size", "batches"), [(100, [100, 50]), (2**31 - 1, [150]), (10, [10] * 15)])
+async def test_a_batch_holds_as_many_requests_as_it_may(max_batch_size: int, batches: list[int]) -> None:
+    """It held 64 at most, and where it might wait for more, it waited although there were more."""
+    counting = FakeInstance()
+    batching = DynamicBatching(max_queue_delay_s=0.001)
+    scheduler = open_scheduler(config(max_batch_size, batching), Instances((counting,)))
+    for item in range(150):
+        scheduler.submit(Job(item, 1, lambda *_: None))
+    await asyncio.wait_for(scheduler.quiet(), 10)
+    assert [len(batch) for batch in counting.batches] == batches
+    scheduler.close()
+
+
 async def test_levels_and_bounds_hold_without_batching_too() -> None:
     batching = DynamicBatching(
         priority_levels=2, default_priority_level=2, priority_queue_policies={2: QueuePolicy(max_queue_size=1)}

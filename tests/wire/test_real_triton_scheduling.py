@@ -65,6 +65,7 @@ def one_by_one(names: str, after: float = 0.2, priority: int = 0) -> list[Reques
 MODELS = {
     "plain": "max_batch_size: 8",
     "joined": "max_batch_size: 8 dynamic_batching { }",
+    "many": "max_batch_size: 80 dynamic_batching { }",
     "preferred": "max_batch_size: 8 dynamic_batching { preferred_batch_size: [ 4 ] }",
     "delayed": f"max_batch_size: 1 dynamic_batching {{ {LEVELS % 2} {DELAY} }}",
     "rejected": f"max_batch_size: 1 dynamic_batching {{ {LEVELS % 2} {REJECT} }}",
@@ -75,6 +76,7 @@ MODELS = {
 STORIES: dict[str, list[Request]] = {
     "plain": [BUSY, *one_by_one("abc")],
     "joined": [BUSY, *one_by_one("abc")],
+    "many": [BUSY, *(Request(str(number), 0.2) for number in range(70))],
     "preferred": [BUSY, *one_by_one("abcdef")],
     "delayed": [BUSY, Request("late", 0.2, 1), Request("low", 0.85, 2), Request("high", 0.85, 1)],
     "rejected": [BUSY, Request("late", 0.2, 1), Request("low", 0.85, 2), Request("high", 0.85, 1)],

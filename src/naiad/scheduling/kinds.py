@@ -13,12 +13,15 @@ from typing import Any
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.model_config import DynamicBatching, ModelConfig
-from naiad.scheduling.batching.scheduler import BatchScheduler
+from naiad.scheduling.batching.scheduler import WINDOW, BatchScheduler
 from naiad.scheduling.contract import OnRun, Queue, Scheduler
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.runners.opening import open_runners
+
+MOST_WAITING_SEEN = 1024
+"""The most requests of one batch, however large `max_batch_size` is: each question about a batch looks at them."""
 
 ONE_BY_ONE: Policy = partial(decide_dynamic, rule=DynamicRule(max_batch_size=1))
 """Every job runs alone."""
@@ -95,6 +98,7 @@ def open_batches(
     policy: Policy,
     queue: Queue | None = None,
     *,
+    window: int = WINDOW,
     runs_ahead: bool = True,
     preserves_ordering: bool = False,
     prefers_wide: Callable[[int], bool] | None = None,
@@ -108,6 +112,7 @@ def open_batches(
         policy,
         queue,
         wide=wide,
+        window=window,
         runs_ahead=runs_ahead,
         preserves_ordering=preserves_ordering,
         prefers_wide=prefers_wide,
@@ -130,6 +135,7 @@ def _open(request: OpenRequest, policy: Policy) -> Scheduler:
         request.instances,
         policy,
         queue,
+        window=max(WINDOW, min(config.max_batch_size, MOST_WAITING_SEEN)),
         runs_ahead=request.runs_ahead,
         preserves_ordering=batching.preserves_ordering,
         on_run=request.on_run,

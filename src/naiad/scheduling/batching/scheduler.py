@@ -21,7 +21,7 @@ from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
 
 WINDOW = 64
-"""How many waiting jobs a policy gets to see."""
+"""How many waiting jobs a policy gets to see, unless its batches may hold more."""
 
 
 class BatchScheduler:
@@ -34,6 +34,7 @@ class BatchScheduler:
         queue: Queue | None = None,
         *,
         wide: Runner | None = None,
+        window: int = WINDOW,
         runs_ahead: bool = True,
         preserves_ordering: bool = False,
         prefers_wide: Callable[[int], bool] | None = None,
@@ -42,7 +43,8 @@ class BatchScheduler:
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
 
-        wide: a runner that uses all cores, for jobs that come one at a time. runs_ahead: a busy instance may get its
+        wide: a runner that uses all cores, for jobs that come one at a time. window: waiting jobs that the policy gets
+        to see. runs_ahead: a busy instance may get its
         next batch before it is free, if the queue allows that, too. preserves_ordering: answers leave in the order in
         which jobs came. prefers_wide: whether a lone job of that size ends sooner on all cores; None: always.
         """
@@ -51,6 +53,7 @@ class BatchScheduler:
         self._prefers_wide = prefers_wide
         self._policy = policy
         self._queue: Queue = queue or JobQueue()
+        self._window = window
         self._runs_ahead = runs_ahead and self._queue.may_run_ahead
         self._on_run = on_run
         self._clock = clock
@@ -237,7 +240,7 @@ class BatchScheduler:
             slot = choose_ahead(self._slots) if self._runs_ahead else None
             if slot is None:
                 return None
-        waiting = queue.front(WINDOW)
+        waiting = queue.front(self._window)
         situation = self._situation
         situation.waiting, situation.now, situation.idle = waiting, self._clock(), 1 if is_ahead else self._idle
         decision = self._policy(situation)
