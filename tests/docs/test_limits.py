@@ -10,6 +10,7 @@ import pytest
 
 from naiad.core.config import ServerSettings, options
 from naiad.protocol.limits import Limits
+from naiad.serving.worker import Worker
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.timeouts import HttpTimes
 from naiad.wire.limiting import grpc_limits, http_capacity, http_limits, http_times
@@ -45,14 +46,14 @@ def test_every_time_has_a_row_with_its_option(field: str) -> None:
 
 @pytest.mark.parametrize("field", ["connections"])
 def test_every_capacity_has_a_row_with_its_option(field: str) -> None:
-    assert getattr(http_capacity(ServerSettings.of(**{option_of(field): 1234}), Waiting()), field) == 1234
+    assert getattr(http_capacity(ServerSettings.of(**{option_of(field): 1234}), Waiting(), Worker()), field) == 1234
 
 
 def test_the_defaults_of_the_options_are_those_of_the_code() -> None:
     settings = ServerSettings()
     assert http_limits(settings) == grpc_limits(settings) == Limits()
     assert http_times(settings.http) == HttpTimes()
-    assert http_capacity(settings, Waiting()) == Capacity()
+    assert http_capacity(settings, Waiting(), Worker()) == Capacity()
 
 
 def test_every_option_of_the_group_is_on_the_page() -> None:

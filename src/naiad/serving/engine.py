@@ -93,6 +93,7 @@ class Engine:
 
     async def drain(self) -> None:
         """Refuse new requests; return when all others have been answered."""
+        await self.worker.settled()  # bodies that have come and have no model yet
         self.is_stopping = True
         await self.worker.quiet()  # requests that are being read
         for model in list(self.catalog.models()):

@@ -56,8 +56,9 @@ class Worker:
     def __init__(self) -> None:
         self._queues: list[SimpleQueue[Work | None]] = [SimpleQueue() for _ in _LANES]
         self._threads: dict[int, threading.Thread] = {}
-        self._pending = 0
-        self._waiters: list[asyncio.Future[None]] = []
+        self._pending: set[Work] = set()
+        self._waiters: list[tuple[set[Work], asyncio.Future[None]]] = []
+        """Who waits, and for what."""
 
     def submit(self, size: int, do: Callable[[], Result], done: Callable[[Result | NaiadError], object]) -> Work:
         """Have `do` called in a thread, then `done` on the loop with what it returned or the error of ours it raised.
@@ -70,16 +71,21 @@ class Worker:
             thread = threading.Thread(target=self._serve, args=[self._queues[lane]], name=f"bodies-{lane}", daemon=True)
             self._threads[lane] = thread
             thread.start()
-        self._pending += 1
+        self._pending.add(work)
         self._queues[lane].put(work)
         return work
+
+    async def settled(self) -> None:
+        """Return when the work that there is now is done, whatever comes meanwhile."""
+        if self._pending:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append((set(self._pending), waiter))
+            await waiter
 
     async def quiet(self) -> None:
         """Return when there is no work."""
         while self._pending:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self.settled()
 
     def close(self) -> None:
         """End the threads after the work in hand, without waiting for them."""
@@ -95,12 +101,12 @@ class Worker:
             del do, work, result  # or they would live until the next work comes
 
     def _finish(self, work: Work, result: Any) -> None:
-        self._pending -= 1
-        if not self._pending:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters.clear()
+        self._pending.discard(work)
+        for awaited, waiter in self._waiters:
+            awaited.discard(work)
+            if not awaited and not waiter.done():
+                waiter.set_result(None)
+        self._waiters = [(awaited, waiter) for awaited, waiter in self._waiters if awaited]
         if work.done is not None:
             work.done(result)
 

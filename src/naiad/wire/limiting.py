@@ -7,6 +7,7 @@ from dataclasses import replace
 from naiad.core.config import RequestSettings, ServerSettings
 from naiad.core.door_settings import HttpSettings
 from naiad.protocol.limits import Limits
+from naiad.serving.worker import Worker
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.timeouts import HttpTimes
 from naiad.wire.waiting import Waiting
@@ -63,6 +64,6 @@ def http_times(http: HttpSettings) -> HttpTimes:
     )
 
 
-def http_capacity(settings: ServerSettings, waiting: Waiting) -> Capacity:
-    """Return what all connections of one listener may take together. waiting: the server's."""
-    return Capacity(settings.max_connections, waiting)
+def http_capacity(settings: ServerSettings, waiting: Waiting, worker: Worker) -> Capacity:
+    """Return what all connections of one listener may take together. waiting, worker: the server's."""
+    return Capacity(settings.max_connections, waiting, worker)

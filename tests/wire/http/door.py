@@ -80,11 +80,18 @@ class Door:
         self.rings: list[tuple[float, Callable[[], None]]] = []
         """What the watch has asked to be called, and when."""
         self._answers = answers
+        self.capacity = capacity or Capacity()
         watch = None
         if times is not None:
             watch = Watch(self.connections, times, self.clock, self._call_later)
         self.connection = HttpConnection(
-            dispatch or self._dispatch, limits or Limits(), self.connections, KnownHeads(), capacity, watch, origins
+            dispatch or self._dispatch,
+            limits or Limits(),
+            self.connections,
+            KnownHeads(),
+            self.capacity,
+            watch,
+            origins,
         )
         self.connection.connection_made(self.wire)
 

@@ -56,5 +56,5 @@ def _listener(router: Router, needs: DoorNeeds, door: DoorSettings, body_bytes: 
     if body_bytes:
         limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
     origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()))
-    capacity = http_capacity(settings, needs.services.waiting)
+    capacity = http_capacity(settings, needs.services.waiting, needs.services.engine.worker)
     return HttpListener(router, limits, http_times(settings.http), capacity, origins)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from door import OK, POST, Door
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_exactly_as_many_are_no_reason_to_wait() -> None:
     assert door.wire.reading
 
 
-def test_ten_thousand_pipelined_requests_that_are_answered_at_once() -> None:
+async def test_ten_thousand_pipelined_requests_that_are_answered_at_once() -> None:
     """No recursion from answer to next request."""
     door = Door(Limits(pipelined=1))
     first: list[Exchange] = []
@@ -41,6 +43,8 @@ def test_ten_thousand_pipelined_requests_that_are_answered_at_once() -> None:
     door.send(POST * 10_000)
     door.connection._dispatch = door._dispatch
     first[0].answer(200, b"hello")
+    for _ in range(10_000 // 64):
+        await asyncio.sleep(0)
     assert door.wire.text == OK * 10_000
     assert door.wire.reading
 
@@ -194,3 +198,40 @@ def test_answers_that_a_client_does_not_read_are_counted() -> None:
     door.wire.unsent = 0
     door.connection.resume_writing()
     assert waiting.bytes == 0
+
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+async def test_a_client_that_sends_without_pause_shares_the_loop() -> None:
+    """What it has sent beyond its turn is read in the next ones, and nothing more meanwhile."""
+    door = Door()
+    door.send(GET * 5000)
+    seen = len(door.exchanges)
+    assert 0 < seen < 500
+    assert not door.wire.reading
+    door.send(GET * 10)
+    await asyncio.sleep(0)
+    assert seen < len(door.exchanges) < 1000
+    for _ in range(5010 // seen):
+        await asyncio.sleep(0)
+    assert (len(door.exchanges), door.wire.reading) == (5010, True)
+
+
+async def test_a_connection_that_is_lost_in_its_turn_is_read_no_more() -> None:
+    door = Door()
+    door.send(GET * 5000)
+    seen = len(door.exchanges)
+    door.connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert len(door.exchanges) == seen
+
+
+async def test_a_long_body_is_put_together_in_a_thread_and_answers_keep_their_order() -> None:
+    door, long = Door(capacity=Capacity()), bytes(range(256)) * 20_000
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(long)
+    door.send(head + long + POST, piece=65536)
+    assert b"hello" not in door.wire.text
+    await asyncio.wait_for(door.capacity.worker.quiet(), 20)
+    assert [len(exchange.body) for exchange in door.exchanges] == [5, len(long)]
+    assert door.wire.text.index(long) < door.wire.text.index(b"hello")

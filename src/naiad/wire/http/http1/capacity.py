@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from naiad.serving.worker import Worker
 from naiad.wire.waiting import Waiting
 
 
@@ -15,6 +16,8 @@ class Capacity:
     """At the same time; further ones are answered 503."""
     waiting: Waiting = field(default_factory=Waiting, compare=False)
     """What waits in the whole server."""
+    worker: Worker = field(default_factory=Worker, compare=False)
+    """Puts long bodies together."""
 
     @property
     def crowded_message(self) -> str:

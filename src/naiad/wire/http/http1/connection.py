@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
+from naiad.core.errors import NaiadError
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
@@ -29,6 +31,11 @@ _BEGINNING = b"HTTP/1.1 "
 """Of every answer."""
 _PROBE_S, _LONGEST_PROBE_S = 0.5, 60.0
 """Between two bytes of it, each time twice as long, while a client that sends no more waits for its answer."""
+
+_TURN_REQUESTS = 64
+"""Read from one connection in one turn of the event loop, roughly: so many begin before the turn is over."""
+_HEADS_BYTES = 4096
+"""Parsed at a time where requests may begin; the rest of a body is never cut."""
 
 _OPEN, _CLOSING, _BETWEEN = ConnectionState.OPEN, ConnectionState.CLOSING, Part.BETWEEN
 """Asked for with every request, and slow to look up in an enum."""
@@ -64,6 +71,8 @@ class HttpConnection(Connection):
         self._account = Account(self._capacity.waiting)
         self._unsent_bytes = 0
         """Of what the account holds, those that are with the transport."""
+        self._rest = b""
+        """Received and not parsed yet, because the turn of the loop was over."""
         self._watch = watch
         self._reader = RequestReader(
             limits, self._account, origins or Origins(), self.flush, self._take, self._allow_body
@@ -107,6 +116,7 @@ class HttpConnection(Connection):
         self._connections.discard(self)
         self.lost.set()
         self._transport = None
+        self._rest = b""
         self._move(ConnectionEvent.LOSE)
         self._reader.close()
         for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
@@ -121,7 +131,9 @@ class HttpConnection(Connection):
         self._is_heard = True
         if self._state >= _CLOSING:
             return
-        if self._reader.part is not _BETWEEN or (known := self._heads.recall(data, self.flush)) is None:
+        if self._rest:
+            self._rest += data
+        elif self._reader.part is not _BETWEEN or (known := self._heads.recall(data, self.flush)) is None:
             self._parse(data)
         elif known[1]:
             self._begin(*known)
@@ -139,7 +151,7 @@ class HttpConnection(Connection):
         reader = self._reader
         begun, part = reader.begun, reader.part
         try:
-            reader.feed(data)
+            self._feed(data)
         except Refusal as refusal:
             if self._state < _CLOSING:  # or it came behind a request that was the last one
                 self._refuse(refusal)
@@ -152,6 +164,32 @@ class HttpConnection(Connection):
             reader.forget()  # it is the exchange's alone now, and goes with its answer
         if self._holds_too_much():
             self._hold(Hold.BACKLOG)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse, as many requests as there may be in one turn of the loop. Raises Refusal."""
+        reader = self._reader
+        begun, at = reader.begun, 0
+        while at < len(data):
+            end = at + (reader.rest_bytes if reader.part is Part.BODY else _HEADS_BYTES)
+            reader.feed(data[at:end])
+            at = end
+            if reader.begun - begun >= _TURN_REQUESTS and at < len(data):
+                self._rest = data[at:]
+                self._wait_a_turn()
+                return
+
+    def _wait_a_turn(self) -> None:
+        """Let others have their turn; read no more before what has come is parsed."""
+        self._hold(Hold.TURN)
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Parse what was left of the turn before, unless something else forbids to read."""
+        self._holds.discard(Hold.TURN)
+        if not self._holds and self._state < _CLOSING:
+            rest, self._rest = self._rest, b""
+            self._parse(rest)
+        self._release()
 
     def eof_received(self) -> bool:
         """Stay while answers are owed: the client may only be done with sending; called by the loop."""
@@ -220,17 +258,37 @@ class HttpConnection(Connection):
         if not exchange.keep_alive:
             self._move(ConnectionEvent.LAST)
         account = exchange.account = self._account
-        exchange.counted_bytes = size = len(exchange.body) + REQUEST_BYTES
+        exchange.counted_bytes = size = (exchange.body_bytes or len(exchange.body)) + REQUEST_BYTES
         account.bytes += size  # written out: every request pays for it
         account.waiting.bytes += size
         is_over = account.bytes > account.most_bytes or account.waiting.bytes > account.waiting.most_bytes
-        if is_over and exchange.body:  # who asks only whether the server lives is always told
+        if is_over and size > REQUEST_BYTES:  # who asks only whether the server lives is always told
             exchange.fail(503, account.reason)
         elif self._holds or len(exchanges) > self._limits.pipelined:
             self._waiting.append(exchange)
             self._hold(Hold.BACKLOG)
+        elif exchange.pieces:
+            self._hand_over(exchange)
         else:
             self._dispatch(exchange)
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        """Dispatch, after its body is put together in a thread if it is long."""
+        if not exchange.pieces:
+            self._dispatch(exchange)
+            return
+        pieces, exchange.pieces = exchange.pieces, ()
+
+        def go_on(body: bytes | NaiadError) -> None:
+            exchange.on_abandon = None
+            if isinstance(body, NaiadError):
+                exchange.fail(500, body.message)
+            else:
+                exchange.body = body
+                self._dispatch(exchange)
+
+        work = self._capacity.worker.submit(exchange.body_bytes, partial(b"".join, pieces), go_on)
+        exchange.on_abandon = work.cancel
 
     def _holds_too_much(self) -> bool:
         exchanges = self._exchanges
@@ -253,7 +311,7 @@ class HttpConnection(Connection):
             return
         holds.add(Hold.RELEASING)
         while waiting and Hold.UNREAD not in holds and len(exchanges) - len(waiting) < self._limits.pipelined:
-            self._dispatch(waiting.popleft())
+            self._hand_over(waiting.popleft())
         holds.discard(Hold.RELEASING)
         if Hold.CONTINUE in holds and not exchanges:
             self._continue()
@@ -261,7 +319,11 @@ class HttpConnection(Connection):
             holds.add(Hold.BACKLOG)
         else:
             holds.discard(Hold.BACKLOG)
-        if not holds and not transport.is_closing():
+        if holds or transport.is_closing():
+            return
+        if self._rest:
+            self._wait_a_turn()
+        else:
             transport.resume_reading()
 
     # answers

@@ -11,6 +11,7 @@ from typing import Any
 
 from naiad.core.clock import monotonic
 from naiad.protocol.limits import Limits
+from naiad.serving.worker import JOINED_BYTES
 from naiad.wire.http.exchange import Exchange, Headers
 from naiad.wire.http.http1.bodies import most_body_bytes, too_large
 from naiad.wire.http.http1.chunks import Chunks, unfinished_line
@@ -23,6 +24,9 @@ _SMALL_BYTES = 1024
 
 _VERSIONS = ("1.1", "1.0", "0.9")
 """The last is a request line without a version."""
+
+_CHUNKED_BYTES = 64 * 1024
+"""Of a body in chunks, read at a time."""
 
 _OF_UPGRADES = (b"upgrade", b"connection", b"http2-settings")
 
@@ -78,6 +82,14 @@ class RequestReader:
         self.begun = 0
         """Requests begun so far."""
         self.part = Part.BETWEEN
+
+    @property
+    def rest_bytes(self) -> int:
+        """What is missing of the body in hand; of one in chunks, a guess."""
+        length = self.current.headers.get(b"content-length")
+        if self._missing_bytes or self._chunks is not None or length is None:
+            return self._missing_bytes or _CHUNKED_BYTES
+        return max(1, int(length) - self.body_bytes)
 
     def begin(self, exchange: Exchange, missing_bytes: int) -> None:
         """Go on with a request whose head is known; its body is what has come of it. Raises Refusal."""
@@ -262,8 +274,11 @@ class RequestReader:
         self.part = Part.BETWEEN
         self._chunks = None
         current, pieces = self.current, self._pieces
-        current.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # one is bytes
         current.body_bytes = self.body_bytes
+        if self.body_bytes > JOINED_BYTES:
+            current.pieces = pieces
+        else:
+            current.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # one is bytes
         self._drop_body()
         self._on_request(current)
 

@@ -57,5 +57,7 @@ class Hold(Enum):
     """Too many of its requests are not answered yet, or their bodies are too large together."""
     CONTINUE = auto()
     """It waits for leave to send a body, 100 Continue, which comes after the answers that it waits for, too."""
+    TURN = auto()
+    """It has sent more than is read in one turn of the loop."""
     RELEASING = auto()
     """Requests that waited are being dispatched; what is answered meanwhile must not begin with that again."""
