@@ -77,6 +77,11 @@ def read_document(exchange: Exchange, limits: Limits, otherwise: str = "") -> di
     return parse_json(take_body(exchange, limits.body_bytes), limits, otherwise)
 
 
+def has_document(exchange: Exchange) -> bool:
+    """Whether there is a body, read already or not."""
+    return bool(exchange.body) or exchange.document is not None
+
+
 def reading_beside(worker: Worker, limits: Limits, handler: Callable[..., None]) -> Callable[..., None]:
     """`handler`, for which `read_document` has done its work in a thread where the body is long."""
 

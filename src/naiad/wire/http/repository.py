@@ -15,7 +15,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.overview import Overview
-from naiad.wire.http.answering import internal_error, read_document, reading_beside, safe
+from naiad.wire.http.answering import has_document, internal_error, read_document, reading_beside, safe
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Handler, Route, route
 from naiad.wire.services import Services
@@ -42,7 +42,7 @@ def repository_routes(services: Services, limits: Limits) -> list[Route]:
 def _index(exchange: Exchange, overview: Overview, limits: Limits, repository: str = "") -> None:
     del repository  # ignored, as in Triton
     only_ready: Any = False
-    if exchange.body:
+    if has_document(exchange):
         only_ready = read_document(exchange, limits).get("ready", False)
         if type(only_ready) is not bool:
             raise InvalidRequest("Invalid value for 'ready': expected a boolean")
@@ -78,7 +78,7 @@ def _refuse_repository_name(repository: str) -> None:
 
 
 def _parameters(exchange: Exchange, limits: Limits) -> dict[str, Any]:
-    if not exchange.body:
+    if not has_document(exchange):
         return {}
     parameters = read_document(exchange, limits).get("parameters", {})
     if type(parameters) is not dict:
