@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import hpack
 import pytest
@@ -178,3 +179,19 @@ def test_malformed_requests(listed: list[tuple[bytes, bytes]]) -> None:
 def test_malformed_trailers(listed: list[tuple[bytes, bytes]]) -> None:
     with pytest.raises(MalformedError):
         HeaderBlocks(65536, plain_head).read_trailers(hpack.Encoder().encode(listed))
+
+
+def test_what_is_remembered_is_bounded_by_what_it_means_not_by_its_bytes() -> None:
+    """Blocks of 26 bytes that name a long header from the table again and again took 15 MB for each connection."""
+    encoder, blocks = hpack.Encoder(), HeaderBlocks(65536, plain_head)
+    long = [*((name, value, True) for name, value in REQUEST), (b"x-long", b"v" * 3900)]  # only one is in the table
+    blocks.read(encoder.encode(long))
+    block = encoder.encode(long)
+    blocks.read(block)
+    tracemalloc.start()
+    for number in range(500):
+        blocks.read(block + block[-1:] * 14 + b"\0\1n\3%03d" % number)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert len(blocks._known) > 1

@@ -67,6 +67,15 @@ def test_empty_lines_before_a_request_are_no_head(start: bytes) -> None:
     assert [exchange.body for exchange in door.exchanges] == [BODY] * 3
 
 
+def test_heads_of_many_headers_are_only_parsed() -> None:
+    """Each header weighs far more than the bytes it comes in."""
+    door = Door()
+    for count, is_known in ((63, True), (64, False)):
+        head = b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"x%d: 1\r\n" % at for at in range(count)) + b"\r\n"
+        door.send(head)
+        assert (door.connection._heads.recall(head, lambda: None) is not None) is is_known
+
+
 def test_a_head_is_only_learnt_where_it_ends() -> None:
     known = KnownHeads()
     exchange = Exchange(lambda: None)

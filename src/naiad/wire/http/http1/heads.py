@@ -15,7 +15,9 @@ from naiad.wire.http.exchange import Exchange
 _END = b"\r\n\r\n"
 _MOST_HEADS = 1024
 _LONGEST_HEAD_BYTES = 2048
-"""Together at most 2 MiB for a listener; past it, requests are only parsed."""
+_MOST_HEADERS = 64
+"""Together at most some 20 MiB for a listener, as a header weighs ten times its bytes; past it, requests are only
+parsed."""
 
 _LONGEST_LENGTH = 15
 """Digits of a content-length; no limit is longer."""
@@ -67,6 +69,7 @@ class KnownHeads:
             not 4 <= at <= _LONGEST_HEAD_BYTES
             or not exchange.keep_alive
             or exchange.says_keep_alive
+            or len(exchange.headers) > _MOST_HEADERS
             or len(length) > _LONGEST_LENGTH
             or not length.isdigit()
             or (body_bytes := int(length)) < received

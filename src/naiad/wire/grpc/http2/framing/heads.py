@@ -24,9 +24,9 @@ class RequestHead(Protocol):
 Head = TypeVar("Head", bound=RequestHead)
 Fields = Sequence[tuple[bytes, bytes]]
 
-_MOST_BLOCKS = 256
+_MOST_KNOWN_BYTES = 128 * 1024
+"""Of the header lists that are remembered for a connection; a block of a few bytes may stand for a long list."""
 _LONGEST_BLOCK_BYTES = 2048
-"""Together at most half a MiB for a connection."""
 
 _PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
 _HOP_BY_HOP = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"))
@@ -60,6 +60,8 @@ class HeaderBlocks(Generic[Head]):
         self._error = hpack.HPACKError
         self._oversized = hpack.OversizedHeaderListError
         self._known: dict[bytes, Head] = {}
+        self._known_bytes = 0
+        """Of their header lists."""
 
     def read(self, block: bytes) -> Head:
         """Return what the block of a request means. Raises MalformedError; ConnectionFault if it cannot be decoded."""
@@ -72,20 +74,22 @@ class HeaderBlocks(Generic[Head]):
         newest = entries[0] if entries else None
         is_same = before[0] == len(entries) and before[1] is newest and before[2] == self._table.maxsize
         if not is_same:
-            self._known.clear()
-        self._check_size(fields)
+            self._forget()
+        size = self._check_size(fields)
         check_request(fields)
         head = self._interpret(fields)
         # A size update (001xxxxx) that changed nothing this time may change something the next time.
-        if is_same and block[0] & 0xE0 != 0x20 and len(block) <= _LONGEST_BLOCK_BYTES:
-            if len(self._known) >= _MOST_BLOCKS:
-                self._known.clear()
+        is_plain = is_same and block[0] & 0xE0 != 0x20
+        if is_plain and len(block) <= _LONGEST_BLOCK_BYTES and size <= _MOST_KNOWN_BYTES:
+            if self._known_bytes + size > _MOST_KNOWN_BYTES:
+                self._forget()
+            self._known_bytes += size
             self._known[block] = head
         return head
 
     def read_trailers(self, block: bytes) -> None:
         """Check a request's trailers, which mean nothing here. Raises as `read` does."""
-        self._known.clear()
+        self._forget()
         fields = self._decode(block)
         self._check_size(fields)
         for name, value in fields:
@@ -95,8 +99,12 @@ class HeaderBlocks(Generic[Head]):
 
     def skip(self, block: bytes) -> None:
         """Decode a block that nobody wants, to keep up with the client's compressor."""
-        self._known.clear()
+        self._forget()
         self._decode(block)
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._known_bytes = 0
 
     def _decode(self, block: bytes) -> Fields:
         """Section 4.3: what cannot be decompressed is a connection error of type COMPRESSION_ERROR."""
@@ -108,10 +116,12 @@ class HeaderBlocks(Generic[Head]):
             # hpack's own words may hold addresses of our memory, which are nobody's business.
             raise ConnectionFault(ErrorCode.COMPRESSION_ERROR, "cannot decompress the header block") from error
 
-    def _check_size(self, fields: Fields) -> None:
+    def _check_size(self, fields: Fields) -> int:
+        """Return the size of a header list as section 6.5.2 of RFC 9113 counts it. Raises OversizedError."""
         size = sum(len(name) + len(value) + 32 for name, value in fields)
         if size > self._most_bytes:
             raise OversizedError(f"request headers of {size} bytes exceed the maximum of {self._most_bytes} bytes")
+        return size
 
 
 def check_request(fields: Fields) -> None:
