@@ -11,12 +11,12 @@ import ssl
 import sys
 import termios
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from functools import partial
 from typing import Any, cast
 from weakref import WeakSet
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.wire.backlog import handshake_s, refuse_handshakes, take_waiting
+from naiad.wire.descriptors import Descriptors
 
 _HANDSHAKE_S = 20.0
 """A client has so long to set up TLS; nobody else counts it as a connection meanwhile."""
@@ -112,20 +112,20 @@ async def listen(
     loop = asyncio.get_running_loop()
     sockets = open_sockets(hosts, port, option, reuse_port)
     made: WeakSet[Connection] = WeakSet()
-    make: Callable[[], Connection] = connection
     secured: dict[str, Any] = {}
+    descriptors, any_open = Descriptors(), sockets[0].fileno()
+
+    def make() -> Connection:
+        descriptors.look(any_open)
+        one = connection()
+        if tls is not None:
+            made.add(one)
+        return one
+
     if tls is not None:
-        make = partial(_noted, connection, made)
         secured = {"ssl": tls, "ssl_handshake_timeout": _HANDSHAKE_S, "ssl_shutdown_timeout": _FLUSH_S}
     servers = [await loop.create_server(make, sock=one, backlog=_BACKLOG, **secured) for one in sockets]
     return Listening(servers, sockets, lambda taken: loop.connect_accepted_socket(make, taken, **secured), made)
-
-
-def _noted(connection: Callable[[], Connection], made: WeakSet[Connection]) -> Connection:
-    """Make a connection that is known before its TLS is set up."""
-    one = connection()
-    made.add(one)
-    return one
 
 
 def open_sockets(hosts: Sequence[str], port: int, option: str, reuse_port: bool) -> list[socket.socket]:
