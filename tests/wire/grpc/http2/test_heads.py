@@ -13,6 +13,7 @@ from peer import REQUEST, PlainHead, plain_head
 
 from naiad.wire.grpc.http2.framing.codes import ConnectionFault, ErrorCode
 from naiad.wire.grpc.http2.framing.heads import HeaderBlocks, MalformedError, OversizedError, check_request
+from naiad.wire.grpc.http2.rpc.head import interpret
 
 names = st.sampled_from([b"a", b"b", b"grpc-timeout", b"x-long"])
 values = st.sampled_from([b"", b"1", b"2", b"v" * 40, b"w" * 3000])
@@ -183,7 +184,7 @@ def test_malformed_trailers(listed: list[tuple[bytes, bytes]]) -> None:
 
 def test_what_is_remembered_is_bounded_by_what_it_means_not_by_its_bytes() -> None:
     """Blocks of 26 bytes that name a long header from the table again and again took 15 MB for each connection."""
-    encoder, blocks = hpack.Encoder(), HeaderBlocks(65536, plain_head)
+    encoder, blocks = hpack.Encoder(), HeaderBlocks(65536, interpret)
     long = [*((name, value, True) for name, value in REQUEST), (b"x-long", b"v" * 3900)]  # only one is in the table
     blocks.read(encoder.encode(long))
     block = encoder.encode(long)
