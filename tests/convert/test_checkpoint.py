@@ -124,7 +124,7 @@ def test_shards(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
     assert_same_states(tmp_path, weights)
     (tmp_path / "model-1.safetensors").unlink()
-    with pytest.raises(LoadFailed, match=r"model-1\.safetensors .* is missing"):
+    with pytest.raises(LoadFailed, match=r"model-1\.safetensors.* is missing"):
         convert_checkpoint(tmp_path)
 
 

@@ -11,10 +11,13 @@ from naiad.convert.encoder.dimensions import Dimensions
 from naiad.convert.encoder.weights import Weights
 from naiad.core.errors import LoadFailed
 
+HARMLESS = 2**16
+"""A size up to here takes little to be found wrong where it matters, with the name of the weight."""
+
 
 def check_sizes(config: Config, sizes: Dimensions, weights: Weights) -> None:
-    """Raise LoadFailed for a size that is longer than every axis in the files, and for more layers than weights."""
-    longest = weights.longest_axis
+    """Raise LoadFailed for a large size that is longer than all axes of weights, and for more layers than weights."""
+    longest = max(weights.longest_axis, HARMLESS)
     lengths = {
         "hidden_size": sizes.hidden,
         "intermediate_size": sizes.intermediate,
@@ -24,7 +27,7 @@ def check_sizes(config: Config, sizes: Dimensions, weights: Weights) -> None:
     }
     for name, length in lengths.items():
         if length > longest:
-            raise _too_much(config, name, f"the longest axis of any weight is {longest}")
+            raise _too_much(config, name, f"the longest axis of any weight is {weights.longest_axis}")
     if not config.family.shares_layers and sizes.layers > weights.count:
         raise _too_much(config, "num_hidden_layers", f"there are {weights.count} weights in all")
 

@@ -250,5 +250,7 @@ def _activation(path: Path, written: object) -> str:
 def _width(path: Path, content: Mapping[str, Any], key: str) -> int:
     value = content.get(key)
     if not is_whole(value) or not 1 <= value <= LARGEST:
-        raise LoadFailed(f"{path}: {key} must be a whole number from 1 to {LARGEST}, not {shown(value)}")
+        raise LoadFailed(
+            f"{path}: {key} must be a whole number of at least 1 and at most {LARGEST}, not {shown(value)}"
+        )
     return value

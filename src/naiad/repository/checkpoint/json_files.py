@@ -26,10 +26,9 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 def read_json(path: Path) -> Any:
     """The file's JSON value. Raises LoadFailed for a file that is missing, too large, too deep or not JSON."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
+        if path.stat().st_size > MOST_BYTES:
             raise LoadFailed(f"{path} has more than {MOST_BYTES} bytes, which no such file needs", path=str(path))
+        content = path.read_bytes()
         value = json.loads(content)
     except OSError as error:
         raise LoadFailed(f"cannot read {path}: {error.strerror}", path=str(path)) from error
