@@ -33,7 +33,9 @@ class Descriptors:
         try:
             copy = os.dup(one)
         except OSError as error:
-            copy = self._most if error.errno == errno.EMFILE else 0
+            if error.errno != errno.EMFILE:
+                return
+            copy = self._most
         else:
             os.close(copy)
         now_s = self._now()
