@@ -12,9 +12,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from naiad.backends.registry import find_backend
-from naiad.core.contracts import Instances, LoadRequest, TensorFiles
+from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
 from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.modelconfig import finish, prepare
@@ -54,7 +55,7 @@ def save(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Sequence[
 
 
 FILES = {"identity": no_file, "onnxruntime": identity_graph}
-"""How each backend's file of a tensor model is made."""
+"""How each backend's file of a tensor model is made that gives its inputs back."""
 
 
 def tensor_files(backend: str, folder: Path, max_batch_size: int = 8) -> TensorFiles:
@@ -204,6 +205,76 @@ def too_large() -> ImagePixels:
     return ImagePixels(np.zeros((3, 4, 4), np.float32), ("logits",), 1)
 
 
+def stream_files(backend: str, inputs: dict[str, str], outputs: dict[str, str], folder: Path) -> TensorFiles:
+    """A model whose tensors are declared by their datatypes; all that vary in length are inputs beside `WAIT`."""
+    document = prepare(
+        {
+            "backend": backend,
+            "input": [
+                {"name": name, "data_type": kind, "dims": [1 if name == "WAIT" or len(inputs) == 1 else -1]}
+                for name, kind in inputs.items()
+            ],
+            "output": [{"name": name, "data_type": kind, "dims": [1]} for name, kind in outputs.items()],
+            "model_transaction_policy": {"decoupled": True},
+        },
+        "m",
+    )
+    return TensorFiles(finish(document), "2", folder, folder)
+
+
+REPEAT = (
+    {"IN": "TYPE_INT32", "DELAY": "TYPE_UINT32", "WAIT": "TYPE_UINT32"},
+    {"OUT": "TYPE_INT32", "IDX": "TYPE_UINT32"},
+)
+SQUARE = ({"IN": "TYPE_INT32"}, {"OUT": "TYPE_INT32"})
+
+
+def repeated(values: Sequence[int], delays_ms: Sequence[int] = (), wait_ms: int = 0) -> InferRequest:
+    """A request to a repeat model; delays_ms: 0 each where none are given."""
+    arrays = {
+        "IN": np.array(values, np.int32),
+        "DELAY": np.array(delays_ms or [0] * len(values), np.uint32),
+        "WAIT": np.array([wait_ms], np.uint32),
+    }
+    return InferRequest("m", id="r", inputs={name: Tensor.of(name, array) for name, array in arrays.items()})
+
+
+def squared(count: int) -> InferRequest:
+    return InferRequest("m", id="r", inputs={"IN": Tensor.of("IN", np.array([count], np.int32))})
+
+
+def check_stream(request: InferRequest, answers: Any) -> None:
+    """Every value with its number, or every time the same."""
+    assert {(one.model_name, one.model_version, one.id) for one in answers} <= {("m", "2", "r")}
+    told = [[tensor.data.tolist() for tensor in one.outputs] for one in answers]
+    values = request.inputs["IN"].data.tolist()
+    if "DELAY" in request.inputs:
+        assert told == [[[value], [index]] for index, value in enumerate(values)]
+    else:
+        assert told == [[values]] * values[0]
+
+
+def run(instance: Any, *items: Any, batch: Batch[Any] | None = None) -> list[Any]:
+    """One result for each item; of a streaming instance the list of its results, or the error that comes first."""
+    batch = batch or Batch(items)
+    if not hasattr(instance, "capacity"):
+        return list(instance.execute(batch))
+    told: list[list[Any]] = [[] for _ in batch.items]
+    ended: list[int] = []
+
+    def send(number: int, result: Any, is_final: bool) -> bool:
+        assert number not in ended
+        if result is not None:
+            told[number].append(result)
+        if is_final:
+            ended.append(number)
+        return True
+
+    instance.execute(batch, send)
+    assert sorted(ended) == list(range(len(batch.items)))
+    return [one[0] if one and isinstance(one[0], NaiadError) else one for one in told]
+
+
 KINDS = {
     "identity": Kind("identity", lambda at: tensor_files("identity", at), tensor_item, no_input, check, False),
     "tensors": Kind("onnxruntime", lambda at: tensor_files("onnxruntime", at), tensor_item, no_input, check, True),
@@ -212,6 +283,22 @@ KINDS = {
         "onnxruntime", padded_files, lambda seed: text(seed, "last_hidden_state"), too_long, check_encoded, True
     ),
     "images": Kind("onnxruntime", image_files, image, too_large, check_encoded, True),
+    "repeat": Kind(
+        "repeat",
+        lambda at: stream_files("repeat", *REPEAT, at),
+        lambda seed: repeated(range(seed % 4)),
+        lambda: repeated([1], [0, 0]),
+        check_stream,
+        False,
+    ),
+    "square": Kind(
+        "square",
+        lambda at: stream_files("square", *SQUARE, at),
+        lambda seed: squared(seed % 4),
+        lambda: squared(-1),
+        check_stream,
+        False,
+    ),
     "pair": Kind(
         "onnxruntime",
         lambda at: EncoderPair(packed_files(at), image_files(at)),

@@ -14,12 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from naiad.backends.parameters import check_delay, whole_number
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch
-from naiad.core.errors import LoadFailed
-
-MOST_S = 3600.0
-"""Who waits longer than an hour does not try anything out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +30,12 @@ class Delays:
 
 def read_delays(model: str, parameters: Mapping[str, str], instances: int) -> Delays:
     """Read the parameters of a model. Raises LoadFailed naming the one that is wrong."""
-
-    def number(key: str) -> int:
-        text = parameters.get(key, "0").strip()
-        if not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise LoadFailed(
-                f"model '{model}': parameter '{key}' must be a whole number, not '{text[:40]}'", model=model
-            )
-        return int(text)
-
-    creation_s, execute_s = float(number("creation_delay_sec")), number("execute_delay_ms") / 1000
-    multiplier = number("instance_wise_delay_multiplier")
+    creation_s = float(whole_number(model, parameters, "creation_delay_sec"))
+    execute_s = whole_number(model, parameters, "execute_delay_ms") / 1000
+    multiplier = whole_number(model, parameters, "instance_wise_delay_multiplier")
     execution_s = tuple(execute_s * max(1, multiplier * index) for index in range(instances))
-    for what, seconds in (("creation_delay_sec", creation_s), ("execute_delay_ms", max(execution_s, default=0.0))):
-        if seconds > MOST_S:
-            raise LoadFailed(
-                f"model '{model}': parameter '{what}' makes a delay of {seconds:g} s; up to {MOST_S:g} s are allowed",
-                model=model,
-            )
+    check_delay(model, "creation_delay_sec", creation_s)
+    check_delay(model, "execute_delay_ms", max(execution_s, default=0.0))
     return Delays(creation_s, execution_s)
 
 

@@ -11,6 +11,8 @@ from naiad.core.errors import LoadFailed
 BACKENDS = {
     "identity": "naiad.backends.identity:IdentityBackend",
     "onnxruntime": "naiad.backends.onnxruntime.backend:OnnxRuntimeBackend",
+    "repeat": "naiad.backends.repeat:RepeatBackend",
+    "square": "naiad.backends.square:SquareBackend",
 }
 """Name → module:class. A new backend is a new row and its file."""
 
