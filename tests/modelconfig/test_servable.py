@@ -69,7 +69,6 @@ def test_ordinary_models_are_served_without_remarks() -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"model_warmup": [{"name": "w"}]}, "model_warmup"),
         ({"model_repository_agents": {"agents": [{"name": "checksum"}]}}, "model_repository_agents"),
         ({"cc_model_filenames": {"8.0": "m.plan"}}, "cc_model_filenames"),
         ({"response_cache": {"enable": True}}, "response_cache"),

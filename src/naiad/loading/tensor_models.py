@@ -17,6 +17,7 @@ from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.model_config import ModelConfig
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.statistics import statistics_of
+from naiad.loading.warmup import warm_up
 from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
 from naiad.repository import CONFIG_FILE, CONFIGS_FOLDER, ModelFolder, check_relative_path
 from naiad.serving.model import ServedModel
@@ -83,6 +84,11 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     instances = backend.load(
         LoadRequest(files, tuple(_instance_names(config)), wide_threads=1 if is_counted else 0, settings=told)
     )
+    try:
+        warm_up(config, str(version), instances, folder.folder)
+    except BaseException:
+        instances.close()
+        raise
     statistics.load_s = time.perf_counter() - began_s
     return [
         TensorModel(

@@ -18,7 +18,6 @@ NOT_YET = {
 """Field → what it is for; without it the model would answer wrongly or not at all."""
 
 WITHOUT_EFFECT = {
-    "model_warmup": "warm-up requests are not run",
     "model_repository_agents": "no agent looks at the files; checksums are not verified",
     "cc_model_filenames": "there is no GPU to choose a file for",
 }
