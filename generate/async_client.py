@@ -32,6 +32,11 @@ WORDS = (
     (r"\bdef __exit__\(", "async def __aexit__("),
     (r"Infer\. `model", "Infer. `await model"),
     (r"self\._http\.request\(", "await self._http.request("),
+    (r"\bIterator\b", "AsyncIterator"),
+    (r"\bdef stream\(", "async def stream("),
+    (r"with opened as", "async with opened as"),
+    (r"response\.read\(", "await response.aread("),
+    (r"for line in response\.iter_lines\(", "async for line in response.aiter_lines("),
     (r"self\._http\.close\(", "await self._http.aclose("),
 )
 """Pattern and what stands in its place."""

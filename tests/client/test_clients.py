@@ -291,7 +291,7 @@ def test_the_twins_agree(one: type, other: type) -> None:
 
     def methods(cls: type) -> dict[str, str]:
         return {
-            name: str(inspect.signature(value)).replace("AsyncModel", "Model").replace("AsyncClient", "Client")
+            name: str(inspect.signature(value)).replace("Async", "")
             for name, value in vars(cls).items()
             if callable(value) and (not name.startswith("_") or name in ("__init__", "__call__"))
         }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import naiad.client.calls as calls
+import naiad.client.events as events
 import naiad.client.metadata as meta
 from naiad.client.calls import Call, Options, Value
 from naiad.client.connection import DEFAULT_ADDRESS, Connection
@@ -82,6 +83,39 @@ class AsyncClient:
         try:
             model = await self.model_metadata(name, version)
             return await self.send(calls.infer(model, calls.model_path(name, version), inputs, options), timeout_s)
+        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
+            self._models.pop((name, version), None)
+            raise
+
+    async def stream(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[Result]:
+        """Run a model and give its answers as they come, any number of them; whoever stops listening withdraws it.
+
+        Raises InvalidRequest for inputs that do not suit the model or that events cannot carry, and the error that an
+        answer is. timeout_s: the longest silence.
+        """
+        options = Options(request_id, parameters or {})
+        limit_s = self.connection.limit_s(timeout_s)
+        try:
+            model = await self.model_metadata(name, version)
+            asked = events.stream(model, calls.model_path(name, version), inputs, options)
+            with translated(self.connection.url, limit_s):
+                opened = self._http.stream(*asked.target, content=asked.content, timeout=limit_s)
+                async with opened as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                        asked.refuse(self.connection.reply(response))
+                    async for line in response.aiter_lines():
+                        if (result := asked.read(line, self.connection.url)) is not None:
+                            yield result
         except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
             self._models.pop((name, version), None)
             raise

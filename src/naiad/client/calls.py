@@ -95,7 +95,7 @@ def index() -> Call[list[meta.IndexEntry]]:
 def _document_reader(read: Callable[[Any], Value]) -> Callable[[Reply], Value]:
     def read_reply(reply: Reply) -> Value:
         _check(reply)
-        with _understanding(reply):
+        with understanding(reply):
             return read(orjson.loads(reply.body))
 
     return read_reply
@@ -162,7 +162,7 @@ def scalar(value: Any) -> Any:
 
 def _read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
     _check(reply)
-    with _understanding(reply):
+    with understanding(reply):
         header_length = len(reply.body) if reply.header_length is None else int(reply.header_length)
         document = orjson.loads(memoryview(reply.body)[:header_length])
         tensors = _tensors(document["outputs"], memoryview(reply.body)[header_length:])
@@ -197,7 +197,7 @@ def _check(reply: Reply) -> None:
 
 
 @contextmanager
-def _understanding(reply: Reply) -> Iterator[None]:
+def understanding(reply: Reply) -> Iterator[None]:
     """Turn what reading a strange document raises into one clear error."""
     try:
         yield
