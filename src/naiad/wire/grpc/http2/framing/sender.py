@@ -148,7 +148,8 @@ class Sender:
             self._write_data(stream, data, size)
             return
         self._hold(stream, data)
-        self.pump()
+        if not self.is_behind:
+            self.pump(stream)
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
         """See Stream."""
@@ -173,12 +174,15 @@ class Sender:
         self.held.clear()
         self._wake = self._on_local_end = _ignore
 
-    def pump(self) -> None:
-        """Send what windows allow of what waits, as much as there may be in one turn of the loop."""
+    def pump(self, only: Stream | None = None) -> None:
+        """Send what windows allow of what waits, as much as there may be in one turn of the loop.
+
+        only: the one stream for which something has changed; there may be a thousand others.
+        """
         until = self.window - _TURN_BYTES
-        while self.held and not self.is_held:
+        while self.held and not self.is_held and self.window > 0:
             is_stuck = True
-            for stream in list(self.held):
+            for stream in list(self.held) if only is None else [only] if only in self.held else ():
                 if self._pump_one(stream):
                     is_stuck = False
             if is_stuck:
@@ -198,7 +202,7 @@ class Sender:
                 raise StreamFault(stream.id, ErrorCode.FLOW_CONTROL_ERROR, "window of the stream larger than 2^31-1")
             stream.send_window += increment
         if self.held and not self.is_behind:
-            self.pump()
+            self.pump(stream)
 
     def resize_table(self, most_bytes: int) -> None:
         """Take SETTINGS_HEADER_TABLE_SIZE; we use no table but must confirm that it shrinks (RFC 7541, section 4.2)."""
