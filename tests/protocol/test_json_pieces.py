@@ -112,6 +112,14 @@ def decoded(raw: bytes, parse: Any) -> Any:
     return [(one.name, one.datatype, one.shape, one.data.dtype, one.data.tolist()) for one in request.inputs.values()]
 
 
+def test_what_stands_behind_long_data_is_kept_at_every_cut() -> None:
+    entry = {"data": list(range(9)), "name": "x", "shape": [9], "datatype": "INT32"}
+    raw = json.dumps({"inputs": [entry, {**entry, "name": "y"}], "id": "1"}).encode()
+    whole = decoded(raw, parse_json)
+    for size in range(1, len(raw)):
+        assert decoded(raw, partial(infer_json.parse_long, piece_bytes=size)) == whole
+
+
 def test_long_data_never_becomes_objects() -> None:
     raw = json.dumps({"inputs": [{"data": [[0.5, 1], [2, 3]], "name": "x"}, {"data": ["a", "b"]}]}).encode()
     first, second = infer_json.parse_long(raw, Limits(), piece_bytes=4)["inputs"]

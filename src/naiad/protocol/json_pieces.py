@@ -213,7 +213,7 @@ class _Growing:
             into = self._values[depth]
             if type(into) is LargeArray:
                 into.extend(_leaves(value, self._kinds[depth:]))
-                return
+                break
             left.append((into, value))
         for into, more in left:
             _merge(into, more)
