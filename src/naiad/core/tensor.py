@@ -5,7 +5,9 @@ No parsing and no checking here: `protocol` makes tensors from bytes, `serving` 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from naiad.core.datatypes import BY_NAME, BY_NUMPY
 from naiad.core.errors import Failed, InvalidRequest
 from naiad.core.freeing import freed_in_pieces
 
-_PIECE_ELEMENTS = 64 * 1024
-"""Strings moved by one call; in longer ones nobody else would get on, whichever thread makes them."""
+MANY_STRINGS = 64 * 1024
+"""More are moved by several calls: in a longer one nobody else would get on, whichever thread makes it."""
 
 Array = np.ndarray[Any, np.dtype[Any]]
 """Any numpy array; shapes and dtypes are given in docstrings where they matter."""
@@ -72,10 +74,7 @@ def raw_strings(tensor: Tensor) -> list[bytes]:
 
     Raises Failed for elements that are neither.
     """
-    flat = tensor.data.ravel()
-    values: list[Any] = flat[:_PIECE_ELEMENTS].tolist()
-    for at in range(_PIECE_ELEMENTS, flat.size, _PIECE_ELEMENTS):
-        values += flat[at : at + _PIECE_ELEMENTS].tolist()
+    values = tensor.data.ravel().tolist()
     if not all(type(value) is bytes for value in values):
         try:
             return [value.encode() if isinstance(value, str) else bytes(memoryview(value)) for value in values]
@@ -84,10 +83,35 @@ def raw_strings(tensor: Tensor) -> list[bytes]:
     return values
 
 
-def bytes_tensor(name: str, values: list[bytes], shape: tuple[int, ...] | None = None) -> Tensor:
+def pieces_of(tensor: Tensor, elements: int = MANY_STRINGS) -> Iterator[Tensor]:
+    """Cut a tensor into flat ones of so many elements, in row-major order."""
+    flat = tensor.data.ravel()
+    for at in range(0, flat.size, elements):
+        yield Tensor(tensor.name, tensor.datatype, flat[at : at + elements])
+
+
+def gather_strings(values: Iterator[bytes], count: int) -> tuple[Array, int]:
+    """Put strings into a (count,) array, and return how many there were; one more than that, if there were more.
+
+    Never a list of all of them: while there is one, garbage collection walks over it, on whichever thread it begins.
+    """
+    data = np.empty(count, dtype=np.object_)
+    at = 0
+    while piece := list(islice(values, min(MANY_STRINGS, count + 1 - at))):
+        end = at + len(piece)
+        if end > count:
+            return data, end
+        data[at:end] = piece
+        at = end
+    return data, at
+
+
+def bytes_tensor(name: str, values: list[bytes] | Array, shape: tuple[int, ...] | None = None) -> Tensor:
     """Make a BYTES tensor; shape defaults to (len(values),)."""
-    data = np.empty(len(values), dtype=np.object_)
-    for at in range(0, len(values), _PIECE_ELEMENTS):
-        data[at : at + _PIECE_ELEMENTS] = values[at : at + _PIECE_ELEMENTS]
+    if isinstance(values, np.ndarray):
+        data = values
+    else:
+        data = np.empty(len(values), dtype=np.object_)
+        data[:] = values
     shaped = data if shape is None else data.reshape(shape)
-    return Tensor(name, "BYTES", shaped if data.size <= _PIECE_ELEMENTS else freed_in_pieces(shaped))
+    return Tensor(name, "BYTES", shaped if data.size <= MANY_STRINGS else freed_in_pieces(shaped))

@@ -15,7 +15,16 @@ import numpy as np
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.tensor import Tensor, bytes_tensor, raw_strings, wire_array
+from naiad.core.tensor import (
+    MANY_STRINGS,
+    Array,
+    Tensor,
+    bytes_tensor,
+    gather_strings,
+    pieces_of,
+    raw_strings,
+    wire_array,
+)
 from naiad.protocol.limits import Limits
 
 _LENGTH = struct.Struct("<I")
@@ -63,13 +72,10 @@ def decode(
     return Tensor(name, datatype, np.ndarray(shape, row.numpy, raw))
 
 
-_PIECE_ELEMENTS = 64 * 1024
-
-
-def longest_of(values: Sequence[bytes]) -> int:
+def longest_of(values: Sequence[bytes] | Array) -> int:
     """Return the length of the longest string, 0 of none; no call takes long, however many there are."""
-    starts = range(0, len(values), _PIECE_ELEMENTS)
-    return max((max(map(len, values[at : at + _PIECE_ELEMENTS])) for at in starts), default=0)
+    starts = range(0, len(values), MANY_STRINGS)
+    return max((max(map(len, values[at : at + MANY_STRINGS])) for at in starts), default=0)
 
 
 def check_strings(name: str, count: int, longest: int, limits: Limits) -> None:
@@ -96,10 +102,15 @@ def wrong_size(name: str, row: Datatype, count: int, got: int, request: InferReq
     return WrongSize(mark + text, tensor=name)
 
 
-def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> list[bytes]:
+def _elements(name: str, raw: bytes | memoryview, count: int, request: InferRequest | None) -> list[bytes] | Array:
     """Split length-prefixed elements, of which there must be `count`."""
     if count > len(raw) // 4:  # each element takes at least its length; checked before anything is allocated
         raise wrong_size(name, _BYTES, count, sum(1 for _ in _split(name, raw, count, request)), request)
+    if count > MANY_STRINGS:
+        gathered, got = gather_strings(_split(name, raw, count, request), count)
+        if got != count:
+            raise wrong_size(name, _BYTES, count, got, request)
+        return gathered
     elements: list[bytes] = []
     for element in _split(name, raw, count, request):
         elements.append(element)
@@ -140,6 +151,8 @@ def encode(tensor: Tensor) -> bytes:
     """Return the tensor's bytes; the inverse of `decode`. Raises Failed for data of another datatype."""
     if tensor.datatype != "BYTES":
         return wire_array(tensor).tobytes()
+    if tensor.data.size > MANY_STRINGS:
+        return b"".join([encode(piece) for piece in pieces_of(tensor)])
     pieces: list[bytes] = []
     for raw in raw_strings(tensor):
         pieces.append(_LENGTH.pack(len(raw)))

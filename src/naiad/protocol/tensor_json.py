@@ -6,6 +6,7 @@ JSON has no half precision, no NaN and no bytes that are not text: each is an er
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ import orjson
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody
 from naiad.core.message import InferRequest
-from naiad.core.tensor import Tensor, bytes_tensor, raw_strings, wire_array
+from naiad.core.tensor import Array, Tensor, bytes_tensor, gather_strings, pieces_of, raw_strings, wire_array
 from naiad.protocol.binary import check_strings, longest_of, wrong_size
 from naiad.protocol.json_body import read_list
 from naiad.protocol.json_numbers import DTYPES, TYPECODES, large_numbers, numbers, wrong_element
@@ -81,6 +82,7 @@ def decode_strings(name: str, shape: list[int], data: Any, request: InferRequest
     count = prod(shape)
     if count > limits.string_elements:
         check_strings(name, count, 0, limits)
+    values: list[bytes] | Array
     if type(data) is LargeArray:
         values = _large_strings(data)
     else:
@@ -97,13 +99,11 @@ def decode_strings(name: str, shape: list[int], data: Any, request: InferRequest
     return bytes_tensor(name, values, tuple(shape))
 
 
-def _large_strings(data: LargeArray) -> list[bytes]:
-    values: list[bytes] = []
-    for piece in data.pieces:
-        if type(piece) is not list:
-            raise _no_string()
-        values += piece
-    return values
+def _large_strings(data: LargeArray) -> Array:
+    pieces = [piece for piece in data.pieces if isinstance(piece, list)]
+    if len(pieces) < len(data.pieces):
+        raise _no_string()
+    return gather_strings(chain.from_iterable(pieces), len(data))[0]
 
 
 def _no_string() -> MalformedBody:
@@ -150,12 +150,10 @@ def _joined(pieces: list[bytes]) -> bytes:
 
 
 def _encode_strings(tensor: Tensor) -> bytes:
-    values = raw_strings(tensor)
-    starts = range(0, len(values), PIECE_ELEMENTS)
+    if tensor.data.size > PIECE_ELEMENTS:
+        return _joined([_encode_strings(piece) for piece in pieces_of(tensor, PIECE_ELEMENTS)])
     try:
-        if len(values) <= PIECE_ELEMENTS:
-            return orjson.dumps([value.decode() for value in values])
-        return _joined([orjson.dumps([one.decode() for one in values[at : at + PIECE_ELEMENTS]]) for at in starts])
+        return orjson.dumps([value.decode() for value in raw_strings(tensor)])
     except UnicodeDecodeError as error:
         raise Failed(
             f"output '{tensor.name}' holds bytes that are not UTF-8, which JSON cannot carry. "

@@ -14,7 +14,7 @@ from naiad.core.client_memory import NO_MEMORY, ClientMemory, OutputMemory
 from naiad.core.datatypes import BY_NAME, Datatype
 from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
-from naiad.core.tensor import Array, Tensor, bytes_tensor
+from naiad.core.tensor import Array, Tensor, bytes_tensor, gather_strings
 from naiad.protocol import binary
 from naiad.protocol.grpc.large import split
 from naiad.protocol.grpc.messages import parse
@@ -238,9 +238,7 @@ def _typed(request: InferRequest, entry: Any, shape: tuple[int, ...], count: int
         raise binary.wrong_size(name, row, count, len(values) * max(1, row.size_bytes), request)
     if row.name == "BYTES":
         binary.check_strings(name, count, 0, limits)
-        elements: list[bytes] = []
-        for at in range(0, count, _PIECE_ELEMENTS):
-            elements += values[at : at + _PIECE_ELEMENTS]
+        elements = list(values) if count <= _PIECE_ELEMENTS else gather_strings(iter(values), count)[0]
         binary.check_strings(name, count, binary.longest_of(elements), limits)
         return bytes_tensor(name, elements, shape)
     return Tensor(name, row.name, _numbers(entry.contents, row, values, count).reshape(shape))
