@@ -46,6 +46,11 @@ def is_long(exchange: Exchange) -> bool:
     return inflates_beyond(exchange.body, EITHER_WINDOW, SHORT_BYTES)
 
 
+def most_read_bytes(exchange: Exchange) -> int:
+    """How large the body may be when it is read: zlib makes a thousand bytes of one at most."""
+    return len(exchange.body) * (1000 if b"content-encoding" in exchange.headers else 1)
+
+
 def beside(
     worker: Worker,
     exchange: Exchange,
@@ -97,7 +102,7 @@ def reading_beside(worker: Worker, limits: Limits, handler: Callable[..., None])
         def read() -> Any:
             return parse_in_pieces(take_body(exchange, limits.body_bytes), limits)
 
-        beside(worker, exchange, len(exchange.body), read, go_on)
+        beside(worker, exchange, most_read_bytes(exchange), read, go_on)
 
     return handle
 

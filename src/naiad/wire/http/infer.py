@@ -16,7 +16,7 @@ from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.worker import SHORT_BYTES, SHORT_ELEMENTS, Worker
 from naiad.wire.forwarding import Forwarding
-from naiad.wire.http.answering import beside, is_long, note_unreadable, submit, take_body
+from naiad.wire.http.answering import beside, is_long, most_read_bytes, note_unreadable, submit, take_body
 from naiad.wire.http.compression import choose, deflate
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.waiting import weight_of
@@ -88,7 +88,7 @@ class InferHandler:
             except NaiadError as error:
                 self._refuse(exchange, error, InferRequest(served.name, version, arrived_s=arrived_s))
 
-        beside(self._engine.worker, exchange, len(exchange.body), read, go_on)
+        beside(self._engine.worker, exchange, most_read_bytes(exchange), read, go_on)
 
     def _refuse(self, exchange: Exchange, error: NaiadError, request: InferRequest) -> None:
         """Answer a request that cannot be read."""

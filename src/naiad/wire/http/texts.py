@@ -169,7 +169,7 @@ class _Texts:
             except NaiadError as error:
                 fail(exchange, error)
 
-        beside(self._engine.worker, exchange, len(exchange.body), read, go_on)
+        beside(self._engine.worker, exchange, exchange.body_bytes, read, go_on)
 
     def _take_up(self, exchange: Exchange, model: ServedModel, fail: Fail, call: TextCall | NaiadError) -> None:
         if isinstance(call, NaiadError):
