@@ -17,6 +17,7 @@ from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
 from naiad.observe import metrics
+from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.recent import SLICE_S, SLICES
 from naiad.protocol.status import TABLE
@@ -113,8 +114,8 @@ def metrics_page() -> Iterator[str]:
     yield "# Metrics\n"
     yield (
         "`GET :8002/metrics` answers in Prometheus' text format. The `nv_` metrics have Triton's names and meanings, "
-        "so that its dashboards work; the histograms in seconds are ours. All but those of the machine have the labels "
-        "`model` and `version`.\n"
+        "so that its dashboards work; the histograms in seconds are ours. All but those of the machine and of the "
+        "whole cache have the labels `model` and `version`.\n"
     )
     yield (
         "`--metrics-config`, which can be repeated, chooses among latency metrics, as in Triton: "
@@ -133,10 +134,16 @@ def metrics_page() -> Iterator[str]:
     yield "|---|---|---|"
     for row in (*metrics.PER_MODEL, *metrics.LATENCIES):
         yield f"| `{row.name}` | {row.type} | {row.help} |"
+    for row in metrics.CACHED:
+        yield f"| `{row.name}` | {row.type} | {row.help}; of models with `response_cache` |"
+    for name, text in CACHE_METRICS:
+        yield f"| `{name}` | gauge | {text}; with `--cache-config` |"
     name, text = metrics.FAILURES
     yield f"| `{name}` | counter | {text}; label `reason` says why |"
     for name, text in metrics.SUMMARIES.values():
         yield f"| `{name}` | summary | {text}; with `summary_latencies=true` |"
+    for name, text in metrics.CACHE_SUMMARIES.values():
+        yield f"| `{name}` | summary | {text[:-1]}; with `summary_latencies=true`, of models with `response_cache` |"
     name, text = metrics.FIRST_RESPONSE
     buckets = ", ".join(f"{bound:g}" for bound in metrics.FIRST_RESPONSE_MS)
     yield f"| `{name}` | histogram | {text}; with `histogram_latencies=true`; buckets {buckets} |"

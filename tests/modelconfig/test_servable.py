@@ -71,7 +71,6 @@ def test_ordinary_models_are_served_without_remarks() -> None:
     [
         ({"model_repository_agents": {"agents": [{"name": "checksum"}]}}, "model_repository_agents"),
         ({"cc_model_filenames": {"8.0": "m.plan"}}, "cc_model_filenames"),
-        ({"response_cache": {"enable": True}}, "response_cache"),
         (
             {"optimization": {"execution_accelerators": {"cpu_execution_accelerator": [{"name": "openvino"}]}}},
             "optimization.execution_accelerators",

@@ -97,10 +97,24 @@ class _Reader:
                 traces.append(f"{setting}={value}")
         if traces:
             values["trace_config"] = tuple(traces)
+        self._complete_cache(values)
         for seconds in ("repository_poll_s", "drain_timeout_s", "lame_duck_s"):
             if seconds in values:
                 values[seconds] = float(values[seconds])
         self._complete_tls(values)
+
+    def _complete_cache(self, values: dict[str, Any]) -> None:
+        size = self._given.get("response-cache-byte-size")
+        if size is None:
+            return
+        if "cache-config" in self._given:
+            raise InvalidConfiguration(
+                "Error: Incompatible flags --response-cache-byte-size and --cache-config both provided. Please provide "
+                "one or the other."
+            )
+        self._warnings.append(f"--response-cache-byte-size is deprecated; use --cache-config local,size={size}")
+        if size:
+            values["cache_config"] = (f"local,size={size}",)
 
     def _complete_tls(self, values: dict[str, Any]) -> None:
         given = self._given

@@ -16,7 +16,6 @@ BOOLEAN, NUMBER, TEXT, SWITCH = "boolean", "integer", "string", "switch"
 """Kinds of values; a switch takes none."""
 
 _NO_GPU = "this server runs models on the CPU"
-_NO_CACHE = "this server has no response cache yet"
 _NO_POOL = "this server has no memory pools"
 _ONE_LOOP = "one event loop serves all connections"
 
@@ -173,8 +172,8 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _ignored("repoagent-directory", TEXT, "there are no repository agents here"),
     ),
     "Response Cache": (
-        _ignored("cache-config", TEXT, _NO_CACHE),
-        _ignored("cache-directory", TEXT, _NO_CACHE),
+        _repeats("cache-config", "cache_config"),
+        _ignored("cache-directory", TEXT, "the cache is part of this server"),
     ),
     "Rate Limiter": (
         _ignored("rate-limit", TEXT, "this server has no rate limiter yet", "off"),
@@ -191,7 +190,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
     ),
     "Deprecated": (
         TritonFlag("strict-model-config", BOOLEAN, "Use --disable-auto-complete-config."),
-        _ignored("response-cache-byte-size", NUMBER, _NO_CACHE, "0"),
+        TritonFlag("response-cache-byte-size", NUMBER, "Use --cache-config local,size=NUMBER."),
         TritonFlag("trace-file", TEXT, "Use --trace-config triton,file=FILE."),
         TritonFlag("trace-level", TEXT, "Use --trace-config level=LEVEL.", is_repeatable=True),
         TritonFlag("trace-rate", NUMBER, "Use --trace-config rate=NUMBER."),

@@ -13,7 +13,18 @@ from naiad.core.door_settings import DoorSettings, GrpcSettings, HttpSettings, M
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.options import Option, Settings, limit, option
 
-GROUPS = ("General", "HTTP", "gRPC", "Metrics", "Models", "Shared memory", "Limits", "Logging", "Tracing")
+GROUPS = (
+    "General",
+    "HTTP",
+    "gRPC",
+    "Metrics",
+    "Models",
+    "Response cache",
+    "Shared memory",
+    "Limits",
+    "Logging",
+    "Tracing",
+)
 """Sections of `--help` and of the reference, in their order."""
 
 _models = partial(option, group="Models")
@@ -171,6 +182,12 @@ class ServerSettings(Settings):
         0.0,
         "Seconds to go on accepting requests after SIGTERM, no longer ready, so that load balancers can notice first.",
         least=0,
+    )
+    cache_config: tuple[str, ...] = option(
+        "cache_config",
+        (),
+        "Keep the answers of models that ask for it: local,size=BYTES of memory; local,ttl=SECONDS bounds their age.",
+        group="Response cache",
     )
     allow_client_shm: bool = option(
         "allow_client_shm",

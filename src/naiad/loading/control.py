@@ -27,7 +27,7 @@ from naiad.core.errors import (
 )
 from naiad.core.places import without_places
 from naiad.loading.backend_settings import read_backend_settings
-from naiad.loading.models import Models
+from naiad.loading.models import Models, Wrap, as_loaded
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
@@ -55,9 +55,14 @@ class Control:
     """Decides about the models of one server; a `serving.control.ModelControl`."""
 
     def __init__(
-        self, entries: Sequence[ModelEntry], catalog: Catalog, settings: ModelSettings, fetching: FetchSettings
+        self,
+        entries: Sequence[ModelEntry],
+        catalog: Catalog,
+        settings: ModelSettings,
+        fetching: FetchSettings,
+        wrap: Wrap = as_loaded,
     ) -> None:
-        """Raises InvalidConfiguration for options that cannot be meant."""
+        """wrap: see `Models`. Raises InvalidConfiguration for options that cannot be meant."""
         if ALL in settings.load_model and len(settings.load_model) > 1:
             raise InvalidConfiguration("--load-model '*' already means all models; leave out the other names")
         read_backend_settings(settings.backend_config)
@@ -73,6 +78,7 @@ class Control:
             threads=settings.load_threads,
             retries=settings.load_retries,
             require_all_versions=settings.require_all_versions,
+            wrap=wrap,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen: dict[str, Seen] = {}

@@ -44,15 +44,18 @@ def open_queue(
     return EncoderQueue(entry.name, instances, policy, max_waiting=waiting)
 
 
-def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:
-    """Describe a model in Triton's terms: no batch dimension, one variable dimension for how many texts or images."""
+def describe_model(entry: ModelEntry, suffix: str, platform: str, task: Task, facts: Mapping[str, str]) -> ModelConfig:
+    """Describe a model in Triton's terms: no batch dimension, one variable dimension for how many texts or images.
+
+    suffix: what its name has behind the entry's.
+    """
 
     def describe(tensor: TensorConfig) -> dict[str, Any]:
         kind = "TYPE_STRING" if tensor.datatype == "BYTES" else f"TYPE_{tensor.datatype}"
         return {"name": tensor.name, "data_type": kind, "dims": list(tensor.dims)}
 
     document = {
-        "name": name,
+        "name": entry.name + suffix,
         "platform": platform,
         "backend": "naiad",
         "max_batch_size": 0,
@@ -60,4 +63,6 @@ def describe_model(name: str, platform: str, task: Task, facts: Mapping[str, str
         "output": [describe(tensor) for tensor in task.outputs],
         "parameters": {key: {"string_value": value} for key, value in facts.items()},
     }
+    if entry.response_cache:
+        document["response_cache"] = {"enable": True}
     return finish(document)

@@ -35,6 +35,14 @@ _OTHERS = 8
 _log = logging.getLogger("naiad.loading")
 
 
+Wrap = Callable[[ServedModel], ServedModel]
+
+
+def as_loaded(model: ServedModel) -> ServedModel:
+    """Return the model itself."""
+    return model
+
+
 @dataclass(slots=True)
 class Unit:
     """What one load brought into service."""
@@ -62,12 +70,22 @@ class Unit:
 class Models:
     """Every unit of one server, and the threads that load them. Owned by the event loop's thread."""
 
-    def __init__(self, catalog: Catalog, *, threads: int, retries: int = 0, require_all_versions: bool = False) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        threads: int,
+        retries: int = 0,
+        require_all_versions: bool = False,
+        wrap: Wrap = as_loaded,
+    ) -> None:
         """threads: versions loaded at the same time. retries: further attempts for each that fails.
 
-        require_all_versions: serve no version of a new model of which one fails.
+        require_all_versions: serve no version of a new model of which one fails. wrap: gives what is to serve in the
+        place of a model that was loaded.
         """
         self.catalog = catalog
+        self._wrap = wrap
         self._retries = retries
         self._require_all_versions = require_all_versions
         self._units: dict[str, Unit] = {}
@@ -160,7 +178,7 @@ class Models:
             else:
                 took_s = time.perf_counter() - began_s
                 _log.info("successfully loaded '%s' version %s in %.2f s", model.name, model.version, took_s)
-                return loaded
+                return [self._wrap(one) for one in loaded]
         return failure
 
     def _check_names(self, unit: str, models: Sequence[ServedModel]) -> None:

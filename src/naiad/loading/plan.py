@@ -86,6 +86,7 @@ def plan(origin: Origin, fetching: FetchSettings, settings: ModelSettings, overr
     """
     _check_device(origin)
     if origin.folder is not None and origin.is_triton:
+        _check_no_cache(origin)
         files = signature(origin.folder)  # before reading: what changes meanwhile is seen later
         folder = _model_folder(origin.name, origin.folder)
         state = (str(origin.folder), files)
@@ -115,6 +116,15 @@ def _check_device(origin: Origin) -> None:
             f"'{origin.name}': device '{device}' cannot be used, because this version runs models on "
             f"the CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
             device=device,
+        )
+
+
+def _check_no_cache(origin: Origin) -> None:
+    if origin.entry.response_cache:
+        raise InvalidConfiguration(
+            f"'{origin.name}': response_cache is for checkpoints; a model of a repository says it in its config.pbtxt: "
+            "response_cache { enable: true }",
+            model=origin.name,
         )
 
 
@@ -162,6 +172,7 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettin
     state = (str(fetched.folder), signature(fetched.folder))
     layout = recognise(fetched.folder, onnx=entry.onnx_file)
     if layout.models:
+        _check_no_cache(origin)
         return Plan(list(_plan_folders(origin, layout, settings)), state)
     named = replace(entry, name=origin.name)
     load = partial(_load_checkpoint, named, fetched, layout, settings)

@@ -27,6 +27,7 @@ def statistics_of(config: ModelConfig, version: str, settings: ModelSettings) ->
     Raises LoadFailed for buckets of a histogram, or tags, that cannot be.
     """
     statistics = _statistics(config, version, settings)
+    statistics.is_cached = config.uses_response_cache
     for tag, value in config.document.get("metric_tags", {}).items():
         if not _TAG.fullmatch(tag):
             raise LoadFailed(

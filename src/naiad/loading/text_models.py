@@ -48,13 +48,13 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     view = build_tensors(folder, spec)
     facts = {"task": task_name, **facts_of(task_name, folder), **(record.facts() if record else {})}
     described = [
-        (describe_model(name, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), one)
-        for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
+        (describe_model(entry, suffix, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), one)
+        for suffix, one in (("", task), (VIEW_SUFFIX, view))
     ]
     second = second_task(spec.head)
     if second and second != task_name:
         ranking = build_task(second, folder, spec)
-        config = describe_model(entry.name + RANKING_SUFFIX, PLATFORM, ranking, {**facts, "task": second})
+        config = describe_model(entry, RANKING_SUFFIX, PLATFORM, ranking, {**facts, "task": second})
         described.append((config, ranking))
     models: list[ServedModel] = [
         TextModel(config, "1", one, encoder, statistics=statistics_of(config, "1", settings))

@@ -40,8 +40,6 @@ def fields_without_effect(config: ModelConfig) -> list[str]:
     """Fields that are set, kept in the document and do nothing here, as `field: consequence`; for one warning each."""
     document: Mapping[str, Any] = config.document
     found = [f"{field}: {consequence}" for field, consequence in WITHOUT_EFFECT.items() if document.get(field)]
-    if config.uses_response_cache:
-        found.append("response_cache: answers are not cached")
     optimization = document.get("optimization", {})
     accelerators = optimization.get("execution_accelerators", {})
     if any(accelerators.values()):

@@ -16,6 +16,9 @@ from naiad.observe.statistics import ModelStatistics
 STAGES = ("success", "queue", "compute_input", "compute_infer", "compute_output")
 """Stages of a request that have a summary."""
 
+CACHE_STAGES = ("cache_hit", "cache_miss")
+"""The same of models that ask for the response cache."""
+
 
 class MeasuredStatistics(ModelStatistics):
     """The counters of one model version, and the times of its last minute."""
@@ -32,7 +35,7 @@ class MeasuredStatistics(ModelStatistics):
         """first_response_ms: bounds of the buckets for the first response, ascending; empty: it is not wanted."""
         super().__init__(model, version)
         if has_summaries:
-            self.recent = {stage: RecentTimes(clock) for stage in STAGES}
+            self.recent = {stage: RecentTimes(clock) for stage in (*STAGES, *CACHE_STAGES)}
         if first_response_ms:
             self.first_response = Histogram(first_response_ms)
 
@@ -49,6 +52,18 @@ class MeasuredStatistics(ModelStatistics):
         if self.recent:
             for stage, seconds in zip(STAGES[2:], (compute_input, compute_infer, compute_output), strict=True):
                 self.recent[stage].observe(seconds, requests)
+
+    def record_hit(self, seconds: float) -> None:
+        """See `ModelStatistics.record_hit`."""
+        super().record_hit(seconds)
+        if self.recent:
+            self.recent["cache_hit"].observe(seconds)
+
+    def record_miss(self, seconds: float) -> None:
+        """See `ModelStatistics.record_miss`."""
+        super().record_miss(seconds)
+        if self.recent:
+            self.recent["cache_miss"].observe(seconds)
 
     def record_response(self, index: int, outcome: str, infer_s: float, output_s: float = 0.0) -> None:
         """See `ModelStatistics.record_response`."""

@@ -6,9 +6,10 @@ Triton's; the histograms with `_seconds` are ours, in the unit that Prometheus r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from naiad.observe.cache_statistics import CacheStatistics, cache_families
 from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
@@ -84,6 +85,30 @@ LATENCIES = (
 )
 """Where `counter_latencies` is not false."""
 
+CACHED = (
+    Counter(
+        "nv_cache_num_hits_per_model",
+        "Number of cache hits per model",
+        lambda statistics: statistics.cache_hit.count,
+    ),
+    Counter(
+        "nv_cache_hit_duration_per_model",
+        "Total cache hit duration per model, in microseconds",
+        _micros("cache_hit"),
+    ),
+    Counter(
+        "nv_cache_num_misses_per_model",
+        "Number of cache misses per model",
+        lambda statistics: statistics.cache_miss.count,
+    ),
+    Counter(
+        "nv_cache_miss_duration_per_model",
+        "Total cache miss (insert+lookup) duration per model, in microseconds",
+        _micros("cache_miss"),
+    ),
+)
+"""Of models that ask for the response cache."""
+
 FAILURES = ("nv_inference_request_failure", "Number of failed inference requests, all batch sizes")
 
 HISTOGRAMS = {
@@ -115,6 +140,18 @@ SUMMARIES = {
     ),
 }
 """Where `summary_latencies` is true; by stage. The texts are Triton's."""
+
+CACHE_SUMMARIES = {
+    "cache_hit": (
+        "nv_cache_hit_summary_per_model",
+        "Summary of cache hit counts/durations per model, in microseconds.",
+    ),
+    "cache_miss": (
+        "nv_cache_miss_summary_per_model",
+        "Summary of cache miss counts/durations per model, in microseconds.",
+    ),
+}
+"""The same of models that ask for the response cache."""
 
 FIRST_RESPONSE = (
     "nv_inference_first_response_histogram_ms",
@@ -154,31 +191,35 @@ class MetricsPage:
         latencies: LatencyOptions | None = None,
         *,
         has_machine: bool = True,
+        cache: CacheStatistics | None = None,
     ) -> None:
         """models: gives the statistics of all loaded model versions. latencies: default: Triton's.
 
-        has_machine: whether the machine's use of processors and memory is shown.
+        has_machine: whether the machine's use of processors and memory is shown. cache: the response cache's, if there
+        is one.
         """
         self._models = models
         self._latencies = latencies or LatencyOptions()
         self._cpu = CpuMeter() if has_machine else None
+        self._cache = cache
 
     def render(self) -> bytes:
         """Return the page in Prometheus text format 0.0.4."""
         return write_page(self._families(list(self._models())))
 
     def _families(self, models: list[ModelStatistics]) -> Iterator[Family]:
-        for row in (*PER_MODEL, *(LATENCIES if self._latencies.counters else ())):
-            family = Family(row.name, row.help, row.type)
-            for model in models:
-                family.add(model.labels, row.read(model))
-            yield family
+        cached = [model for model in models if model.is_cached]
+        yield from _counters((*PER_MODEL, *(LATENCIES if self._latencies.counters else ())), models)
+        yield from _counters(CACHED, cached)
+        if self._cache is not None:
+            yield from cache_families(self._cache)
         failures = Family(*FAILURES, "counter")
         for model in models:
             for reason, count in model.failures.items():
                 failures.add({**model.labels, "reason": reason}, count)
         yield failures
-        yield from self._summaries(models)
+        yield from self._summaries(SUMMARIES, models)
+        yield from self._summaries(CACHE_SUMMARIES, cached)
         if self._latencies.histograms:
             yield _histogram(FIRST_RESPONSE, [(model, model.first_response) for model in models])
         for stage, texts in HISTOGRAMS.items():
@@ -188,17 +229,25 @@ class MetricsPage:
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))
 
-    def _summaries(self, models: list[ModelStatistics]) -> Iterator[Family]:
+    def _summaries(self, summaries: Mapping[str, tuple[str, str]], models: list[ModelStatistics]) -> Iterator[Family]:
         if not self._latencies.summaries:
             return
         wanted = self._latencies.quantiles
-        for stage, texts in SUMMARIES.items():
+        for stage, texts in summaries.items():
             family = Family(*texts, "summary")
             for model in (one for one in models if stage in one.recent):
                 quantiles = zip(wanted, model.recent[stage].quantiles(wanted), strict=True)
                 times = getattr(model, stage)
                 family.add_summary(model.labels, quantiles, times.count, round(times.sum * 1e6))
             yield family
+
+
+def _counters(rows: Iterable[Counter], models: list[ModelStatistics]) -> Iterator[Family]:
+    for row in rows:
+        family = Family(row.name, row.help, row.type)
+        for model in models:
+            family.add(model.labels, row.read(model))
+        yield family
 
 
 def _gauge(name: str, text: str, value: float) -> Family:

@@ -83,6 +83,8 @@ class ModelStatistics:
         self.compute_input = Duration()
         self.compute_infer = Histogram(LATENCY_BOUNDS_S)
         self.compute_output = Duration()
+        self.is_cached = False
+        """The model asks for the response cache, whether or not there is one."""
         self.cache_hit = Duration()
         self.cache_miss = Duration()
         self.batches: dict[int, BatchStatistics] = {}
@@ -142,6 +144,14 @@ class ModelStatistics:
             row.compute_infer.add(infer_s)
         if outcome in ("success", "fail"):
             row.compute_output.add(output_s)
+
+    def record_hit(self, seconds: float) -> None:
+        """Count one request that was answered from the cache; seconds: how long looking it up took."""
+        self.cache_hit.add(seconds)
+
+    def record_miss(self, seconds: float) -> None:
+        """Count one request whose answer was not in the cache; seconds: looking it up and keeping it."""
+        self.cache_miss.add(seconds)
 
     def record_failure(self, reason: str, total_s: float) -> None:
         """Count one failed request; reason is one of FAILURE_REASONS."""

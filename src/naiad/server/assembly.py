@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from naiad.core.config import ServerSettings
 from naiad.loading.control import Control
@@ -19,6 +20,9 @@ from naiad.observe.metrics import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
 from naiad.repository import FetchSettings, ModelEntry
+from naiad.serving.caching.model import cached
+from naiad.serving.caching.options import read_cache_config
+from naiad.serving.caching.store import ResponseCache
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview
@@ -44,7 +48,10 @@ class Assembly:
         self._is_open = False
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
-        self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings())
+        options = read_cache_config(settings.cache_config)
+        cache = None if options is None else ResponseCache(options.size_bytes, options.ttl_s)
+        wrap = partial(cached, cache=cache, worker=self.engine.worker)
+        self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings(), wrap)
         self.overview = Overview(
             self.engine, settings.server_name, self._control, strict_readiness=settings.models.strict_readiness
         )
@@ -59,6 +66,7 @@ class Assembly:
             lambda: (model.statistics for model in self.catalog.models()),
             latencies,
             has_machine=settings.metrics.machine,
+            cache=None if cache is None else cache.statistics,
         )
         self.doors = Doors(services, settings, page.render)
 

@@ -43,6 +43,8 @@ class ResponseSender:
     """Set by the model: batch elements of the request, for the statistics."""
     queue_s = 0.0
     """Set by the model: how long the request waited for an instance, for the statistics."""
+    keep: Callable[[InferResponse], object] | None = None
+    """Set by a cache; called with the answer if there is only one, before anything is done to it for this request."""
     _count = 0
     _first: Answer | None = None
     _since_s = 0.0
@@ -78,10 +80,12 @@ class ResponseSender:
         if is_final:
             self.is_over = True
             self.on_cancel = None
+        else:
+            self.keep = None
         request, model = self.request, self.model
         if isinstance(answer, InferResponse):
             answer.id, answer.model_version = request.id, model.version
-            if request.outputs or request.output_memory is not None:
+            if request.outputs or request.output_memory is not None or self.keep is not None:
                 answer = self._completed(answer)
         if self._is_decoupled:
             self._send_counted(answer, is_final, computed_s)
@@ -128,6 +132,8 @@ class ResponseSender:
         """Make classes of outputs that were asked for as such, and put outputs where the request wants them."""
         request, model = self.request, self.model
         try:
+            if self.keep is not None:
+                self.keep(response)
             for output in request.outputs:
                 if output.class_count:
                     classify(response, request, model.labels, has_batch=model.has_rows)

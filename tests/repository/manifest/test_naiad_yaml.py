@@ -26,6 +26,7 @@ models:
     output: dense_vecs
     inputs: {task_id: 1}
     batching: {max_tokens_per_batch: 2048, max_queue_delay_ms: 1.5, max_queue_size: 100, instances: 2}
+    response_cache: true
     options:
       labels: [bad, good]
   - source: ./local
@@ -54,6 +55,7 @@ def test_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         output="dense_vecs",
         inputs={"task_id": 1},
         batching=Batching(2048, 1.5, 100, 2),
+        response_cache=True,
         options={"labels": ["bad", "good"]},
     )
     assert second == ModelEntry(FolderReference(tmp_path / "local"))

@@ -39,8 +39,7 @@ def load_image_model(
     encoder, task, view, facts = open_model(entry, task_name, checkpoint, layout, settings)
     facts = {"task": task_name, **facts}
     described = [
-        (describe_model(name, PLATFORM, one, facts), one)
-        for name, one in ((entry.name, task), (entry.name + VIEW_SUFFIX, view))
+        (describe_model(entry, suffix, PLATFORM, one, facts), one) for suffix, one in (("", task), (VIEW_SUFFIX, view))
     ]
     models: list[ServedModel] = [
         TextModel(

@@ -64,6 +64,8 @@ class ModelEntry:
     is_repository: bool = False
     """A folder that holds models and is none itself, as `tritonserver --model-repository` has it; it may be empty."""
     batching: Batching = Batching()
+    response_cache: bool = False
+    """Keep its answers, where the server has a cache."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """For the task: labels, hypothesis template, aggregation …"""
 

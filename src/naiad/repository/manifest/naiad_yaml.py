@@ -15,6 +15,7 @@
         output: dense_vecs         # ONNX files whose outputs do not tell which one is meant
         inputs: {task_id: 1}       # ONNX files with inputs that are the same for every text
         batching: {max_tokens_per_batch: 2048, max_queue_delay_ms: 2, max_queue_size: 1000, instances: 2}
+        response_cache: true       # keep its answers; with --cache-config
         options: {labels: [bad, good]}
 
 Relative folders are relative to the file.
@@ -36,7 +37,7 @@ from naiad.repository.reference import HubReference, Reference, parse_reference
 
 _KEYS = (
     "source", "name", "revision", "token_env", "task", "allow", "ignore", "allow_code", "device", "weights",
-    "quantize", "output", "inputs", "batching", "options",
+    "quantize", "output", "inputs", "batching", "response_cache", "options",
 )  # fmt: skip
 _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 
@@ -78,6 +79,7 @@ def _entry(document: object, place: Position, base: Path) -> ModelEntry:
             output=keys.text("output", ""),
             inputs=_inputs(keys),
             batching=_batching(keys),
+            response_cache=keys.flag("response_cache"),
             options=keys.mapping("options"),
         )
     except InvalidConfiguration as error:

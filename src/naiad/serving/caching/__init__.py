@@ -1,0 +1,1 @@
+"""The response cache: answers of models that ask for it, given again to requests that are equal."""

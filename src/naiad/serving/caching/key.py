@@ -1,0 +1,87 @@
+"""What makes two requests equal: everything that a model's answer can depend on, as one hash.
+
+Hashed are which copy of the model, the requested outputs, the caller's parameters, and of each input its name,
+datatype, shape and bytes as they would travel, whatever their layout in memory. Not hashed is what changes no answer or
+is done to it afterwards: id, priority, timeout, classification, where an output goes.
+
+Nobody can make two requests with one key: BLAKE2b is resistant to that, and keyed with bytes that only this process
+knows.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from naiad.core.message import InferRequest
+from naiad.core.tensor import Array, Tensor
+from naiad.protocol import binary
+
+KEY_BYTES = 32
+
+_SECRET = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
+_MOST_STRINGS = 1024
+
+
+class Keys:
+    """Makes the keys of one copy of a model."""
+
+    def __init__(self, model: str, version: str, number: int) -> None:
+        """number: another one for each copy, so that one that is loaded anew never gives an older one's answers."""
+        self._begun = blake2b(digest_size=KEY_BYTES, key=_SECRET)
+        _add(self._begun, repr((model, version, number)).encode())
+
+    def of(self, request: InferRequest) -> bytes:
+        """Return the key of a request. Inputs in memory that its client can still change are copied first.
+
+        Raises Failed for inputs that are not what their datatype says.
+        """
+        inputs = request.inputs
+        for name, tensor in inputs.items():
+            if not _is_ours(tensor.data):
+                inputs[name] = Tensor(name, tensor.datatype, tensor.data.copy())
+        ordered = [inputs[name] for name in sorted(inputs)]
+        described = repr(
+            (
+                [output.name for output in request.outputs],
+                sorted(request.parameters.items()),
+                [(tensor.name, tensor.datatype, tensor.data.shape) for tensor in ordered],
+            )
+        )
+        hashed = self._begun.copy()
+        _add(hashed, described.encode(errors="surrogatepass"))
+        for tensor in ordered:
+            hashed.update(binary.view(tensor))  # how long that is follows from what was added before
+        return hashed.digest()
+
+
+def size_of(request: InferRequest) -> int:
+    """Bytes to be hashed, roughly; many or unusual strings count as very many bytes without being looked at."""
+    size = 0
+    for tensor in request.inputs.values():
+        if tensor.datatype != "BYTES":
+            size += tensor.data.nbytes
+        elif tensor.data.size > _MOST_STRINGS:
+            return 2**63
+        else:
+            size += sum(len(value) if isinstance(value, bytes | str) else 2**63 for value in tensor.data.flat)
+    return size
+
+
+def _add(hashed: blake2b, raw: bytes) -> None:
+    """Add bytes in front of others: with their length, so that the border between the two is certain."""
+    hashed.update(len(raw).to_bytes(8, "little"))
+    hashed.update(raw)
+
+
+def _is_ours(data: Array) -> bool:
+    """Whether memory belongs to this process alone: not a client's shared memory, which may change under the model."""
+    base: Any = data
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    if isinstance(base, memoryview):
+        base = base.obj
+    return isinstance(base, np.ndarray | bytes | bytearray)
