@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 import socket
@@ -277,6 +278,24 @@ def test_a_client_that_closes_its_connection_withdraws_its_request(doors: Doors,
     assert doors.repeat.cancelled.get(timeout=30) == "gone"
     doors.running.run(lambda: doors.repeat.step("gone"))  # what the model says now nobody hears
     assert doors.responses()["1"]["cancel"] == 1
+
+
+def test_a_client_that_is_only_done_with_sending_gets_its_stream_to_the_end(doors: Doors) -> None:
+    """To tell it from one that is gone, a zero is sent in front of the next chunk's size, which changes nothing."""
+    body = json.dumps({"id": "here", "IN": [1, 2], "held": True}).encode()
+    head = f"POST /v2/models/repeat/generate_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(doors.running.address.split(":"), timeout=30) as client:
+        client.sendall(head + body)
+        assert doors.repeat.arrived.get(timeout=30) == "here"
+        doors.running.run(lambda: doors.repeat.step("here"))
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert b'"OUT":1' in response.readline()
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1, socket.MSG_PEEK) == b"0"
+        for _ in range(2):
+            doors.running.run(lambda: doors.repeat.step("here"))
+        assert b'"OUT":2' in response.read()
 
 
 def test_statistics_of_responses(doors: Doors) -> None:

@@ -120,6 +120,11 @@ class Exchange:
         """Answer with the v2 error object."""
         self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
 
+    @property
+    def is_between_chunks(self) -> bool:
+        """The answer is a stream of which all that there is has been sent."""
+        return self.is_streaming and not self._pending
+
     def begin_stream(self, status: int, content_type: bytes) -> None:
         """Begin an answer whose length is not known yet; it goes out in chunks."""
         self.is_streaming = True

@@ -29,6 +29,9 @@ from naiad.wire.waiting import REQUEST_BYTES, Account
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BEGINNING = b"HTTP/1.1 "
 """Of every answer."""
+_MOST_ZEROS = 6
+"""In front of the size of a chunk, for clients that bound its length."""
+
 _PROBE_S, _LONGEST_PROBE_S = 0.5, 60.0
 """Between two bytes of it, each time twice as long, while a client that sends no more waits for its answer."""
 
@@ -90,6 +93,8 @@ class HttpConnection(Connection):
         """Bytes have come since the watch last looked."""
         self._begun_bytes = 0
         """Of the next answer, which the client has got already."""
+        self._zeros = 0
+        """Sent in front of sizes of chunks."""
         self._is_half_closed = False
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
@@ -203,7 +208,7 @@ class HttpConnection(Connection):
         return True
 
     def _probe(self, pause_s: float) -> None:
-        """Send one more byte of how the next answer begins, whatever it will be.
+        """Send one more byte of how the next answer begins, or the next chunk of a stream, whatever it will be.
 
         A client that is gone looks like one that is only done with sending, but its system answers a byte with a reset.
         Then the connection is lost, and what was asked is withdrawn.
@@ -215,6 +220,9 @@ class HttpConnection(Connection):
         if begun < len(_BEGINNING) and not exchanges[0].is_streaming:
             self._begun_bytes = begun + 1
             transport.write(_BEGINNING[begun : begun + 1])
+        elif exchanges[0].is_between_chunks and self._zeros < _MOST_ZEROS:
+            self._zeros += 1
+            transport.write(b"0")  # RFC 9112, 7.1: a chunk's size may have zeros in front
         longer_s = min(2 * pause_s, _LONGEST_PROBE_S)
         asyncio.get_running_loop().call_later(pause_s, self._probe, longer_s)
 
