@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.errors import LoadFailed
+from naiad.core.json_values import shown
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import ParameterSpec, one_of, text
 from naiad.tasks.tokenizing.tokenizer import Tokenizer
@@ -30,9 +31,9 @@ class Prompts:
             raise LoadFailed(f"{checkpoint.folder}: `prompts` must map names to texts", folder=str(checkpoint.folder))
         self._texts: dict[str, str] = {name: text or "" for name, text in prompts.items()}
         default = settings.get("default_prompt_name")
-        if default is not None and default not in self._texts:
+        if default is not None and default not in tuple(self._texts):
             raise LoadFailed(
-                f"{checkpoint.folder}: default_prompt_name is {default!r}, but the prompts are: "
+                f"{checkpoint.folder}: default_prompt_name is {shown(default)}, but the prompts are: "
                 + (", ".join(self._texts) or "none"),
                 folder=str(checkpoint.folder),
             )
