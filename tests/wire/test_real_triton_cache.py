@@ -154,3 +154,14 @@ def test_the_same_bytes_in_another_shape_are_another_request(ports: dict[str, tu
         owner: [ask(http, "cached", rows, {}) for rows in ([[7, 8]], [[7], [8]])] for owner, (http, _) in ports.items()
     }
     assert shapes == {"triton": [[1, 2], [1, 2]], "naiad": [[1, 2], [2, 1]]}
+
+
+@pytest.mark.parametrize("parameters", [{"mine": "x"}, {"sequence_id": 7}])
+def test_parameters_that_may_matter_are_no_hit(ports: dict[str, tuple[int, int]], parameters: dict[str, Any]) -> None:
+    found = {}
+    for owner, (http, _) in ports.items():
+        ask(http, "cached", [[9, 9, 9]], {})
+        before = counts(http, "cached")["cache_hit"]
+        ask(http, "cached", [[9, 9, 9]], {"parameters": parameters})
+        found[owner] = counts(http, "cached")["cache_hit"] - before
+    assert found == {"triton": 1, "naiad": 0}

@@ -185,9 +185,15 @@ ELSEWHERE = (
     "A server that stops is still live, but not ready.",
     "Requests for a model with `max_batch_size` and without `dynamic_batching` are joined if they wait anyway; `naiad triton` does so only with `--join-waiting`.",
     "A configuration with more instances or threads than [the machine allows](limits.md#what-a-model-may-ask-for) is refused.",
+    "Of a cached answer, a request gets the outputs that it lists, because these are part of what makes two requests equal.",
+    "Inputs of the same bytes in other shapes make other requests.",
+    "The request's parameters and the loaded copy of the model are also part of what makes requests equal.",
+    "Requests whose hashes collide cannot be made.",
+    "Requests with sequence parameters are not cached.",
+    "An unknown setting in `--cache-config` is an error.",
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
-tests/loading/test_tensor_models.py."""
+tests/loading/test_tensor_models.py, tests/serving/caching/."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",
