@@ -128,7 +128,7 @@ def test_a_client_that_does_not_wait_for_leave_gets_none(answers_at: int) -> Non
 async def test_a_client_that_is_done_with_sending_gets_its_answers_however_long_they_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("naiad.wire.http.http1.connection._PROBE_S", 0)
+    monkeypatch.setattr("naiad.wire.http.http1.probe._PAUSE_S", 0)
     door = Door(answers=False)
     door.send(POST * 2 + POST[:30])
     assert door.connection.eof_received()
@@ -151,7 +151,7 @@ def test_a_client_that_is_done_and_owed_nothing_is_let_go() -> None:
 
 async def test_a_client_that_is_gone_is_told_from_one_that_is_only_done(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its end looks the same, but it resets the connection when something is sent to it."""
-    monkeypatch.setattr("naiad.wire.http.http1.connection._PROBE_S", 0.001)
+    monkeypatch.setattr("naiad.wire.http.http1.probe._PAUSE_S", 0.001)
     gone, arrived = asyncio.Event(), asyncio.Semaphore(0)
     running: list[Exchange] = []
 

@@ -19,6 +19,7 @@ from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.heads import KnownHeads
 from naiad.wire.http.http1.parts import Part, Refusal
+from naiad.wire.http.http1.probe import Probe
 from naiad.wire.http.http1.reader import RequestReader
 from naiad.wire.http.http1.states import TRANSITIONS, ConnectionEvent, ConnectionState, Hold
 from naiad.wire.http.http1.timeouts import HttpTimes, Stage, Watch, allowed_s, stage_of
@@ -27,14 +28,6 @@ from naiad.wire.listening import Connection, gentle
 from naiad.wire.waiting import REQUEST_BYTES, Account
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BEGINNING = b"HTTP/1.1 "
-"""Of every answer."""
-_MOST_ZEROS = 6
-"""In front of the size of a chunk, for clients that bound its length."""
-
-_PROBE_S, _LONGEST_PROBE_S = 0.5, 60.0
-"""Between two bytes of it, each time twice as long, while a client that sends no more waits for its answer."""
-
 _TURN_REQUESTS = 64
 """Read from one connection in one turn of the event loop, roughly: so many begin before the turn is over."""
 _HEADS_BYTES = 4096
@@ -91,11 +84,8 @@ class HttpConnection(Connection):
         self._stage_since_s = 0.0
         self._is_heard = True
         """Bytes have come since the watch last looked."""
-        self._begun_bytes = 0
-        """Of the next answer, which the client has got already."""
-        self._zeros = 0
-        """Sent in front of sizes of chunks."""
-        self._is_half_closed = False
+        self._probe: Probe | None = None
+        """Once the client has said that it sends no more."""
         self.lost = asyncio.Event()
         """Set when the connection is gone."""
 
@@ -122,6 +112,8 @@ class HttpConnection(Connection):
         self.lost.set()
         self._transport = None
         self._rest = b""
+        if self._probe is not None:
+            self._probe.stop()
         self._move(ConnectionEvent.LOSE)
         self._reader.close()
         for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
@@ -202,29 +194,9 @@ class HttpConnection(Connection):
             return False
         self._move(ConnectionEvent.LAST)
         self._reader.forget()
-        if not self._is_half_closed:
-            self._is_half_closed = True
-            self._probe(_PROBE_S)
+        if self._probe is None:
+            self._probe = Probe(self._transport, self._exchanges)
         return True
-
-    def _probe(self, pause_s: float) -> None:
-        """Send one more byte of how the next answer begins, or the next chunk of a stream, whatever it will be.
-
-        A client that is gone looks like one that is only done with sending, but its system answers a byte with a reset.
-        Then the connection is lost, and what was asked is withdrawn.
-        """
-        transport, exchanges = self._transport, self._exchanges
-        if transport is None or not exchanges:
-            return
-        begun = self._begun_bytes
-        if begun < len(_BEGINNING) and not exchanges[0].is_streaming:
-            self._begun_bytes = begun + 1
-            transport.write(_BEGINNING[begun : begun + 1])
-        elif exchanges[0].is_between_chunks and self._zeros < _MOST_ZEROS:
-            self._zeros += 1
-            transport.write(b"0")  # RFC 9112, 7.1: a chunk's size may have zeros in front
-        longer_s = min(2 * pause_s, _LONGEST_PROBE_S)
-        asyncio.get_running_loop().call_later(pause_s, self._probe, longer_s)
 
     def pause_writing(self) -> None:
         """Stop reading from a client that does not read its answers; called by the loop."""
@@ -342,9 +314,8 @@ class HttpConnection(Connection):
         ready = take_ready(exchanges)
         if transport is None or not ready:
             return
-        if self._begun_bytes:
-            ready[0] = ready[0][self._begun_bytes :]
-            self._begun_bytes = 0
+        if self._probe is not None:
+            ready[0] = self._probe.rest_of(ready[0])
         if len(ready) == 1:
             transport.write(ready[0])
         else:
