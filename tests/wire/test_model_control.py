@@ -276,7 +276,7 @@ def test_files_replace_the_folder_until_the_next_load(door: Door, tmp_path: Path
 def test_a_model_of_uploaded_files_only(door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(uploads))
+    monkeypatch.setattr("naiad.loading.uploads._own_folder", lambda: uploads)
     door.client.load_model("new", config='{"backend": "onnxruntime"}', files={"file:1/model.onnx": ONNX})
     assert door.infer("new")
     assert len(list(uploads.iterdir())) == 1
