@@ -29,10 +29,6 @@ ONE_STOP_S = 0.1
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-_SWITCH_S = 0.001
-"""A thread that computes in Python lets the event loop on after so long; Python's own 5 ms, at each turn of the loop,
-leave others a third of their requests beside one who sends long bodies, and this leaves them two thirds."""
-
 _log = logging.getLogger("naiad")
 
 
@@ -51,7 +47,6 @@ def run(
     """
     import uvloop
 
-    sys.setswitchinterval(_SWITCH_S)
     this = _Run(entries, settings, fetching, began_s)
     status = uvloop.run(this.serve(opens_first=opens_first))
     if this.is_held:

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from naiad.core.errors import Failed, NaiadError
+from naiad.serving.short_turns import short_turns
 
 SHORT_BYTES = 128 * 1024
 """A body up to here is read on the loop: JSON of that size in 2 to 7 ms, by what it holds."""
@@ -112,6 +113,7 @@ class Worker:
 
 
 def _attempt(do: Callable[[], Any]) -> Any:
+    short_turns.begin()
     try:
         return do()
     except NaiadError as error:
@@ -119,3 +121,5 @@ def _attempt(do: Callable[[], Any]) -> Any:
     except Exception:  # noqa: BLE001 - whatever happens, who asked is answered
         _log.exception("reading or writing a long body failed")
         return Failed("internal error")
+    finally:
+        short_turns.end()
