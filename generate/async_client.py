@@ -32,6 +32,7 @@ WORDS = (
     (r"\bdef __exit__\(", "async def __aexit__("),
     (r"Infer\. `model", "Infer. `await model"),
     (r"self\._http\.request\(", "await self._http.request("),
+    (r"Generator, Iterator", "AsyncIterator, Generator"),
     (r"\bIterator\b", "AsyncIterator"),
     (r"\bdef stream\(", "async def stream("),
     (r"with opened as", "async with opened as"),

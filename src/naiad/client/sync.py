@@ -6,7 +6,8 @@ Its twin for asyncio, `aio.py`, is generated from this file.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -83,12 +84,9 @@ class Client:
     ) -> Result:
         """Run a model, its inputs as a mapping. Raises InvalidRequest for inputs that do not suit the model."""
         options = Options(request_id, parameters or {}, outputs)
-        try:
+        with self._forgetting(name, version):
             model = self.model_metadata(name, version)
             return self.send(calls.infer(model, calls.model_path(name, version), inputs, options), timeout_s)
-        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
-            self._models.pop((name, version), None)
-            raise
 
     def stream(
         self,
@@ -107,19 +105,24 @@ class Client:
         """
         options = Options(request_id, parameters or {})
         limit_s = self.connection.limit_s(timeout_s)
-        try:
+        with self._forgetting(name, version), translated(self.connection.url, limit_s):
             model = self.model_metadata(name, version)
             asked = events.stream(model, calls.model_path(name, version), inputs, options)
-            with translated(self.connection.url, limit_s):
-                opened = self._http.stream(*asked.target, content=asked.content, timeout=limit_s)
-                with opened as response:
-                    if response.status_code != 200:
-                        response.read()
-                        asked.refuse(self.connection.reply(response))
-                    for line in response.iter_lines():
-                        if (result := asked.read(line, self.connection.url)) is not None:
-                            yield result
-        except (InvalidRequest, NotFound):  # the model may have been loaded anew with other inputs
+            opened = self._http.stream(*asked.target, content=asked.content, timeout=limit_s)
+            with opened as response:
+                if response.status_code != 200:
+                    response.read()
+                    asked.refuse(self.connection.reply(response))
+                for line in response.iter_lines():
+                    if (result := asked.read(line, self.connection.url)) is not None:
+                        yield result
+
+    @contextmanager
+    def _forgetting(self, name: str, version: str) -> Generator[None, None, None]:
+        """Forget a model that refuses a request: it may have been loaded anew with other inputs."""
+        try:
+            yield
+        except (InvalidRequest, NotFound):
             self._models.pop((name, version), None)
             raise
 
