@@ -11,22 +11,11 @@ from socket import create_server
 from typing import Any
 
 import pytest
+from simple_in_python import PYTHON_MODEL
 
 from naiad.testing import running_server
 
 SIMPLE = Path(__file__).parents[1] / "data" / "model_repository" / "simple"
-PYTHON_MODEL = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        left, right = (triton.get_input_tensor_by_name(request, f"INPUT{n}").as_numpy() for n in (0, 1))
-        outputs = (left + right, left - right)
-        return triton.InferenceResponse([triton.Tensor(f"OUTPUT{n}", made) for n, made in enumerate(outputs)])
-"""
 BODY = (
     b'{"inputs":[{"name":"INPUT0","shape":[1,16],"datatype":"INT32","data":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]},'
     b'{"name":"INPUT1","shape":[1,16],"datatype":"INT32","data":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}'

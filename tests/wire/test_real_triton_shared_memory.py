@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from simple_in_python import PYTHON_MODEL
 
 from naiad.proto.pool import message_class
 from naiad.testing import running_server
@@ -29,18 +30,6 @@ ROOT = Path(__file__).parents[2]
 SIMPLE = ROOT / "tests" / "data" / "model_repository" / "simple"
 OBJECTS = Path("/dev") / "shm"
 PAGE = ROOT / "docs" / "reference" / "differences.md"
-PYTHON_MODEL = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        left, right = (triton.get_input_tensor_by_name(request, f"INPUT{n}").as_numpy() for n in (0, 1))
-        outputs = (left + right, left - right)
-        return triton.InferenceResponse([triton.Tensor(f"OUTPUT{n}", made) for n, made in enumerate(outputs)])
-"""
 CONTENT = np.arange(16, dtype=np.int32).tobytes() + np.full(16, 3, np.int32).tobytes() + bytes(128)
 
 RANGES = "A range of shared memory that exceeds 2^64 is reported as an overflow."
