@@ -8,7 +8,6 @@ every cut.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -26,9 +25,6 @@ PIECE_BYTES = 64 * 1024
 
 Keys = list[str | None]
 """Where a value stands: the members' names on the way to it, None for an array."""
-
-_TO_LAST_COMMA = re.compile(rb'(?:(?:[^",]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+,)*+', re.DOTALL)
-"""As far as the last comma outside strings; never goes back."""
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING = bytes.maketrans(b"]}", b"[{")
@@ -120,9 +116,12 @@ def _last_comma(raw: bytes, at: int, stop: int) -> int:
         cut = raw.rfind(b",", at, raw.rfind(b'"', at, cut))
         if cut < 0 or raw.count(b'"', at, cut) % 2 == 0:
             return cut
-    found = _TO_LAST_COMMA.match(raw, at, stop)
-    assert found is not None, "it may be empty"
-    return found.end() - 1 if found.end() > at else -1
+    for string in reversed([found.span() for found in STRINGS.finditer(raw, at, stop)]):
+        cut = raw.rfind(b",", string[1], stop)
+        if cut >= 0:
+            return cut
+        stop = string[0]
+    return raw.rfind(b",", at, stop)
 
 
 def _brackets(piece: bytes) -> bytes:
