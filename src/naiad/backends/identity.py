@@ -1,7 +1,8 @@
-"""The smallest backend: what comes in goes out. Read this one first; every other backend has the same three parts.
+"""The smallest backend: what comes in goes out. Read this one first; every other backend has the same parts.
 
-`Backend.complete` fills in the configuration, `Backend.load` makes instances, `Instance.execute` answers a batch. For
-trying out clients, schedulers and doors without a model file: `backend: "identity"` in config.pbtxt. Here is also the
+`Backend.complete` fills in the configuration, `Backend.inspect` tells what a graph declares, `Backend.load` makes
+instances, `Instance.execute` answers a batch; without a model file only the last two have something to do
+(`graphless.py`). For trying out clients, schedulers and doors: `backend: "identity"` in config.pbtxt. Here is also the
 smallest StreamingInstance, for configurations that say `model_transaction_policy { decoupled: true }`. Parameters that
 make it slow are in `identity_delays.py`.
 """
@@ -9,30 +10,20 @@ make it slow are in `identity_delays.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
+from naiad.backends.graphless import Graphless
 from naiad.backends.identity_delays import NO_DELAY, Delay, read_delays
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.ports import Ports
 from naiad.core.tensor import Tensor
 
 
-class IdentityBackend:
+class IdentityBackend(Graphless):
     """Gives instances whose n-th output is the n-th input; more threads would not make them faster, so none is wide."""
 
     name = "identity"
-
-    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 — there is no file to ask
-        """Leave the configuration as it is."""
-        return config
-
-    def inspect(self, request: LoadRequest) -> Ports:
-        """Raise LoadFailed: there is no graph."""
-        raise LoadFailed(f"model '{request.tensors.config.name}': identity has no graph to look at")
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless inputs and outputs have the same datatypes, and delays are numbers of sane size."""

@@ -14,37 +14,26 @@ WAIT may be less than the sum of DELAY: then answers to several requests mix, ev
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from naiad.backends.declared import Declared, check_declared, refused, shown
+from naiad.backends.graphless import Graphless
 from naiad.backends.parameters import MOST_ANSWERS, MOST_S, UNDER_WAY
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
-from naiad.core.errors import InvalidRequest, LoadFailed, NotReady
+from naiad.core.errors import InvalidRequest, NotReady
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.ports import Ports
 from naiad.core.tensor import Array, Tensor
 
 INPUTS = (Declared("IN", "INT32", None), Declared("DELAY", "UINT32", None), Declared("WAIT", "UINT32"))
 OUTPUTS = (Declared("OUT", "INT32"), Declared("IDX", "UINT32"))
 
 
-class RepeatBackend:
+class RepeatBackend(Graphless):
     """Gives instances that answer as many times as the request has elements."""
 
     name = "repeat"
-
-    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 — there is no file to ask
-        """Leave the configuration as it is."""
-        return config
-
-    def inspect(self, request: LoadRequest) -> Ports:
-        """Raise LoadFailed: there is no graph."""
-        raise LoadFailed(f"model '{request.tensors.config.name}': repeat has no graph to look at")
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless the tensors are declared as the table above says, without a batch dimension."""

@@ -13,21 +13,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from naiad.backends.declared import Declared, check_declared
+from naiad.backends.graphless import Graphless
 from naiad.backends.parameters import MOST_ANSWERS, UNDER_WAY, check_delay, whole_number
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
-from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NotReady
+from naiad.core.errors import InvalidRequest, ModelFailed, NotReady
 from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig
-from naiad.core.ports import Ports
 from naiad.core.tensor import Tensor
 
 
@@ -60,18 +57,10 @@ class Course:
         return index + self.empty + self.failures >= count
 
 
-class SquareBackend:
+class SquareBackend(Graphless):
     """Gives instances that answer n times."""
 
     name = "square"
-
-    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:  # noqa: ARG002 — there is no file to ask
-        """Leave the configuration as it is."""
-        return config
-
-    def inspect(self, request: LoadRequest) -> Ports:
-        """Raise LoadFailed: there is no graph."""
-        raise LoadFailed(f"model '{request.tensors.config.name}': square has no graph to look at")
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless there are one IN and one OUT, and the parameters are numbers of sane size."""
