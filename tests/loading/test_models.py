@@ -136,6 +136,23 @@ async def test_loaded_again_while_the_old_one_still_answers(server: Fixture) -> 
     assert server.catalog.index() == [{"name": "m", "version": "1", "state": "READY"}]
 
 
+async def test_what_the_log_calls_loaded_serves(server: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line came before the swap, so that who waited for it could still be told that there is no such model."""
+    said: list[str] = []
+
+    def info(text: str, *values: object) -> None:
+        if text.startswith("successfully loaded"):
+            assert str(values[1]) in server.catalog.ready_versions(str(values[0]))
+            said.append(str(values[1]))
+
+    monkeypatch.setattr("naiad.loading.models._log.info", info)
+    await server.load({"1": Instance(1), "2": Instance(2)})
+    assert said == ["1", "2"]
+    with pytest.raises(LoadFailed):
+        await server.load({"1": Instance(3), "2": "no file"})
+    assert said == ["1", "2"], "what is loaded and closed again is not spoken of"
+
+
 async def test_versions_of_a_new_model_fail_alone(server: Fixture) -> None:
     good = Instance(1)
     with pytest.raises(LoadFailed) as caught:

@@ -116,12 +116,14 @@ class Models:
             self.catalog.settle(name)
             for model in plan.models:
                 self.catalog.begin(model.name, model.version)
+            took_s: dict[PlannedModel, float] = {}
             try:
-                results = await asyncio.gather(*(self._load_version(name, unit, model) for model in plan.models))
+                loads = (self._load_version(name, unit, model, took_s) for model in plan.models)
+                results = await asyncio.gather(*loads)
             except asyncio.CancelledError:  # the server stops
                 await self.in_background(plan.discard)
                 raise
-            await self._bring_in(name, plan, results)
+            await self._bring_in(name, plan, results, took_s)
 
     async def unload(self, name: str) -> None:
         """Take a unit out of service; it answers what it has taken in the background, and is then closed."""
@@ -158,10 +160,13 @@ class Models:
         """Run what blocks but is no load, so that it need not wait for loads."""
         return await asyncio.get_running_loop().run_in_executor(self._others, call)
 
-    async def _load_version(self, name: str, unit: Unit | None, model: PlannedModel) -> list[ServedModel] | NaiadError:
+    async def _load_version(
+        self, name: str, unit: Unit | None, model: PlannedModel, took_s: dict[PlannedModel, float]
+    ) -> list[ServedModel] | NaiadError:
         """Load one version, with as many attempts as the operator allows; gives its error if none succeeds.
 
-        unit: what serves now; a version of it that would become the same again is given as it is.
+        unit: what serves now; a version of it that would become the same again is given as it is. took_s: gets how long
+        the loads took, of those that were needed.
         """
         made_of, models = (None, []) if unit is None else unit.made_of.get((model.name, model.version), (None, []))
         if made_of is not None and made_of == model.made_of:
@@ -176,8 +181,7 @@ class Models:
                 _log.error("failed to load '%s' version %s: %s%s", model.name, model.version, error.message, again)
                 failure = error
             else:
-                took_s = time.perf_counter() - began_s
-                _log.info("successfully loaded '%s' version %s in %.2f s", model.name, model.version, took_s)
+                took_s[model] = time.perf_counter() - began_s
                 return [self._wrap(one) for one in loaded]
         return failure
 
@@ -190,8 +194,17 @@ class Models:
                     each.close()
                 raise InvalidConfiguration(f"{AMBIGUOUS}: '{model.name}' already comes with '{owner}'")
 
-    async def _bring_in(self, name: str, plan: Plan, results: Sequence[list[ServedModel] | NaiadError]) -> None:
-        """Put what was loaded into service, or close it again. Raises LoadFailed."""
+    async def _bring_in(
+        self,
+        name: str,
+        plan: Plan,
+        results: Sequence[list[ServedModel] | NaiadError],
+        took_s: Mapping[PlannedModel, float],
+    ) -> None:
+        """Put what was loaded into service and say so, or close it again. Raises LoadFailed.
+
+        took_s: how long the loads took, of what is new.
+        """
         old = self._units.get(name)
         pairs = list(zip(plan.models, results, strict=True))
         failures = {model: result for model, result in pairs if isinstance(result, NaiadError)}
@@ -201,6 +214,9 @@ class Models:
             made_of = {(model.name, model.version): (model.made_of, models) for model, models in served.items()}
             self._replace(name, old, Unit(_all(served), made_of, None if failures else plan.state, plan.discard))
             _tell_those_that_stay(served, old)
+            for model, seconds in took_s.items():
+                if model in served:
+                    _log.info("successfully loaded '%s' version %s in %.2f s", model.name, model.version, seconds)
         for model in plan.models:
             if model not in served:
                 reason = model.reason(failures[model]) if model in failures else UNLOADED
