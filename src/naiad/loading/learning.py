@@ -45,7 +45,7 @@ class BatchSizes:
 def choose_policy(entry: ModelEntry, settings: ModelSettings, instances: Instances[Any], sizes: BatchSizes) -> Policy:
     """The manifest's batch size before what is measured, and that before what is assumed.
 
-    Blocks for up to a second the first time.
+    Blocks for up to two seconds the first time.
     """
     chosen, max_delay_s = entry.batching.max_tokens_per_batch, entry.batching.max_queue_delay_ms / 1000.0
     if not settings.batching or (chosen and sizes.limit == 1):

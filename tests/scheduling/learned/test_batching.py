@@ -103,6 +103,28 @@ def test_a_lone_job_goes_where_it_ends_sooner() -> None:
     assert not LearnedBatching(replace(PACKS, wide=1.1).rule()).prefers_wide(32)
 
 
+def test_all_cores_that_seemed_slow_are_tried_now_and_then_and_taken_up() -> None:
+    """A lone text takes 0.55 of its time on all cores; one unlucky run at load made it seem 1.2."""
+    subject, clock = LearnedBatching(replace(PACKS, wide=1.2).rule()), ManualClock()
+    tried = 0
+    for _ in range(40 * OTHERWISE_EVERY):
+        run = execution(clock, 1, PACKS.alone(32) / 1000)
+        if subject.prefers_wide(32):
+            run.is_wide, tried = True, tried + 1
+            run.started_s = clock() - 0.55 * PACKS.alone(32) / 1000
+        subject.ran(run)
+        clock.advance(0.1)
+        if subject.facts()["lone_on"] == "wide":
+            break
+    assert subject.facts()["lone_on"] == "wide"
+    assert tried <= 8
+
+
+def test_all_cores_that_are_slow_are_tried_no_more_often_than_that() -> None:
+    subject = LearnedBatching(replace(PACKS, wide=1.1).rule())
+    assert sum(subject.prefers_wide(32) for _ in range(10 * OTHERWISE_EVERY)) == 10
+
+
 def test_the_facts_are_plain_values() -> None:
     facts = batching(SWEET).facts()
     assert facts["tokens_chosen"] == 128

@@ -21,7 +21,7 @@ SETTLE_S = 5.0
 """Between two looks at whether another choice would be better."""
 
 OTHERWISE_EVERY = 64
-"""Questions, when several texts wait: one in so many is answered otherwise, so that what is not done stays known."""
+"""Questions: one in so many is answered otherwise, so that what is not done stays known."""
 
 LEAST_S = 0.01
 """Between two runs that are learned from; of shorter ones, learning from each would cost more than it gives."""
@@ -43,6 +43,8 @@ class LearnedBatching:
         """Tokens of a text, a moving mean."""
         self._questions = 0
         """When several texts waited."""
+        self._lone_questions = 0
+        """Where a lone text runs, while one instance is better."""
         self._seen: list[Ran] = []
         """Runs to learn from."""
         self._learned_s = self._settled_s = float("-inf")
@@ -58,9 +60,14 @@ class LearnedBatching:
         return decide_learned(situation, rule)
 
     def prefers_wide(self, tokens: int) -> bool:
-        """Whether a text that has the machine to itself is answered sooner by all cores."""
-        wide = self.rule.wide
-        return wide[tokens] if tokens < len(wide) else wide[-1]
+        """Whether a text that has the machine to itself runs on all cores.
+
+        Where it is answered sooner so; and now and then where it is not, as `decide_otherwise` does for several.
+        """
+        if self._is_sooner_wide(tokens):
+            return True
+        self._lone_questions += 1
+        return not self._lone_questions % OTHERWISE_EVERY
 
     def ran(self, execution: Execution) -> None:
         """Learn from a run that has just ended, unless any of its texts failed."""
@@ -73,10 +80,15 @@ class LearnedBatching:
         if rule.pads:
             tokens = texts * max(job.size for job in execution.jobs)
         load = min(1.0, execution.beside / max(1, rule.instances - 1))
-        ran = Ran(texts, tokens, now - execution.started_s, load, execution.is_wide)
+        stands_for = OTHERWISE_EVERY if execution.is_wide and not self._is_sooner_wide(tokens) else 1
+        ran = Ran(texts, tokens, now - execution.started_s, load, execution.is_wide, stands_for)
         self._seen.append(ran)
         if len(self._seen) >= AT_ONCE:
             self._learn(now)
+
+    def _is_sooner_wide(self, tokens: int) -> bool:
+        wide = self.rule.wide
+        return wide[tokens] if tokens < len(wide) else wide[-1]
 
     @property
     def curve(self) -> Curve:
@@ -110,7 +122,7 @@ class LearnedBatching:
         return {
             "tokens_chosen": self.chosen_tokens,
             "usual_tokens": usual,
-            "lone_on": "wide" if self.prefers_wide(usual) else "narrow",
+            "lone_on": "wide" if self._is_sooner_wide(usual) else "narrow",
             "seconds": [*_rows(self.curve)],
         }
 

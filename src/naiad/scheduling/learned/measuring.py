@@ -20,7 +20,10 @@ from naiad.core.errors import NaiadError
 from naiad.scheduling.learned.curve import Curve, Times
 
 BUDGET_S = 0.9
-"""For all of it; a model is ready a second later once, and never again on this machine."""
+"""For the rounds; a model is ready a second later once, and never again on this machine."""
+
+LONE_BUDGET_S = 1.0
+"""Besides, where rounds ended early: for slow models, whose lone texts would go by a single, perhaps unlucky, run."""
 
 ROUNDS = 4
 """Rounds of cheap models; more would hardly lower the least time."""
@@ -84,11 +87,12 @@ def measure(
     Blocks, so it is called off the event loop, before anybody else uses the instances.
     """
     with _turn:
-        measuring = _Measuring(instances, samples, clock, cpu_clock, clock() + budget_s)
+        measuring = _Measuring(instances, samples, clock, cpu_clock, budget_s)
         try:
             measuring.warm_up()
-            for _ in range(ROUNDS):
+            for number in range(ROUNDS):
                 if not measuring.run_round(limit):
+                    measuring.repeat_lone(ROUNDS - number, budget_s + LONE_BUDGET_S)
                     break
         except (NaiadError, RuntimeError) as error:
             _log.warning("a model could not be measured and is batched by default sizes", extra={"reason": str(error)})
@@ -102,7 +106,7 @@ class _Measuring:
     """The instances, the time that is left, and the least seconds of each step."""
 
     def __init__(
-        self, instances: Instances[Any], samples: Samples[Any], clock: Clock, cpu_clock: Clock, until_s: float
+        self, instances: Instances[Any], samples: Samples[Any], clock: Clock, cpu_clock: Clock, budget_s: float
     ) -> None:
         narrow = instances.narrow
         self._narrow: Sequence[Any] = narrow
@@ -112,7 +116,8 @@ class _Measuring:
         self._cpu_clock = cpu_clock
         self.computed_share = 0.0
         """Share of the least disturbed run on one narrow instance that it spent computing."""
-        self._until_s = until_s
+        self._began_s = clock()
+        self._until_s = self._began_s + budget_s
         self._least: dict[_Step, float] = {}
         self._pool = DaemonThreads(len(narrow), "naiad-measuring") if len(narrow) > 1 else None
         self._loaded = "busy" if self._pool else "quiet"
@@ -141,6 +146,16 @@ class _Measuring:
         if self._pool:
             done.append(self._grow([_Step("quiet", texts, usual) for texts in counts]))
         return all(done)
+
+    def repeat_lone(self, times: int, budget_s: float) -> None:
+        """Time a usual text on one instance and on all cores by turns, as long as the whole budget lasts."""
+        if self._wide is None:
+            return
+        self._until_s = self._began_s + budget_s
+        usual = self._samples.size_near(TEXT)
+        for _ in range(times):
+            if not all(self._time(_Step(place, 1, usual)) for place in ("quiet", "wide")):
+                return
 
     def curve(self) -> Curve | None:
         """What was found; a quiet machine's packs follow from a busy one's where the time was too short for them."""

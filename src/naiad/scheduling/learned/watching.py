@@ -36,6 +36,8 @@ class Ran:
     load: float = 0.0
     """How many of the other narrow instances ran, too: 0.0 none, 1.0 all of them."""
     is_wide: bool = False
+    stands_for: int = 1
+    """Runs of its kind, of which only this one was tried: it says so much more of its own size, nothing of the pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ def learn(watched: Watched, ran: Ran) -> Watched:
     step = math.log(min(max(surprise, 1 / LARGEST_STEP), LARGEST_STEP))
     near = quiet if ran.load < 0.5 else busy
     name = "wide" if ran.is_wide else kind if near is quiet else "busy_" + kind
-    sizes = replace(curve, **{name: near.moved(ran.tokens, math.exp(SIZE_RATE * step))})
-    return Watched(sizes, watched.pace * math.exp(PACE_RATE * step))
+    rate = 1 - (1 - SIZE_RATE) ** ran.stands_for
+    sizes = replace(curve, **{name: near.moved(ran.tokens, math.exp(rate * step))})
+    return Watched(sizes, watched.pace * math.exp(PACE_RATE * step if ran.stands_for == 1 else 0.0))
 
 
 def settle(rule: LearnedRule, curve: Curve, tokens: int) -> LearnedRule:
