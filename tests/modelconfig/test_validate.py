@@ -27,6 +27,8 @@ def control(name: str, kind: str, **more: Any) -> dict[str, Any]:
 START = control("S", "CONTROL_SEQUENCE_START")
 CORRID = {"name": "C", "control": [{"kind": "CONTROL_SEQUENCE_CORRID", "data_type": "TYPE_UINT64"}]}
 
+RAGGED = {"input": [{**X, "allow_ragged_batch": True}]}
+COUNT = {"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}
 TENSORS: list[tuple[dict[str, Any], str]] = [
     ({"max_batch_size": -1}, "'max_batch_size' must be non-negative"),
     ({"input": [{**X, "name": ""}]}, "model input must specify 'name'"),
@@ -80,10 +82,19 @@ TENSORS: list[tuple[dict[str, Any], str]] = [
     ({"instance_group": [{"kind": "KIND_GPU"}]}, "has kind KIND_GPU but server does not support GPUs"),
     ({"max_batch_size": 0, "batch_input": [{}]}, "'batch_input' needs batching"),
     ({"batch_input": [{"source_input": ["q"]}]}, "names source input 'q', which is not an input"),
-    ({"batch_input": [{"source_input": ["x"]}]}, "needs exactly one target_name"),
+    ({"batch_input": [{"source_input": ["x"]}]}, "needs a target_name"),
+    ({**RAGGED, "batch_input": [{**COUNT, "target_name": ["x"]}]}, "makes 'x', which requests bring"),
+    ({**RAGGED, "batch_input": [{**COUNT, "target_name": ["t", "t"]}]}, "names target 't' twice"),
+    ({**RAGGED, "batch_input": [COUNT, COUNT]}, "names target 't' twice"),
+    ({"input": [{**X, "optional": True}], "batch_input": [COUNT]}, "source input 'x', which is optional"),
+    ({"batch_output": [{"target_name": ["z"], "source_input": ["x"]}]}, "target 'z', which is not an output"),
+    (
+        {"output": [{**Y, "dims": [2, -1]}], "batch_output": [{"target_name": ["y"], "source_input": ["x"]}]},
+        "cannot tell the shape of 'y': it has a variable dimension where 'x' has no dimension",
+    ),
     ({"batch_output": [{"target_name": ["y"]}]}, "needs exactly one source_input"),
     (
-        {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_INT64"}]},
+        {"batch_input": [{**COUNT, "data_type": "TYPE_INT64"}]},
         "must have data_type TYPE_INT32 or TYPE_FP32",
     ),
 ]
@@ -208,7 +219,8 @@ def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: st
         {"version_policy": {"latest": {"num_versions": 2**32 - 1}}},
         {"max_batch_size": 2**31 - 1, "input": [{**X, "dims": [2**62, 2**62]}]},
         {"model_warmup": [{"name": "w", "count": 2**32 - 1, "batch_size": 2**32 - 1}]},
-        {"batch_input": [{"source_input": ["x"], "target_name": ["t"], "data_type": "TYPE_FP32"}]},
+        {"batch_input": [{**COUNT, "target_name": ["t", "u"]}]},
+        {**RAGGED, "batch_output": [{"target_name": ["y"], "source_input": ["x"]}]},
         ensemble(STEP),
         ensemble(
             {"model_name": "b", "input_map": {"i": "q"}, "output_map": {"o": "y"}},

@@ -30,6 +30,29 @@ class TensorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchInput:
+    """Inputs that the backend makes for each batch, from the shapes of one input of its requests; `batch_input`."""
+
+    kind: str
+    """`BATCH_ELEMENT_COUNT` …, as in config.pbtxt."""
+    names: tuple[str, ...]
+    """What the model calls them; they are all alike."""
+    datatype: str
+    """INT32 or FP32."""
+    source: str
+    """The input whose shapes they tell of."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutput:
+    """Outputs that the model gives flat for a whole batch, to be cut by the shapes of an input; `batch_output`."""
+
+    names: tuple[str, ...]
+    source: str
+    """The input with the shapes."""
+
+
+@dataclass(frozen=True, slots=True)
 class QueuePolicy:
     """What a full or slow queue does with a request."""
 
@@ -77,6 +100,8 @@ class ModelConfig:
     """Rows; 0 = tensors have no batch dimension."""
     inputs: tuple[TensorConfig, ...] = ()
     outputs: tuple[TensorConfig, ...] = ()
+    batch_inputs: tuple[BatchInput, ...] = ()
+    batch_outputs: tuple[BatchOutput, ...] = ()
     dynamic_batching: DynamicBatching | None = None
     instance_groups: tuple[InstanceGroup, ...] = ()
     default_model_filename: str = ""

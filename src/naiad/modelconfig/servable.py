@@ -11,11 +11,18 @@ from naiad.core.model_config import ModelConfig
 NOT_YET = {
     "sequence_batching": "sequence batching",
     "ensemble_scheduling": "ensembles",
-    "batch_input": "inputs that the backend makes",
-    "batch_output": "outputs that the backend scatters",
     "model_operations": "libraries of custom operators, which are native code",
 }
 """Field → what it is for; without it the model would answer wrongly or not at all."""
+
+BATCH_TENSORS = {
+    "batch_input": "the {backend} backend makes no inputs of its own",
+    "batch_output": "the {backend} backend answers each request by itself",
+}
+"""Fields with an effect in `MAKE_BATCH_TENSORS` alone → what they do elsewhere."""
+
+MAKE_BATCH_TENSORS = frozenset({"onnxruntime"})
+"""Backends that lay ragged inputs end to end; to others, Triton's of Python too, requests come apart."""
 
 WITHOUT_EFFECT = {
     "model_repository_agents": "no agent looks at the files; checksums are not verified",
@@ -40,6 +47,12 @@ def fields_without_effect(config: ModelConfig) -> list[str]:
     """Fields that are set, kept in the document and do nothing here, as `field: consequence`; for one warning each."""
     document: Mapping[str, Any] = config.document
     found = [f"{field}: {consequence}" for field, consequence in WITHOUT_EFFECT.items() if document.get(field)]
+    if config.backend not in MAKE_BATCH_TENSORS:
+        found += [
+            f"{field}: {consequence.format(backend=config.backend)}"
+            for field, consequence in BATCH_TENSORS.items()
+            if document.get(field)
+        ]
     optimization = document.get("optimization", {})
     accelerators = optimization.get("execution_accelerators", {})
     if any(accelerators.values()):

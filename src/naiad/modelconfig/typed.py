@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.datatypes import BY_CONFIG_NAME
-from naiad.core.model_config import DynamicBatching, InstanceGroup, ModelConfig, QueuePolicy, TensorConfig
+from naiad.core.model_config import (
+    BatchInput,
+    BatchOutput,
+    DynamicBatching,
+    InstanceGroup,
+    ModelConfig,
+    QueuePolicy,
+    TensorConfig,
+)
 from naiad.modelconfig.schema import Document
 
 MICROSECOND = 1e-6
@@ -22,6 +30,8 @@ def typed_config(document: Document) -> ModelConfig:
         max_batch_size=document["max_batch_size"],
         inputs=tuple(_tensor(tensor) for tensor in document["input"]),
         outputs=tuple(_tensor(tensor) for tensor in document["output"]),
+        batch_inputs=tuple(_batch_input(entry) for entry in document["batch_input"]),
+        batch_outputs=tuple(_batch_output(entry) for entry in document["batch_output"]),
         dynamic_batching=None if batching is None else _dynamic_batching(batching),
         instance_groups=tuple(
             InstanceGroup(group["name"], group["kind"], group["count"], group["passive"])
@@ -46,6 +56,15 @@ def _tensor(tensor: Mapping[str, Any]) -> TensorConfig:
         is_ragged=tensor.get("allow_ragged_batch", False),
         label_filename=tensor.get("label_filename", ""),
     )
+
+
+def _batch_input(entry: Mapping[str, Any]) -> BatchInput:
+    datatype = BY_CONFIG_NAME[entry["data_type"]].name
+    return BatchInput(entry["kind"], tuple(entry["target_name"]), datatype, entry["source_input"][0])
+
+
+def _batch_output(entry: Mapping[str, Any]) -> BatchOutput:
+    return BatchOutput(tuple(entry["target_name"]), entry["source_input"][0])
 
 
 def _dynamic_batching(batching: Mapping[str, Any]) -> DynamicBatching:

@@ -17,6 +17,7 @@ from naiad.core.datatypes import BY_CONFIG_NAME
 from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.schema import Document
+from naiad.modelconfig.validate_batch_tensors import validate_batch_tensors
 from naiad.modelconfig.validate_scheduling import validate_scheduling
 
 UNNAMED_FORMATS = {"FORMAT_NONE", 0}
@@ -34,7 +35,7 @@ def validate(document: Document, model_dir: Path | None = None) -> None:
     _validate_side(document, "output")
     validate_scheduling(document)
     _validate_groups(document)
-    _validate_batch_tensors(document)
+    validate_batch_tensors(document)
     for field, file, folder in _named_files(document):
         _check_inside(model, field, file)
         if model_dir is not None:
@@ -125,25 +126,6 @@ def _validate_groups(document: Document) -> None:
         _refuse(model, f"the instance groups have a count of {count} together, this machine allows {most}; lower it")
     if all(group["passive"] for group in document["instance_group"]):
         _refuse(model, "every instance group is passive, so that no instance would take requests")
-
-
-def _validate_batch_tensors(document: Document) -> None:
-    model = document["name"]
-    inputs = {tensor["name"] for tensor in document["input"]}
-    for kind in ("batch_input", "batch_output"):
-        entries = document[kind]
-        if entries and document["max_batch_size"] == 0:
-            _refuse(model, f"'{kind}' needs batching: set max_batch_size to 1 or more")
-        for entry in entries:
-            for source in entry["source_input"]:
-                if source not in inputs:
-                    _refuse(model, f"'{kind}' names source input '{source}', which is not an input of the model")
-            if len(entry["target_name"]) != 1:
-                _refuse(model, f"'{kind}' of kind {entry['kind']} needs exactly one target_name")
-            if len(entry["source_input"]) != 1:
-                _refuse(model, f"'{kind}' of kind {entry['kind']} needs exactly one source_input")
-            if kind == "batch_input" and entry["data_type"] not in {"TYPE_INT32", "TYPE_FP32"}:
-                _refuse(model, f"'batch_input' must have data_type TYPE_INT32 or TYPE_FP32, not {entry['data_type']}")
 
 
 def _named_files(document: Document) -> Iterator[tuple[str, str, str]]:

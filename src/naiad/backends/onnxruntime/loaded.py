@@ -7,6 +7,7 @@ thread, and any number of threads may run one session.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -57,8 +58,15 @@ class LoadedModel:
             InputPort(tensor, batch_dims, is_scalar=tensor.name in scalars and not self.batches)
             for tensor in config.inputs
         )
+        self.batch_inputs = config.batch_inputs
+        self.scattered = {name: output.source for output in config.batch_outputs for name in output.names}
+        """Outputs that are flat over the whole batch → the input by whose shapes they are cut."""
         self.outputs = {
-            tensor.name: OutputPort(tensor, batch_dims, may_be_scalar=tensor.name in scalars)
+            tensor.name: OutputPort(
+                replace(tensor, reshape=None) if tensor.name in self.scattered else tensor,
+                batch_dims,
+                may_be_scalar=tensor.name in scalars,
+            )
             for tensor in config.outputs
         }
         self.run_options = settings.run_options()

@@ -81,6 +81,7 @@ class OutputPort:
         """may_be_scalar: the graph may give a tensor without dimensions for the configured dims, if these are all 1."""
         self.name = config.name
         self.datatype = config.datatype
+        self.dims = config.dims
         self.reshape = None if config.reshape is None else Reshape(config.reshape, config.dims, batch_dims)
         has_one = all(dim == 1 for dim in config.dims)
         self._scalar = Reshape((), config.dims, 0) if may_be_scalar and has_one and not batch_dims else None

@@ -6,11 +6,12 @@ Two uses: filling in a configuration that leaves them open (`complete`), and ref
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from naiad.backends.onnxruntime.ragged import batch_input_shape
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig, TensorConfig
@@ -96,7 +97,9 @@ def complete_document(document: Mapping[str, Any], signature: Signature, setting
     Raises LoadFailed where the graph cannot do what the document asks for.
     """
     completed = deepcopy(dict(document))
-    sides = (("input", tuple(t for t in signature.inputs if not t.has_default)), ("output", signature.outputs))
+    made = {name for entry in document.get("batch_input", ()) for name in entry["target_name"]}
+    asked = tuple(tensor for tensor in signature.inputs if not tensor.has_default and tensor.name not in made)
+    sides = (("input", asked), ("output", signature.outputs))
     _complete_batching(completed, sides, settings)
     batches = completed["max_batch_size"] > 0
     for side, tensors in sides:
@@ -163,9 +166,10 @@ def check(config: ModelConfig, signature: Signature) -> None:
             model=config.name,
         )
     required = [tensor for tensor in signature.inputs if not tensor.has_default]
-    fed = [tensor for tensor in config.inputs if not _has_default(signature, tensor.name)]
+    inputs = (*config.inputs, *_batch_inputs(config))
+    fed = [tensor for tensor in inputs if not _has_default(signature, tensor.name)]
     for side, tensors, known in (
-        ("input", config.inputs, signature.inputs),
+        ("input", inputs, signature.inputs),
         ("output", config.outputs, signature.outputs),
     ):
         by_name = {tensor.name: tensor for tensor in known}
@@ -189,6 +193,15 @@ def _has_default(signature: Signature, name: str) -> bool:
     return any(tensor.name == name and tensor.has_default for tensor in signature.inputs)
 
 
+def _batch_inputs(config: ModelConfig) -> Iterator[TensorConfig]:
+    """The inputs that the backend makes, described as those that requests bring."""
+    dims = {tensor.name: len(tensor.dims) for tensor in config.inputs}
+    for made in config.batch_inputs:
+        shape = batch_input_shape(made.kind, dims[made.source])
+        for name in made.names:
+            yield TensorConfig(name, made.datatype, shape[1:])
+
+
 def _check_tensor(config: ModelConfig, side: str, wanted: TensorConfig, given: GraphTensor) -> None:
     prefix = f"unable to load model '{config.name}', configuration expects"
     if wanted.datatype != given.datatype:
@@ -210,6 +223,8 @@ def _check_tensor(config: ModelConfig, side: str, wanted: TensorConfig, given: G
             f"configuration when the model doesn't support batching. Model configuration provided: {_plain(expected)}.",
             model=config.name,
         )
+    if side == "output" and any(wanted.name in output.names for output in config.batch_outputs):
+        return  # cut by the shapes of an input, whatever shape it has
     if not _shapes_agree(side, expected, given, config.max_batch_size > 0):
         raise LoadFailed(
             f"{prefix} shape {list(expected)} for {side} '{wanted.name}', model provides {list(given.shape)}"

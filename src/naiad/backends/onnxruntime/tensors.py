@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from naiad.backends.onnxruntime.loaded import LoadedModel, RunGraph
+from naiad.backends.onnxruntime.ragged import make_batch_input, scatter
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.tensor import Tensor
+from naiad.core.tensor import Array, Tensor
 
 Result = InferResponse | NaiadError
 
@@ -42,7 +43,9 @@ class OnnxRuntimeInstance:
         self._ports = model.outputs
         self._output_names = list(model.outputs)
         self._datatypes = {port.name: port.datatype for port in model.outputs.values()}
-        self._has_plain_inputs = all(port.is_plain for port in model.inputs)
+        self._batch_inputs = model.batch_inputs
+        self._scattered = model.scattered
+        self._has_plain_inputs = all(port.is_plain for port in model.inputs) and not model.batch_inputs
         self._has_plain_outputs = all(port.is_plain for port in model.outputs.values())
 
     def execute(self, batch: Batch[InferRequest]) -> Sequence[Result]:
@@ -74,6 +77,8 @@ class OnnxRuntimeInstance:
             values = self._compute(names, feeds, batch)
             if self._batches:
                 self._check_rows(names, values, len(next(iter(request.inputs.values())).data))
+            if self._scattered:
+                values = [self._cut(name, value, (request,))[0] for name, value in zip(names, values, strict=True)]
         except NaiadError as error:
             return error
         except KeyError as error:
@@ -127,6 +132,9 @@ class OnnxRuntimeInstance:
                 feeds[name] = port.gather(arrays)
             elif arrays or not port.is_optional:
                 raise KeyError(name)
+        for wanted in self._batch_inputs:
+            made = make_batch_input(wanted, [item.inputs[wanted.source].shape for item in items])
+            feeds.update(dict.fromkeys(wanted.names, made))
         return feeds
 
     def _wanted(self, items: Sequence[InferRequest]) -> list[str]:
@@ -143,7 +151,7 @@ class OnnxRuntimeInstance:
 
     def _check_rows(self, names: Sequence[str], values: Sequence[Any], rows: int) -> None:
         for name, value in zip(names, values, strict=True):
-            if value.shape[0] != rows:
+            if value.shape[0] != rows and name not in self._scattered:
                 raise ModelFailed(
                     f"model '{self._name}': output '{name}' has {value.shape[0]} rows for a batch of {rows}; "
                     "its first dimension must be the batch, or max_batch_size must be 0",
@@ -153,7 +161,9 @@ class OnnxRuntimeInstance:
     def _split(
         self, items: Sequence[InferRequest], names: list[str], values: Sequence[Any], rows: list[int], is_uniform: bool
     ) -> list[InferResponse]:
-        if rows.count(1) == len(rows):
+        if self._scattered:
+            pieces = [self._cut(name, value, items) for name, value in zip(names, values, strict=True)]
+        elif rows.count(1) == len(rows):
             pieces = [value[:, None] for value in values]  # iterating over it gives views of one row each
         else:
             bounds = list(pairwise(accumulate(rows, initial=0)))
@@ -169,6 +179,13 @@ class OnnxRuntimeInstance:
             InferResponse(model, version, list(tensors), item.id)
             for item, tensors in zip(items, zip(*columns, strict=True), strict=True)
         ]
+
+    def _cut(self, name: str, value: Array, items: Sequence[InferRequest]) -> list[Array]:
+        """Give each request its part of an output, of a model that gives some of them flat."""
+        source = self._scattered.get(name)
+        if source is not None:
+            return scatter(name, value, self._ports[name].dims, [item.inputs[source].shape for item in items])
+        return [value[start:stop] for start, stop in pairwise(accumulate(self._count_rows(items), initial=0))]
 
     def _answer(self, request: InferRequest, names: list[str], values: Sequence[Any]) -> InferResponse:
         if request.outputs:
