@@ -61,7 +61,7 @@ def test_nothing_tells_the_backend() -> None:
 
 
 def test_an_unknown_platform_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InvalidConfiguration, match=r"unexpected platform 'onnx' for model 'm'; known: .*ensemble"):
+    with pytest.raises(InvalidConfiguration, match=r"unexpected platform type 'onnx' for m; known: .*ensemble"):
         prepare({"platform": "onnx"}, "m")
 
 
@@ -105,8 +105,12 @@ def test_versions_of_a_policy(policy: dict[str, object] | None, expected: list[i
 @pytest.mark.parametrize(
     ("policy", "available", "expected"),
     [
-        ({"latest": {}}, [1], "latest.num_versions must be at least 1"),
-        ({"latest": {"num_versions": 0}}, [1], "latest.num_versions must be at least 1"),
+        ({"latest": {}}, [1], "at least one version must be available under the version policy of model"),
+        (
+            {"latest": {"num_versions": 0}},
+            [1],
+            "at least one version must be available under the version policy of model",
+        ),
         ({"specific": {"versions": [7]}}, [1, 2], r"under the version policy of model 'm': .*\[7\].*\[1, 2\]"),
         (None, [], "at least one version must be available under the version policy of model 'm'"),
         ({"all": {}}, [], "at least one version must be available"),

@@ -12,6 +12,7 @@ from naiad.modelconfig import finish, prepare
 
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
 Y = {**X, "name": "y"}
+DELAY = {"timeout_action": "DELAY", "default_timeout_microseconds": 1}
 LEVELS = {"priority_levels": 2, "default_priority_level": 1}
 STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
 
@@ -40,18 +41,27 @@ TENSORS: list[tuple[dict[str, Any], str]] = [
     ({"output": [{**Y, "dims": []}]}, "model output 'y' must specify 'dims'"),
     ({"input": [{**X, "dims": [0]}]}, "dimension must be integer >= 1, or -1"),
     ({"input": [{**X, "dims": [-2]}]}, "dimension must be integer >= 1, or -1"),
-    ({"input": [{**X, "is_shape_tensor": True}]}, "'is_shape_tensor' is only supported for the TensorRT backend"),
-    ({"output": [{**Y, "is_non_linear_format_io": True}]}, "'is_non_linear_format_io' is only supported"),
-    ({"input": [{**X, "reshape": {"shape": [3]}}]}, r"has different size for dims \[2\] and reshape \[3\]"),
-    ({"input": [{**X, "reshape": {"shape": [-1]}}]}, "different number of variable-size dimensions"),
+    (
+        {"input": [{**X, "is_shape_tensor": True}]},
+        "shape tensors are only supported for TensorRT platform for m; remove 'is_shape_tensor'",
+    ),
+    (
+        {"output": [{**Y, "is_non_linear_format_io": True}]},
+        "Non-linear IO format is only supported for the TensorRT platform",
+    ),
+    (
+        {"input": [{**X, "reshape": {"shape": [3]}}]},
+        r"different size for dims and reshape for m; dims are \[2\], reshape is \[3\]",
+    ),
+    ({"input": [{**X, "dims": [-1], "reshape": {"shape": [-1, -1]}}]}, "different number of variable-size dimensions"),
     ({"input": [{**X, "dims": [-1, 2], "reshape": {"shape": [2, -1]}}]}, "has different size for dims"),
-    ({"input": [{**X, "dims": [1], "reshape": {"shape": [0]}}]}, "reshape dimension must be integer >= 1"),
+    ({"input": [{**X, "dims": [1], "reshape": {"shape": [0]}}]}, "reshape dimensions must be integer >= 1"),
     ({"max_batch_size": 0, "input": [{**X, "reshape": {"shape": []}}]}, "cannot have empty reshape"),
     (
         {"max_batch_size": 0, "input": [{**X, "allow_ragged_batch": True}]},
         "allows ragged batches, which needs batching",
     ),
-    ({"input": [{**X, "format": "FORMAT_NCHW"}]}, "with format FORMAT_NCHW must have 3 dims, it has 1"),
+    ({"input": [{**X, "format": "FORMAT_NCHW"}]}, "NHWC/NCHW require 3 dims for m; 'x' has 1"),
     ({"output": [{**Y, "label_filename": "../l.txt"}]}, "must be a path inside the model's folder"),
     ({"output": [{**Y, "label_filename": "/etc/passwd"}]}, "must be a path inside the model's folder"),
     ({"output": [{**Y, "label_filename": "a\\..\\..\\l.txt"}]}, "must be a path inside the model's folder"),
@@ -70,49 +80,69 @@ TENSORS: list[tuple[dict[str, Any], str]] = [
         },
         "initial_state 's' data_file '../f' must be a path inside",
     ),
-    ({"instance_group": [{"name": "g"}, {"name": "g"}]}, "instance group name 'g' is used more than once"),
+    ({"instance_group": [{"name": "g"}, {"name": "g"}]}, "instance group name 'g' of model m is used more than once"),
     ({"instance_group": [{"count": -1}]}, "must have count >= 1"),
     ({"instance_group": [{"kind": 17}]}, "has unknown kind 17"),
     ({"instance_group": [{"kind": "KIND_CPU", "gpus": [0]}]}, "has kind KIND_CPU but specifies one or more GPUs"),
     ({"instance_group": [{"kind": "KIND_CPU", "secondary_devices": [{}]}]}, "has secondary devices"),
-    ({"instance_group": [{"passive": True}]}, "every instance group is passive"),
+    ({"instance_group": [{"kind": "KIND_MODEL", "gpus": [0]}]}, "has kind KIND_MODEL but specifies one or more GPUs"),
+    (
+        {"instance_group": [{"profile": ["0"]}]},
+        "instance group m_0 of model m and platform specifies profile field which is only supported for TensorRT",
+    ),
+    ({"model_metrics": {"metric_control": [{}]}}, "metric control must specify 'metric_identifier'"),
+    ({"model_metrics": {"metric_control": [{"metric_identifier": {}}]}}, "must specify non-empty 'family'"),
+    (
+        {"model_metrics": {"metric_control": [{"metric_identifier": {"family": "f"}}]}},
+        "metric control must specify 'histogram_options'",
+    ),
+    (
+        {"model_metrics": {"metric_control": [{"metric_identifier": {"family": "f"}, "histogram_options": {}}]}},
+        "histogram options must specify non-empty 'buckets'",
+    ),
+    ({"instance_group": [{"passive": True}]}, "every instance group of model m is passive"),
     ({"instance_group": [{"count": 2**31 - 1}]}, "a count of 2147483647 together, this machine allows"),
     ({"instance_group": [{"count": 1}] * 4_000}, "a count of 4000 together, this machine allows"),
     ({"instance_group": [{"count": 10**6, "passive": True}, {}]}, "a count of 1000001 together, this machine allows"),
     ({"instance_group": [{"kind": "KIND_GPU"}]}, "has kind KIND_GPU but server does not support GPUs"),
     ({"max_batch_size": 0, "batch_input": [{}]}, "'batch_input' needs batching"),
-    ({"batch_input": [{"source_input": ["q"]}]}, "names source input 'q', which is not an input"),
-    ({"batch_input": [{"source_input": ["x"]}]}, "needs a target_name"),
+    ({"batch_input": [{**COUNT, "source_input": ["q"]}]}, "unknown source input name 'q' for m"),
+    ({"batch_input": [{**COUNT, "target_name": []}]}, "needs a target_name"),
     ({**RAGGED, "batch_input": [{**COUNT, "target_name": ["x"]}]}, "makes 'x', which requests bring"),
-    ({**RAGGED, "batch_input": [{**COUNT, "target_name": ["t", "t"]}]}, "names target 't' twice"),
-    ({**RAGGED, "batch_input": [COUNT, COUNT]}, "names target 't' twice"),
+    (
+        {**RAGGED, "batch_input": [{**COUNT, "target_name": ["t", "t"]}]},
+        "target input name 't' can only be specified once for m",
+    ),
+    ({**RAGGED, "batch_input": [COUNT, COUNT]}, "target input name 't' can only be specified once for m"),
     ({"input": [{**X, "optional": True}], "batch_input": [COUNT]}, "source input 'x', which is optional"),
-    ({"batch_output": [{"target_name": ["z"], "source_input": ["x"]}]}, "target 'z', which is not an output"),
+    ({"batch_output": [{"target_name": ["z"], "source_input": ["x"]}]}, "unknown target output name 'z' for m"),
     (
         {"output": [{**Y, "dims": [2, -1]}], "batch_output": [{"target_name": ["y"], "source_input": ["x"]}]},
         "cannot tell the shape of 'y': it has a variable dimension where 'x' has no dimension",
     ),
-    ({"batch_output": [{"target_name": ["y"]}]}, "needs exactly one source_input"),
+    ({"batch_output": [{"target_name": ["y"]}]}, "expects 1 source input, got 0 for m"),
     (
         {"batch_input": [{**COUNT, "data_type": "TYPE_INT64"}]},
-        "must have data_type TYPE_INT32 or TYPE_FP32",
+        "batch input data type must be TYPE_INT32 or TYPE_FP32 for m; it is TYPE_INT64",
     ),
 ]
 
 SCHEDULING: list[tuple[dict[str, Any], str]] = [
-    ({"dynamic_batching": {"preferred_batch_size": [9]}}, "preferred batch size must be <= max batch size: 9 > 8"),
-    ({"dynamic_batching": {"preferred_batch_size": [0]}}, "preferred batch size must be positive"),
+    ({"dynamic_batching": {"preferred_batch_size": [9]}}, "preferred size must be <= max batch size for m; 9 > 8"),
+    ({"dynamic_batching": {"preferred_batch_size": [0]}}, "preferred size must be positive for m; it is 0"),
     ({"max_batch_size": 0, "dynamic_batching": {"preferred_batch_size": [1]}}, "must be <= max batch size"),
-    ({"dynamic_batching": {"priority_levels": 2}}, r"default priority level must be in range \[1, 2\], it is 0"),
-    ({"dynamic_batching": {"default_priority_level": 1}}, "'default_priority_level' needs 'priority_levels'"),
-    ({"dynamic_batching": {**LEVELS, "priority_queue_policy": {"3": {}}}}, r"level 3, outside \[1, 2\]"),
+    ({"dynamic_batching": {"priority_levels": 2}}, r"default priority level must be in range \[1, 2\] for m; it is 0"),
     (
-        {"dynamic_batching": {**LEVELS, "preserve_ordering": True}},
-        "preserve_ordering is not possible with more than one priority level",
+        {"dynamic_batching": {**LEVELS, "priority_queue_policy": {"3": {}}}},
+        r"in range \[1, 2\] for m; there is one for level 3",
     ),
     (
-        {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": {"timeout_action": "DELAY"}}},
-        "preserve_ordering is not possible with timeout_action DELAY",
+        {"dynamic_batching": {**LEVELS, "preserve_ordering": True}},
+        "Only one priority level is allowed when 'preserve_ordering' is true for m",
+    ),
+    (
+        {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": DELAY}},
+        "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for m",
     ),
     ({"sequence_batching": {"direct": {"minimum_slot_utilization": 1.5}}}, "minimum_slot_utilization must be in range"),
     (
@@ -150,10 +180,13 @@ SCHEDULING: list[tuple[dict[str, Any], str]] = [
         {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{}, {}]}]}},
         "may have only one initial_state",
     ),
-    ({"response_cache": {"enable": True}, "sequence_batching": {}}, "response_cache is not possible with sequence"),
+    (
+        {"response_cache": {"enable": True}, "sequence_batching": {}},
+        "Response Cache does not currently support model m with sequence",
+    ),
     (
         {"response_cache": {"enable": True}, "model_transaction_policy": {"decoupled": True}},
-        "response_cache is not possible with a decoupled model",
+        "Response Cache does not currently support model m with 'decoupled'",
     ),
 ]
 
@@ -209,6 +242,8 @@ def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: st
         {"dynamic_batching": {"preserve_ordering": True, "priority_levels": 1, "default_priority_level": 1}},
         {"sequence_batching": {"control_input": [START, CORRID], "direct": {"minimum_slot_utilization": 1.0}}},
         {"response_cache": {"enable": True}},
+        {"dynamic_batching": {"default_priority_level": 1, "priority_queue_policy": {"7": {}}}},
+        {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": {"timeout_action": "DELAY"}}},
         {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{"name": "s"}]}]}},
         {"model_warmup": [{"name": "w", "inputs": {"x": {"zero_data": True}}}]},
         {"instance_group": [{"passive": True}, {}]},
@@ -233,7 +268,7 @@ def test_what_is_right_passes(fields: dict[str, Any]) -> None:
 
 
 def test_a_missing_backend_is_refused() -> None:
-    with pytest.raises(InvalidConfiguration, match="must specify 'backend' or 'platform'"):
+    with pytest.raises(InvalidConfiguration, match="must specify 'platform' or 'backend' for 'm'"):
         finish({"name": "m"})
 
 

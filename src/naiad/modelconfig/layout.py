@@ -29,6 +29,8 @@ PLATFORM_BACKENDS = {
     "openvino": "openvino",
 }
 BACKEND_PLATFORMS = {"onnxruntime": "onnxruntime_onnx", "pytorch": "pytorch_libtorch", "tensorrt": "tensorrt_plan"}
+OF_PLATFORMS = frozenset(BACKEND_PLATFORMS) | {"tensorflow"}
+"""Backends that may be named together with a platform of theirs only, as in Triton."""
 DEFAULT_MODEL_FILENAMES = {
     "onnxruntime": "model.onnx",
     "python": "model.py",
@@ -71,6 +73,11 @@ def _with_backend(document: Document, files: set[str]) -> Document:
         document["default_model_filename"] = _default_filename(name, backend, files)
     if not document.get("platform"):
         document["platform"] = BACKEND_PLATFORMS.get(backend, "")
+    elif backend in OF_PLATFORMS and PLATFORM_BACKENDS.get(document["platform"]) != backend:
+        raise InvalidConfiguration(
+            f"unexpected 'platform' and 'backend' pair, got:{document['platform']}, {backend}; leave one out",
+            model=name,
+        )
     return document
 
 
@@ -80,7 +87,7 @@ def infer_backend(document: Mapping[str, Any], files: Iterable[str] = ()) -> str
     if platform:
         if platform not in PLATFORM_BACKENDS:
             raise InvalidConfiguration(
-                f"unexpected platform '{platform}' for model '{name}'; known: "
+                f"unexpected platform type '{platform}' for {name}; known: "
                 f"{', '.join(sorted([*PLATFORM_BACKENDS, ENSEMBLE]))}; or set 'backend' instead",
                 model=name,
             )
@@ -91,6 +98,11 @@ def infer_backend(document: Mapping[str, Any], files: Iterable[str] = ()) -> str
             return FILE_BACKENDS[file]
     if given.endswith(".onnx"):
         return "onnxruntime"
+    if given:
+        raise InvalidConfiguration(
+            f"unexpected platform type '' for {name}; '{given}' is the file of no known backend, so set 'backend'",
+            model=name,
+        )
     _, dot, suffix = name.rpartition(".")
     if dot and re.fullmatch(r"\w+", suffix):
         return str(suffix)
@@ -122,11 +134,7 @@ def choose_versions(policy: Mapping[str, Any] | None, available: Iterable[int], 
     chosen = present
     if "latest" in policy:
         count = int(policy["latest"].get("num_versions", 0))
-        if count < 1:
-            raise InvalidConfiguration(
-                f"version_policy of model '{model_name}': latest.num_versions must be at least 1", model=model_name
-            )
-        chosen = present[-count:]
+        chosen = present[-count:] if count > 0 else []
     elif "specific" in policy:
         wanted = {int(version) for version in policy["specific"].get("versions", [])}
         chosen = [version for version in present if version in wanted]

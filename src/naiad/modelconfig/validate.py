@@ -1,8 +1,8 @@
 """Contradictions within one normalised document, the tensors and files part; scheduling is in `validate_scheduling`.
 
-Every rule raises InvalidConfiguration naming the model, the field and the fix. What only the model file can tell
-(whether the graph has such an input) is the backend's to check; what needs other models (an ensemble's steps) is the
-loader's.
+Every rule raises InvalidConfiguration naming the model, the field and the fix; where Triton has such a rule, it begins
+with Triton's words, and the order of the rules is Triton's. What only the model file can tell (whether the graph has
+such an input) is the backend's to check; what needs other models (an ensemble's steps) is the loader's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
-from naiad.core.cores import most_instances
 from naiad.core.datatypes import BY_CONFIG_NAME
-from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig.layout import ENSEMBLE
+from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
 from naiad.modelconfig.validate_batch_tensors import validate_batch_tensors
+from naiad.modelconfig.validate_groups import validate_groups
+from naiad.modelconfig.validate_metrics import validate_metrics
 from naiad.modelconfig.validate_scheduling import validate_scheduling
 
 UNNAMED_FORMATS = {"FORMAT_NONE", 0}
@@ -27,23 +28,24 @@ def validate(document: Document, model_dir: Path | None = None) -> None:
     """Check a normalised document; with `model_dir`, that the files it names are inside and exist."""
     model = document["name"]
     if document["max_batch_size"] < 0:
-        _refuse(model, f"'max_batch_size' must be non-negative value, it is {document['max_batch_size']}")
+        refuse(model, f"'max_batch_size' must be non-negative value for {model}", f"it is {document['max_batch_size']}")
     is_ensemble = document["platform"] == ENSEMBLE or "ensemble_scheduling" in document
     if not document["backend"] and not is_ensemble:
-        _refuse(model, "must specify 'backend' or 'platform'")
+        refuse(model, f"must specify 'platform' or 'backend' for '{model}'")
+    validate_scheduling(document)
+    validate_metrics(document)
     _validate_side(document, "input")
     _validate_side(document, "output")
-    validate_scheduling(document)
-    _validate_groups(document)
     validate_batch_tensors(document)
+    validate_groups(document)
     for field, file, folder in _named_files(document):
         _check_inside(model, field, file)
         if model_dir is not None:
             _check_exists(model, field, file, model_dir / folder)
 
 
-def _refuse(model: str, reason: str) -> None:
-    raise InvalidConfiguration(f"model '{model}': {reason}", model=model)
+def _refuse(model: str, reason: str) -> NoReturn:
+    refuse(model, f"model '{model}': {reason}")
 
 
 def _validate_side(document: Document, side: str) -> None:
@@ -52,46 +54,54 @@ def _validate_side(document: Document, side: str) -> None:
     for tensor in document[side]:
         name = tensor["name"]
         if not name:
-            _refuse(model, f"model {side} must specify 'name'")
+            refuse(model, f"model {side} must specify 'name' for {model}")
         if name in seen:
-            _refuse(model, f"model {side} '{name}' is specified more than once")
+            refuse(model, f"model {side} '{name}' is specified more than once for {model}")
         seen.add(name)
         _validate_tensor(document, side, tensor)
 
 
 def _validate_tensor(document: Document, side: str, tensor: Mapping[str, Any]) -> None:
-    model, where = document["name"], f"model {side} '{tensor['name']}'"
+    model, where, dims = document["name"], f"model {side} '{tensor['name']}'", tensor["dims"]
     if tensor["data_type"] not in BY_CONFIG_NAME:
-        _refuse(model, f"{where} must specify 'data_type', one of {', '.join(BY_CONFIG_NAME)}")
-    if not tensor["dims"]:
-        _refuse(model, f"{where} must specify 'dims'")
-    for dim in tensor["dims"]:
-        if dim < 1 and dim != -1:
-            _refuse(model, f"{where} dimension must be integer >= 1, or -1 to indicate a variable-size dimension")
-    for flag in ("is_shape_tensor", "is_non_linear_format_io"):
-        if tensor[flag]:
-            _refuse(model, f"{where}: '{flag}' is only supported for the TensorRT backend; remove it")
+        refuse(model, f"{where} must specify 'data_type' for {model}", f"one of {', '.join(BY_CONFIG_NAME)}")
+    if not dims:
+        refuse(model, f"{where} must specify 'dims' for {model}")
+    if any(dim < 1 and dim != -1 for dim in dims):
+        refuse(
+            model,
+            f"{where} dimension must be integer >= 1, or -1 to indicate a variable-size dimension for {model}",
+            f"dims are {list(dims)}",
+        )
     if "reshape" in tensor:
-        _validate_reshape(model, where, tensor["dims"], tensor["reshape"]["shape"], document["max_batch_size"])
+        _validate_reshape(model, where, dims, tensor["reshape"]["shape"], document["max_batch_size"])
+    if tensor.get("format", "FORMAT_NONE") not in UNNAMED_FORMATS and len(dims) != 3:
+        refuse(model, f"model input NHWC/NCHW require 3 dims for {model}", f"'{tensor['name']}' has {len(dims)}")
+    if tensor["is_shape_tensor"]:
+        reason = f"shape tensors are only supported for TensorRT platform for {model}"
+        refuse(model, reason, f"remove 'is_shape_tensor' of {where}")
+    if tensor["is_non_linear_format_io"]:
+        reason = f"Non-linear IO format is only supported for the TensorRT platform for {model}"
+        refuse(model, reason, f"remove 'is_non_linear_format_io' of {where}")
     if tensor.get("allow_ragged_batch") and document["max_batch_size"] == 0:
-        _refuse(model, f"{where} allows ragged batches, which needs batching: set max_batch_size to 1 or more")
-    if tensor.get("format", "FORMAT_NONE") not in UNNAMED_FORMATS and len(tensor["dims"]) != 3:
-        _refuse(model, f"{where} with format {tensor['format']} must have 3 dims, it has {len(tensor['dims'])}")
+        reason = f"{where} allows ragged batches, which needs batching, for {model}"
+        refuse(model, reason, "set max_batch_size to 1 or more")
 
 
 def _validate_reshape(model: str, where: str, dims: Sequence[int], shape: Sequence[int], max_batch_size: int) -> None:
-    if any(dim < 1 and dim != -1 for dim in shape):
-        _refuse(model, f"{where} reshape dimension must be integer >= 1, or -1 for a variable-size dimension")
+    shown = f"dims are {list(dims)}, reshape is {list(shape)}"
     if not shape and max_batch_size == 0 and (len(dims) != 1 or dims[0] != 1):
-        _refuse(model, f"{where} cannot have empty reshape unless its dims are [1]; it has dims {list(dims)}")
+        reason = f"{where} cannot have empty reshape for non-batching model as scalar tensors are not supported"
+        refuse(model, f"{reason} for {model}", f"unless its dims are [1]; {shown}")
+    if any(dim < 1 and dim != -1 for dim in shape):
+        reason = f"{where} reshape dimensions must be integer >= 1, or -1 to indicate a variable-size dimension"
+        refuse(model, f"{reason} for {model}", shown)
     outer, inner = list(_segments(dims)), list(_segments(shape))
-    if len(outer) != len(inner):
-        _refuse(
-            model,
-            f"{where} has different number of variable-size dimensions for dims {list(dims)} and reshape {list(shape)}",
-        )
+    if len(outer) != len(inner) and -1 in dims and -1 in shape:
+        reason = f"{where} has different number of variable-size dimensions for dims and reshape for {model}"
+        refuse(model, reason, shown)
     if outer != inner:
-        _refuse(model, f"{where} has different size for dims {list(dims)} and reshape {list(shape)}")
+        refuse(model, f"{where} has different size for dims and reshape for {model}", shown)
 
 
 def _segments(dims: Sequence[int]) -> Iterator[int]:
@@ -102,30 +112,6 @@ def _segments(dims: Sequence[int]) -> Iterator[int]:
             yield prod(dims[start:place])
             start = place + 1
     yield prod(dims[start:])
-
-
-def _validate_groups(document: Document) -> None:
-    model, names = document["name"], set()
-    if document["platform"] == ENSEMBLE:
-        return
-    for group in document["instance_group"]:
-        name = group["name"]
-        if name in names:
-            _refuse(model, f"instance group name '{name}' is used more than once")
-        names.add(name)
-        if group["count"] < 1:
-            _refuse(model, f"instance group '{name}' must have count >= 1, it has {group['count']}")
-        if group["kind"] not in {"KIND_CPU", "KIND_MODEL", "KIND_GPU"}:
-            _refuse(model, f"instance group '{name}' has unknown kind {group['kind']}")
-        if group["kind"] == "KIND_CPU" and group["gpus"]:
-            _refuse(model, f"instance group '{name}' has kind KIND_CPU but specifies one or more GPUs")
-        if group["secondary_devices"] and group["kind"] != "KIND_GPU":
-            _refuse(model, f"instance group '{name}' has secondary devices, which needs kind KIND_GPU")
-    count, most = sum(group["count"] for group in document["instance_group"]), most_instances()
-    if count > most:
-        _refuse(model, f"the instance groups have a count of {count} together, this machine allows {most}; lower it")
-    if all(group["passive"] for group in document["instance_group"]):
-        _refuse(model, "every instance group is passive, so that no instance would take requests")
 
 
 def _named_files(document: Document) -> Iterator[tuple[str, str, str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from naiad.core.errors import InvalidConfiguration
+from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
 
 _INPUT_TYPES = ("TYPE_INT32", "TYPE_FP32")
@@ -23,7 +23,7 @@ def validate_batch_tensors(document: Document) -> None:
             _validate_source(model, field, entry, inputs)
             for target in entry["target_name"]:
                 if target in seen:
-                    _refuse(model, f"'{field}' names target '{target}' twice")
+                    refuse(model, f"target {field[6:]} name '{target}' can only be specified once for {model}")
                 seen.add(target)
     for entry in document["batch_input"]:
         _validate_input(model, entry, inputs)
@@ -31,25 +31,29 @@ def validate_batch_tensors(document: Document) -> None:
         _validate_output(model, entry, outputs, inputs[entry["source_input"][0]])
 
 
-def _refuse(model: str, reason: str) -> None:
-    raise InvalidConfiguration(f"model '{model}': {reason}", model=model)
+def _refuse(model: str, reason: str) -> NoReturn:
+    refuse(model, f"model '{model}': {reason}")
 
 
 def _validate_source(model: str, field: str, entry: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-    for source in entry["source_input"]:
+    what, kind, sources = field.replace("_", " "), entry["kind"], entry["source_input"]
+    if not isinstance(kind, str):
+        refuse(model, f"unknown {what} kind '{kind}' for {model}")
+    if len(sources) != 1:
+        refuse(model, f"{what} kind '{kind}' expects 1 source input, got {len(sources)} for {model}")
+    if field == "batch_input" and entry["data_type"] not in _INPUT_TYPES:
+        reason = f"batch input data type must be {' or '.join(_INPUT_TYPES)} for {model}"
+        refuse(model, reason, f"it is {entry['data_type']}")
+    for source in sources:
         if source not in inputs:
-            _refuse(model, f"'{field}' names source input '{source}', which is not an input of the model")
+            refuse(model, f"unknown source input name '{source}' for {model}")
         if inputs[source].get("optional"):
             _refuse(model, f"'{field}' names source input '{source}', which is optional: a request may lack its shape")
-    if len(entry["source_input"]) != 1:
-        _refuse(model, f"'{field}' of kind {entry['kind']} needs exactly one source_input")
     if not entry["target_name"]:
         _refuse(model, f"'{field}' of kind {entry['kind']} needs a target_name")
 
 
 def _validate_input(model: str, entry: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-    if entry["data_type"] not in _INPUT_TYPES:
-        _refuse(model, f"'batch_input' must have data_type {' or '.join(_INPUT_TYPES)}, not {entry['data_type']}")
     for target in entry["target_name"]:
         if target in inputs:
             _refuse(model, f"'batch_input' makes '{target}', which requests bring: remove it from 'input'")
@@ -60,7 +64,7 @@ def _validate_output(
 ) -> None:
     for target in entry["target_name"]:
         if target not in outputs:
-            _refuse(model, f"'batch_output' names target '{target}', which is not an output of the model")
+            refuse(model, f"unknown target output name '{target}' for {model}")
         if -1 in outputs[target]["dims"][len(source["dims"]) :]:
             _refuse(
                 model,

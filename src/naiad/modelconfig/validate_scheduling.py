@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig.layout import ENSEMBLE
+from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
 
 BOOLEAN_CONTROLS = ("CONTROL_SEQUENCE_START", "CONTROL_SEQUENCE_END", "CONTROL_SEQUENCE_READY")
@@ -25,41 +25,43 @@ def validate_scheduling(document: Document) -> None:
     _validate_cache(document)
 
 
-def _refuse(model: str, reason: str) -> None:
-    raise InvalidConfiguration(f"model '{model}': {reason}", model=model)
+def _refuse(model: str, reason: str) -> NoReturn:
+    refuse(model, f"model '{model}': {reason}")
 
 
 def _validate_preferred(model: str, what: str, sizes: Sequence[int], max_batch_size: int) -> None:
     for size in sizes:
         if size <= 0:
-            _refuse(model, f"{what} preferred batch size must be positive, it is {size}")
+            refuse(model, f"{what} must be positive for {model}", f"it is {size}")
         if size > max_batch_size:
-            _refuse(model, f"{what} preferred batch size must be <= max batch size: {size} > {max_batch_size}")
+            refuse(model, f"{what} must be <= max batch size for {model}", f"{size} > {max_batch_size}")
 
 
 def _validate_dynamic(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
-    _validate_preferred(model, "dynamic batching", batching["preferred_batch_size"], max_batch_size)
+    _validate_preferred(model, "dynamic batching preferred size", batching["preferred_batch_size"], max_batch_size)
     levels, default = batching["priority_levels"], batching["default_priority_level"]
-    if levels and not 1 <= default <= levels:
-        _refuse(model, f"default priority level must be in range [1, {levels}], it is {default}")
-    if not levels and default:
-        _refuse(model, "'default_priority_level' needs 'priority_levels'")
     policies = batching["priority_queue_policy"]
-    for level in policies:
+    if levels and not 1 <= default <= levels:
+        refuse(model, f"default priority level must be in range [1, {levels}] for {model}", f"it is {default}")
+    for level in policies if levels else ():
         if not 1 <= int(level) <= levels:
-            _refuse(model, f"priority queue policy is set for level {level}, outside [1, {levels}]")
+            reason = f"priority queue policy must have priority level in range [1, {levels}] for {model}"
+            refuse(model, reason, f"there is one for level {level}")
     if not batching["preserve_ordering"]:
         return
     if levels > 1:
-        _refuse(model, "preserve_ordering is not possible with more than one priority level; remove one of the two")
-    queue_policies = [batching.get("default_queue_policy", {}), *policies.values()]
-    if any(policy.get("timeout_action") == "DELAY" for policy in queue_policies):
-        _refuse(model, "preserve_ordering is not possible with timeout_action DELAY; use REJECT")
+        refuse(model, f"Only one priority level is allowed when 'preserve_ordering' is true for {model}")
+    for policy in (batching.get("default_queue_policy", {}), *policies.values()):
+        if policy.get("timeout_action") == "DELAY" and policy["default_timeout_microseconds"]:
+            reason = f"Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for {model}"
+            refuse(model, reason, "use REJECT")
 
 
 def _validate_sequence(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
     oldest = batching.get("oldest", {})
-    _validate_preferred(model, "sequence batching", oldest.get("preferred_batch_size", []), max_batch_size)
+    _validate_preferred(
+        model, "sequence batching preferred batch size", oldest.get("preferred_batch_size", []), max_batch_size
+    )
     utilization = batching.get("direct", {}).get("minimum_slot_utilization", 0.0)
     if not isinstance(utilization, float) or not 0.0 <= utilization <= 1.0:
         _refuse(model, f"sequence batching minimum_slot_utilization must be in range [0.0, 1.0], it is {utilization}")
@@ -113,10 +115,11 @@ def _validate_states(model: str, states: Sequence[Mapping[str, Any]]) -> None:
 def _validate_cache(document: Document) -> None:
     if not document.get("response_cache", {}).get("enable"):
         return
+    words = f"Response Cache does not currently support model {document['name']} with"
     if "sequence_batching" in document:
-        _refuse(document["name"], "response_cache is not possible with sequence batching; remove one of the two")
+        refuse(document["name"], f"{words} sequence batching scheduler. Please disable the response cache.")
     if document.get("model_transaction_policy", {}).get("decoupled"):
-        _refuse(document["name"], "response_cache is not possible with a decoupled model; remove one of the two")
+        refuse(document["name"], f"{words} 'decoupled' transaction policy. Please disable the response cache.")
 
 
 def _validate_ensemble(document: Document) -> None:

@@ -53,7 +53,7 @@ class JobQueue:
         self._last_level = max(1, levels)
         self._default_level = default_level if levels else 1
         self._policy = policy or QueuePolicy()
-        self._policies = dict(level_policies or {})
+        self._policies = dict(level_policies or {}) if levels else {}
         policies = (self._policy, *self._policies.values())
         self.has_time_limits = any(policy.default_timeout_s for policy in policies)
         self._levels: dict[int, _Level] = {}

@@ -191,9 +191,11 @@ ELSEWHERE = (
     "Requests whose hashes collide cannot be made.",
     "Requests with sequence parameters are not cached.",
     "An unknown setting in `--cache-config` is an error.",
+    "A configuration that names an input or an output twice, or ragged inputs without batches, is refused.",
+    "A tensor without dimensions can also be declared without batches: `dims: [ 1 ]` and an empty `reshape`.",
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
-tests/loading/test_tensor_models.py, tests/serving/caching/."""
+tests/loading/test_tensor_models.py, tests/loading/test_wrong_configurations.py, tests/serving/caching/."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",
