@@ -79,6 +79,18 @@ class DynamicBatching:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """A bound on what a batch costs: `max_batch_cost` and the parameters that belong to it."""
+
+    most: int
+    """Elements."""
+    input: str
+    """The input whose elements are counted."""
+    pads: bool = False
+    """Each row counts as long as the longest of the batch."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """How many loaded copies, and where."""
 
@@ -103,6 +115,7 @@ class ModelConfig:
     batch_inputs: tuple[BatchInput, ...] = ()
     batch_outputs: tuple[BatchOutput, ...] = ()
     dynamic_batching: DynamicBatching | None = None
+    batch_cost: BatchCost | None = None
     instance_groups: tuple[InstanceGroup, ...] = ()
     default_model_filename: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)

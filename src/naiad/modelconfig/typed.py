@@ -15,6 +15,7 @@ from naiad.core.model_config import (
     QueuePolicy,
     TensorConfig,
 )
+from naiad.modelconfig.batch_cost import read_batch_cost
 from naiad.modelconfig.schema import Document
 
 MICROSECOND = 1e-6
@@ -33,6 +34,7 @@ def typed_config(document: Document) -> ModelConfig:
         batch_inputs=tuple(_batch_input(entry) for entry in document["batch_input"]),
         batch_outputs=tuple(_batch_output(entry) for entry in document["batch_output"]),
         dynamic_batching=None if batching is None else _dynamic_batching(batching),
+        batch_cost=read_batch_cost(document),
         instance_groups=tuple(
             InstanceGroup(group["name"], group["kind"], group["count"], group["passive"])
             for group in document["instance_group"]

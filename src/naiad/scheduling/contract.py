@@ -18,6 +18,7 @@ class Job:
     """One waiting item and who is to hear of it. Slots and no dataclass: one is made for every request."""
 
     __slots__ = (
+        "cost",
         "deadline_s",
         "done",
         "execution",
@@ -42,6 +43,8 @@ class Job:
         Once, with True, by plain instances; nothing comes after the last."""
         self.shape_key = shape_key
         """Jobs with different keys never share a batch."""
+        self.cost = 0
+        """By whoever makes it, for models with a bound on what a batch costs."""
         self.owner: Any = None
         """For the caller's own use."""
         self.queued_s = 0.0

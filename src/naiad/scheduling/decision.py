@@ -17,6 +17,8 @@ class Waiting(Protocol):
 
     size: int
     """Rows for tensor models, tokens for text encoders; at least 1."""
+    cost: int
+    """Elements of the input that the bound on a batch's cost is about; 0 where there is none."""
     shape_key: Hashable
     """Items with different keys may not share a batch."""
     queued_s: float

@@ -15,6 +15,7 @@ from naiad.core.contracts import Instances
 from naiad.core.model_config import DynamicBatching, ModelConfig
 from naiad.scheduling.batching.scheduler import WINDOW, BatchScheduler
 from naiad.scheduling.contract import OnRun, Queue, Scheduler
+from naiad.scheduling.cost import CostLimit, decide_within
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
@@ -59,7 +60,14 @@ def open_dynamic(request: OpenRequest) -> Scheduler:
     """Join requests along the batch dimension; without a `dynamic_batching` block, never waiting for company."""
     batching = request.config.dynamic_batching or DynamicBatching()
     rule = DynamicRule(request.config.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s)
-    return _open(request, partial(decide_dynamic, rule=rule))
+    return _open(request, within_cost(request.config, partial(decide_dynamic, rule=rule)))
+
+
+def within_cost(config: ModelConfig, policy: Policy) -> Policy:
+    """Put the bound on what a batch costs in front of a policy, if the model has one."""
+    if config.batch_cost is None:
+        return policy
+    return partial(decide_within, limit=CostLimit(config.batch_cost.most, config.batch_cost.pads), policy=policy)
 
 
 def open_direct(request: OpenRequest) -> Scheduler:

@@ -47,6 +47,8 @@ class TensorModel:
         self.has_rows = config.max_batch_size > 0
         self._clock = clock
         self._check = RequestCheck(config)
+        self._costs = None if config.batch_cost is None else config.batch_cost.input
+        """The input whose elements are what a request costs."""
         self._scheduler = open_scheduler(
             config, instances, self._count_run, max_waiting=max_waiting, runs_ahead=runs_ahead, clock=clock
         )
@@ -57,6 +59,8 @@ class TensorModel:
         rows = self._check.rows(request)
         key = None if self._check.has_one_shape else self._check.key(request)
         job = Job(request, rows, self._done, key)
+        if self._costs is not None and self._costs in request.inputs:
+            job.cost = request.inputs[self._costs].data.size
         job.owner = sender
         sender.on_cancel = partial(self._scheduler.cancel, job)
         self._scheduler.submit(job, request.priority, request.timeout_us)
