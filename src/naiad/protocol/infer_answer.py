@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import orjson
@@ -20,12 +21,19 @@ class EncodedAnswer(NamedTuple):
     """Binary tensors behind it, in the order of the outputs; empty when all data is in the JSON."""
 
 
-def encode(request: InferRequest, response: InferResponse, binary_default: bool) -> EncodedAnswer:
+class TakesLong(Exception):
+    """Some output has more elements than are wanted now that must be written one by one: JSON, or strings."""
+
+
+def encode(
+    request: InferRequest, response: InferResponse, binary_default: bool, most_elements: int = sys.maxsize
+) -> EncodedAnswer:
     """Encode an answer in the form that the request asked for.
 
     An output that is listed without `binary_data` is JSON even where the default is binary (Triton's
-    `CheckBinaryOutputData`); one that has been stored is only named. Raises Failed / InvalidRequest when a tensor
-    cannot be put into JSON.
+    `CheckBinaryOutputData`); one that has been stored is only named. most_elements: of an output that is written one by
+    one; KNOWN_ELEMENTS at least. Raises TakesLong for more, Failed / InvalidRequest when a tensor cannot be put into
+    JSON.
     """
     pieces = [_opening(request.id, response)]
     as_binary = {output.name: output.binary for output in request.outputs} if request.outputs else None
@@ -33,10 +41,19 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     tail: list[bytes | memoryview] = []
     separator = b""
     for tensor in response.outputs:
+        is_binary = binary_default if as_binary is None else as_binary.get(tensor.name, False)
         head = _heads.get((tensor.name, tensor.datatype, tensor.data.shape))
-        pieces += (separator, _head(tensor) if head is None else head)
+        if head is None:
+            if (
+                tensor.data.size > most_elements
+                and tensor.name not in stored
+                and (not is_binary or tensor.datatype == "BYTES")
+            ):
+                raise TakesLong
+            head = _head(tensor)
+        pieces += (separator, head)
         separator = b","
-        if binary_default if as_binary is None else as_binary.get(tensor.name, False):
+        if is_binary:
             raw = binary.view(tensor)
             tail.append(raw)
             pieces.append(b',"parameters":{"binary_data_size":%d}}' % len(raw))
@@ -48,19 +65,11 @@ def encode(request: InferRequest, response: InferResponse, binary_default: bool)
     return EncodedAnswer(b"".join(pieces), tuple(filter(None, tail)) if tail else ())
 
 
-def takes_long(request: InferRequest, response: InferResponse, binary_default: bool, elements: int) -> bool:
-    """Whether some output has more than so many elements that must be written one by one: JSON, or strings."""
-    as_binary = {output.name: output.binary for output in request.outputs}
-    return any(
-        tensor.data.size > elements
-        and tensor.name not in response.stored
-        and (tensor.datatype == "BYTES" or not as_binary.get(tensor.name, binary_default and not as_binary))
-        for tensor in response.outputs
-    )
-
-
 _REMEMBERED = 4096
 """Openings and heads kept, each; past it they are only built anew."""
+
+KNOWN_ELEMENTS = 4096
+"""Of tensors whose heads are kept: whose head is known is not large, and need not be asked."""
 
 _openings: dict[tuple[str, str], bytes] = {}
 _heads: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
@@ -85,6 +94,6 @@ def _head(tensor: Tensor) -> bytes:
     key = (tensor.name, tensor.datatype, tensor.data.shape)
     shape = ",".join(map(str, key[2])).encode()
     head = b'{"name":%b,"datatype":"%b","shape":[%b]' % (orjson.dumps(key[0]), key[1].encode(), shape)
-    if len(_heads) < _REMEMBERED:
+    if len(_heads) < _REMEMBERED and tensor.data.size <= KNOWN_ELEMENTS:
         _heads[key] = head
     return head

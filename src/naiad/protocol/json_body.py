@@ -43,7 +43,7 @@ def parse_json(raw: bytes, limits: Limits, otherwise: str = "") -> dict[str, Any
         document = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         document = _parse_marked(raw, error)
-    return as_object(document, otherwise)
+    return document if type(document) is dict else as_object(document, otherwise)
 
 
 def as_object(document: Any, otherwise: str) -> dict[str, Any]:

@@ -130,18 +130,17 @@ def encode(tensor: Tensor) -> bytes:
     flat = data.reshape(-1)
     if flat.size <= PIECE_ELEMENTS:
         raw = orjson.dumps(flat, option=_NUMPY)
-        is_finite = b"null" not in raw
+        if b"null" not in raw:
+            return raw
     else:
         starts = range(0, flat.size, PIECE_ELEMENTS)
         pieces = [orjson.dumps(flat[at : at + PIECE_ELEMENTS], option=_NUMPY) for at in starts]
-        is_finite = not any(b"null" in piece for piece in pieces)
-        raw = _joined(pieces)
-    if not is_finite:
-        raise Failed(
-            f"output '{tensor.name}' holds NaN or infinity, which JSON cannot represent. Request it as binary data.",
-            tensor=tensor.name,
-        )
-    return raw
+        if not any(b"null" in piece for piece in pieces):
+            return _joined(pieces)
+    raise Failed(
+        f"output '{tensor.name}' holds NaN or infinity, which JSON cannot represent. Request it as binary data.",
+        tensor=tensor.name,
+    )
 
 
 def _joined(pieces: list[bytes]) -> bytes:

@@ -102,18 +102,31 @@ class Exchange:
         self.on_abandon = None
         if len(body) > _JOINED_BYTES:
             body, tail = b"", (body, *tail)
-        is_usual = self.keep_alive and not self.says_keep_alive and not self.answer_lines
-        if is_usual and status == 200 and content_type == _JSON and not headers and not tail:  # nearly every answer
-            self._pending = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
-                len(body),
-                body,
-            )
-        else:
-            headers += b"Content-Length: %d\r\n" % (len(body) + sum(map(len, tail)))
-            self._pending = self._head(status, content_type, headers)
-            if self.method != b"HEAD":  # RFC 9110, 9.3.2: its answer has the length but not the body
-                self._pending += body
-                self.tail = tail
+        headers += b"Content-Length: %d\r\n" % (len(body) + sum(map(len, tail)))
+        self._pending = self._head(status, content_type, headers)
+        if self.method != b"HEAD":  # RFC 9110, 9.3.2: its answer has the length but not the body
+            self._pending += body
+            self.tail = tail
+        self._on_answer()
+
+    def answer_json(self, body: bytes) -> None:
+        """Give the whole answer, 200 with JSON; as `answer`, but quicker where it is as nearly every answer."""
+        length = len(body)
+        if (
+            self.is_finished
+            or not self.keep_alive
+            or self.says_keep_alive
+            or self.answer_lines
+            or length > _JOINED_BYTES
+        ):
+            self.answer(200, body, _JSON)
+            return
+        self.is_finished = True
+        self.on_abandon = None
+        self._pending = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            length,
+            body,
+        )
         self._on_answer()
 
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:
@@ -167,7 +180,6 @@ def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:
         if not first.is_finished:
             break
         exchanges.popleft()
-        if (account := first.account) is not None:  # written out: every request pays for it
-            account.bytes -= first.counted_bytes
-            account.waiting.bytes -= first.counted_bytes
+        if first.counted_bytes and first.account is not None:
+            first.account.take(-first.counted_bytes)
     return ready

@@ -27,7 +27,6 @@ from naiad.wire.http.exchange import Exchange
 from naiad.wire.outbox import Outbox
 from naiad.wire.waiting import weight_of
 
-_JSON = b"application/json"
 _EVENTS = b"text/event-stream; charset=utf-8"
 _ONE_ANSWER = (
     "generate expects model to produce exactly 1 response, use generate stream for model that generates various number "
@@ -116,7 +115,7 @@ def _send(exchange: Exchange, body: bytes | NaiadError) -> None:
     if isinstance(body, NaiadError):
         exchange.fail(http_status(body), body.message)
     else:
-        exchange.answer(200, body, _JSON)
+        exchange.answer_json(body)
 
 
 def _long_elements(answer: Answer) -> int:

@@ -169,23 +169,37 @@ def _answer(
         return
     accept = exchange.headers.get(b"accept-encoding")
     encoding = b"" if accept is None or accept == b"identity" else choose(accept)
-    elements, most = 0, _SHORT_DEFLATED_ELEMENTS if encoding else SHORT_ELEMENTS
-    for tensor in answer.outputs:
-        elements += tensor.data.size
-    is_large = elements > most or exchange.body_bytes > SHORT_BYTES
-    if is_large and (encoding or infer_answer.takes_long(request, answer, binary_default, most)):
-        write = partial(_write, request, answer, binary_default, encoding)
-        beside(worker, exchange, elements * 8, write, partial(_send, exchange))
+    if encoding and (_elements(answer) > _SHORT_DEFLATED_ELEMENTS or exchange.body_bytes > SHORT_BYTES):
+        _answer_beside(worker, exchange, request, answer, binary_default, encoding)
         return
     try:
-        encoded = infer_answer.encode(request, answer, binary_default)
+        header, tail = infer_answer.encode(request, answer, binary_default, SHORT_ELEMENTS)
+    except infer_answer.TakesLong:
+        _answer_beside(worker, exchange, request, answer, binary_default, encoding)
     except NaiadError as error:
         exchange.fail(http_status(error), error.message)
-        return
-    if encoded.tail or encoding:
-        exchange.answer(200, *_packed(encoded, encoding))
     else:
-        exchange.answer(200, encoded.header, _JSON)
+        if tail or encoding:
+            exchange.answer(200, *_packed(header, tail, encoding))
+        else:
+            exchange.answer_json(header)
+
+
+def _answer_beside(
+    worker: Worker,
+    exchange: Exchange,
+    request: InferRequest,
+    answer: InferResponse,
+    binary_default: bool,
+    encoding: bytes,
+) -> None:
+    """Write a long answer in a thread, and send it then."""
+    write = partial(_write, request, answer, binary_default, encoding)
+    beside(worker, exchange, _elements(answer) * 8, write, partial(_send, exchange))
+
+
+def _elements(answer: InferResponse) -> int:
+    return sum(tensor.data.size for tensor in answer.outputs)
 
 
 _Packed = tuple[bytes, bytes, bytes, tuple[bytes | memoryview, ...]]
@@ -194,12 +208,11 @@ _Packed = tuple[bytes, bytes, bytes, tuple[bytes | memoryview, ...]]
 
 def _write(request: InferRequest, answer: InferResponse, binary_default: bool, encoding: bytes) -> _Packed:
     """Return a long answer as it is sent; for a thread. Raises what `encode` raises."""
-    return _packed(infer_answer.encode(request, answer, binary_default), encoding)
+    return _packed(*infer_answer.encode(request, answer, binary_default), encoding)
 
 
-def _packed(encoded: infer_answer.EncodedAnswer, encoding: bytes) -> _Packed:
+def _packed(body: bytes, tail: tuple[bytes | memoryview, ...], encoding: bytes) -> _Packed:
     """Return an answer as it is sent; encoding: what to compress it with."""
-    body, tail = encoded
     kind, headers = _JSON, b""
     if tail:
         kind = _BINARY

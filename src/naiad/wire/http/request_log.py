@@ -22,13 +22,16 @@ def note_request(exchange: Exchange, clock: Clock = monotonic) -> None:
         _log.debug("%s %s %d %.3f ms", exchange.method.decode("latin-1"), target, status, 1e3 * (clock() - began_s))
 
     def forget() -> None:  # or exchange and functions would keep each other until garbage is collected
-        del exchange.answer, exchange.begin_stream, exchange.end_stream
+        del exchange.answer, exchange.answer_json, exchange.begin_stream, exchange.end_stream
 
     def answered(code: int, *rest: Any, **more: Any) -> None:
         if not exchange.is_finished:
             answer(code, *rest, **more)
             forget()
             write(code)
+
+    def answered_json(body: bytes) -> None:
+        answered(200, body, b"application/json")
 
     def begun(code: int, *rest: Any, **more: Any) -> None:
         nonlocal status
@@ -42,4 +45,4 @@ def note_request(exchange: Exchange, clock: Clock = monotonic) -> None:
             write(status)
 
     # Nobody else needs these: an exchange is like any other as long as the log is not verbose.
-    vars(exchange).update(answer=answered, begin_stream=begun, end_stream=ended)
+    vars(exchange).update(answer=answered, answer_json=answered_json, begin_stream=begun, end_stream=ended)

@@ -201,7 +201,7 @@ class _Texts:
             if isinstance(body, NaiadError):
                 fail(exchange, body)
             else:
-                exchange.answer(200, body, _JSON)
+                exchange.answer_json(body)
 
         submit(self._engine, exchange, model, request, deliver)
 

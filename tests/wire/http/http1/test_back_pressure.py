@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from door import OK, POST, Door
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naiad.core.errors import Exhausted
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.http1.capacity import Capacity
@@ -39,9 +41,9 @@ async def test_ten_thousand_pipelined_requests_that_are_answered_at_once() -> No
     """No recursion from answer to next request."""
     door = Door(Limits(pipelined=1))
     first: list[Exchange] = []
-    door.connection._dispatch = first.append
+    door.connection._line.dispatch = first.append
     door.send(POST * 10_000)
-    door.connection._dispatch = door._dispatch
+    door.connection._line.dispatch = door._dispatch
     first[0].answer(200, b"hello")
     for _ in range(10_000 // 64):
         await asyncio.sleep(0)
@@ -178,6 +180,44 @@ def test_requests_that_wait_are_bounded_by_their_bytes() -> None:
     assert len(fifth.exchanges) == 1
     for door in (second, third, fifth):
         door.connection.connection_lost(None)
+    assert waiting.bytes == 0
+
+
+def test_one_small_request_of_a_connection_is_not_counted() -> None:
+    """Neither costs it anything to count, nor is it refused: as many as there are connections is the bound."""
+    waiting = Waiting()
+    door = Door(answers=False, capacity=Capacity(waiting=waiting))
+    door.send(POST)
+    counted = waiting.bytes
+    assert counted == REQUEST_BYTES + len(b"hello"), "the head was not known yet"
+    door.exchanges[0].answer(200)
+    door.send(POST)
+    assert waiting.bytes == 0
+    door.send(POST)
+    assert waiting.bytes == counted, "it is not the only one"
+    door.exchanges[1].answer(200)
+    door.exchanges[2].answer(200)
+    assert waiting.bytes == 0
+    large = POST.replace(b"Content-Length: 5", b"Content-Length: %d" % REQUEST_BYTES) + bytes(REQUEST_BYTES - 5)
+    for _ in range(2):
+        door.send(large)
+        assert waiting.bytes == 2 * REQUEST_BYTES
+        door.exchanges[-1].answer(200)
+        assert waiting.bytes == 0
+
+
+def test_what_a_small_request_is_read_to_is_counted() -> None:
+    """A few compressed bytes may become megabytes."""
+    waiting = Waiting(10_000, 10_000)
+    door = Door(answers=False, capacity=Capacity(waiting=waiting))
+    door.send(POST)
+    door.exchanges[0].answer(200)
+    door.send(POST)
+    door.exchanges[1].count(9_000)
+    assert waiting.bytes == 9_000
+    with pytest.raises(Exhausted):
+        door.exchanges[1].count(9_000)
+    door.exchanges[1].answer(200)
     assert waiting.bytes == 0
 
 

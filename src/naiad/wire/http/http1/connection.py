@@ -9,15 +9,13 @@ When a connection reads, and when it ends, follows from the table and the reason
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 
-from naiad.core.errors import NaiadError
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange, take_ready
 from naiad.wire.http.http1.capacity import Capacity
 from naiad.wire.http.http1.heads import KnownHeads
+from naiad.wire.http.http1.line import RequestLine
 from naiad.wire.http.http1.parts import Part, Refusal
 from naiad.wire.http.http1.probe import Probe
 from naiad.wire.http.http1.reader import RequestReader
@@ -59,7 +57,6 @@ class HttpConnection(Connection):
         dispatch: takes every complete request. connections: the listener's set; this one adds and removes itself.
         heads, capacity, watch, origins: the listener's, shared by all connections.
         """
-        self._dispatch = dispatch
         self._limits = limits
         self._connections = connections
         self._heads = heads
@@ -73,10 +70,9 @@ class HttpConnection(Connection):
         self._reader = RequestReader(
             limits, self._account, origins or Origins(), self.flush, self._take, self._allow_body
         )
-        self._exchanges: deque[Exchange] = deque()
+        self._line = RequestLine(dispatch, limits, self._capacity.worker)
+        self._exchanges = self._line.exchanges
         """Requests not yet answered to the client, oldest first."""
-        self._waiting: deque[Exchange] = deque()
-        """The newest of them, not yet dispatched."""
         self._holds: set[Hold] = set()
         """While there is any, nothing is read."""
         self._stage: tuple[Stage, int] = (Stage.IDLE, 0)
@@ -116,11 +112,7 @@ class HttpConnection(Connection):
             self._probe.stop()
         self._move(ConnectionEvent.LOSE)
         self._reader.close()
-        for exchange in tuple(self._exchanges):  # withdrawing one that waits answers it, and takes it out
-            if exchange.on_abandon is not None:
-                exchange.on_abandon()
-        self._exchanges.clear()
-        self._waiting.clear()
+        self._line.abandon()
         self._account.close()
 
     def data_received(self, data: bytes) -> None:
@@ -134,8 +126,13 @@ class HttpConnection(Connection):
             self._parse(data)
         elif known[1]:
             self._begin(*known)
-        else:
+        elif self._exchanges or self._holds or self._state is not _OPEN or len(data) > REQUEST_BYTES:
             self._take(known[0])
+        else:  # One small request of a connection is not counted: the number of connections is bounded, too.
+            exchange = known[0]
+            exchange.account = self._account
+            self._exchanges.append(exchange)
+            self._line.dispatch(exchange)
 
     def _begin(self, exchange: Exchange, missing: int) -> None:
         try:
@@ -159,7 +156,7 @@ class HttpConnection(Connection):
             self._heads.learn(data, reader.current, received)
         if is_between:
             reader.forget()  # it is the exchange's alone now, and goes with its answer
-        if self._holds_too_much():
+        if self._line.is_heavy:
             self._hold(Hold.BACKLOG)
 
     def _feed(self, data: bytes) -> None:
@@ -239,40 +236,13 @@ class HttpConnection(Connection):
             self._move(ConnectionEvent.LAST)
         account = exchange.account = self._account
         exchange.counted_bytes = size = (exchange.body_bytes or len(exchange.body)) + REQUEST_BYTES
-        account.bytes += size  # written out: every request pays for it
-        account.waiting.bytes += size
-        is_over = account.bytes > account.most_bytes or account.waiting.bytes > account.waiting.most_bytes
-        if is_over and size > REQUEST_BYTES:  # who asks only whether the server lives is always told
+        account.take(size)
+        if account.is_over and size > REQUEST_BYTES:  # who asks only whether the server lives is always told
             exchange.fail(503, account.reason)
-        elif self._holds or len(exchanges) > self._limits.pipelined:
-            self._waiting.append(exchange)
-            self._hold(Hold.BACKLOG)
-        elif exchange.pieces:
-            self._hand_over(exchange)
-        else:
-            self._dispatch(exchange)
-
-    def _hand_over(self, exchange: Exchange) -> None:
-        """Dispatch, after its body is put together in a thread if it is long."""
-        if not exchange.pieces:
-            self._dispatch(exchange)
             return
-        pieces, exchange.pieces = exchange.pieces, ()
-
-        def go_on(body: bytes | NaiadError) -> None:
-            exchange.on_abandon = None
-            if isinstance(body, NaiadError):
-                exchange.fail(500, body.message)
-            else:
-                exchange.body = body
-                self._dispatch(exchange)
-
-        work = self._capacity.worker.submit(exchange.body_bytes, partial(b"".join, pieces), go_on)
-        exchange.on_abandon = work.cancel
-
-    def _holds_too_much(self) -> bool:
-        exchanges = self._exchanges
-        return len(exchanges) > 1 and sum(exchange.body_bytes for exchange in exchanges) > self._limits.body_bytes
+        self._line.advance(exchange, may_pass=not self._holds)
+        if self._line.is_waiting:
+            self._hold(Hold.BACKLOG)
 
     def _hold(self, reason: Hold) -> None:
         """Read no more until the reason is gone."""
@@ -282,7 +252,7 @@ class HttpConnection(Connection):
 
     def _release(self) -> None:
         """Dispatch what waits as far as it may be, and read on when there is no reason left not to."""
-        waiting, exchanges, holds, transport = self._waiting, self._exchanges, self._holds, self._transport
+        line, exchanges, holds, transport = self._line, self._exchanges, self._holds, self._transport
         if transport is None:
             return
         if Hold.UNREAD in holds and exchanges and transport.get_write_buffer_size() > self._limits.unsent_bytes:
@@ -290,12 +260,12 @@ class HttpConnection(Connection):
         if Hold.RELEASING in holds:
             return
         holds.add(Hold.RELEASING)
-        while waiting and Hold.UNREAD not in holds and len(exchanges) - len(waiting) < self._limits.pipelined:
-            self._hand_over(waiting.popleft())
+        while Hold.UNREAD not in holds and line.advance_next():
+            pass
         holds.discard(Hold.RELEASING)
         if Hold.CONTINUE in holds and not exchanges:
             self._continue()
-        if waiting or self._holds_too_much():
+        if line.is_waiting or line.is_heavy:
             holds.add(Hold.BACKLOG)
         else:
             holds.discard(Hold.BACKLOG)
