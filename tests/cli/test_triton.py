@@ -86,8 +86,9 @@ def test_the_defaults_are_tritons() -> None:
     assert (given.models.control_mode, given.models.repository_poll_s, given.drain_timeout_s) == ("none", 15.0, 30.0)
     assert (given.http.max_input_size, given.log.format, given.log.verbose) == (67108864, "default", 0)
     assert (given.allow_client_shm, given.allow_setting_changes) == (False, True)
-    assert (given.models.join_waiting, given.models.run_ahead) == (False, False)
-    assert (ServerSettings().models.join_waiting, ServerSettings().models.run_ahead) == (True, True)
+    names = ("join_waiting", "run_ahead", "adaptive_batching")
+    assert [getattr(given.models, name) for name in names] == [False] * 3
+    assert [getattr(ServerSettings().models, name) for name in names] == [True] * 3, "naiad serve batches by its own"
     assert ServerSettings().host == ("127.0.0.1",), "naiad serve keeps its own"
 
 
@@ -121,6 +122,7 @@ def test_the_defaults_are_tritons() -> None:
         ("--model-load-retry-count=2", "models.load_retries", 2),
         ("--id=me", "models.require_all_versions", True),
         ("--join-waiting", "models.join_waiting", True),
+        ("--adaptive-batching", "models.adaptive_batching", True),
         ("--log-verbose=3", "log.verbose", 3),
         ("--log-verbose=true", "log.verbose", 1),
         ("--log-format=ISO8601", "log.format", "iso8601"),

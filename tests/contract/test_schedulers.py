@@ -24,7 +24,8 @@ LIMITED = DynamicBatching(default_queue_policy=QueuePolicy(default_timeout_s=60.
 
 CONFIGS = {
     "direct": ModelConfig("m", dynamic_batching=LIMITED),
-    "dynamic": ModelConfig("m", max_batch_size=4, dynamic_batching=LIMITED),
+    "adaptive": ModelConfig("m", max_batch_size=4, dynamic_batching=LIMITED),
+    "dynamic": ModelConfig("m", max_batch_size=4, dynamic_batching=LIMITED, parameters={"batching": "immediate"}),
     "newest first": ModelConfig("m", dynamic_batching=LIMITED, parameters={"order": "newest first"}),
 }
 """By kind: a configuration that asks for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,8 +25,14 @@ def config(max_batch_size: int, block: DynamicBatching | None = None, **paramete
 @pytest.mark.parametrize(
     ("asked", "kind"),
     [
-        (config(4), "dynamic"),
-        (config(4, DynamicBatching()), "dynamic"),
+        (config(4), "adaptive"),
+        (config(4, DynamicBatching()), "adaptive"),
+        (config(4, DynamicBatching(preferred_batch_sizes=(4,))), "adaptive"),
+        (config(4, DynamicBatching(preferred_batch_sizes=(2,))), "dynamic"),
+        (config(4, DynamicBatching(max_queue_delay_s=0.001)), "dynamic"),
+        (config(4, batching="immediate"), "dynamic"),
+        (config(1), "dynamic"),
+        (replace(config(4), is_decoupled=True), "dynamic"),
         (config(4, batching="off"), "direct"),
         (config(4, DynamicBatching(), batching="off"), "direct"),
         (config(0), "direct"),

@@ -107,6 +107,12 @@ class ModelSettings(Settings):
         True,
         "Batch the waiting requests of models without dynamic_batching, too, up to their max_batch_size.",
     )
+    adaptive_batching: bool = _models(
+        "adaptive_batching",
+        True,
+        "Let models without a queue delay wait for requests that are expected soon, where that answers all of them "
+        "sooner; if off, they wait for none.",
+    )
     run_ahead: bool = _models(
         "run_ahead", True, "Give a busy instance of a tensor model its next full batch before it is free."
     )

@@ -117,6 +117,8 @@ def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], se
         _log.warning("model '%s' asks for KIND_GPU; it is served on the CPU", config.name)
     if not settings.batching or (config.dynamic_batching is None and not settings.join_waiting):
         config = replace(config, parameters={**config.parameters, "batching": "off"})
+    elif not settings.adaptive_batching:
+        config = replace(config, parameters={"batching": "immediate", **config.parameters})
     return config
 
 

@@ -174,6 +174,18 @@ class Runner(Protocol):
         ...
 
 
+class Learner(Protocol):
+    """Whoever learns from what a scheduler sees; called on the loop's thread."""
+
+    def note(self, level: int, now: float) -> None:
+        """Hear how many jobs wait or run, whenever some have come or some have been run."""
+        ...
+
+    def ran(self, execution: Execution) -> None:
+        """Hear of an execution that has just ended, before its jobs do."""
+        ...
+
+
 class Scheduler(Protocol):
     """Takes the jobs of one model version and has them run; answers each of them, whatever happens."""
 

@@ -46,6 +46,8 @@ class Situation:
     """Batches that could start right now, this one included."""
     instances: Sequence[InstanceLoad] = ()
     """All of them, for policies that say which one must run a batch; never the wide one."""
+    free_s: float = 0.0
+    """Since when a batch could start, in monotonic seconds; 0: there always was an idle instance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import Any
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.scheduling.adaptive.batching import AdaptiveBatching
 from naiad.scheduling.batching.scheduler import WINDOW, BatchScheduler
-from naiad.scheduling.contract import OnRun, Queue, Scheduler
+from naiad.scheduling.contract import Learner, OnRun, Queue, Scheduler
 from naiad.scheduling.cost import CostLimit, decide_within
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
@@ -70,12 +71,35 @@ def within_cost(config: ModelConfig, policy: Policy) -> Policy:
     return partial(decide_within, limit=CostLimit(config.batch_cost.most, config.batch_cost.pads), policy=policy)
 
 
+def chooses_delay(config: ModelConfig) -> bool:
+    """Whether the batcher chooses how long to wait: nothing else is said, and answers come once for each batch.
+
+    `parameters { key: "batching" value { string_value: "immediate" } }` forbids it.
+    """
+    batching = config.dynamic_batching or DynamicBatching()
+    return (
+        config.max_batch_size > 1
+        and takes_batches(config)
+        and config.parameters.get("batching") != "immediate"
+        and not config.is_decoupled
+        and not batching.max_queue_delay_s
+        and set(batching.preferred_batch_sizes) <= {config.max_batch_size}
+    )
+
+
+def open_adaptive(request: OpenRequest) -> Scheduler:
+    """Join requests along the batch dimension, and wait for company where it is expected and worth it."""
+    batching = AdaptiveBatching(request.config.max_batch_size)
+    return _open(request, within_cost(request.config, batching), batching)
+
+
 def open_direct(request: OpenRequest) -> Scheduler:
     """Run each request alone, in the order and within the bounds that a `dynamic_batching` block may still set."""
     return _open(request, ONE_BY_ONE)
 
 
 KINDS = [
+    Kind("adaptive", chooses_delay, open_adaptive),
     Kind("dynamic", takes_batches, open_dynamic),
     Kind("direct", lambda _config: True, open_direct),
 ]
@@ -111,6 +135,7 @@ def open_batches(
     preserves_ordering: bool = False,
     prefers_wide: Callable[[int], bool] | None = None,
     on_run: OnRun | None = None,
+    learner: Learner | None = None,
     clock: Clock = monotonic,
 ) -> BatchScheduler:
     """Put a batching scheduler with this policy before instances. name: for their threads; others: see there."""
@@ -125,11 +150,12 @@ def open_batches(
         preserves_ordering=preserves_ordering,
         prefers_wide=prefers_wide,
         on_run=on_run,
+        learner=learner,
         clock=clock,
     )
 
 
-def _open(request: OpenRequest, policy: Policy) -> Scheduler:
+def _open(request: OpenRequest, policy: Policy, learner: Learner | None = None) -> Scheduler:
     config, batching = request.config, request.config.dynamic_batching or DynamicBatching()
     queue = JobQueue(
         batching.default_queue_policy,
@@ -147,5 +173,6 @@ def _open(request: OpenRequest, policy: Policy) -> Scheduler:
         runs_ahead=request.runs_ahead,
         preserves_ordering=batching.preserves_ordering,
         on_run=request.on_run,
+        learner=learner,
         clock=request.clock,
     )

@@ -184,6 +184,7 @@ ELSEWHERE = (
     "`naiad serve` is not ready without any model, except in explicit mode; `naiad triton` is, as Triton.",
     "A server that stops is still live, but not ready.",
     "Requests for a model with `max_batch_size` and without `dynamic_batching` are joined if they wait anyway; `naiad triton` does so only with `--join-waiting`.",
+    "A model without a queue delay and preferred sizes waits for requests that are expected soon, if that answers all of them sooner; `naiad triton` does so only with `--adaptive-batching`.",
     "A configuration with more instances or threads than [the machine allows](limits.md#what-a-model-may-ask-for) is refused.",
     "Of a cached answer, a request gets the outputs that it lists, because these are part of what makes two requests equal.",
     "Inputs of the same bytes in other shapes make other requests.",

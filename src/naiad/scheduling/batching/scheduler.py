@@ -16,7 +16,7 @@ from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady,
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
-from naiad.scheduling.contract import Execution, Job, OnRun, Queue, Runner
+from naiad.scheduling.contract import Execution, Job, Learner, OnRun, Queue, Runner
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
 
@@ -39,6 +39,7 @@ class BatchScheduler:
         preserves_ordering: bool = False,
         prefers_wide: Callable[[int], bool] | None = None,
         on_run: OnRun | None = None,
+        learner: Learner | None = None,
         clock: Clock = monotonic,
     ) -> None:
         """Bring the parts together; nothing starts before the first job.
@@ -46,7 +47,8 @@ class BatchScheduler:
         wide: a runner that uses all cores, for jobs that come one at a time. window: waiting jobs that the policy gets
         to see. runs_ahead: a busy instance may get its
         next batch before it is free, if the queue allows that, too. preserves_ordering: answers leave in the order in
-        which jobs came. prefers_wide: whether a lone job of that size ends sooner on all cores; None: always.
+        which jobs came. prefers_wide: whether a lone job of that size ends sooner on all cores; None: always. learner:
+        told of jobs and executions, but not while they run inline.
         """
         self._slots = [Slot(runner) for runner in runners]
         self._wide = None if wide is None else Slot(wide)
@@ -56,12 +58,16 @@ class BatchScheduler:
         self._window = window
         self._runs_ahead = runs_ahead and self._queue.may_run_ahead
         self._on_run = on_run
+        self._learner = learner
         self._clock = clock
         self._ordering = Ordering() if preserves_ordering else None
         self._tell = tell if self._ordering is None else self._ordering.tell
+        self._tell_all = tell_all if self._ordering is None else self._ordering.tell_all
         self._lingering = Lingering(clock)
         self._running = 0
         """Executions started and not finished, wide ones included."""
+        self._under_way = 0
+        """Jobs of these."""
         self._idle = sum(slot.capacity for slot in self._slots)
         """Executions that could start right now, wide ones apart."""
         self._lone_jobs = LONE_JOBS
@@ -120,6 +126,8 @@ class BatchScheduler:
     def turn(self) -> None:
         """Start whatever can start now. Called by itself after submit; tests with a manual clock call it."""
         queue, has_run_inline = self._queue, False
+        if self._learner is not None and not self._slots[0].runner.runs_inline:
+            self._learner.note(queue.length + self._under_way, self._clock())
         self._is_turn_due = True
         self._wake_s = math.inf
         try:
@@ -130,6 +138,7 @@ class BatchScheduler:
                 slot, jobs = decided
                 queue.take(jobs)
                 self._running += 1
+                self._under_way += len(jobs)
                 if slot is not self._wide and slot.in_hand < slot.capacity:
                     self._idle -= 1
                 slot.in_hand += 1
@@ -179,25 +188,27 @@ class BatchScheduler:
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         """See `Listener.finished`."""
         self._running -= 1
+        self._under_way -= len(execution.jobs)
         slot: Slot = execution.slot
         slot.in_hand -= 1
         if slot is not self._wide and slot.in_hand < slot.capacity:
             self._idle += 1
+            self._situation.free_s = execution.finished_s
         for result in results:
             if not isinstance(result, NaiadError):
                 execution.successes += 1
         if self._on_run is not None:
             execution.beside = (execution.beside + self._running) / 2
             self._on_run(execution)
+        if self._learner is not None and not slot.runner.runs_inline:
+            self._learner.ran(execution)
+            self._learner.note(self._queue.length + self._under_way, self._clock())
         if self._queue.length and not self._is_turn_due:
             self._plan_turn()
         # Or execution and jobs would keep each other, and their tensors, until garbage is collected.
         jobs, execution.jobs, execution.withdrawn = execution.jobs, (), frozenset()
         if results:
-            if self._ordering is None:
-                tell_all(jobs, results)
-            else:
-                self._ordering.tell_all(jobs, results)
+            self._tell_all(jobs, results)
         if self._waiters:
             self._wake_waiters()
 
@@ -213,8 +224,10 @@ class BatchScheduler:
             smaller = Execution(others, slot)
             smaller.beside, smaller.is_wide = execution.beside, execution.is_wide
             slot.runner.start(smaller, self)
+            self._under_way -= 1
             return True
         self._running -= 1
+        self._under_way -= 1
         slot.in_hand -= 1
         if slot is not self._wide and slot.in_hand < slot.capacity:
             self._idle += 1
