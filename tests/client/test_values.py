@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naiad.client.metadata import TensorMetadata
-from naiad.client.values import bf16_to_float, float_to_bf16, from_tensor, to_tensor
+from naiad.client.values import from_tensor, to_tensor
+from naiad.core.bf16 import bf16_to_float, float_to_bf16
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Tensor, bytes_tensor

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from naiad.client.metadata import ModelMetadata, TensorMetadata
+from naiad.core.bf16 import bf16_to_float, float_to_bf16
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array, Tensor
@@ -165,16 +166,3 @@ def _texts(data: Array) -> Array:
     except UnicodeDecodeError:
         return data
     return texts.reshape(data.shape)
-
-
-def float_to_bf16(data: Array) -> Array:
-    """float32 → uint16 of the same shape: the upper half, rounded to the nearest, ties to even."""
-    bits = np.ascontiguousarray(data, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    quiet_nan = (bits >> 16) | 0x40
-    return np.where(np.isnan(data), quiet_nan, rounded).astype(np.uint16).reshape(data.shape)
-
-
-def bf16_to_float(data: Array) -> Array:
-    """uint16 → float32 of the same shape; exact."""
-    return np.asarray(data.astype(np.uint32) << 16).view(np.float32)
