@@ -20,6 +20,7 @@ FLOORS = {
     "protocol": 1,
     "scheduling": 1,
     "backends": 1,
+    "functions": 1,
     "repository": 1,
     "observe": 1,
     "convert": 2,

@@ -48,7 +48,7 @@ class Door:
 
     def settled(self) -> dict[str, dict[str, str]]:
         """The index once everything that was taken out of service has been closed."""
-        self.server.run(self.server.server._control._models.released)
+        self.server.run(self.server.server.control._models.released)
         return self.index()
 
     def inputs(self) -> list[Any]:

@@ -1,5 +1,7 @@
-"""Floor 1: Python functions as models. `declared.py` says what goes in and out, `decorators/` how a function takes it,
-`calling/` runs it, and `binding.py` gives it a model's name.
+"""Floor 1: Python functions as models.
+
+`declared.py` says what goes in and out, `decorators/` how a function takes it, `calling/` runs it, and `binding.py`
+gives it a model's name.
 """
 
 from naiad.functions.binding import Binding, Bindings

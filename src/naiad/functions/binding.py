@@ -58,7 +58,9 @@ class Binding:
         if self.version < 1:
             raise InvalidConfiguration(f"model '{self.name}': version must be at least 1, not {self.version}")
         if not self.functions or not all(map(callable, self.functions)):
-            raise InvalidConfiguration(f"model '{self.name}': give a function, or a list of functions, one per instance")
+            raise InvalidConfiguration(
+                f"model '{self.name}': give a function, or a list of functions, one per instance"
+            )
         if self.max_batch_size < 0:
             raise InvalidConfiguration(f"model '{self.name}': max_batch_size must not be negative")
         for tensor in self.outputs:
@@ -151,7 +153,7 @@ class Bindings:
         versions = self._by_name.get(binding.name, {})
         if binding.version in versions:
             raise AlreadyExists(
-                f"model '{binding.name}' version {binding.version} is bound already; unbind('{binding.name}') comes first",
+                f"model '{binding.name}' version {binding.version} is bound already; unbind('{binding.name}') first",
                 model=binding.name,
             )
         self._by_name[binding.name] = {**versions, binding.version: binding}
@@ -171,5 +173,6 @@ class Bindings:
     def snapshot(self) -> dict[str, tuple[Binding, ...]]:
         """Everything there is now: each model's versions, ascending."""
         return {
-            name: tuple(versions[number] for number in sorted(versions)) for name, versions in list(self._by_name.items())
+            name: tuple(versions[number] for number in sorted(versions))
+            for name, versions in list(self._by_name.items())
         }

@@ -29,7 +29,7 @@ class FunctionModel:
         return self.max_batch_size > 0
 
 
-_current: ContextVar[FunctionModel] = ContextVar("naiad_function_model")
+_current: ContextVar[FunctionModel] = ContextVar("function_model")
 
 
 def current_model() -> FunctionModel:

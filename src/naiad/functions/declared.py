@@ -22,7 +22,7 @@ class Tensor:
     shape: Sequence[int]
     """Without the batch dimension; -1: any length."""
     dtype: Any
-    """As numpy takes it (`np.float32`, "int64"); `bytes`, `str` or `object` for strings; or a datatype's name: "BF16"."""
+    """As numpy takes it (`np.float32`, "int64"); `bytes`, `str` or `object` for strings; or a datatype: "BF16"."""
     name: str | None = None
     """None: INPUT_1, INPUT_2 … or OUTPUT_1 … by its place in the list."""
     optional: bool = False
@@ -66,8 +66,8 @@ def _row(tensor: Tensor) -> Datatype:
     row = None if dtype is None else BY_NUMPY.get(dtype.newbyteorder("="))
     if row is None:
         raise InvalidConfiguration(
-            f"{tensor._called}: dtype {tensor.dtype!r} is none that a tensor can have; give a dtype of numpy, bytes for "
-            f"strings, or one of {', '.join(BY_NAME)}"
+            f"{tensor._called}: dtype {tensor.dtype!r} is none that a tensor can have; give a dtype of numpy, bytes "
+            f"for strings, or one of {', '.join(BY_NAME)}"
         )
     return row
 

@@ -14,7 +14,16 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import numpy as np
@@ -33,8 +42,8 @@ def read_inputs(function: Callable[..., Any]) -> tuple[Tensor, ...]:
     called = _called(function)
     if not {"batch", "sample"} & set(stages(function)):
         raise InvalidConfiguration(
-            f"{called}: it takes a list of requests, which does not tell its inputs; give inputs=[Tensor(…)], or put @batch "
-            "or @sample above it"
+            f"{called}: it takes a list of requests, which does not tell its inputs; give inputs=[Tensor(…)], or put "
+            "@batch or @sample above it"
         )
     hints = _hints(function)
     found: list[Tensor] = []
@@ -55,7 +64,9 @@ def read_outputs(function: Callable[..., Any]) -> tuple[Tensor, ...]:
     """Read the outputs. Raises InvalidConfiguration where the hint of the result leaves them open."""
     called, hints = _called(function), _hints(function)
     if "return" not in hints:
-        raise InvalidConfiguration(f"{called}: its result has no type hint; give it one ({_FORMS}), or outputs=[Tensor(…)]")
+        raise InvalidConfiguration(
+            f"{called}: its result has no type hint; give it one ({_FORMS}), or outputs=[Tensor(…)]"
+        )
     hint = hints["return"]
     while get_origin(hint) in _STREAMS:
         hint = get_args(hint)[0]

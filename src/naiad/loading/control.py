@@ -26,6 +26,7 @@ from naiad.core.errors import (
     Unsupported,
 )
 from naiad.core.places import without_places
+from naiad.functions import Binding, Bindings
 from naiad.loading.backend_settings import read_backend_settings
 from naiad.loading.models import Models, Wrap, as_loaded
 from naiad.loading.overrides import read_override
@@ -61,8 +62,12 @@ class Control:
         settings: ModelSettings,
         fetching: FetchSettings,
         wrap: Wrap = as_loaded,
+        bindings: Bindings | None = None,
     ) -> None:
-        """wrap: see `Models`. Raises InvalidConfiguration for options that cannot be meant."""
+        """wrap: see `Models`. bindings: functions to serve.
+
+        Raises InvalidConfiguration for options that cannot be meant.
+        """
         if ALL in settings.load_model and len(settings.load_model) > 1:
             raise InvalidConfiguration("--load-model '*' already means all models; leave out the other names")
         read_backend_settings(settings.backend_config)
@@ -70,7 +75,8 @@ class Control:
         self._settings = settings
         self._fetching = fetching
         self._catalog = catalog
-        self._sources = Sources(entries, may_be_empty=self._mode != "none")
+        self._bindings = bindings or Bindings()
+        self._sources = Sources(entries, self._bindings, may_be_empty=self._mode != "none")
         catalog.is_complete = False
         catalog.may_be_empty = self._mode == "explicit" or all(entry.is_repository for entry in entries)
         self._models = Models(
@@ -125,6 +131,20 @@ class Control:
         self._check_request(name)
         return self._keep(self._models.unload(self._models.unit_of(name)))
 
+    async def bind(self, binding: Binding) -> None:
+        """Serve a function from now on, in every mode. Raises AlreadyExists, LoadFailed, InvalidConfiguration."""
+        self._bindings.add(binding)
+        try:
+            await self._models.load(binding.name, partial(self._plan, binding.name, LoadParameters()))
+        except NaiadError:
+            self._bindings.discard(binding)
+            raise
+
+    async def unbind(self, name: str) -> None:
+        """Serve the functions of that name no more. Raises NotFound."""
+        self._bindings.remove(name)
+        await self._models.unload(name)
+
     async def offered(self) -> Mapping[str, str]:
         """See `ModelControl.offered`."""
         survey = await self._models.in_background(self._sources.survey)
@@ -169,7 +189,9 @@ class Control:
 
     def _wanted(self, survey: Survey) -> list[str]:
         names = self._settings.load_model
-        return list(survey.origins if self._mode != "explicit" or names == (ALL,) else names)
+        if self._mode != "explicit" or names == (ALL,):
+            return list(survey.origins)
+        return list(dict.fromkeys([*names, *self._bindings.snapshot()]))
 
     async def _load_all(self, names: Iterable[str], survey: Survey) -> bool:
         """Load by name; what fails is in the catalog with its reason. Returns whether all could be loaded."""

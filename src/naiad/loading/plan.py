@@ -16,9 +16,10 @@ from typing import Any
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.core.places import without_places
+from naiad.loading.function_models import plan_functions
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
-from naiad.loading.sources import Origin
+from naiad.loading.sources import BoundOrigin, Origin
 from naiad.loading.tensor_models import plan_triton_model
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
@@ -55,7 +56,8 @@ class PlannedModel:
     version: str
     load: Callable[[], list[ServedModel]]
     """Blocks; gives the model and its further views. Raises NaiadError."""
-    folder: Path
+    folder: Path | None
+    """None: it is not made of files."""
     made_of: Any = field(default=None, compare=False)
     """Equal to that of an earlier plan if loading this version would give the same again; None: never equal."""
     keep: Callable[[ServedModel], None] = field(default=lambda _: None, compare=False)
@@ -63,7 +65,8 @@ class PlannedModel:
 
     def reason(self, error: NaiadError) -> str:
         """Why it could not be loaded, for clients; a path inside the folder is told from there on."""
-        return without_places(error.message.replace(f"{self.folder.parent}/", ""))
+        message = error.message if self.folder is None else error.message.replace(f"{self.folder.parent}/", "")
+        return without_places(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +82,15 @@ class Plan:
     """A configuration or files came with the load: it is carried out whether or not anything has changed."""
 
 
-def plan(origin: Origin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None) -> Plan:
+def plan(
+    origin: Origin | BoundOrigin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None
+) -> Plan:
     """Fetch a model if need be and say which versions it has.
 
     Raises NaiadError when it cannot be fetched or recognised; LoadFailed when its policy leaves no version.
     """
+    if isinstance(origin, BoundOrigin):
+        return _plan_functions(origin, settings, override)
     _check_device(origin)
     if origin.folder is not None and origin.is_triton:
         _check_no_cache(origin)
@@ -107,6 +114,17 @@ def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
     planned = _planned(_model_folder(name, override.folder), settings, override)
     return Plan(planned, None, override.discard, is_override=True)
+
+
+def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Override | None) -> Plan:
+    if override is not None:
+        raise Unsupported(
+            f"failed to load '{origin.name}', its configuration is the program's and cannot be replaced",
+            model=origin.name,
+        )
+    made_of = {str(binding.version): id(binding) for binding in origin.bindings}
+    loads = plan_functions(origin.bindings, settings)
+    return Plan([PlannedModel(origin.name, version, load, None, made_of[version]) for version, load in loads])
 
 
 def _check_device(origin: Origin) -> None:

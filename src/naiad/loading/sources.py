@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.functions import Binding, Bindings
 from naiad.repository import (
     FolderReference,
     ModelEntry,
@@ -42,11 +43,24 @@ class Origin:
         return str(self.folder or self.entry.source)
 
 
+@dataclass(frozen=True, slots=True)
+class BoundOrigin:
+    """The functions that the program has bound to a name."""
+
+    name: str
+    bindings: tuple[Binding, ...]
+    """By version."""
+    folder: None = None
+
+    def __str__(self) -> str:
+        return "a function of the program"
+
+
 @dataclass(slots=True)
 class Survey:
     """What all sources offered at one moment."""
 
-    origins: dict[str, list[Origin]] = field(default_factory=dict)
+    origins: dict[str, list[Origin | BoundOrigin]] = field(default_factory=dict)
     """By name, sorted; several where sources disagree about who has the name."""
     problems: dict[str, NaiadError] = field(default_factory=dict)
     """By the name of a source that offers nothing: why."""
@@ -63,9 +77,12 @@ class Survey:
 class Sources:
     """The sources of one server."""
 
-    def __init__(self, entries: Sequence[ModelEntry], *, may_be_empty: bool = False) -> None:
-        """may_be_empty: a folder without models is a repository that will get some."""
+    def __init__(
+        self, entries: Sequence[ModelEntry], bindings: Bindings | None = None, *, may_be_empty: bool = False
+    ) -> None:
+        """bindings: functions to serve, too. may_be_empty: a folder without models is one that will get some."""
         self._entries = tuple(entries)
+        self._bindings = bindings or Bindings()
         self._may_be_empty = may_be_empty
 
     @property
@@ -76,7 +93,9 @@ class Sources:
     def survey(self) -> Survey:
         """Look at every source. Blocks for a few system calls per model."""
         survey = Survey()
-        found: list[Origin] = []
+        found: list[Origin | BoundOrigin] = [
+            BoundOrigin(name, bindings) for name, bindings in self._bindings.snapshot().items()
+        ]
         for entry in self._entries:
             try:
                 found += self._origins(entry)

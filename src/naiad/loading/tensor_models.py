@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 
 from naiad.backends.registry import find_backend
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import LoadRequest, TensorFiles
+from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
+from naiad.core.tensor import Tensor
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.statistics import statistics_of
 from naiad.loading.warmup import warm_up
@@ -77,39 +79,61 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     config = _config(folder, version_dir, document, settings)
     backend = find_backend(config.backend)
     labels = _labels(config, folder.folder)
-    statistics = statistics_of(config, str(version), settings)
     told = settings_of(settings.backend_config, config.backend)
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
     files = TensorFiles(config, str(version), folder.folder, version_dir)
     instances = backend.load(
-        LoadRequest(files, tuple(_instance_names(config)), wide_threads=1 if is_counted else 0, settings=told)
+        LoadRequest(files, instance_names(config), wide_threads=1 if is_counted else 0, settings=told)
     )
+    return [warmed_up(files, instances, settings, began_s, labels=labels)]
+
+
+def warmed_up(
+    files: TensorFiles,
+    instances: Instances[InferRequest],
+    settings: ModelSettings,
+    began_s: float,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    samples: Sequence[Mapping[str, Tensor]] = (),
+) -> TensorModel:
+    """Run the samples of the configuration, and further ones, then make the model. Raises LoadFailed; closes them then.
+
+    began_s: when the load began, by `time.perf_counter`. samples: inputs of requests.
+    """
+    config, version = files.config, files.version
     try:
-        warm_up(config, str(version), instances, folder.folder)
+        statistics = statistics_of(config, version, settings)
+        warm_up(config, version, instances, files.model_dir, samples)
     except BaseException:
         instances.close()
         raise
     statistics.load_s = time.perf_counter() - began_s
-    return [
-        TensorModel(
-            config,
-            str(version),
-            instances,
-            labels=labels,
-            statistics=statistics,
-            max_waiting=settings.max_waiting,
-            runs_ahead=settings.run_ahead,
-        )
-    ]
+    return TensorModel(
+        config,
+        version,
+        instances,
+        labels=labels,
+        statistics=statistics,
+        max_waiting=settings.max_waiting,
+        runs_ahead=settings.run_ahead,
+    )
 
 
 def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], settings: ModelSettings) -> ModelConfig:
-    """Complete, check and view the document; tell the operator what of it has no effect."""
+    """Complete, check and view the document."""
     backend_name = document.get("backend", "")
     if backend_name and settings.auto_complete_config:  # ensembles have none
         told = settings_of(settings.backend_config, backend_name)
         document = find_backend(backend_name).complete(document, version_dir, told)
-    config = finish(document, model_dir=folder.folder, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
+    return checked(document, folder.folder, settings)
+
+
+def checked(document: Mapping[str, Any], model_dir: Path | None, settings: ModelSettings) -> ModelConfig:
+    """Check and view a complete document; tell the operator what of it has no effect.
+
+    model_dir: with it, files that the document names must be there. Raises InvalidConfiguration, LoadFailed.
+    """
+    config = finish(document, model_dir=model_dir, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
     check_servable(config)
     for field in fields_without_effect(config):
         _log.warning("model '%s': %s has no effect here", config.name, field)
@@ -122,11 +146,10 @@ def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], se
     return config
 
 
-def _instance_names(config: ModelConfig) -> Iterator[str]:
+def instance_names(config: ModelConfig) -> tuple[str, ...]:
     """`<group>_<i>` for every instance that takes requests."""
-    for group in config.instance_groups:
-        if not group.is_passive:
-            yield from (f"{group.name}_{index}" for index in range(group.count))
+    groups = [group for group in config.instance_groups if not group.is_passive]
+    return tuple(f"{group.name}_{index}" for group in groups for index in range(group.count))
 
 
 def _labels(config: ModelConfig, folder: Path) -> dict[str, list[str]]:

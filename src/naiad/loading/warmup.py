@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,27 @@ class Sample:
     requests: Sequence[InferRequest]
 
 
-def warm_up(config: ModelConfig, version: str, instances: Instances[Any], model_dir: Path) -> None:
-    """Run every sample on every instance, the wide one included. Raises LoadFailed for one that cannot be run."""
+def warm_up(
+    config: ModelConfig,
+    version: str,
+    instances: Instances[Any],
+    model_dir: Path,
+    further: Sequence[Mapping[str, Tensor]] = (),
+) -> None:
+    """Run every sample on every instance, the wide one included. Raises LoadFailed for one that cannot be run.
+
+    further: inputs of requests that are samples, too.
+    """
     check = RequestCheck(config)
-    for entry in config.document.get("model_warmup", ()):
+    makers: list[Callable[[], Sample]] = [
+        partial(make_sample, config, version, entry, model_dir) for entry in config.document.get("model_warmup", ())
+    ]
+    for number, inputs in enumerate(further, 1):
+        request = InferRequest(config.name, version, inputs=dict(inputs))
+        makers.append(partial(Sample, f"request {number}", 1, [request]))
+    for make in makers:
         try:
-            sample = make_sample(config, version, entry, model_dir)
+            sample = make()
             for request in sample.requests[:1]:
                 check.rows(request)
         except NaiadError as error:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +24,15 @@ from naiad.client.values import from_tensors, to_tensors
 from naiad.core.config import ServerSettings
 from naiad.core.errors import DeadlineExceeded, LoadFailed, NotReady
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
+from naiad.functions import Binding, Bindings, Tensor
+from naiad.functions.binding import Function
 from naiad.loading.fetching import LOCK, settings_for
 from naiad.protocol.json_body import set_parameter
 from naiad.repository import LineProgress, ModelEntry, entry_from_mapping, parse_reference, read_manifest
 from naiad.server.assembly import Assembly
 from naiad.serving.model import ServedModel
+
+_log = logging.getLogger("naiad.server")
 
 Source = str | Path | Mapping[str, Any]
 """A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or the keys of an entry of naiad.yaml."""
@@ -66,13 +72,19 @@ class AsyncServer:
         ports = {"http": http_port, "grpc": grpc_port, "metrics": metrics_port}
         doors = {f"allow_{door}": port is not None for door, port in ports.items()}
         numbers = {f"{door}_port": port for door, port in ports.items() if port is not None}
-        self._entries = tuple(entries)
-        self._settings = ServerSettings.of(**doors, **numbers, **options)
+        self.entries = tuple(entries)
+        """Models that come from files."""
+        self.bindings = Bindings()
+        """Models that are functions."""
+        self.options = {**doors, **numbers, **options}
+        """As given, by the names of `naiad serve`'s flags."""
+        self._settings = ServerSettings.of(**self.options)
         progress = LineProgress(logging.getLogger("naiad.download").info)
         self._fetching = settings_for(Path(lock) if lock else None, progress, is_offline=offline)
         self._assembly: Assembly | None = None
         """While it runs."""
         self._has_begun = False
+        self._stop = asyncio.Event()
         self._known: dict[tuple[str, str], tuple[ServedModel, ModelMetadata]] = {}
 
     # from start to end
@@ -86,7 +98,7 @@ class AsyncServer:
         if self._has_begun:
             raise NotReady("this server has been started before; make another one")
         self._has_begun = True
-        assembly = Assembly(self._entries, self._settings, self._fetching)
+        assembly = Assembly(self.entries, self._settings, self._fetching, self.bindings)
         try:
             _check_served(assembly, all_loaded=await assembly.load())
             await assembly.start()
@@ -105,6 +117,38 @@ class AsyncServer:
             await assembly.leave()
             await assembly.stop()
 
+    async def serve(self) -> None:
+        """Answer over the network until SIGTERM, SIGINT or `stop`; `close` comes after.
+
+        A server that was given no port gets those of `naiad serve`: HTTP 8000, gRPC 8001, metrics 8002, on loopback
+        unless `host` says otherwise. Raises InvalidConfiguration for one that is taken.
+        """
+        await self.open_ports()
+        loop, stop = asyncio.get_running_loop(), self._stop
+        handled = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(RuntimeError, ValueError):  # signals are the main thread's
+                loop.add_signal_handler(number, stop.set)
+                handled.append(number)
+        try:
+            await stop.wait()
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Let `serve` return; called on the loop's thread."""
+        self._stop.set()
+
+    async def open_ports(self) -> None:
+        """Open the ports of `naiad serve`, if none was given. Raises InvalidConfiguration for one that is taken."""
+        assembly = self._running
+        if not assembly.doors.allowed:
+            doors = {f"allow_{door}": True for door in ("http", "grpc", "metrics")}
+            await assembly.start(ServerSettings.of(**self.options | doors))
+        for door in assembly.doors.allowed:
+            _log.info("ready on %s", door.url)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -113,6 +157,46 @@ class AsyncServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    # functions as models
+
+    async def bind(
+        self,
+        name: str,
+        function: Function | Sequence[Function],
+        inputs: Sequence[Tensor] | None = None,
+        outputs: Sequence[Tensor] | None = None,
+        **options: Any,
+    ) -> None:
+        """Serve a function as a model: before the start, or now.
+
+        function: takes a list of `naiad.functions.Request` and returns a list of dicts of arrays, one for each request;
+        decorators of `naiad.functions` make it take arrays. It may be a coroutine function, a generator (its model is
+        decoupled), a method or an object that can be called; several are several instances. inputs, outputs: read from
+        its signature and hints where they are left out. Options:
+
+        - version: 1 unless given; each that is bound is served
+        - instances: how many threads, or loops, call the one function at the same time
+        - max_batch_size: rows of a batch; 0: tensors have no batch dimension; default: 64, or 0 below `@sample`
+        - decoupled: whether requests may have any number of answers; default: whether it is a generator
+        - strict: whether outputs must be as declared; True unless given
+        - config: further fields in the names of config.pbtxt, such as {"dynamic_batching": {...}}
+        - warmup: requests, as dicts of arrays, that every instance answers before the model is ready
+
+        Raises InvalidConfiguration, AlreadyExists for a name and version that is bound, LoadFailed if warm-up fails.
+        """
+        binding = Binding.of(name, function, inputs, outputs, **options)
+        if self._assembly is None:
+            self.bindings.add(binding)
+        else:
+            await self._assembly.control.bind(binding)
+
+    async def unbind(self, name: str) -> None:
+        """Serve the functions that were bound to that name no more. Raises NotFound."""
+        if self._assembly is None:
+            self.bindings.remove(name)
+        else:
+            await self._assembly.control.unbind(name)
 
     # models; see `naiad.AsyncClient` and `naiad.client.AsyncModel`
 

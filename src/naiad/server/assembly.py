@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from naiad.core.config import ServerSettings
+from naiad.functions import Bindings
 from naiad.loading.control import Control
 from naiad.observe.latencies import read_metrics_config
 from naiad.observe.log_control import LogControl
@@ -41,9 +42,13 @@ class Assembly:
     """One server in this process, on the running event loop."""
 
     def __init__(
-        self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings | None = None
+        self,
+        entries: Sequence[ModelEntry],
+        settings: ServerSettings,
+        fetching: FetchSettings | None = None,
+        bindings: Bindings | None = None,
     ) -> None:
-        """entries: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
+        """entries, bindings: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
         self.settings = settings
         self._is_open = False
         self.catalog = Catalog()
@@ -51,16 +56,16 @@ class Assembly:
         options = read_cache_config(settings.cache_config)
         cache = None if options is None else ResponseCache(options.size_bytes, options.ttl_s)
         wrap = partial(cached, cache=cache, worker=self.engine.worker)
-        self._control = Control(entries, self.catalog, settings.models, fetching or FetchSettings(), wrap)
+        self.control = Control(entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings)
         self.overview = Overview(
-            self.engine, settings.server_name, self._control, strict_readiness=settings.models.strict_readiness
+            self.engine, settings.server_name, self.control, strict_readiness=settings.models.strict_readiness
         )
         may_change = settings.allow_setting_changes
         tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves, may_change=may_change)
         self.engine.tracing = tracing
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
         waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
-        services = Services(self.engine, self.overview, self._control, logs=logs, waiting=waiting)
+        services = Services(self.engine, self.overview, self.control, logs=logs, waiting=waiting)
         latencies = read_metrics_config(settings.models.metrics_config)
         page = MetricsPage(
             lambda: (model.statistics for model in self.catalog.models()),
@@ -68,7 +73,8 @@ class Assembly:
             has_machine=settings.metrics.machine,
             cache=None if cache is None else cache.statistics,
         )
-        self.doors = Doors(services, settings, page.render)
+        self._make_doors = partial(Doors, services, render_metrics=page.render)
+        self.doors = self._make_doors(settings)
 
     @property
     def http_port(self) -> int:
@@ -85,8 +91,13 @@ class Assembly:
         """The port of the metrics door, once started."""
         return self.doors.metrics.listener.port
 
-    async def start(self) -> None:
-        """Open the doors; models are not loaded yet. Raises InvalidConfiguration for an address that is taken."""
+    async def start(self, settings: ServerSettings | None = None) -> None:
+        """Open the doors; models are not loaded yet. Raises InvalidConfiguration for an address that is taken.
+
+        settings: with other doors than this was made with; for when none of those is open.
+        """
+        if settings is not None:
+            self.settings, self.doors = settings, self._make_doors(settings)
         await self.doors.open()
         self._is_open = True
 
@@ -95,7 +106,7 @@ class Assembly:
 
         One failure does not touch the others.
         """
-        return await self._control.start()
+        return await self.control.start()
 
     async def leave(self) -> None:
         """Be ready no more, and return after `lame_duck_s`, in which load balancers notice; requests are answered."""
@@ -117,7 +128,7 @@ class Assembly:
         await self.doors.close()
         await asyncio.to_thread(self.engine.tracing.close)
         try:
-            await asyncio.wait_for(self._control.close(), _RELEASE_S)
+            await asyncio.wait_for(self.control.close(), _RELEASE_S)
         except TimeoutError:
             is_clean = False
             _log.warning("some models were still running after %g s, and are left behind", _RELEASE_S)
@@ -128,11 +139,11 @@ class Assembly:
     @property
     def is_loading(self) -> bool:
         """Whether a load runs in a thread, which nobody can stop."""
-        return self._control.is_loading
+        return self.control.is_loading
 
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""
         await self.doors.stop_accepting()
         await self.engine.drain()
-        await self._control.drain()
+        await self.control.drain()
         await self.doors.finish()

@@ -53,3 +53,14 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def without_waiting(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """Run a coroutine that waits for nothing, on no loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: Value = stop.value
+        return result
+    coroutine.close()
+    raise AssertionError("it waits for something")

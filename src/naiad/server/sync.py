@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,8 +13,11 @@ from naiad.client.result import Result
 from naiad.client.sync import Model
 from naiad.core.errors import NotReady
 from naiad.core.message import Parameter
+from naiad.functions import Tensor
+from naiad.functions.binding import Function
 from naiad.server.aio import AsyncServer, Source
-from naiad.server.loop_thread import LoopThread
+from naiad.server.loop_thread import LoopThread, without_waiting
+from naiad.server.signals import stopping_signals
 
 Value = TypeVar("Value")
 
@@ -53,6 +57,12 @@ class Server:
         )
         self._thread: LoopThread | None = None
         """While it runs."""
+        self._stop = threading.Event()
+
+    @property
+    def asynchronous(self) -> AsyncServer:
+        """The server below, which `naiad serve` takes over."""
+        return self._server
 
     def start(self) -> None:
         """See `AsyncServer.start`."""
@@ -71,6 +81,19 @@ class Server:
             thread.run(self._server.close())
             thread.close()
 
+    def serve(self) -> None:
+        """Answer over the network until SIGTERM, SIGINT or `stop`; see `AsyncServer.serve`.
+
+        Signals are heard where this is called in the main thread.
+        """
+        self._run(self._server.open_ports())
+        with stopping_signals():
+            self._stop.wait()
+
+    def stop(self) -> None:
+        """Let `serve` return; from any thread."""
+        self._stop.set()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -79,6 +102,29 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def bind(
+        self,
+        name: str,
+        function: Function | Sequence[Function],
+        inputs: Sequence[Tensor] | None = None,
+        outputs: Sequence[Tensor] | None = None,
+        **options: Any,
+    ) -> None:
+        """See `AsyncServer.bind`."""
+        bound = self._server.bind(name, function, inputs, outputs, **options)
+        if self._thread is None:
+            without_waiting(bound)
+        else:
+            self._run(bound)
+
+    def unbind(self, name: str) -> None:
+        """See `AsyncServer.unbind`."""
+        unbound = self._server.unbind(name)
+        if self._thread is None:
+            without_waiting(unbound)
+        else:
+            self._run(unbound)
 
     def model(self, name: str, version: str | int = "") -> Model:
         """Name a model, or one version of it; it is looked for when it is asked."""

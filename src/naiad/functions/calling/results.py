@@ -46,7 +46,9 @@ class Results:
         if isinstance(returned, NaiadError):
             return returned
         if not isinstance(returned, Mapping):
-            raise self._failed(f"{self._verb} {_kind(returned)} for a request; a dict of arrays by output name is needed")
+            raise self._failed(
+                f"{self._verb} {_kind(returned)} for a request; a dict of arrays by output name is needed"
+            )
         outputs = [self._tensor(name, array, request) for name, array in returned.items()]
         names = {tensor.name for tensor in outputs}
         wanted = [output.name for output in request.outputs]
@@ -77,7 +79,9 @@ class Results:
             try:
                 return Tensor.of(name, array.astype(array.dtype.newbyteorder("=")))
             except InvalidRequest as error:
-                raise self._failed(f"{self._verb} an output '{name}' of {array.dtype}, which tensors cannot be") from error
+                raise self._failed(
+                    f"{self._verb} an output '{name}' of {array.dtype}, which tensors cannot be"
+                ) from error
         wanted = declared.row.numpy
         if array.dtype.newbyteorder("=") != wanted:
             cast = "" if "O" in (array.dtype.kind, wanted.kind) else f"; convert it: .astype(np.{wanted})"

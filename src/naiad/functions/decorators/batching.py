@@ -80,7 +80,7 @@ def _only(args: Arguments, named: Named) -> tuple[Arguments, Named, None]:
     *others, requests = args
     if len(requests) != 1:
         raise ValueError(
-            f"@sample: a generator answers one request at a time, and there are {len(requests)}; use @batch, or bind it "
-            "with max_batch_size=0"
+            f"@sample: a generator answers one request at a time, and there are {len(requests)}; use @batch, or bind "
+            "it with max_batch_size=0"
         )
     return tuple(others), {**requests[0], **named}, None

@@ -53,7 +53,9 @@ def group_by_values(*keys: str, pad_fn: Pad | None = None) -> Callable[[Function
         groups: dict[Hashable, list[int]] = {}
         for row in range(len(named[keys[0]])):
             groups.setdefault(tuple(_value(named[key][row]) for key in keys), []).append(row)
-        calls = [(args, {name: array[group] for name, array in named.items()}) for group in groups.values()]
+        calls: list[tuple[Arguments, Named]] = [
+            (args, {name: array[group] for name, array in named.items()}) for group in groups.values()
+        ]
         return calls, list(groups.values())
 
     def merge(results: Sequence[Any], groups: Sequence[Sequence[int]]) -> dict[str, Array]:
@@ -102,4 +104,4 @@ def _value(value: Any) -> Hashable:
     """A value that is equal for equal rows."""
     if isinstance(value, np.ndarray):
         return tuple(value.ravel().tolist()) if value.dtype == np.object_ else (value.shape, value.tobytes())
-    return value.tobytes() if isinstance(value, np.generic) else value  # type: ignore[no-any-return]
+    return value.tobytes() if isinstance(value, np.generic) else value

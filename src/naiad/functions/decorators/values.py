@@ -14,9 +14,7 @@ from naiad.functions.decorators.batching import rows_of
 from naiad.functions.decorators.wrapping import Arguments, Function, Named, wrap
 
 
-def first_value(
-    *keys: str, squeeze_single_values: bool = True, strict: bool = True
-) -> Callable[[Function], Function]:
+def first_value(*keys: str, squeeze_single_values: bool = True, strict: bool = True) -> Callable[[Function], Function]:
     """Give the function, of these inputs, the value of the first row alone; for a setting that goes for the batch.
 
     squeeze_single_values: an array of one element becomes that element. strict: raise InvalidRequest where rows have
@@ -51,7 +49,9 @@ def fill_optionals(**defaults: Array) -> Callable[[Function], Function]:
     """
     for name, default in defaults.items():
         if not isinstance(default, np.ndarray):
-            raise InvalidConfiguration(f"@fill_optionals: the default of '{name}' must be a numpy array, not {default!r}")
+            raise InvalidConfiguration(
+                f"@fill_optionals: the default of '{name}' must be a numpy array, not {default!r}"
+            )
     checked: set[FunctionModel] = set()
 
     def before(args: Arguments, named: Named) -> tuple[Arguments, Named, None]:

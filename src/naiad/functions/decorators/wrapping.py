@@ -29,7 +29,7 @@ Split = Callable[[Arguments, Named], tuple[Sequence[tuple[Arguments, Named]], An
 Merge = Callable[[Sequence[Any], Any], Any]
 """Makes one result of those of all calls."""
 
-STAGE = "naiad_stage"
+STAGE = "_served_stage"
 """Attribute of a wrapper: which decorator made it."""
 
 
