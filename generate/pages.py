@@ -156,6 +156,8 @@ def metrics_page() -> Iterator[str]:
         f"| `{name}` | gauge | {text}; label `texts`: one text (`alone`) or several (`together`); label `load`: the "
         "other instances are idle (`quiet`) or running (`busy`), or the run uses all cores (`wide`) |"
     )
+    for name, text in metrics.SEQUENCES:
+        yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
     for name, text in metrics.PINNED:
         yield f"| `{name}` | gauge | {text} |"
     for name, text in metrics.MACHINE:

@@ -22,6 +22,7 @@ from naiad.core.errors import (
     NotFound,
     NotReady,
     Overloaded,
+    Rescheduled,
     Unsupported,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "NotFound",
     "NotReady",
     "Overloaded",
+    "Rescheduled",
     "Unreachable",
     "Unsupported",
 ]

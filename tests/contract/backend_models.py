@@ -275,7 +275,61 @@ def run(instance: Any, *items: Any, batch: Batch[Any] | None = None) -> list[Any
     return [one[0] if one and isinstance(one[0], NaiadError) else one for one in told]
 
 
+def summed_files(backend: str, controls: dict[str, str], folder: Path) -> TensorFiles:
+    """A model that adds up; controls: field that gives each its values or its type."""
+    vector = {"data_type": "TYPE_INT32", "dims": [1]}
+    given = [
+        {
+            "name": name,
+            "control": [
+                {"kind": f"CONTROL_SEQUENCE_{name}", "data_type": kind}
+                if kind.startswith("TYPE")
+                else {"kind": f"CONTROL_SEQUENCE_{name}", kind: [0, 1]}
+            ],
+        }
+        for name, kind in controls.items()
+    ]
+    document = prepare(
+        {
+            "backend": backend,
+            "max_batch_size": 8,
+            "input": [{"name": "INPUT", **vector}],
+            "output": [{"name": "OUTPUT", **vector}],
+            "sequence_batching": {"control_input": given},
+        },
+        "m",
+    )
+    return TensorFiles(finish(document), "2", folder, folder)
+
+
+SUM = {"START": "int32_false_true", "READY": "int32_false_true"}
+SUMS_BY_ID = {**SUM, "END": "int32_false_true", "CORRID": "TYPE_UINT64"}
+
+
+def step(seed: int) -> InferRequest:
+    """The only step of a sequence, for either of the two that add up."""
+    arrays = {name: np.ones((1, 1), np.int32) for name in ("START", "READY")}
+    arrays |= {"INPUT": np.full((1, 1), seed, np.int32), "END": np.zeros((1, 1), np.int32)}
+    arrays["CORRID"] = np.full((1, 1), seed + 1, np.uint64)
+    return InferRequest("m", id="r", inputs={name: Tensor.of(name, array) for name, array in arrays.items()})
+
+
+def no_controls() -> InferRequest:
+    request = step(1)
+    del request.inputs["START"]
+    return request
+
+
+def check_sum(request: InferRequest, response: object) -> None:
+    assert isinstance(response, InferResponse), response
+    assert [tensor.data.tolist() for tensor in response.outputs] == [request.inputs["INPUT"].data.tolist()]
+
+
 KINDS = {
+    "sequence": Kind("sequence", lambda at: summed_files("sequence", SUM, at), step, no_controls, check_sum, False),
+    "dyna_sequence": Kind(
+        "dyna_sequence", lambda at: summed_files("dyna_sequence", SUMS_BY_ID, at), step, no_controls, check_sum, False
+    ),
     "identity": Kind("identity", lambda at: tensor_files("identity", at), tensor_item, no_input, check, False),
     "tensors": Kind("onnxruntime", lambda at: tensor_files("onnxruntime", at), tensor_item, no_input, check, True),
     "packed": Kind("onnxruntime", packed_files, text, too_long, check_encoded, True),

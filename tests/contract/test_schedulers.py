@@ -15,20 +15,38 @@ from newest_first import NEWEST_FIRST
 
 from naiad.core.contracts import Batch, Instances, Send
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, InvalidRequest, NaiadError, NotReady, Overloaded
+from naiad.core.message import SequenceStep
 from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy
+from naiad.core.sequence_config import OldestFirst, SequenceBatching
 from naiad.scheduling.contract import Job, Scheduler
 from naiad.scheduling.kinds import KINDS, open_scheduler
 from naiad.testing import ManualClock
 
 LIMITED = DynamicBatching(default_queue_policy=QueuePolicy(default_timeout_s=60.0))
 
+IDLE_S = 1e6
+
 CONFIGS = {
+    "direct sequences": ModelConfig("m", sequence_batching=SequenceBatching(max_idle_s=IDLE_S)),
+    "oldest sequences": ModelConfig(
+        "m",
+        max_batch_size=4,
+        sequence_batching=SequenceBatching(oldest=OldestFirst(max_candidates=1), max_idle_s=IDLE_S),
+    ),
     "direct": ModelConfig("m", dynamic_batching=LIMITED),
     "adaptive": ModelConfig("m", max_batch_size=4, dynamic_batching=LIMITED),
     "dynamic": ModelConfig("m", max_batch_size=4, dynamic_batching=LIMITED, parameters={"batching": "immediate"}),
     "newest first": ModelConfig("m", dynamic_batching=LIMITED, parameters={"order": "newest first"}),
 }
 """By kind: a configuration that asks for it."""
+
+
+class Item:
+    """What a job is about; for schedulers of sequences a whole sequence, of one step."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.sequence = SequenceStep(str(value), is_first=True, is_last=True)
 
 
 class Plain:
@@ -43,9 +61,10 @@ class Plain:
     def execute(self, batch: Batch[Any]) -> Sequence[Any]:
         self.has_begun.set()
         assert self.gate.wait(10)
-        if "boom" in batch.items:
+        values = [item.value for item in batch.items]
+        if "boom" in values:
             raise ValueError("broken model")
-        return [InvalidRequest("bad") if item == "bad" else item for item in batch.items]
+        return [InvalidRequest("bad") if value == "bad" else value for value in values]
 
     def close(self) -> None:
         self.is_closed = True
@@ -59,7 +78,7 @@ class Streaming(Plain):
     def execute(self, batch: Batch[Any], send: Send) -> None:  # type: ignore[override]  # the other contract
         self.has_begun.set()
         assert self.gate.wait(10)
-        for index, item in enumerate(batch.items):
+        for index, item in enumerate(item.value for item in batch.items):
             send(index, f"part of {item}", False)
             if item == "boom":
                 raise ValueError("broken model")
@@ -86,7 +105,7 @@ class House:
         self._news = asyncio.Event()
 
     def job(self, item: Any) -> Job:
-        return Job(item, 1, self._done)
+        return Job(Item(item), 1, self._done)
 
     def submit(self, *items: Any) -> list[Job]:
         jobs = [self.job(item) for item in items]
@@ -113,11 +132,12 @@ class House:
 
     def _done(self, job: Job, result: Any, is_final: bool) -> None:
         assert threading.current_thread() is threading.main_thread()
-        assert job.item not in dict(self.told), "nothing comes after the last"
+        value = job.item.value
+        assert value not in dict(self.told), "nothing comes after the last"
         if not is_final:
-            assert result == f"part of {job.item}"
+            assert result == f"part of {value}"
             return
-        self.told.append((job.item, result))
+        self.told.append((value, result))
         self._news.set()
 
 
@@ -236,7 +256,7 @@ async def test_a_full_queue_refuses_and_takes_again_when_there_is_room(house: Ho
 
 async def test_a_job_whose_time_is_over_leaves_the_queue(house: House) -> None:
     await house.submit_and_begin("runs")
-    house.submit("late")
+    house.scheduler.submit(house.job("late"), timeout_us=60_000_000)
     house.clock.advance(61.0)
     house.submit("in time")
     await house.until(1)

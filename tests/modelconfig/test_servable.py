@@ -27,10 +27,6 @@ def config(**fields: Any) -> ModelConfig:
     ("fields", "expected"),
     [
         (
-            {"sequence_batching": {}},
-            r"model 'm' needs sequence batching \('sequence_batching'\), which Naiad does not support yet",
-        ),
-        (
             {"backend": "", "ensemble_scheduling": {"step": [STEP]}},
             r"model 'm' needs ensembles \('ensemble_scheduling'\), which Naiad does not support yet",
         ),
@@ -46,10 +42,9 @@ def test_what_cannot_be_served_yet_says_so(fields: dict[str, Any], expected: str
 
 
 @pytest.mark.parametrize("name", ["simple_sequence", "simple_dyna_sequence"])
-def test_the_shared_sequence_models_are_valid_but_not_served(name: str) -> None:
+def test_the_shared_sequence_models_are_served(name: str) -> None:
     given = parse_pbtxt((REPOSITORY / name / "config.pbtxt").read_text())
-    with pytest.raises(LoadFailed, match="sequence batching"):
-        check_servable(finish(prepare(given, name, ["model.onnx"])))
+    check_servable(finish(prepare(given, name, ["model.onnx"])))
 
 
 def test_ordinary_models_are_served_without_remarks() -> None:

@@ -26,6 +26,20 @@ def control(name: str, kind: str, **more: Any) -> dict[str, Any]:
 
 
 START = control("S", "CONTROL_SEQUENCE_START")
+STATE = {"input_name": "i", "output_name": "o", "data_type": "TYPE_FP32", "dims": [2]}
+INITIAL = {"name": "s", "data_type": "TYPE_FP32", "dims": [2]}
+
+
+def states(**fields: Any) -> dict[str, Any]:
+    """A model whose one state has these fields."""
+    return {"sequence_batching": {"state": [{**STATE, **fields}]}}
+
+
+def begins(**fields: Any) -> dict[str, Any]:
+    """A model whose one state begins with these fields."""
+    return states(initial_state=[{**INITIAL, "zero_data": True, **fields}])
+
+
 CORRID = {"name": "C", "control": [{"kind": "CONTROL_SEQUENCE_CORRID", "data_type": "TYPE_UINT64"}]}
 
 RAGGED = {"input": [{**X, "allow_ragged_batch": True}]}
@@ -71,13 +85,7 @@ TENSORS: list[tuple[dict[str, Any], str]] = [
         "model_warmup 'w' input 'x' '../../d' must be a path inside",
     ),
     (
-        {
-            "sequence_batching": {
-                "state": [
-                    {"input_name": "i", "output_name": "o", "initial_state": [{"name": "s", "data_file": "../f"}]}
-                ]
-            }
-        },
+        {"sequence_batching": {"state": [{**STATE, "initial_state": [{**INITIAL, "data_file": "../f"}]}]}},
         "initial_state 's' data_file '../f' must be a path inside",
     ),
     ({"instance_group": [{"name": "g"}, {"name": "g"}]}, "instance group name 'g' of model m is used more than once"),
@@ -177,8 +185,22 @@ SCHEDULING: list[tuple[dict[str, Any], str]] = [
         "state needs its own output_name",
     ),
     (
-        {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{}, {}]}]}},
+        {"sequence_batching": {"state": [{**STATE, "initial_state": [{}, {}]}]}},
         "may have only one initial_state",
+    ),
+    ({"sequence_batching": {"oldest": {"max_candidate_sequences": -1}}}, "max_candidate_sequences must not be neg"),
+    (states(data_type="TYPE_INVALID"), "state 'i' must specify 'data_type', one of TYPE_BOOL"),
+    (states(dims=[]), "state 'i' must specify 'dims'"),
+    (states(dims=[0]), "state 'i' must specify 'dims'"),
+    (states(use_growable_memory=True), "you must also enable 'use_same_buffer_for_input_output' for state input name"),
+    (begins(data_type="TYPE_INT32"), "field of state 'i' does not match the state data type"),
+    (begins(name=""), "Field 'name' must be set when using initial_state for state input 'i'"),
+    (begins(dims=[2, 2]), "doesn't match the size of 'state' dimensions for state input 'i'. 2 != 1"),
+    (begins(dims=[-1]), "'initial_state' field for state input name 'i' contains variable dimensions"),
+    (begins(dims=[3]), "'initial_state' dim for input name 'i' doesn't match 'state' dim description. 3 != 2"),
+    (
+        {"sequence_batching": {"state": [{**STATE, "initial_state": [{**INITIAL}]}]}},
+        "initial_state setting expects state'i' to have state_data set",
     ),
     (
         {"response_cache": {"enable": True}, "sequence_batching": {}},
@@ -244,7 +266,8 @@ def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: st
         {"response_cache": {"enable": True}},
         {"dynamic_batching": {"default_priority_level": 1, "priority_queue_policy": {"7": {}}}},
         {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": {"timeout_action": "DELAY"}}},
-        {"sequence_batching": {"state": [{"input_name": "i", "output_name": "o", "initial_state": [{"name": "s"}]}]}},
+        states(dims=[-1], use_same_buffer_for_input_output=True, use_growable_memory=True),
+        begins(),
         {"model_warmup": [{"name": "w", "inputs": {"x": {"zero_data": True}}}]},
         {"instance_group": [{"passive": True}, {}]},
         {"instance_group": [{"count": 64}, {"count": 64}]},

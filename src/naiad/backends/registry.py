@@ -9,9 +9,11 @@ from naiad.core.contracts import Backend
 from naiad.core.errors import LoadFailed
 
 BACKENDS = {
+    "dyna_sequence": "naiad.backends.sequences.dyna_sequence:DynaSequenceBackend",
     "identity": "naiad.backends.identity:IdentityBackend",
     "onnxruntime": "naiad.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "repeat": "naiad.backends.repeat:RepeatBackend",
+    "sequence": "naiad.backends.sequences.sequence:SequenceBackend",
     "square": "naiad.backends.square:SquareBackend",
 }
 """Name → module:class. A new backend is a new row and its file."""

@@ -14,6 +14,7 @@ One tree, so that a caller can catch as widely or as narrowly as it likes:
     │   └── Exhausted               what waits would take too much memory
     ├── Failed                      our fault, or the model's
     │   ├── ModelFailed             the model raised while it ran
+    │   ├── Rescheduled             the model wants the request to be run again
     │   ├── LoadFailed              the model could not be loaded
     │   │   └── GateFailed          a converted model does not answer as the original does
     │   └── DownloadFailed          the source could not be reached or gave wrong bytes
@@ -27,6 +28,12 @@ from error class to HTTP and gRPC status is `naiad.protocol.status`.
 from __future__ import annotations
 
 from typing import ClassVar
+
+RESCHEDULED = (
+    "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is not configured to handle "
+    "such a flag."
+)
+"""Triton's words."""
 
 
 class NaiadError(Exception):
@@ -105,6 +112,18 @@ class ModelFailed(Failed):
     """The model raised an error while running."""
 
     code = "model-failed"
+
+
+class Rescheduled(Failed):
+    """The model gave the request back to be run again, which only a model of iterative sequences can.
+
+    An instance returns, or sends, one in place of a result; where the model is configured for it, no caller sees it.
+    """
+
+    code = "rescheduled"
+
+    def __init__(self, message: str = RESCHEDULED, **detail: object) -> None:
+        super().__init__(message, **detail)
 
 
 class LoadFailed(Failed):

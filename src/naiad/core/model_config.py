@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naiad.core.sequence_config import SequenceBatching
+
 
 @dataclass(frozen=True, slots=True)
 class TensorConfig:
@@ -116,6 +118,7 @@ class ModelConfig:
     batch_outputs: tuple[BatchOutput, ...] = ()
     dynamic_batching: DynamicBatching | None = None
     batch_cost: BatchCost | None = None
+    sequence_batching: SequenceBatching | None = None
     instance_groups: tuple[InstanceGroup, ...] = ()
     default_model_filename: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -124,3 +127,23 @@ class ModelConfig:
     uses_response_cache: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
     """The whole configuration as JSON values, as `GET …/config` answers it."""
+
+    @property
+    def instance_inputs(self) -> tuple[TensorConfig, ...]:
+        """What an instance is given: the callers' inputs, then what the scheduler of sequences adds to them."""
+        batching = self.sequence_batching
+        if batching is None:
+            return self.inputs
+        controls = [TensorConfig(control.name, control.datatype, (1,)) for control in batching.controls]
+        states = [TensorConfig(state.input_name, state.datatype, state.dims) for state in batching.states]
+        return (*self.inputs, *controls, *states)
+
+    @property
+    def instance_outputs(self) -> tuple[TensorConfig, ...]:
+        """What an instance gives: the callers' outputs, then the states that are none of them."""
+        batching = self.sequence_batching
+        if batching is None:
+            return self.outputs
+        known = {tensor.name for tensor in self.outputs}
+        states = [state for state in batching.states if state.output_name not in known]
+        return (*self.outputs, *(TensorConfig(state.output_name, state.datatype, state.dims) for state in states))

@@ -18,6 +18,7 @@ from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Tensor
 from naiad.loading.backend_settings import settings_of
+from naiad.loading.initial_states import initial_states
 from naiad.loading.statistics import statistics_of
 from naiad.loading.warmup import warm_up
 from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
@@ -81,9 +82,10 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     labels = _labels(config, folder.folder)
     told = settings_of(settings.backend_config, config.backend)
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
+    is_narrow = is_counted or config.sequence_batching is not None
     files = TensorFiles(config, str(version), folder.folder, version_dir)
     instances = backend.load(
-        LoadRequest(files, instance_names(config), wide_threads=1 if is_counted else 0, settings=told)
+        LoadRequest(files, instance_names(config), wide_threads=1 if is_narrow else 0, settings=told)
     )
     return [warmed_up(files, instances, settings, began_s, labels=labels)]
 
@@ -103,7 +105,8 @@ def warmed_up(
     config, version = files.config, files.version
     try:
         statistics = statistics_of(config, version, settings)
-        warm_up(config, version, instances, files.model_dir, samples)
+        begin = initial_states(config, files.model_dir)
+        warm_up(config, version, instances, files.model_dir, samples, begin)
     except BaseException:
         instances.close()
         raise
@@ -116,6 +119,7 @@ def warmed_up(
         statistics=statistics,
         max_waiting=settings.max_waiting,
         runs_ahead=settings.run_ahead,
+        initial_states=begin,
     )
 
 

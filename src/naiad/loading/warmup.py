@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Batch, Instances, StreamingInstance
-from naiad.core.datatypes import BY_CONFIG_NAME, Datatype
+from naiad.core.datatypes import BY_CONFIG_NAME
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
-from naiad.core.message import InferRequest
+from naiad.core.message import InferRequest, SequenceStep
 from naiad.core.model_config import ModelConfig
-from naiad.core.tensor import Tensor
+from naiad.core.tensor import Array, Tensor
+from naiad.loading.data_files import read_data
 from naiad.protocol.binary import decode
+from naiad.scheduling.sequences.steps import Steps
 from naiad.serving.validation import RequestCheck
 
 FOLDER = "warmup"
@@ -60,10 +62,11 @@ def warm_up(
     instances: Instances[Any],
     model_dir: Path,
     further: Sequence[Mapping[str, Tensor]] = (),
+    initial_states: Mapping[str, Array] | None = None,
 ) -> None:
     """Run every sample on every instance, the wide one included. Raises LoadFailed for one that cannot be run.
 
-    further: inputs of requests that are samples, too.
+    further: inputs of requests that are samples, too. initial_states: what the sequences of a model begin with.
     """
     check = RequestCheck(config)
     makers: list[Callable[[], Sample]] = [
@@ -80,6 +83,7 @@ def warm_up(
         except NaiadError as error:
             raise LoadFailed(f"model '{config.name}': {error.message}", model=config.name) from error
         if sample.requests:
+            sample = _as_sequences(config, sample, initial_states or {})
             for name, instance in zip([*instances.names, "wide"], instances.all, strict=False):
                 _run(config, name, instance, sample)
 
@@ -98,7 +102,18 @@ def make_sample(config: ModelConfig, version: str, entry: Mapping[str, Any], mod
     for input_name, given in sorted(entry["inputs"].items()):
         tensors[input_name], size = _tensor(config, input_name, given, left, model_dir / FOLDER)
         left -= size
-    return Sample(name, count, [InferRequest(config.name, version, inputs=tensors) for _ in range(rows)])
+    requests = [InferRequest(config.name, version, inputs=tensors) for _ in range(rows)]
+    return Sample(name, count, requests)
+
+
+def _as_sequences(config: ModelConfig, sample: Sample, initial_states: Mapping[str, Array]) -> Sample:
+    """Make each request a whole sequence, where the model takes its requests as steps of such."""
+    if config.sequence_batching is None:
+        return sample
+    steps = Steps(config, initial_states)
+    for number, request in enumerate(sample.requests, start=1):
+        request.sequence = SequenceStep(str(number) if steps.takes_text_ids else number, True, True)
+    return replace(sample, requests=[steps.complete_alone(request) for request in sample.requests])
 
 
 def _tensor(
@@ -115,7 +130,7 @@ def _tensor(
     if size > most_bytes:
         raise LoadFailed(f"warmup setting of input '{name}' takes too much memory; {MOST_BYTES} bytes are allowed")
     if given.get("input_data_file"):
-        raw = _file(folder, given["input_data_file"], row, size, most_bytes)
+        raw = read_data("warmup", folder, given["input_data_file"], row, size, most_bytes)
         size = max(size, len(raw))
     elif "zero_data" in given or ("random_data" in given and row.name == "BYTES"):
         raw = bytes(elements * (row.size_bytes or 4))
@@ -127,22 +142,6 @@ def _tensor(
         raise LoadFailed(f"warmup setting expects input '{name}' to have input_data_type set")
     has_rows = config.max_batch_size > 0
     return decode(name, row.name, (1, *dims) if has_rows else dims, raw), size
-
-
-def _file(folder: Path, file: str, row: Datatype, size: int, most_bytes: int) -> bytes:
-    """Read an input's bytes: the whole file for strings, of another as much as is needed."""
-    try:
-        with (folder / file).open("rb") as opened:
-            raw = opened.read(most_bytes + 1 if row.name == "BYTES" else size)
-    except OSError as error:
-        raise LoadFailed(f"warmup data '{file}' cannot be read: {error}") from error
-    if row.name == "BYTES" and len(raw) > most_bytes:
-        raise LoadFailed(f"warmup data '{file}' takes too much memory; {MOST_BYTES} bytes are allowed")
-    if row.name != "BYTES" and len(raw) < size:
-        raise LoadFailed(
-            f"warmup setting expects {size} bytes, but the data provided from {file} only has {len(raw)} bytes"
-        )
-    return raw
 
 
 def _run(config: ModelConfig, instance_name: str, instance: Any, sample: Sample) -> None:

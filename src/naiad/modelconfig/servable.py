@@ -9,7 +9,6 @@ from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig
 
 NOT_YET = {
-    "sequence_batching": "sequence batching",
     "ensemble_scheduling": "ensembles",
     "model_operations": "libraries of custom operators, which are native code",
 }

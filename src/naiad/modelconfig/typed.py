@@ -15,6 +15,7 @@ from naiad.core.model_config import (
     QueuePolicy,
     TensorConfig,
 )
+from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
 from naiad.modelconfig.batch_cost import read_batch_cost
 from naiad.modelconfig.schema import Document
 
@@ -23,7 +24,7 @@ MICROSECOND = 1e-6
 
 def typed_config(document: Document) -> ModelConfig:
     """View a normalised, validated document."""
-    batching = document.get("dynamic_batching")
+    batching, sequences = document.get("dynamic_batching"), document.get("sequence_batching")
     return ModelConfig(
         name=document["name"],
         platform=document["platform"],
@@ -35,6 +36,7 @@ def typed_config(document: Document) -> ModelConfig:
         batch_outputs=tuple(_batch_output(entry) for entry in document["batch_output"]),
         dynamic_batching=None if batching is None else _dynamic_batching(batching),
         batch_cost=read_batch_cost(document),
+        sequence_batching=None if sequences is None else _sequence_batching(sequences),
         instance_groups=tuple(
             InstanceGroup(group["name"], group["kind"], group["count"], group["passive"])
             for group in document["instance_group"]
@@ -90,4 +92,52 @@ def _queue_policy(policy: Mapping[str, Any] | None) -> QueuePolicy:
         default_timeout_s=policy["default_timeout_microseconds"] * MICROSECOND,
         allows_timeout_override=policy["allow_timeout_override"],
         max_queue_size=policy["max_queue_size"],
+    )
+
+
+BOOLEAN_TYPES = {"int32_false_true": "INT32", "fp32_false_true": "FP32", "bool_false_true": "BOOL"}
+"""Field with the two values of a control → its datatype."""
+
+
+def _sequence_batching(batching: Mapping[str, Any]) -> SequenceBatching:
+    direct, oldest = batching.get("direct", {}), batching.get("oldest")
+    return SequenceBatching(
+        controls=tuple(_control(tensor["name"], tensor["control"][0]) for tensor in batching["control_input"]),
+        states=tuple(_state(state) for state in batching["state"]),
+        max_idle_s=batching["max_sequence_idle_microseconds"] * MICROSECOND,
+        oldest=None if oldest is None else _oldest(oldest),
+        max_queue_delay_s=direct.get("max_queue_delay_microseconds", 0) * MICROSECOND,
+        minimum_slot_utilization=direct.get("minimum_slot_utilization", 0.0),
+        is_iterative=batching["iterative_sequence"],
+    )
+
+
+def _control(name: str, control: Mapping[str, Any]) -> SequenceControl:
+    kind = control["kind"].removeprefix("CONTROL_SEQUENCE_")
+    for field, datatype in BOOLEAN_TYPES.items():
+        if control[field]:
+            return SequenceControl(name, kind, datatype, tuple(control[field]))
+    return SequenceControl(name, kind, BY_CONFIG_NAME[control["data_type"]].name)
+
+
+def _oldest(oldest: Mapping[str, Any]) -> OldestFirst:
+    return OldestFirst(
+        max_candidates=oldest["max_candidate_sequences"],
+        preferred_batch_sizes=tuple(oldest["preferred_batch_size"]),
+        max_queue_delay_s=oldest["max_queue_delay_microseconds"] * MICROSECOND,
+        preserves_ordering=oldest["preserve_ordering"],
+    )
+
+
+def _state(state: Mapping[str, Any]) -> SequenceState:
+    initial = state["initial_state"][0] if state["initial_state"] else None
+    return SequenceState(
+        input_name=state["input_name"],
+        output_name=state["output_name"],
+        datatype=BY_CONFIG_NAME[state["data_type"]].name,
+        dims=tuple(state["dims"]),
+        initial_dims=None if initial is None else tuple(int(dim) for dim in initial["dims"]),
+        initial_file="" if initial is None else initial.get("data_file", ""),
+        uses_same_buffer=state["use_same_buffer_for_input_output"],
+        is_growable=state["use_growable_memory"],
     )

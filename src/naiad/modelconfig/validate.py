@@ -20,6 +20,7 @@ from naiad.modelconfig.validate_batch_tensors import validate_batch_tensors
 from naiad.modelconfig.validate_groups import validate_groups
 from naiad.modelconfig.validate_metrics import validate_metrics
 from naiad.modelconfig.validate_scheduling import validate_scheduling
+from naiad.modelconfig.validate_sequences import validate_sequences
 
 UNNAMED_FORMATS = {"FORMAT_NONE", 0}
 
@@ -33,6 +34,7 @@ def validate(document: Document, model_dir: Path | None = None) -> None:
     if not document["backend"] and not is_ensemble:
         refuse(model, f"must specify 'platform' or 'backend' for '{model}'")
     validate_scheduling(document)
+    validate_sequences(document)
     validate_metrics(document)
     _validate_side(document, "input")
     _validate_side(document, "output")

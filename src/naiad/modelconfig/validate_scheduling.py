@@ -10,16 +10,11 @@ from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
 
-BOOLEAN_CONTROLS = ("CONTROL_SEQUENCE_START", "CONTROL_SEQUENCE_END", "CONTROL_SEQUENCE_READY")
-CORRELATION_TYPES = {"TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING"}
-
 
 def validate_scheduling(document: Document) -> None:
     """Check the scheduling choice of a normalised document. Raises InvalidConfiguration."""
     if "dynamic_batching" in document:
         _validate_dynamic(document["name"], document["dynamic_batching"], document["max_batch_size"])
-    if "sequence_batching" in document:
-        _validate_sequence(document["name"], document["sequence_batching"], document["max_batch_size"])
     if "ensemble_scheduling" in document or document["platform"] == ENSEMBLE:
         _validate_ensemble(document)
     _validate_cache(document)
@@ -29,7 +24,8 @@ def _refuse(model: str, reason: str) -> NoReturn:
     refuse(model, f"model '{model}': {reason}")
 
 
-def _validate_preferred(model: str, what: str, sizes: Sequence[int], max_batch_size: int) -> None:
+def validate_preferred(model: str, what: str, sizes: Sequence[int], max_batch_size: int) -> None:
+    """Check `preferred_batch_size`. Raises InvalidConfiguration."""
     for size in sizes:
         if size <= 0:
             refuse(model, f"{what} must be positive for {model}", f"it is {size}")
@@ -38,7 +34,7 @@ def _validate_preferred(model: str, what: str, sizes: Sequence[int], max_batch_s
 
 
 def _validate_dynamic(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
-    _validate_preferred(model, "dynamic batching preferred size", batching["preferred_batch_size"], max_batch_size)
+    validate_preferred(model, "dynamic batching preferred size", batching["preferred_batch_size"], max_batch_size)
     levels, default = batching["priority_levels"], batching["default_priority_level"]
     policies = batching["priority_queue_policy"]
     if levels and not 1 <= default <= levels:
@@ -55,61 +51,6 @@ def _validate_dynamic(model: str, batching: Mapping[str, Any], max_batch_size: i
         if policy.get("timeout_action") == "DELAY" and policy["default_timeout_microseconds"]:
             reason = f"Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for {model}"
             refuse(model, reason, "use REJECT")
-
-
-def _validate_sequence(model: str, batching: Mapping[str, Any], max_batch_size: int) -> None:
-    oldest = batching.get("oldest", {})
-    _validate_preferred(
-        model, "sequence batching preferred batch size", oldest.get("preferred_batch_size", []), max_batch_size
-    )
-    utilization = batching.get("direct", {}).get("minimum_slot_utilization", 0.0)
-    if not isinstance(utilization, float) or not 0.0 <= utilization <= 1.0:
-        _refuse(model, f"sequence batching minimum_slot_utilization must be in range [0.0, 1.0], it is {utilization}")
-    names = [control["name"] for control in batching["control_input"]]
-    for name, count in Counter(names).items():
-        if not name:
-            _refuse(model, "sequence batching control tensor must have a name")
-        if count > 1:
-            _refuse(model, f"sequence batching control tensor '{name}' is specified for multiple control kinds")
-    _validate_controls(model, batching["control_input"])
-    _validate_states(model, batching["state"])
-
-
-def _validate_controls(model: str, control_inputs: Sequence[Mapping[str, Any]]) -> None:
-    kinds = Counter(control["kind"] for tensor in control_inputs for control in tensor["control"])
-    for kind, count in kinds.items():
-        if count > 1:
-            _refuse(model, f"sequence batching specifies multiple {kind} tensors for {model}")
-    for tensor in control_inputs:
-        if len(tensor["control"]) != 1:
-            _refuse(model, f"sequence batching control tensor '{tensor['name']}' needs exactly one control")
-        _validate_control(model, tensor["name"], tensor["control"][0])
-
-
-def _validate_control(model: str, name: str, control: Mapping[str, Any]) -> None:
-    given = [key for key in ("int32_false_true", "fp32_false_true", "bool_false_true") if control[key]]
-    if control["kind"] not in BOOLEAN_CONTROLS:
-        if given or control["data_type"] not in CORRELATION_TYPES:
-            _refuse(model, f"correlation id control '{name}' needs data_type, one of {sorted(CORRELATION_TYPES)}")
-        return
-    if len(given) != 1:
-        _refuse(
-            model,
-            f"sequence batching control tensor '{name}' must specify exactly one of "
-            "'int32_false_true', 'fp32_false_true' or 'bool_false_true'",
-        )
-    if len(control[given[0]]) != 2:
-        _refuse(model, f"sequence batching control tensor '{name}': '{given[0]}' must have exactly 2 entries")
-
-
-def _validate_states(model: str, states: Sequence[Mapping[str, Any]]) -> None:
-    for side in ("input_name", "output_name"):
-        for name, count in Counter(state[side] for state in states).items():
-            if not name or count > 1:
-                _refuse(model, f"sequence batching state needs its own {side}; '{name}' is used {count} times")
-    for state in states:
-        if len(state["initial_state"]) > 1:
-            _refuse(model, f"sequence batching state '{state['input_name']}' may have only one initial_state")
 
 
 def _validate_cache(document: Document) -> None:

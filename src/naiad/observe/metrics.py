@@ -169,6 +169,12 @@ BATCH_TOKENS = (
 
 BATCH_SECONDS = ("naiad_batch_seconds", "Time a run of `tokens` tokens takes")
 
+SEQUENCES = (
+    ("naiad_sequences_active", "Sequences that an instance has a place for"),
+    ("naiad_sequences_waiting", "Sequences that wait until an instance has a place for them"),
+)
+"""Of models with `sequence_batching`."""
+
 MACHINE = (
     ("nv_cpu_utilization", "CPU utilization rate [0.0 - 1.0]"),
     ("nv_cpu_memory_total_bytes", "CPU total memory (RAM), in bytes"),
@@ -225,6 +231,7 @@ class MetricsPage:
         for stage, texts in HISTOGRAMS.items():
             yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
         yield from _batching(models)
+        yield from _sequences(models)
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))
@@ -276,3 +283,12 @@ def _batching(models: Iterable[ModelStatistics]) -> Iterator[Family]:
             labels = {"texts": row["texts"], "load": row["load"], "tokens": str(row["tokens"])}
             seconds.add({**model.labels, **labels}, row["seconds"])
     yield from (chosen, seconds)
+
+
+def _sequences(models: Iterable[ModelStatistics]) -> Iterator[Family]:
+    families = [Family(*texts, "gauge") for texts in SEQUENCES]
+    for model in models:
+        if model.count_sequences is not None:
+            for family, count in zip(families, model.count_sequences(), strict=True):
+                family.add(model.labels, count)
+    yield from families

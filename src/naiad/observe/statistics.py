@@ -75,6 +75,8 @@ class ModelStatistics:
         self.execution_count = 0
         self.count_pending: Callable[[], int] = lambda: 0
         """Requests that wait for an instance right now; set by the model."""
+        self.count_sequences: Callable[[], tuple[int, int]] | None = None
+        """Sequences that an instance has, and those that wait for one; set by models of sequences."""
         self.batching: Callable[[], dict[str, Any]] | None = None
         """What runs cost and what was chosen from it; set by models whose batching learns that."""
         self.success = Histogram(LATENCY_BOUNDS_S)
@@ -159,7 +161,7 @@ class ModelStatistics:
         self.failures[reason] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """One entry of `model_stats`. `naiad_batching` is no part of Triton's extension, and of no gRPC message."""
+        """One entry of `model_stats`. What begins with `naiad_` is not in Triton's extension, nor in gRPC."""
         stages = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
         return {
             "name": self.model,
@@ -183,7 +185,12 @@ class ModelStatistics:
             ],
             "memory_usage": [],
             **({} if self.batching is None else {"naiad_batching": self.batching()}),
+            **({} if self.count_sequences is None else {"naiad_sequences": _sequences(*self.count_sequences())}),
         }
+
+
+def _sequences(active: int, waiting: int) -> dict[str, int]:
+    return {"active": active, "waiting": waiting}
 
 
 def _count_and_ns(duration: Duration | Histogram) -> dict[str, int]:

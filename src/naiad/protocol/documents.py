@@ -18,6 +18,7 @@ SERVER_VERSION = "2.73.0"
 
 EXTENSIONS = (
     "classification",
+    "sequence",
     "model_repository",
     "model_repository(unload_dependents)",
     "schedule_policy",

@@ -7,9 +7,10 @@ loop's thread; only what is inside a runner crosses into others.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from naiad.core.contracts import Batch
+from naiad.core.errors import NaiadError, NotReady
 
 Done = Callable[["Job", Any, bool], None]
 
@@ -27,6 +28,7 @@ class Job:
         "level",
         "owner",
         "queued_s",
+        "sequence",
         "shape_key",
         "size",
         "turns",
@@ -57,6 +59,8 @@ class Job:
         """By the queue: its priority level, or its round."""
         self.is_delayed = False
         """By the queue: its time was over and the policy says to run it after the others of its level."""
+        self.sequence: Any = None
+        """By the scheduler of sequences: the one that it is a step of."""
         self.execution: Execution | None = None
         """Set when an instance took it up."""
 
@@ -64,7 +68,18 @@ class Job:
 class Execution(Batch[Any]):
     """A batch that an instance has taken up, with the jobs it was made from; what Triton's `execution_count` counts."""
 
-    __slots__ = ("beside", "finished_s", "is_wide", "jobs", "size", "slot", "started_s", "successes", "withdrawn")
+    __slots__ = (
+        "beside",
+        "failure",
+        "finished_s",
+        "is_wide",
+        "jobs",
+        "size",
+        "slot",
+        "started_s",
+        "successes",
+        "withdrawn",
+    )
 
     def __init__(self, jobs: Sequence[Job], slot: Any = None) -> None:
         items: list[Any] = []
@@ -84,6 +99,8 @@ class Execution(Batch[Any]):
         """By the scheduler: how many others were under way, the mean of its start and its end."""
         self.is_wide = False
         """By the scheduler: it runs on all cores."""
+        self.failure: NaiadError | None = None
+        """By the runner: the instance failed as a whole, whatever was in the batch."""
         self.started_s = 0.0
         """By the runner, when the instance gets it."""
         self.finished_s = 0.0
@@ -222,5 +239,19 @@ class Scheduler(Protocol):
         ...
 
 
+@runtime_checkable
+class CountsSequences(Protocol):
+    """What a scheduler may be besides: one that keeps requests together that belong together."""
+
+    def count_sequences(self) -> tuple[int, int]:
+        """Return how many sequences an instance has, and how many wait until one has room for them."""
+        ...
+
+
 OnRun = Callable[[Execution], None]
 """Told of every execution after it has run; before its jobs are, unless they were told one by one."""
+
+
+def stopping() -> NotReady:
+    """Make the error for jobs that come after `drain`, in Triton's words."""
+    return NotReady("Server is stopping, scheduler for model has stopped accepting new inference requests")

@@ -5,22 +5,29 @@ What has no configuration of Triton's, as encoders, brings a policy of its own t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.core.sequence_config import OldestFirst
+from naiad.core.tensor import Array
 from naiad.scheduling.adaptive.batching import AdaptiveBatching
 from naiad.scheduling.batching.scheduler import WINDOW, BatchScheduler
-from naiad.scheduling.contract import Learner, OnRun, Queue, Scheduler
+from naiad.scheduling.contract import Learner, OnRun, Queue, Runner, Scheduler
 from naiad.scheduling.cost import CostLimit, decide_within
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.runners.opening import open_runners
+from naiad.scheduling.sequences.direct import DirectRule, decide_direct
+from naiad.scheduling.sequences.lane import Lane
+from naiad.scheduling.sequences.live import LiveSequences
+from naiad.scheduling.sequences.scheduler import SequenceScheduler
+from naiad.scheduling.sequences.steps import Steps
 
 MOST_WAITING_SEEN = 1024
 """The most requests of one batch, however large `max_batch_size` is: each question about a batch looks at them."""
@@ -41,6 +48,8 @@ class OpenRequest:
     runs_ahead: bool
     """See `BatchScheduler`."""
     clock: Clock
+    initial_states: Mapping[str, Array] = field(default_factory=dict)
+    """First values of implicit states, by input name, without the batch dimension; zeros where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,38 @@ def open_direct(request: OpenRequest) -> Scheduler:
     return _open(request, ONE_BY_ONE)
 
 
+def open_direct_sequences(request: OpenRequest) -> Scheduler:
+    """Give each sequence a row of an instance's batch."""
+    config, batching = request.config, request.config.sequence_batching
+    assert batching is not None
+    rows = max(1, config.max_batch_size)
+    rule = DirectRule(rows, batching.max_queue_delay_s, batching.minimum_slot_utilization)
+    lanes = [Lane(runner, rows) for runner in _runners_of_sequences(request)]
+    return _open_sequences(request, lanes, partial(decide_direct, rule=rule), has_rows=True)
+
+
+def open_oldest_sequences(request: OpenRequest) -> Scheduler:
+    """Join steps of the sequences of an instance, those first that have waited longest."""
+    config, batching = request.config, request.config.sequence_batching
+    assert batching is not None
+    oldest = batching.oldest or OldestFirst()
+    rows = max(1, config.max_batch_size)
+    places = oldest.max_candidates or rows
+    rule = DynamicRule(rows, oldest.preferred_batch_sizes, oldest.max_queue_delay_s)
+    runners = _runners_of_sequences(request)
+    lanes = [Lane(runner, places, 1 if oldest.preserves_ordering else runner.capacity) for runner in runners]
+    policy = within_cost(config, partial(decide_dynamic, rule=rule))
+    return _open_sequences(request, lanes, policy, has_rows=False)
+
+
+def is_direct(config: ModelConfig) -> bool:
+    """Whether a model's sequences have rows of their own."""
+    return config.sequence_batching is not None and config.sequence_batching.oldest is None
+
+
 KINDS = [
+    Kind("direct sequences", is_direct, open_direct_sequences),
+    Kind("oldest sequences", lambda config: config.sequence_batching is not None, open_oldest_sequences),
     Kind("adaptive", chooses_delay, open_adaptive),
     Kind("dynamic", takes_batches, open_dynamic),
     Kind("direct", lambda _config: True, open_direct),
@@ -114,14 +154,15 @@ def open_scheduler(
     max_waiting: int = 0,
     runs_ahead: bool = True,
     clock: Clock = monotonic,
+    initial_states: Mapping[str, Array] | None = None,
 ) -> Scheduler:
     """Put the scheduler that a model asks for before its instances; closing it closes them.
 
     max_waiting: most jobs that may wait, whatever the model's own queue policies say; 0 = no bound. runs_ahead: see
-    `BatchScheduler`.
+    `BatchScheduler`. initial_states: see `OpenRequest`.
     """
     kind = next(kind for kind in KINDS if kind.suits(config))
-    return kind.open(OpenRequest(config, instances, on_run, max_waiting, runs_ahead, clock))
+    return kind.open(OpenRequest(config, instances, on_run, max_waiting, runs_ahead, clock, initial_states or {}))
 
 
 def open_batches(
@@ -174,5 +215,28 @@ def _open(request: OpenRequest, policy: Policy, learner: Learner | None = None) 
         preserves_ordering=batching.preserves_ordering,
         on_run=request.on_run,
         learner=learner,
+        clock=request.clock,
+    )
+
+
+def _runners_of_sequences(request: OpenRequest) -> list[Runner]:
+    runners, wide = open_runners(request.instances, request.config.name, request.clock, tries_apart=False)
+    if wide is not None:  # a sequence stays on the instance where it began
+        wide.close()
+    return runners
+
+
+def _open_sequences(request: OpenRequest, lanes: Sequence[Lane], policy: Policy, *, has_rows: bool) -> Scheduler:
+    config, batching = request.config, request.config.sequence_batching
+    assert batching is not None
+    return SequenceScheduler(
+        lanes,
+        LiveSequences(config.name, lanes, batching.max_idle_s),
+        policy,
+        Steps(config, request.initial_states),
+        has_rows=has_rows,
+        window=min(max(1, config.max_batch_size), MOST_WAITING_SEEN),
+        most=request.max_waiting,
+        on_run=request.on_run,
         clock=request.clock,
     )

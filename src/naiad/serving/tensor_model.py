@@ -10,9 +10,10 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
+from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
-from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.contract import CountsSequences, Execution, Job
 from naiad.scheduling.kinds import open_scheduler
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
@@ -32,12 +33,13 @@ class TensorModel:
         max_waiting: int = 0,
         runs_ahead: bool = True,
         clock: Clock = monotonic,
+        initial_states: Mapping[str, Array] | None = None,
     ) -> None:
         """Make a model of loaded instances.
 
         labels: by output name, for classification. statistics: where to count; default: the usual ones. max_waiting:
         most requests that may wait, whatever the model's own queue policy says; 0 = no bound. runs_ahead: see
-        `BatchScheduler`.
+        `BatchScheduler`. initial_states: of sequences, by input name, without the batch dimension; default: zeros.
         """
         self.name = config.name
         self.version = version
@@ -50,9 +52,17 @@ class TensorModel:
         self._costs = None if config.batch_cost is None else config.batch_cost.input
         """The input whose elements are what a request costs."""
         self._scheduler = open_scheduler(
-            config, instances, self._count_run, max_waiting=max_waiting, runs_ahead=runs_ahead, clock=clock
+            config,
+            instances,
+            self._count_run,
+            max_waiting=max_waiting,
+            runs_ahead=runs_ahead,
+            clock=clock,
+            initial_states=initial_states,
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
+        if isinstance(self._scheduler, CountsSequences):
+            self.statistics.count_sequences = self._scheduler.count_sequences
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""

@@ -158,8 +158,6 @@ LISTED: dict[str, tuple[str, ...]] = {
     "A key of shared memory that is only a slash is an invalid argument.": (
         "shared memory/a key of a slash", "shared memory/a key of slashes", "grpc others/register a slash",
     ),
-    # Not yet
-    "The extension `sequence` is not announced.": ("reading/server", "grpc others/ServerMetadata"),
 }  # fmt: skip
 
 ELSEWHERE = (
@@ -190,13 +188,19 @@ ELSEWHERE = (
     "Inputs of the same bytes in other shapes make other requests.",
     "The request's parameters and the loaded copy of the model are also part of what makes requests equal.",
     "Requests whose hashes collide cannot be made.",
+    "A sequence is idle from its last answer on, and while a step waits or runs it is not.",
+    "A sequence id must have the type of the model's `CORRID` control, and fit it.",
+    "A sequence of an id never runs beside an earlier one of the same id, but after it.",
+    "When an instance fails, the sequences of its batch end: their steps that wait are answered with an error that names the sequence.",
+    "Without `initial_state`, a sequence's first state is zeros.",
     "Requests with sequence parameters are not cached.",
     "An unknown setting in `--cache-config` is an error.",
     "A configuration that names an input or an output twice, or ragged inputs without batches, is refused.",
     "A tensor without dimensions can also be declared without batches: `dims: [ 1 ]` and an empty `reshape`.",
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
-tests/loading/test_tensor_models.py, tests/loading/test_wrong_configurations.py, tests/serving/caching/."""
+tests/loading/test_tensor_models.py, tests/loading/test_wrong_configurations.py, tests/serving/caching/,
+tests/scheduling/sequences/."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",

@@ -56,7 +56,7 @@ class LoadedModel:
         scalars = signature.scalars
         self.inputs = tuple(
             InputPort(tensor, batch_dims, is_scalar=tensor.name in scalars and not self.batches)
-            for tensor in config.inputs
+            for tensor in config.instance_inputs
         )
         self.batch_inputs = config.batch_inputs
         self.scattered = {name: output.source for output in config.batch_outputs for name in output.names}
@@ -67,7 +67,7 @@ class LoadedModel:
                 batch_dims,
                 may_be_scalar=tensor.name in scalars,
             )
-            for tensor in config.outputs
+            for tensor in config.instance_outputs
         }
         self.run_options = settings.run_options()
         self.run = choose_run(self.session, config)
@@ -75,8 +75,8 @@ class LoadedModel:
 
 def choose_run(session: Any, config: ModelConfig) -> RunGraph:
     """The cheapest way to run a session with these types. Raises LoadFailed where there is none."""
-    if any(tensor.datatype == "BF16" for tensor in config.outputs):
-        if any(tensor.datatype == "BYTES" for tensor in config.inputs):
+    if any(tensor.datatype == "BF16" for tensor in config.instance_outputs):
+        if any(tensor.datatype == "BYTES" for tensor in config.instance_inputs):
             raise LoadFailed(
                 f"model '{config.name}': string inputs together with BF16 outputs cannot go through ONNX Runtime's "
                 "Python binding; let the graph cast the outputs to FP32",

@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from naiad.backends.onnxruntime.controls import added_names, check_controls
 from naiad.backends.onnxruntime.ragged import batch_input_shape
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import LoadFailed
@@ -104,7 +105,9 @@ def complete_document(document: Mapping[str, Any], signature: Signature, setting
     batches = completed["max_batch_size"] > 0
     for side, tensors in sides:
         if not completed.get(side):
-            completed[side] = [_describe(completed.get("name", ""), side, tensor, batches) for tensor in tensors]
+            added = added_names(completed, side)
+            callers = [tensor for tensor in tensors if tensor.name not in added]
+            completed[side] = [_describe(completed.get("name", ""), side, tensor, batches) for tensor in callers]
     return completed
 
 
@@ -165,12 +168,13 @@ def check(config: ModelConfig, signature: Signature) -> None:
             "set max_batch_size to 0",
             model=config.name,
         )
+    check_controls(config, {tensor.name: (tensor.datatype, tensor.shape) for tensor in signature.inputs})
     required = [tensor for tensor in signature.inputs if not tensor.has_default]
-    inputs = (*config.inputs, *_batch_inputs(config))
+    inputs = (*config.instance_inputs, *_batch_inputs(config))
     fed = [tensor for tensor in inputs if not _has_default(signature, tensor.name)]
     for side, tensors, known in (
         ("input", inputs, signature.inputs),
-        ("output", config.outputs, signature.outputs),
+        ("output", config.instance_outputs, signature.outputs),
     ):
         by_name = {tensor.name: tensor for tensor in known}
         for tensor in tensors:

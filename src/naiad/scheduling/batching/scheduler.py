@@ -16,9 +16,10 @@ from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady,
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
-from naiad.scheduling.contract import Execution, Job, Learner, OnRun, Queue, Runner
+from naiad.scheduling.contract import Execution, Job, Learner, OnRun, Queue, Runner, stopping
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
+from naiad.scheduling.quieting import Quieting
 
 WINDOW = 64
 """How many waiting jobs a policy gets to see, unless its batches may hold more."""
@@ -77,7 +78,7 @@ class BatchScheduler:
         """One is planned or under way: whatever comes now will be looked at."""
         self._wake_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._quieting = Quieting()
         self._is_stopping = False
 
     @property
@@ -88,7 +89,7 @@ class BatchScheduler:
     def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit`."""
         if self._is_stopping:
-            raise _stopping()
+            raise stopping()
         self._queue.add(job, self._clock(), priority, timeout_us)
         if self._ordering is not None:
             self._ordering.expect((job,))
@@ -99,7 +100,7 @@ class BatchScheduler:
     def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit_all`."""
         if self._is_stopping:
-            raise _stopping()
+            raise stopping()
         now = self._clock()
         for number, job in enumerate(jobs):
             try:
@@ -152,7 +153,7 @@ class BatchScheduler:
             self._lingering.begin()
         if queue.length:
             self._set_timer()
-        if self._waiters:
+        if self._quieting.waiters:
             self._wake_waiters()
 
     async def drain(self) -> None:
@@ -163,9 +164,7 @@ class BatchScheduler:
     async def quiet(self) -> None:
         """See `Scheduler.quiet`."""
         if self._queue.length or self._running:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+            await self._quieting.wait()
 
     def close(self) -> None:
         """See `Scheduler.close`."""
@@ -209,7 +208,7 @@ class BatchScheduler:
         jobs, execution.jobs, execution.withdrawn = execution.jobs, (), frozenset()
         if results:
             self._tell_all(jobs, results)
-        if self._waiters:
+        if self._quieting.waiters:
             self._wake_waiters()
 
     def _recall(self, job: Job) -> bool:
@@ -283,11 +282,4 @@ class BatchScheduler:
 
     def _wake_waiters(self) -> None:
         if not self._queue.length and not self._running:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters.clear()
-
-
-def _stopping() -> NotReady:
-    return NotReady("Server is stopping, scheduler for model has stopped accepting new inference requests")
+            self._quieting.wake()

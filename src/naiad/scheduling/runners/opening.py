@@ -11,14 +11,19 @@ from naiad.scheduling.runners.stream import StreamRunner
 from naiad.scheduling.runners.thread import ThreadRunner
 
 
-def open_runners(instances: Instances[Any], name: str, clock: Clock = monotonic) -> tuple[list[Runner], Runner | None]:
-    """Give the runners of the narrow instances and that of the wide one, if there is one. name: the model's."""
+def open_runners(
+    instances: Instances[Any], name: str, clock: Clock = monotonic, *, tries_apart: bool = True
+) -> tuple[list[Runner], Runner | None]:
+    """Give the runners of the narrow instances and that of the wide one, if there is one.
+
+    name: the model's. tries_apart: see `ThreadRunner`.
+    """
     names = instances.names or [f"{name}_{index}" for index in range(len(instances.narrow))]
 
     def open_runner(instance: Instance[Any, Any] | StreamingInstance[Any], thread: str) -> Runner:
         if hasattr(instance, "capacity"):
             return StreamRunner(cast("StreamingInstance[Any]", instance), thread, clock=clock)
-        return ThreadRunner(instance, thread, may_inline=instances.may_inline, clock=clock)
+        return ThreadRunner(instance, thread, may_inline=instances.may_inline, tries_apart=tries_apart, clock=clock)
 
     narrow = [open_runner(*one) for one in zip(instances.narrow, names, strict=True)]
     return narrow, None if instances.wide is None else open_runner(instances.wide, f"{name}_wide")

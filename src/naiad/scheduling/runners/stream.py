@@ -131,12 +131,16 @@ class _Stream:
         self._has_returned = True
         self._on_return()
         if error is not None:
+            self.execution.failure = error
             self.fail(error)
         self._end()
 
     def dropped(self) -> None:
         """End what nobody can end any longer: the instance has let go of `send`."""
-        self.fail(ModelFailed("the model has ended without a last response"))
+        error = ModelFailed("the model has ended without a last response")
+        if self._open:
+            self.execution.failure = error
+        self.fail(error)
 
     def fail(self, error: NaiadError) -> None:
         """Give every item that waits for its last result an error instead."""

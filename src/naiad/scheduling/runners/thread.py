@@ -43,17 +43,20 @@ class ThreadRunner:
         name: str,
         *,
         may_inline: bool = False,
+        tries_apart: bool = True,
         clock: Clock = monotonic,
         cpu_clock: Clock = time.thread_time,
     ) -> None:
         """may_inline: the instance neither blocks nor runs foreign Python; short runs may then stay on the loop.
 
+        tries_apart: what failed as a batch is run again, item by item; not where a run changes the instance.
         cpu_clock: seconds that the calling thread has computed. Wall time would count the wait for the interpreter lock
         and for other processes, and so call a cheap model expensive just when the server is busy.
         """
         self._instance = instance
         self._name = name
         self._may_inline = may_inline
+        self._tries_apart = tries_apart
         self._clock = clock
         self._cpu_clock = cpu_clock
         self._short_runs = 0
@@ -138,15 +141,17 @@ class ThreadRunner:
         except NaiadError as error:
             return error
         except BaseException as error:  # noqa: BLE001 — a model may raise anything, and panics of Rust are no Exception
-            if len(batch.items) == 1:  # else each item is tried alone, and the log names what only one of them raises
+            # Where each item is tried alone, the log names what only one of them raises.
+            if len(batch.items) == 1 or not self._tries_apart:
                 _log.exception("instance %s failed", self._name)
             return ModelFailed(f"{type(error).__name__}: {error}")
         return ModelFailed(f"the model returned {len(results)} results for {len(batch.items)} requests")
 
     def _apart(self, execution: Execution, error: NaiadError) -> list[Any]:
         """Run each item alone, after all of them together failed: what one raises is no business of the others."""
-        if len(execution.items) == 1:
-            return [error]
+        execution.failure = error
+        if len(execution.items) == 1 or not self._tries_apart:
+            return [error] * len(execution.items)
         results: list[Any] = []
         for item in execution.items:
             alone = Batch([item])

@@ -1,0 +1,1 @@
+"""Backends of Triton's for trying out sequences; none has a model file."""
