@@ -178,6 +178,24 @@ async def test_a_busy_instance_gets_one_full_batch_ahead_and_the_rest_may_still_
     subject.close()
 
 
+async def test_what_was_given_ahead_does_not_wait_beside_an_idle_instance() -> None:
+    """It waited for the busy one, and later requests ran before it."""
+    slow, fast, answers = Echo(is_held=True), Echo(is_held=True), Collector()
+    subject = scheduler(slow, fast, rule=DynamicRule(1))
+    for item in range(5):
+        subject.submit(answers.job(item))
+    subject.turn()
+    assert subject.pending == 1, "two run, and each instance was given one ahead"
+    assert await asyncio.to_thread(slow.started.acquire, timeout=10)
+    fast.release()
+    await answers.until(4)
+    assert fast.batches == [[1], [3], [2], [4]]
+    slow.release()
+    await answers.until(5)
+    assert slow.batches == [[0]]
+    subject.close()
+
+
 async def test_a_batch_that_was_given_ahead_can_still_be_cancelled() -> None:
     """Alone or with company; what has begun goes on."""
     echo, answers = Echo(is_held=True), Collector()
@@ -301,6 +319,21 @@ async def test_a_cancelled_job_leaves_the_queue_at_once_and_is_answered_once() -
     echo.release()
     await answers.until(2)
     assert echo.batches == [["running"]]
+    subject.close()
+
+
+async def test_who_is_cancelled_makes_way_for_those_behind() -> None:
+    """They waited until the delay was over, or until something else came."""
+    echo, answers = Echo(), Collector()
+    subject = scheduler(echo, rule=DynamicRule(4, (1, 4), 3600.0), clock=ManualClock())
+    first, second = (Job(size, size, answers._done) for size in (2, 1))
+    subject.submit_all([first, second])
+    subject.turn()
+    await asyncio.sleep(0)
+    assert answers.answers == []
+    assert subject.cancel(first)
+    await answers.until(2)
+    assert echo.batches == [[1]]
     subject.close()
 
 

@@ -71,6 +71,8 @@ class BatchScheduler:
         """Jobs of these."""
         self._idle = sum(slot.capacity for slot in self._slots)
         """Executions that could start right now, wide ones apart."""
+        self._aheads: dict[Slot, Execution] = {}
+        """What busy instances were given to go on with, and may not have begun yet; in the order in which it was."""
         self._lone_jobs = LONE_JOBS
         """Jobs since two were last there together."""
         self._situation = Situation((), 0.0, 0, self._slots)
@@ -121,6 +123,8 @@ class BatchScheduler:
                 job.execution.withdrawn |= {job}
             return False
         self._tell(job, Cancelled("the request was cancelled"), True)
+        if self._queue.length and not self._is_turn_due:
+            self._plan_turn()  # those that stood beside or behind it may run now
         self._wake_waiters()
         return True
 
@@ -133,18 +137,21 @@ class BatchScheduler:
         self._wake_s = math.inf
         try:
             if queue.has_time_limits:
-                for job in queue.expire(self._clock()):
-                    self._tell(job, DeadlineExceeded("Request timeout expired"), True)
+                self._expire()
+            if self._aheads and self._idle:
+                self._take_over()
             while queue.length and (decided := self._decide()) is not None:
                 slot, jobs = decided
                 queue.take(jobs)
                 self._running += 1
                 self._under_way += len(jobs)
-                if slot is not self._wide and slot.in_hand < slot.capacity:
+                execution = Execution(jobs, slot)
+                if slot.in_hand >= slot.capacity:
+                    self._aheads[slot] = execution
+                elif slot is not self._wide:
                     self._idle -= 1
                 slot.in_hand += 1
                 has_run_inline = has_run_inline or slot.runner.runs_inline
-                execution = Execution(jobs, slot)
                 execution.beside, execution.is_wide = self._running - 1, slot is self._wide
                 slot.runner.start(execution, self)
         finally:
@@ -190,6 +197,8 @@ class BatchScheduler:
         self._under_way -= len(execution.jobs)
         slot: Slot = execution.slot
         slot.in_hand -= 1
+        if self._aheads:
+            self._aheads.pop(slot, None)  # it is what the instance goes on with
         if slot is not self._wide and slot.in_hand < slot.capacity:
             self._idle += 1
             self._situation.free_s = execution.finished_s
@@ -202,7 +211,7 @@ class BatchScheduler:
         if self._learner is not None and not slot.runner.runs_inline:
             self._learner.ran(execution)
             self._learner.note(self._queue.length + self._under_way, self._clock())
-        if self._queue.length and not self._is_turn_due:
+        if (self._queue.length or self._aheads) and not self._is_turn_due:
             self._plan_turn()
         # Or execution and jobs would keep each other, and their tensors, until garbage is collected.
         jobs, execution.jobs, execution.withdrawn = execution.jobs, (), frozenset()
@@ -218,10 +227,13 @@ class BatchScheduler:
             return False
         job.execution = None
         slot: Slot = execution.slot
+        self._aheads.pop(slot, None)
         others = [other for other in execution.jobs if other is not job]
         if others:
             smaller = Execution(others, slot)
             smaller.beside, smaller.is_wide = execution.beside, execution.is_wide
+            if slot.in_hand > slot.capacity:
+                self._aheads[slot] = smaller
             slot.runner.start(smaller, self)
             self._under_way -= 1
             return True
@@ -233,6 +245,26 @@ class BatchScheduler:
         if self._queue.length and not self._is_turn_due:
             self._plan_turn()
         return True
+
+    def _expire(self) -> None:
+        for job in self._queue.expire(self._clock()):
+            self._tell(job, DeadlineExceeded("Request timeout expired"), True)
+
+    def _take_over(self) -> None:
+        """Let idle instances run what others were given ahead and have not begun: nothing waits beside an idle one."""
+        for busy, execution in tuple(self._aheads.items()):
+            free = choose_slot(self._slots, None, 0)
+            if free is None:
+                return
+            if self._aheads.get(busy) is not execution:  # what has just run inline may have led to its withdrawal
+                continue
+            del self._aheads[busy]
+            if busy.runner.recall(execution):
+                busy.in_hand -= 1
+                free.in_hand += 1
+                self._idle -= 1
+                execution.slot = free
+                free.runner.start(execution, self)
 
     def _plan_turn(self) -> None:
         # One turn for all jobs that arrive in this turn of the loop: that is what lets them share a batch.
