@@ -41,5 +41,5 @@ class Fixture:
     async def load(self, name: str, config: str | None = None) -> None:
         await self.control.load(name, LoadParameters(config))
 
-    async def unload(self, name: str) -> None:
-        await self.control.unload(name, unload_dependents=False)
+    async def unload(self, name: str, *, with_dependents: bool = False) -> None:
+        await self.control.unload(name, unload_dependents=with_dependents)

@@ -15,7 +15,6 @@ from naiad.modelconfig.servable import NOT_YET, WITHOUT_EFFECT
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
-STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
 
 
 def config(**fields: Any) -> ModelConfig:
@@ -26,10 +25,6 @@ def config(**fields: Any) -> ModelConfig:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        (
-            {"backend": "", "ensemble_scheduling": {"step": [STEP]}},
-            r"model 'm' needs ensembles \('ensemble_scheduling'\), which Naiad does not support yet",
-        ),
         (
             {"model_operations": {"op_library_filename": ["a.so"]}},
             r"\('model_operations'\), which Naiad does not support yet",

@@ -14,7 +14,6 @@ X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}
 Y = {**X, "name": "y"}
 DELAY = {"timeout_action": "DELAY", "default_timeout_microseconds": 1}
 LEVELS = {"priority_levels": 2, "default_priority_level": 1}
-STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
 
 
 def given(**fields: Any) -> dict[str, Any]:
@@ -213,37 +212,7 @@ SCHEDULING: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def ensemble(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"backend": "", "ensemble_scheduling": {"step": list(steps)}, **more}
-
-
-ENSEMBLES: list[tuple[dict[str, Any], str]] = [
-    (ensemble(), "must specify 'step' for ensemble"),
-    ({"backend": "", "platform": "ensemble"}, "must specify 'step' for ensemble"),
-    (ensemble(STEP, platform="onnxruntime_onnx"), "needs platform 'ensemble'"),
-    ({**ensemble(STEP), "backend": "identity"}, "may not have 'backend'"),
-    (ensemble(STEP, instance_group=[{}]), "may not have 'instance_group'"),
-    (ensemble(STEP, optimization={}), "may not have 'optimization'"),
-    (ensemble(STEP, model_warmup=[{}]), "may not have 'model_warmup'"),
-    (ensemble({**STEP, "model_name": ""}), "must specify 'model_name'"),
-    (ensemble({**STEP, "input_map": {}}), "must specify 'input_map' in step 'a'"),
-    (ensemble({**STEP, "output_map": {}}), "must specify 'output_map' in step 'a'"),
-    (ensemble({**STEP, "input_map": {"i": ""}}), "input_map of 'i' must name an ensemble tensor"),
-    (ensemble(STEP, {**STEP, "model_name": "b"}), "ensemble tensor 'y' is produced 2 times"),
-    (ensemble({**STEP, "input_map": {"i": "q"}}), "ensemble tensor 'q' is used by a step but neither"),
-    (ensemble({**STEP, "output_map": {"o": "z"}}), "ensemble output 'y' is not produced by any step"),
-    (ensemble(STEP, input=[X, {**X, "name": "unused"}]), "ensemble input 'unused' is not used by any step"),
-    (
-        ensemble(
-            {**STEP, "input_map": {"i": "x", "j": "p"}, "output_map": {"o": "q"}},
-            {"model_name": "b", "input_map": {"i": "q"}, "output_map": {"o": "p", "r": "y"}},
-        ),
-        "circular dependency between ensemble steps: a, b",
-    ),
-]
-
-
-@pytest.mark.parametrize(("fields", "expected"), [*TENSORS, *SCHEDULING, *ENSEMBLES])
+@pytest.mark.parametrize(("fields", "expected"), [*TENSORS, *SCHEDULING])
 def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: str) -> None:
     with pytest.raises(InvalidConfiguration, match=expected) as caught:
         finish(given(**fields))
@@ -279,11 +248,6 @@ def test_a_contradiction_is_refused_by_name(fields: dict[str, Any], expected: st
         {"model_warmup": [{"name": "w", "count": 2**32 - 1, "batch_size": 2**32 - 1}]},
         {"batch_input": [{**COUNT, "target_name": ["t", "u"]}]},
         {**RAGGED, "batch_output": [{"target_name": ["y"], "source_input": ["x"]}]},
-        ensemble(STEP),
-        ensemble(
-            {"model_name": "b", "input_map": {"i": "q"}, "output_map": {"o": "y"}},
-            {**STEP, "output_map": {"o": "q"}},
-        ),
     ],
 )
 def test_what_is_right_passes(fields: dict[str, Any]) -> None:

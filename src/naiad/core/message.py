@@ -5,7 +5,7 @@ They know nothing of HTTP, gRPC or JSON. Time stamps travel on the request, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from naiad.core.client_memory import OutputMemory
@@ -66,6 +66,9 @@ class InferRequest:
     output_memory: dict[str, OutputMemory] | None = None
     """Shared memory extension: by output, where to put it instead of sending it; None: nowhere, as with nearly all."""
 
+    stages_s: list[float] | None = None
+    """Steps of ensembles: seconds of gathering inputs, running, splitting outputs, to which the model adds its own."""
+
     @property
     def mark(self) -> str:
         """What errors begin with that are about the request and not about its bytes, as in Triton."""
@@ -94,3 +97,9 @@ Answer = InferResponse | NaiadError
 
 Deliver = Callable[[Answer, bool], None]
 """What a door takes answers with: called on the event loop's thread with each answer and whether it is the last."""
+
+
+def add_stages(stages_s: list[float], more_s: Sequence[float]) -> None:
+    """Add seconds of the three stages to those of a request (`InferRequest.stages_s`)."""
+    for at, seconds in enumerate(more_s):
+        stages_s[at] += seconds

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naiad.core.ensemble import Ensemble
 from naiad.core.sequence_config import SequenceBatching
 
 
@@ -124,6 +125,8 @@ class ModelConfig:
     parameters: Mapping[str, str] = field(default_factory=dict)
     """`parameters { key value { string_value } }`."""
     is_decoupled: bool = False
+    ensemble: Ensemble | None = None
+    """None: a model that computes itself."""
     uses_response_cache: bool = False
     document: Mapping[str, Any] = field(default_factory=dict)
     """The whole configuration as JSON values, as `GET …/config` answers it."""

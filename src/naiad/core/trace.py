@@ -53,7 +53,7 @@ class Trace:
     error: str = ""
     """What the caller was told, when it went wrong."""
     sending: str = ""
-    """What the moments of sending are called, without _START and _END."""
+    """What the moments of sending are called, without _START and _END; empty: a step's answers go to its ensemble."""
     sampler: Any = None
     """What picked the request; the tracing's own."""
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import (
@@ -28,6 +29,8 @@ from naiad.core.errors import (
 from naiad.core.places import without_places
 from naiad.functions import Binding, Bindings
 from naiad.loading.backend_settings import read_backend_settings
+from naiad.loading.ensembles.dependencies import parts_first, unloaded_with
+from naiad.loading.ensembles.planning import parts_of
 from naiad.loading.models import Models, Wrap, as_loaded
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
@@ -37,6 +40,7 @@ from naiad.loading.watching import Seen, decide_changes, look
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.control import LoadParameters, not_explicit
+from naiad.serving.engine import Engine
 
 ALL = "*"
 """The name that means all models in --load-model."""
@@ -63,8 +67,9 @@ class Control:
         fetching: FetchSettings,
         wrap: Wrap = as_loaded,
         bindings: Bindings | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        """wrap: see `Models`. bindings: functions to serve.
+        """wrap, engine: see `Models`. bindings: functions to serve.
 
         Raises InvalidConfiguration for options that cannot be meant.
         """
@@ -85,8 +90,13 @@ class Control:
             retries=settings.load_retries,
             require_all_versions=settings.require_all_versions,
             wrap=wrap,
+            engine=engine,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: set[str] = set()
+        """Units that were asked for by name, not for the sake of an ensemble."""
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By unit, so that requests of clients are carried out in the order in which they came."""
         self._seen: dict[str, Seen] = {}
         self._is_stopping = False
 
@@ -107,6 +117,9 @@ class Control:
             self._seen = await self._models.in_background(partial(look, survey))
             self._keep(self._watch())
         wanted = self._wanted(survey)
+        self._asked.update(wanted)
+        if self._mode == "explicit":
+            wanted = list(await self._models.in_background(partial(self._parts_behind, wanted, survey)))
         for name in wanted:
             self._catalog.begin(name)
         all_loaded = await self._load_all(wanted, survey)
@@ -123,13 +136,12 @@ class Control:
         return self._keep(self._load(self._models.unit_of(name), parameters))
 
     def unload(self, name: str, *, unload_dependents: bool) -> asyncio.Future[None]:
-        """See `ModelControl.unload`. No model depends on another yet, so that there are no dependents.
+        """See `ModelControl.unload`.
 
         Any name may be unloaded: what is not there is a name in a table, and no path is made of it.
         """
-        del unload_dependents
         self._check_request(name)
-        return self._keep(self._models.unload(self._models.unit_of(name)))
+        return self._keep(self._unload(self._models.unit_of(name), unload_dependents=unload_dependents))
 
     async def bind(self, binding: Binding) -> None:
         """Serve a function from now on, in every mode. Raises AlreadyExists, LoadFailed, InvalidConfiguration."""
@@ -195,7 +207,12 @@ class Control:
 
     async def _load_all(self, names: Iterable[str], survey: Survey) -> bool:
         """Load by name; what fails is in the catalog with its reason. Returns whether all could be loaded."""
-        return all(await asyncio.gather(*(self._try_load(name, survey) for name in names)))
+        self._models.begin_gathering()
+        try:
+            are_loaded = await asyncio.gather(*(self._try_load(name, survey) for name in names))
+        finally:
+            are_bound = self._models.gathered()
+        return all(are_loaded) and are_bound
 
     async def _try_load(self, name: str, survey: Survey) -> bool:
         try:
@@ -215,7 +232,58 @@ class Control:
         return False
 
     async def _load(self, name: str, parameters: LoadParameters) -> None:
-        """Load for a client, and say what went wrong in Triton's words."""
+        """Load for a client, with the parts if it is an ensemble, and say what went wrong in Triton's words."""
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            self._asked.add(name)
+            parts = await self._models.in_background(partial(self._parts_behind, [name], None, parameters))
+            polled = await asyncio.gather(
+                *(self._try_load_part(part) for part in parts if part != name and not parts[part])
+            )
+            polled += [await self._try_load_part(part) for part in parts_first(parts, [name])[:-1] if parts[part]]
+            await self._load_alone(name, parameters)
+        if not all(polled):
+            raise Failed(f"failed to load '{name}', failed to poll from model repository", model=name)
+
+    async def _try_load_part(self, name: str) -> bool:
+        """Load a part of an ensemble, unless it is as it was; returns whether it could be looked at."""
+        try:
+            await self._models.load(name, partial(self._plan, name, LoadParameters()))
+        except NaiadError as error:
+            if not error.detail.get("is_planned"):
+                _log.error("failed to poll model '%s': %s", name, error.message)
+                return False
+        return True
+
+    async def _unload(self, name: str, *, unload_dependents: bool) -> None:
+        """Unload a unit, and if that is asked for what is there for its sake alone."""
+        async with self._turns.setdefault(name, asyncio.Lock()):
+            with_it = unloaded_with(self._models.ensembles.parts, name, self._asked) if unload_dependents else []
+            for one in (name, *with_it):
+                self._asked.discard(one)
+                await self._models.unload(self._models.unit_of(one))
+
+    def _parts_behind(
+        self, names: Iterable[str], survey: Survey | None = None, parameters: LoadParameters | None = None
+    ) -> dict[str, frozenset[str]]:
+        """Return units and all that they are made of, each with its own parts, as far as these can be read. Blocks.
+
+        parameters: those of the first, whose configuration may have come with the request.
+        """
+        survey = survey or self._sources.survey()
+        found: dict[str, frozenset[str]] = {}
+        new = list(names)
+        while new:
+            name = new.pop()
+            if name in found:
+                continue
+            config, parameters = (parameters.config if parameters is not None else None), None
+            parts = parts_of(survey.origins.get(name, []), self._settings, config)
+            found[name] = frozenset(survey.unit_of(self._models.unit_of(part)) for part in parts)
+            new += found[name]
+        return found
+
+    async def _load_alone(self, name: str, parameters: LoadParameters) -> None:
+        """Load one unit for a client."""
         try:
             await self._models.load(name, partial(self._plan, name, parameters))
         except LoadFailed as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -19,12 +19,16 @@ from weakref import WeakValueDictionary
 from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
+from naiad.core.places import without_places
+from naiad.loading.ensembles.definition import Definition
+from naiad.loading.ensembles.following import Change, Ensembles
 from naiad.loading.plan import Plan, PlannedModel
 from naiad.loading.sources import AMBIGUOUS
 from naiad.repository import Signature
 from naiad.serving.catalog import Catalog
+from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
-from naiad.serving.states import UNLOADED
+from naiad.serving.states import UNLOADED, VersionState
 
 Value = TypeVar("Value")
 _Loaded = dict[PlannedModel, list[ServedModel]]
@@ -38,6 +42,10 @@ _log = logging.getLogger("naiad.loading")
 Wrap = Callable[[ServedModel], ServedModel]
 
 
+def nothing() -> None:
+    """Do it."""
+
+
 def as_loaded(model: ServedModel) -> ServedModel:
     """Return the model itself."""
     return model
@@ -48,11 +56,13 @@ class Unit:
     """What one load brought into service."""
 
     models: list[ServedModel] = field(default_factory=list)
+    ensembles: tuple[str, ...] = ()
+    """Names of those that it defines; `Ensembles` has the models that they become."""
     made_of: dict[tuple[str, str], tuple[Any, list[ServedModel]]] = field(default_factory=dict)
     """By name and version: what it was made of, as its plan says, and what it became."""
     state: tuple[str, Signature] | None = None
     """The plan's state; None: loading again always loads again."""
-    discard: Callable[[], None] = lambda: None
+    discard: Callable[[], None] = nothing
     """The plan's `discard`."""
 
     def without(self, other: Unit | None) -> Unit:
@@ -78,13 +88,16 @@ class Models:
         retries: int = 0,
         require_all_versions: bool = False,
         wrap: Wrap = as_loaded,
+        engine: Engine | None = None,
     ) -> None:
         """threads: versions loaded at the same time. retries: further attempts for each that fails.
 
         require_all_versions: serve no version of a new model of which one fails. wrap: gives what is to serve in the
-        place of a model that was loaded.
+        place of a model that was loaded. engine: runs the steps of ensembles; default: one over the catalog.
         """
         self.catalog = catalog
+        self.ensembles = Ensembles(catalog, engine or Engine(catalog), wrap)
+        self._is_gathering = False
         self._wrap = wrap
         self._retries = retries
         self._require_all_versions = require_all_versions
@@ -112,6 +125,7 @@ class Models:
             plan = await self._in_thread(make_plan)
             unit = self._units.get(name)
             if not plan.is_override and unit is not None and unit.state is not None and unit.state == plan.state:
+                self._try_again(unit)
                 return
             self.catalog.settle(name)
             for model in plan.models:
@@ -130,9 +144,33 @@ class Models:
         async with self._locks.setdefault(name, asyncio.Lock()):
             unit = self._units.pop(name, None)
             if unit is not None:
-                self.catalog.retire(unit.models)
-                self._release(unit)
+                change = Change(gone=list(unit.models))
+                self.ensembles.follow(change)
+                for ensemble in unit.ensembles:
+                    self.ensembles.forget(change, ensemble)
+                self._apply(change, unit.discard, is_unload=True)
             self.catalog.dismiss(name)
+
+    def begin_gathering(self) -> None:
+        """Let ensembles wait for models that are still to come, until `gathered`."""
+        self._is_gathering = True
+
+    def gathered(self) -> bool:
+        """Note that all models have come; returns whether every ensemble that waited serves, as it is wanted now."""
+        self._is_gathering = False
+        change = Change()
+        refused = self.ensembles.fall_back(change)
+        for name, reason in refused.items():
+            _log.error("failed to load '%s', which stays as it was: %s", name, reason)
+        self._apply(change, nothing)
+        failed = dict(refused)
+        pending = {(one.name, one.version) for one in self.catalog.entries() if one.state is VersionState.LOADING}
+        for (name, version), reason in self.ensembles.failures.items():
+            if (name, version) in pending:
+                _log.error("failed to load '%s' version %s: %s", name, version, reason)
+                self.catalog.fail(name, version, without_places(reason))
+                failed[name] = reason
+        return not failed
 
     async def released(self) -> None:
         """Return when everything that was taken out of service has been closed."""
@@ -210,9 +248,12 @@ class Models:
         failures = {model: result for model, result in pairs if isinstance(result, NaiadError)}
         loaded = {model: result for model, result in pairs if not isinstance(result, NaiadError)}
         served = self._choose(loaded, failures, old)
-        if served:
+        refused: Mapping[str, str] = {}
+        ensembles = () if failures and not served else tuple({one.name: None for one in plan.ensembles})
+        if served or ensembles:
             made_of = {(model.name, model.version): (model.made_of, models) for model, models in served.items()}
-            self._replace(name, old, Unit(_all(served), made_of, None if failures else plan.state, plan.discard))
+            new = Unit(_all(served), ensembles, made_of, None if failures else plan.state, plan.discard)
+            refused = self._replace(name, old, new, plan.ensembles)
             _tell_those_that_stay(served, old)
             for model, seconds in took_s.items():
                 if model in served:
@@ -222,11 +263,14 @@ class Models:
                 reason = model.reason(failures[model]) if model in failures else UNLOADED
                 self.catalog.fail(model.name, model.version, reason)
         unused = Unit(_all({model: models for model, models in loaded.items() if model not in served}))
-        if not served:
+        if not served and not ensembles:
             unused.discard = plan.discard
         await self.in_background(unused.without(old).close)
         if failures:
             raise load_failed(name, failures)
+        if refused:
+            raise ensemble_failed(*next(iter(refused.items())))
+        self._check_ensembles(ensembles)
 
     def _choose(self, loaded: _Loaded, failures: Mapping[PlannedModel, NaiadError], old: Unit | None) -> _Loaded:
         """Say what of a load is to serve: all of it, unless a version has failed."""
@@ -237,19 +281,70 @@ class Models:
         broken = {model.name for model in failures} if self._require_all_versions else ()
         return {model: models for model, models in loaded.items() if model.name not in broken}
 
-    def _replace(self, name: str, old: Unit | None, new: Unit) -> None:
-        """Let requests go to the new unit; one call to the catalog, so that none falls between the two."""
-        gone = old.without(new) if old is not None else Unit()
-        self.catalog.swap(gone.models, new.models)
+    def _replace(
+        self, name: str, old: Unit | None, new: Unit, definitions: Sequence[Definition] = ()
+    ) -> Mapping[str, str]:
+        """Let requests go to the new unit; one call to the catalog, so that none falls between the two.
+
+        Gives the ensembles that stay as they were, and why.
+        """
+        old = old or Unit()
+        gone = old.without(new)
+        change = Change(list(gone.models), [model for model in new.models if model not in old.models])
+        self.ensembles.follow(change)
+        refused = {}
+        for ensemble in new.ensembles:
+            own = [one for one in definitions if one.name == ensemble]
+            if reason := self.ensembles.define(change, ensemble, own, may_wait=self._is_gathering):
+                refused[ensemble] = reason
+        for ensemble in set(old.ensembles) - set(new.ensembles):
+            self.ensembles.forget(change, ensemble)
+        if refused:
+            new.state = None
         self._units[name] = new
-        if old is not None:
-            self._release(gone)
-        self._owners.update((model.name, name) for model in new.models)
+        self._apply(change, gone.discard)
+        self._owners.update(dict.fromkeys((*(model.name for model in new.models), *new.ensembles), name))
+        return refused
+
+    def _check_ensembles(self, names: Iterable[str]) -> None:
+        """Raise LoadFailed for an ensemble that cannot serve, unless others of its parts may come."""
+        if not self._is_gathering:
+            for (failed, _), reason in self.ensembles.failures.items():
+                if failed in names:
+                    raise ensemble_failed(failed, reason)
+
+    def _try_again(self, unit: Unit) -> None:
+        """Look again at the ensembles of a unit that is as it was. Raises LoadFailed."""
+        change = Change()
+        for name in unit.ensembles:
+            if not self.ensembles.serves(name):
+                self.ensembles.retry(change, name)
+        self._apply(change, nothing)
+        self._check_ensembles(unit.ensembles)
+
+    def _apply(self, change: Change, discard: Callable[[], None], *, is_unload: bool = False) -> None:
+        """Carry a change out. discard: what to call when the models that go are closed.
+
+        is_unload: ensembles end because the operator takes their parts away, as in Triton without being failures.
+        """
+        self.catalog.swap(change.gone, change.new)
+        served = {(model.name, model.version) for model in change.gone}
+        for (name, version), reason in change.failed.items():
+            if is_unload and (name, version) in served:
+                _log.warning("'%s' version %s is unloaded: %s", name, version, reason)
+            elif self._is_gathering:
+                self.catalog.begin(name, version)
+            else:
+                _log.error("failed to load '%s' version %s: %s", name, version, reason)
+                self.catalog.fail(name, version, without_places(reason))
+        if change.gone or discard is not nothing:
+            self._release(Unit(change.gone, discard=discard))
 
     def _release(self, unit: Unit) -> None:
         """Close a unit that gets no more requests, once it has answered those it has taken."""
         for model in unit.models:
-            self._owners.pop(model.name, None)
+            if not self.catalog.ready_versions(model.name):
+                self._owners.pop(model.name, None)
         task = asyncio.get_running_loop().create_task(self._drain_and_close(unit))
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
@@ -285,6 +380,11 @@ def _tell_those_that_stay(served: _Loaded, old: Unit | None) -> None:
         for each in models:
             if old is not None and each in old.models:
                 model.keep(each)
+
+
+def ensemble_failed(name: str, reason: str) -> LoadFailed:
+    """Make the error for an ensemble that does not suit its parts, in Triton's words."""
+    return LoadFailed(f"load failed for model '{name}': {without_places(reason)}\n", model=name, is_planned=True)
 
 
 def load_failed(name: str, failures: Mapping[PlannedModel, NaiadError]) -> LoadFailed:

@@ -16,11 +16,13 @@ from typing import Any
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.core.places import without_places
+from naiad.loading.ensembles.definition import Definition
+from naiad.loading.ensembles.planning import SCHEDULING, plan_ensemble
 from naiad.loading.function_models import plan_functions
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
 from naiad.loading.sources import BoundOrigin, Origin
-from naiad.loading.tensor_models import plan_triton_model
+from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
     CONFIG_FILE,
@@ -80,6 +82,8 @@ class Plan:
     """Blocks; called when the models are released, or could not be loaded."""
     is_override: bool = False
     """A configuration or files came with the load: it is carried out whether or not anything has changed."""
+    ensembles: list[Definition] = field(default_factory=list)
+    """Those that are made of models, of this plan or others, which need not be loaded yet."""
 
 
 def plan(
@@ -98,8 +102,8 @@ def plan(
         folder = _model_folder(origin.name, origin.folder)
         state = (str(origin.folder), files)
         if override is not None:
-            return Plan(_planned(folder, settings, override), state, is_override=True)
-        return Plan(_planned(folder, settings, files=files), state)
+            return replace(_planned(folder, settings, override), state=state, is_override=True)
+        return replace(_planned(folder, settings, files=files), state=state)
     if override is not None:
         raise Unsupported(
             f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
@@ -113,7 +117,7 @@ def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
     if override.folder is None:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
     planned = _planned(_model_folder(name, override.folder), settings, override)
-    return Plan(planned, None, override.discard, is_override=True)
+    return replace(planned, discard=override.discard, is_override=True)
 
 
 def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Override | None) -> Plan:
@@ -156,14 +160,18 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
 
 def _planned(
     folder: ModelFolder, settings: ModelSettings, override: Override | None = None, files: Signature | None = None
-) -> list[PlannedModel]:
+) -> Plan:
     """files: of the folder; None: no version is like one of an earlier plan."""
-    document, planned = plan_triton_model(folder, settings, None if override is None else override.document)
+    document = read_document(folder, settings, None if override is None else override.document)
+    if SCHEDULING in document:
+        return Plan([], ensembles=plan_ensemble(folder, document, settings))
     keep = partial(_take_policy, document)
-    return [
-        PlannedModel(folder.name, version, load, folder.folder, _made_of(folder, version, document, files), keep)
-        for version, load in planned
-    ]
+    return Plan(
+        [
+            PlannedModel(folder.name, version, load, folder.folder, _made_of(folder, version, document, files), keep)
+            for version, load in plan_triton_model(folder, document, settings)
+        ]
+    )
 
 
 def _made_of(folder: ModelFolder, version: str, document: Mapping[str, Any], files: Signature | None) -> Any:
@@ -191,7 +199,9 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettin
     layout = recognise(fetched.folder, onnx=entry.onnx_file)
     if layout.models:
         _check_no_cache(origin)
-        return Plan(list(_plan_folders(origin, layout, settings)), state)
+        plans = list(_plan_folders(origin, layout, settings))
+        models = [model for plan in plans for model in plan.models]
+        return Plan(models, state, ensembles=[ensemble for plan in plans for ensemble in plan.ensembles])
     named = replace(entry, name=origin.name)
     load = partial(_load_checkpoint, named, fetched, layout, settings)
     return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state)
@@ -205,8 +215,8 @@ def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settin
     return load_text_model(entry, fetched, layout, settings)
 
 
-def _plan_folders(origin: Origin, layout: Layout, settings: ModelSettings) -> Iterator[PlannedModel]:
+def _plan_folders(origin: Origin, layout: Layout, settings: ModelSettings) -> Iterator[Plan]:
     """A repository that was fetched whole: its models have their folders' names. One model has its entry's."""
     for folder in layout.models:
         is_alone = layout.kind is LayoutKind.TRITON_MODEL
-        yield from _planned(replace(folder, name=origin.name) if is_alone else folder, settings)
+        yield _planned(replace(folder, name=origin.name) if is_alone else folder, settings)

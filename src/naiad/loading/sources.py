@@ -69,6 +69,11 @@ class Survey:
     is_whole: bool = True
     """Whether every source could be read; if not, what is not here may be there all the same."""
 
+    def unit_of(self, name: str) -> str:
+        """Return what offers a model: itself, or for a view, as NAME.tensors, its model if no other is called so."""
+        base = name.rpartition(".")[0]
+        return base if name not in self.origins and base in self.origins else name
+
     def is_ambiguous(self, name: str) -> bool:
         """Whether two sources claim a name; then neither is served, so that their order decides nothing."""
         return len(self.origins.get(name, ())) > 1

@@ -31,25 +31,29 @@ _log = logging.getLogger("naiad.loading")
 Load = Callable[[], list[ServedModel]]
 
 
-def plan_triton_model(
+def plan_triton_model(folder: ModelFolder, document: dict[str, Any], settings: ModelSettings) -> list[tuple[str, Load]]:
+    """Give (version, how to load it) for each version that a model's policy chooses. Raises LoadFailed for none."""
+    versions = versions_by_policy(document, folder.name, folder.versions)
+    return [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
+
+
+def versions_by_policy(document: Mapping[str, Any], name: str, available: Sequence[int]) -> list[int]:
+    """Return the versions that a configuration chooses, ascending. Raises LoadFailed when none is left."""
+    try:
+        return choose_versions(document.get("version_policy"), available, name)
+    except InvalidConfiguration as error:
+        raise LoadFailed(error.message, model=name) from error
+
+
+def read_document(
     folder: ModelFolder, settings: ModelSettings, override: Mapping[str, Any] | None = None
-) -> tuple[dict[str, Any], list[tuple[str, Load]]]:
-    """Give the configuration, and (version, how to load it) for each version that the model's policy chooses.
+) -> dict[str, Any]:
+    """Read the configuration, or begin with an empty one, and fill in what names tell.
 
     override: a configuration in place of the file's. Raises InvalidConfiguration for a configuration that is wrong
-    whatever the model file says, LoadFailed when no version is left.
+    whatever the model file says.
     """
-    document = _document(folder, settings, override)
-    try:
-        versions = choose_versions(document.get("version_policy"), folder.versions, folder.name)
-    except InvalidConfiguration as error:
-        raise LoadFailed(error.message, model=folder.name) from error
-    return document, [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
-
-
-def _document(folder: ModelFolder, settings: ModelSettings, override: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Read the configuration, or begin with an empty one, and fill in what names tell."""
-    given = dict(_given(folder, settings) if override is None else override)
+    given = dict(read_given(folder.folder, settings) if override is None else override)
     if given.get("name") == folder.folder.name:
         given["name"] = folder.name  # an entry's name goes before the folder's
     newest = folder.folder / str(max(folder.versions, default=1))
@@ -62,10 +66,11 @@ def _document(folder: ModelFolder, settings: ModelSettings, override: Mapping[st
     return document
 
 
-def _given(folder: ModelFolder, settings: ModelSettings) -> Mapping[str, Any]:
-    path = folder.folder / CONFIG_FILE
+def read_given(folder: Path, settings: ModelSettings) -> Mapping[str, Any]:
+    """Read a model's configuration as it is written; nothing where there is none. Raises InvalidConfiguration."""
+    path = folder / CONFIG_FILE
     if settings.config_name:
-        named = folder.folder / CONFIGS_FOLDER / f"{check_relative_path(settings.config_name)}.pbtxt"
+        named = folder / CONFIGS_FOLDER / f"{check_relative_path(settings.config_name)}.pbtxt"
         path = named if named.is_file() else path
     if path.is_file():
         return parse_pbtxt(path.read_bytes(), str(path))
@@ -79,7 +84,7 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     version_dir = folder.folder / str(version)
     config = _config(folder, version_dir, document, settings)
     backend = find_backend(config.backend)
-    labels = _labels(config, folder.folder)
+    labels = read_labels(config, folder.folder)
     told = settings_of(settings.backend_config, config.backend)
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
     is_narrow = is_counted or config.sequence_batching is not None
@@ -156,7 +161,7 @@ def instance_names(config: ModelConfig) -> tuple[str, ...]:
     return tuple(f"{group.name}_{index}" for group in groups for index in range(group.count))
 
 
-def _labels(config: ModelConfig, folder: Path) -> dict[str, list[str]]:
+def read_labels(config: ModelConfig, folder: Path) -> dict[str, list[str]]:
     """Labels of outputs that name a label file, for the classification extension."""
     labels: dict[str, list[str]] = {}
     for output in config.outputs:

@@ -9,7 +9,6 @@ from naiad.core.errors import LoadFailed
 from naiad.core.model_config import ModelConfig
 
 NOT_YET = {
-    "ensemble_scheduling": "ensembles",
     "model_operations": "libraries of custom operators, which are native code",
 }
 """Field → what it is for; without it the model would answer wrongly or not at all."""

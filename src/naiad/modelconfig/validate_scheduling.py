@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from naiad.modelconfig.ensemble.graph import validate_ensemble
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
@@ -16,7 +16,7 @@ def validate_scheduling(document: Document) -> None:
     if "dynamic_batching" in document:
         _validate_dynamic(document["name"], document["dynamic_batching"], document["max_batch_size"])
     if "ensemble_scheduling" in document or document["platform"] == ENSEMBLE:
-        _validate_ensemble(document)
+        validate_ensemble(document)
     _validate_cache(document)
 
 
@@ -61,62 +61,3 @@ def _validate_cache(document: Document) -> None:
         refuse(document["name"], f"{words} sequence batching scheduler. Please disable the response cache.")
     if document.get("model_transaction_policy", {}).get("decoupled"):
         refuse(document["name"], f"{words} 'decoupled' transaction policy. Please disable the response cache.")
-
-
-def _validate_ensemble(document: Document) -> None:
-    model = document["name"]
-    if document["platform"] != ENSEMBLE:
-        _refuse(model, f"ensemble scheduling needs platform 'ensemble', not '{document['platform']}'")
-    if document["backend"]:
-        _refuse(model, "an ensemble may not have 'backend'")
-    for field in ("instance_group", "optimization", "model_warmup"):
-        if document.get(field):
-            _refuse(model, f"an ensemble may not have '{field}'")
-    steps = document.get("ensemble_scheduling", {}).get("step", [])
-    if not steps:
-        _refuse(model, "must specify 'step' for ensemble")
-    for step in steps:
-        _validate_step(model, step)
-    _validate_graph(document, steps)
-
-
-def _validate_step(model: str, step: Mapping[str, Any]) -> None:
-    if not step["model_name"]:
-        _refuse(model, "must specify 'model_name' in every step of an ensemble")
-    for side in ("input_map", "output_map"):
-        if not step[side]:
-            _refuse(model, f"must specify '{side}' in step '{step['model_name']}' of an ensemble")
-        for tensor, name in step[side].items():
-            if not name:
-                _refuse(model, f"step '{step['model_name']}': {side} of '{tensor}' must name an ensemble tensor")
-
-
-def _validate_graph(document: Document, steps: Sequence[Mapping[str, Any]]) -> None:
-    """Every tensor has one producer, every consumer a producer, and no step waits for itself."""
-    model = document["name"]
-    made = Counter(name for step in steps for name in step["output_map"].values())
-    made.update(tensor["name"] for tensor in document["input"])
-    for name, count in made.items():
-        if count > 1:
-            _refuse(model, f"ensemble tensor '{name}' is produced {count} times; it may be produced once")
-    needed = {name for step in steps for name in step["input_map"].values()}
-    for name in sorted(needed - set(made)):
-        _refuse(model, f"ensemble tensor '{name}' is used by a step but neither an input nor produced by a step")
-    for tensor in document["output"]:
-        if tensor["name"] not in made:
-            _refuse(model, f"ensemble output '{tensor['name']}' is not produced by any step")
-    for tensor in document["input"]:
-        if tensor["name"] not in needed:
-            _refuse(model, f"ensemble input '{tensor['name']}' is not used by any step")
-    _check_acyclic(model, {tensor["name"] for tensor in document["input"]}, list(steps))
-
-
-def _check_acyclic(model: str, ready: set[str], waiting: list[Mapping[str, Any]]) -> None:
-    while waiting:
-        runnable = [step for step in waiting if ready.issuperset(step["input_map"].values())]
-        if not runnable:
-            names = ", ".join(step["model_name"] for step in waiting)
-            _refuse(model, f"circular dependency between ensemble steps: {names}")
-        for step in runnable:
-            ready.update(step["output_map"].values())
-            waiting.remove(step)

@@ -56,7 +56,9 @@ class Assembly:
         options = read_cache_config(settings.cache_config)
         cache = None if options is None else ResponseCache(options.size_bytes, options.ttl_s)
         wrap = partial(cached, cache=cache, worker=self.engine.worker)
-        self.control = Control(entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings)
+        self.control = Control(
+            entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings, self.engine
+        )
         self.overview = Overview(
             self.engine, settings.server_name, self.control, strict_readiness=settings.models.strict_readiness
         )

@@ -186,6 +186,10 @@ class Catalog:
         entries = self._entries.get(name, {}).values()
         return sorted((entry.version for entry in entries if entry.model is not None), key=int)
 
+    def versions(self, name: str) -> Iterable[Entry]:
+        """Every version of one model."""
+        return self._entries.get(name, {}).values()
+
     def entries(self) -> Iterator[Entry]:
         """Every version of every model, by name."""
         for name in sorted(self._entries):

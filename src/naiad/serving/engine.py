@@ -12,6 +12,7 @@ from naiad.core.errors import NaiadError, NotReady
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
+from naiad.serving.ensemble.order import dependents_first
 from naiad.serving.model import ServedModel
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.shared_memory.registry import SharedMemory
@@ -96,6 +97,6 @@ class Engine:
         await self.worker.settled()  # bodies that have come and have no model yet
         self.is_stopping = True
         await self.worker.quiet()  # requests that are being read
-        for model in list(self.catalog.models()):
+        for model in dependents_first(list(self.catalog.models())):
             await model.drain()
         await self.worker.quiet()  # answers that are being written

@@ -8,7 +8,7 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
-from naiad.core.message import InferRequest
+from naiad.core.message import InferRequest, add_stages
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.core.trace import Trace
@@ -90,6 +90,8 @@ class TensorModel:
             _mark(sender.request.trace, job)
         if run is not None:
             sender.queue_s = run.started_s - job.queued_s
+            if sender.request.stages_s is not None and run.output_ready_s:
+                add_stages(sender.request.stages_s, run.stages)
         sender.rows = job.size
         sender.send(result, is_final)
 

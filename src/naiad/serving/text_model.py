@@ -16,7 +16,7 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances, Preparation, Task
 from naiad.core.encoder import EncoderItem, EncoderResult
 from naiad.core.errors import NaiadError
-from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.core.message import Answer, InferRequest, InferResponse, add_stages
 from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 from naiad.core.turnstile import Turnstile
@@ -265,10 +265,12 @@ class TextModel:
         started_s = run.started_s if run is not None else flight.queued_s
         sender.queue_s = started_s - flight.queued_s
         sender.rows = max(1, len(flight.jobs))
+        ran_s = flight.ran_s or started_s
+        stages = (flight.queued_s - flight.request.arrived_s, ran_s - started_s, now - ran_s)
+        if flight.request.stages_s is not None:
+            add_stages(flight.request.stages_s, stages)
         if sender.send(answer) and isinstance(answer, InferResponse):
-            ran_s = flight.ran_s or started_s
-            arrived_s = flight.request.arrived_s
-            self.statistics.record_compute(1, flight.queued_s - arrived_s, ran_s - started_s, now - ran_s)
+            self.statistics.record_compute(1, *stages)
 
     def _withdraw(self, flight: _Flight, begin: int = 0) -> None:
         """Take what still waits out of the queues; what already runs is ignored when it comes back."""

@@ -161,6 +161,15 @@ LISTED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 ELSEWHERE = (
+    "An ensemble with a step that writes to one of its inputs is refused.",
+    "A request that would run more than 4,096 models, through ensembles of ensembles, is refused at load.",
+    "An ensemble gives each of its outputs alone.",
+    "An ensemble needs no version folder.",
+    "An ensemble that cannot serve is in the index with the reason, and keeps the server from being ready.",
+    "If an ensemble is loaded again in a form that does not suit its parts, the old form goes on serving.",
+    "If the error of an ensemble's step does not name the model, the number of the step and the model stand behind it.",
+    "The answers of a stream leave an ensemble in the order in which the model gave them, and branches are joined answer by answer.",
+    "The sequence parameters of an ensemble's answer are there once.",
     "A model name that is empty or leaves the repository is INVALID_ARGUMENT.",
     "If one version of a new model cannot be loaded, `naiad serve` serves the others.",
     "Files that can run code are not accepted over the network without `--allow-code-upload`.",

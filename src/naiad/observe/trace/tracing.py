@@ -108,9 +108,16 @@ class Tracing:
             return
         request.trace = trace = self._begin(request, door, caller, begun_s)
         trace.sending, trace.sampler = door.value[1], sampler
-        trace.mark("REQUEST_START", self._clock())
-        if self._keeps_tensors(sampler):
-            trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
+        self._enter(request, trace)
+
+    def follow_step(self, request: InferRequest, parent: Trace) -> None:
+        """Trace a request that an ensemble makes for one that is traced: always, and as a part of it."""
+        sampler: Sampler = parent.sampler
+        sampler.under_way += 1
+        self._last_id += 1
+        trace = Trace(self._last_id, request.model_name, request.model_version, request.id, parent_id=parent.id)
+        request.trace, trace.sampler = trace, sampler
+        self._enter(request, trace)
 
     def note_answer(self, trace: Trace, answer: Answer, is_final: bool) -> None:
         """Note an answer of a traced request that is about to be given to its door."""
@@ -124,11 +131,13 @@ class Tracing:
                 trace.tensors += [("TENSOR_BACKEND_OUTPUT", _copied(tensor)) for tensor in answer.outputs]
         if is_final:
             trace.mark("REQUEST_END", now)
-        trace.mark(f"{trace.sending}_START", self._clock())
+        if trace.sending:
+            trace.mark(f"{trace.sending}_START", self._clock())
 
     def note_sent(self, trace: Trace, is_final: bool) -> None:
         """Note that the door has taken the answer; after the final one the trace is handed on."""
-        trace.mark(f"{trace.sending}_END", self._clock())
+        if trace.sending:
+            trace.mark(f"{trace.sending}_END", self._clock())
         if is_final:
             self._finish(trace.sampler, trace)
 
@@ -169,6 +178,12 @@ class Tracing:
         trace.mark(f"{reading}_START", begun_s or ended_s)
         trace.mark(f"{reading}_END", ended_s)
         return trace
+
+    def _enter(self, request: InferRequest, trace: Trace) -> None:
+        """Note that a request goes to its model."""
+        trace.mark("REQUEST_START", self._clock())
+        if self._keeps_tensors(trace.sampler):
+            trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
 
     def _finish(self, sampler: Sampler, trace: Trace) -> None:
         """Hand a trace on; its request has been answered."""

@@ -1,0 +1,1 @@
+"""Ensembles: what one configuration says alone (`graph`), and with those of its parts (`parts`)."""

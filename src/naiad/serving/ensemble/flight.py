@@ -1,0 +1,194 @@
+"""One request under way through an ensemble: hands ready steps to their models, and answers once, whatever happens.
+
+Steps go the way of every request, so that their models join them with requests from elsewhere, keep their answers,
+bound their queues and count them. Owned by the event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from naiad.core.errors import InvalidRequest, NaiadError
+from naiad.core.message import Answer, InferRequest, InferResponse, SequenceStep
+from naiad.core.tensor import Tensor
+from naiad.serving.ensemble.limits import StepLimit
+from naiad.serving.ensemble.plan import Plan
+from naiad.serving.ensemble.progress import Progress, Run
+from naiad.serving.ensemble.sequence import read_sequence, written_sequence
+from naiad.serving.model import ServedModel
+from naiad.serving.response_sender import ResponseSender
+
+if TYPE_CHECKING:
+    from naiad.serving.engine import Engine
+
+
+class Flight:
+    """One request, and the runs that are under way for it."""
+
+    __slots__ = (
+        "_engine",
+        "_is_driving",
+        "_limits",
+        "_open",
+        "_parts",
+        "_plan",
+        "_progress",
+        "ended",
+        "request",
+        "sender",
+        "stages_s",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        parts: Sequence[ServedModel],
+        limits: Sequence[StepLimit],
+        engine: Engine,
+        request: InferRequest,
+        sender: ResponseSender,
+        ended: Callable[[Flight, Answer | None], object],
+    ) -> None:
+        """parts, limits: by step; no limits: there are none. ended: called once, before the last answer is given.
+
+        What it is called with is that answer, None where there is none, or where the request was withdrawn.
+        """
+        self._plan = plan
+        self._parts = parts
+        self._limits = limits
+        self._engine = engine
+        self._progress = Progress(plan, plan.route(request.outputs))
+        self._open: dict[Run, ResponseSender | None] = {}
+        """Runs that have begun and not ended."""
+        self._is_driving = False
+        self.request = request
+        self.sender = sender
+        self.ended: Callable[[Flight, Answer | None], object] | None = ended
+        self.stages_s = [0.0, 0.0, 0.0]
+        """Seconds that the models took for inputs, runs and outputs, summed up over all steps."""
+
+    def begin(self) -> None:
+        """Start the steps that need nothing but the request."""
+        self._progress.begin(self.request.inputs)
+        self._drive()
+
+    def cancel(self) -> None:
+        """End everything that is under way; the request has been answered."""
+        self._end(None)
+
+    def _drive(self) -> None:
+        """Start what can start, one after the other however deep answers come back; then answer as far as possible."""
+        if self._is_driving:
+            return
+        self._is_driving = True
+        ready = self._progress.ready
+        while ready and self.ended is not None:
+            self._start_or_wait(ready.popleft())
+        self._is_driving = False
+        if self.ended is not None:
+            self._answer()
+
+    def _start_or_wait(self, run: Run) -> None:
+        self._open[run] = None
+        if not self._limits or self._limits[run.step].try_take(partial(self._start_late, run)):
+            self._start(run)
+
+    def _start_late(self, run: Run) -> bool:
+        """Start a run that has waited for others of its step; returns whether it is still wanted."""
+        if self.ended is None:
+            return False
+        self._start(run)
+        return True
+
+    def _start(self, run: Run) -> None:
+        asked, step, part = self.request, self._plan.steps[run.step], self._parts[run.step]
+        request = InferRequest(
+            part.name,
+            part.version,
+            asked.id,
+            run.inputs,
+            step.asks,
+            asked.parameters,
+            asked.priority,
+            asked.timeout_us,
+            sequence=run.sequence or asked.sequence,
+            stages_s=self.stages_s,
+        )
+        if asked.trace is not None:
+            self._engine.tracing.follow_step(request, asked.trace)
+        deliver = partial(self._answered, run)
+        sender = self._engine.submit(part, request, deliver, takes_one=not step.is_decoupled)
+        if run in self._open:
+            self._open[run] = sender
+
+    def _answered(self, run: Run, answer: Answer, is_final: bool) -> None:
+        """Take an answer of a step."""
+        if is_final and run in self._open:
+            del self._open[run]
+            if self._limits:
+                self._limits[run.step].give_back()
+        if self.ended is None:
+            return
+        if isinstance(answer, NaiadError):
+            self._fail(run, answer)
+            return
+        try:
+            sequence = read_sequence(answer.parameters, run.sequence or self.request.sequence)
+        except InvalidRequest as error:
+            self._fail(run, error)
+            return
+        if not answer.is_empty:
+            self._progress.answered(run, answer.outputs, sequence)
+        self._drive()
+
+    def _answer(self) -> None:
+        """Give the answers that are complete; the last one is marked if nothing more can come."""
+        complete, is_last = self._progress.complete, not self._open
+        if not self._plan.is_decoupled:
+            if complete:
+                self._finish(self._response(*complete.popleft()))
+            elif is_last:
+                self._finish(
+                    InvalidRequest(
+                        f"in ensemble '{self._plan.name}', {self.request.mark}unexpected deadlock, at least one output "
+                        "is not set while no more ensemble steps can be made"
+                    )
+                )
+            return
+        while complete:
+            response = self._response(*complete.popleft())
+            if is_last and not complete:
+                self._finish(response)
+                return
+            self.sender.send(response, False)
+        if is_last and self.ended is not None:
+            self._finish(None)
+
+    def _response(self, outputs: list[Tensor], sequence: SequenceStep | None) -> InferResponse:
+        parameters = written_sequence(sequence or self.request.sequence)
+        return InferResponse(self.request.model_name, "", outputs, parameters=parameters)
+
+    def _fail(self, run: Run, error: NaiadError) -> None:
+        """Answer with the error of a step, which names the ensemble and the step's model."""
+        model = self._plan.steps[run.step].model
+        where = "" if f"'{model}'" in error.message else f" (step {run.step}: model '{model}')"
+        message = f"in ensemble '{self._plan.name}', {error.message}{where}"
+        self._finish(type(error)(message, **error.detail))
+
+    def _finish(self, answer: Answer | None) -> None:
+        sender = self.sender
+        self._end(answer)
+        sender.send(answer)
+
+    def _end(self, answer: Answer | None) -> None:
+        """Withdraw what is still under way."""
+        ended, self.ended = self.ended, None
+        if ended is None:
+            return
+        ended(self, answer)
+        self._progress.ready.clear()
+        for sender in list(self._open.values()):
+            if sender is not None:
+                sender.cancel()
