@@ -19,6 +19,7 @@ COMMANDS = {
     "convert-model": "Convert a model with transformer-deploy's command line.",
     "push": "Upload a servable folder to the Hugging Face Hub.",
     "infer": "Send one request to a running server.",
+    "explain": "Say why a model's batches have the size they have.",
 }
 """The name and the line in `naiad --help`; each is in the module of its name, which is imported when it is called."""
 

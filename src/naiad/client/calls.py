@@ -92,6 +92,11 @@ def index() -> Call[list[meta.IndexEntry]]:
     return Call("POST", "/v2/repository/index", _document_reader(meta.read_index), content=b"{}")
 
 
+def explain(path: str, seconds: float) -> Call[dict[str, Any]]:
+    """Ask why a model's batches have the size they have; the server watches for so many seconds before it answers."""
+    return get_json(f"{path}/explain?seconds={seconds:g}", dict)
+
+
 def _document_reader(read: Callable[[Any], Value]) -> Callable[[Reply], Value]:
     def read_reply(reply: Reply) -> Value:
         _check(reply)

@@ -79,6 +79,8 @@ class ModelStatistics:
         """Sequences that an instance has, and those that wait for one; set by models of sequences."""
         self.batching: Callable[[], dict[str, Any]] | None = None
         """What runs cost and what was chosen from it; set by models whose batching learns that."""
+        self.tally: Callable[[], Any] | None = None
+        """What the model's scheduler has decided, as its `Tally`; set by the model."""
         self.success = Histogram(LATENCY_BOUNDS_S)
         self.fail = Duration()
         self.queue = Histogram(LATENCY_BOUNDS_S)

@@ -13,6 +13,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
+from naiad.scheduling.batching.tally import tally_of
 from naiad.scheduling.contract import CountsSequences, Execution, Job
 from naiad.scheduling.kinds import open_scheduler
 from naiad.serving.response_sender import ResponseSender
@@ -61,6 +62,7 @@ class TensorModel:
             initial_states=initial_states,
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
+        self.statistics.tally = tally_of(self._scheduler)
         if isinstance(self._scheduler, CountsSequences):
             self.statistics.count_sequences = self._scheduler.count_sequences
 

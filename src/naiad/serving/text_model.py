@@ -21,6 +21,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 from naiad.core.turnstile import Turnstile
 from naiad.observe.statistics import ModelStatistics
+from naiad.scheduling.batching.tally import tally_of
 from naiad.scheduling.contract import Execution, Job, Scheduler
 from naiad.scheduling.kinds import ONE_BY_ONE, open_batches
 from naiad.scheduling.turns import Turns
@@ -125,6 +126,7 @@ class TextModel:
         )
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
+        self.statistics.tally = tally_of(encoder.scheduler)
         if encoder.learned is not None:
             self.statistics.batching = encoder.learned.facts
         encoder.join()

@@ -16,6 +16,7 @@ from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady,
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
+from naiad.scheduling.batching.tally import Counting, Tally
 from naiad.scheduling.contract import Execution, Job, Learner, OnRun, Queue, Runner, stopping
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
@@ -76,6 +77,7 @@ class BatchScheduler:
         self._lone_jobs = LONE_JOBS
         """Jobs since two were last there together."""
         self._situation = Situation((), 0.0, 0, self._slots)
+        self._counting = Counting()
         self._is_turn_due = False
         """One is planned or under way: whatever comes now will be looked at."""
         self._wake_s = math.inf
@@ -87,6 +89,13 @@ class BatchScheduler:
     def pending(self) -> int:
         """Jobs that wait for an instance."""
         return self._queue.length
+
+    @property
+    def tally(self) -> Tally:
+        """What has been decided so far."""
+        slots, counting = self._slots, self._counting
+        capacity = sum(slot.capacity for slot in slots)
+        return Tally(capacity, slots[0].runner.runs_inline, counting.waits, counting.waited_s, counting.splits)
 
     def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit`."""
@@ -292,8 +301,13 @@ class BatchScheduler:
         if isinstance(decision, WaitUntil):
             if not is_ahead:
                 self._wake_s = decision.time_s
+                self._counting.wait(situation.now)
             return None
-        if is_ahead and len(decision.picks) == len(waiting):
+        if self._counting.is_waiting and not is_ahead:
+            self._counting.end_wait(situation.now)
+        if len(decision.picks) < len(waiting):
+            self._counting.left(waiting, decision.picks)
+        elif is_ahead:
             return None  # others may still join this batch
         if decision.instance is not None:
             slot = self._slots[decision.instance]

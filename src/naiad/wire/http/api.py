@@ -13,6 +13,7 @@ from naiad.serving.overview import Overview
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import safe, send_json
 from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.explain import ExplainHandler
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.logging import logging_routes
@@ -69,6 +70,7 @@ def v2_routes(
         health(_MODEL + "/ready", api.model_ready),
         route(_MODEL + "/config", Feature.MODEL_CONFIG, GET=safe(api.config)),
         route(_MODEL + "/stats", Feature.STATISTICS, GET=safe(api.statistics)),
+        route(_MODEL + "/explain", Feature.STATISTICS, GET=safe(ExplainHandler(engine.catalog))),
         route(_MODEL, Feature.METADATA, GET=safe(api.metadata)),
         route(r"/v2", Feature.METADATA, GET=safe(api.server)),
         health(r"/v2/health/live", api.live),
