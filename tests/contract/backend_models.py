@@ -54,7 +54,37 @@ def save(path: Path, nodes: Any, inputs: Any, outputs: Any, constants: Sequence[
     return path
 
 
-FILES = {"identity": no_file, "onnxruntime": identity_graph}
+PYTHON_IDENTITY = """
+import triton_python_backend_utils as pb_utils
+import json
+
+class TritonPythonModel:
+    def initialize(self, args):
+        config = json.loads(args["model_config"])
+        kinds = [[tensor["data_type"] for tensor in config[side]] for side in ("input", "output")]
+        if kinds[0] != kinds[1]:
+            raise ValueError("the outputs are not those of an identity")
+
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        given = {tensor.name() + "_out": tensor.as_numpy() for tensor in request.inputs()}
+        wanted = request.requested_output_names()
+        missing = [name for name in wanted if name not in given]
+        if missing:
+            text = f"model 'm': no input for output '{missing[0]}'"
+            return pb_utils.InferenceResponse(error=pb_utils.TritonError(text, pb_utils.TritonError.INVALID_ARG))
+        return pb_utils.InferenceResponse([pb_utils.Tensor(name, given[name]) for name in wanted])
+"""
+
+
+def identity_code(folder: Path, batches: bool) -> None:
+    """The same as a Python model."""
+    (folder / "model.py").write_text(PYTHON_IDENTITY)
+
+
+FILES = {"identity": no_file, "onnxruntime": identity_graph, "python": identity_code}
 """How each backend's file of a tensor model is made that gives its inputs back."""
 
 
@@ -332,6 +362,7 @@ KINDS = {
     ),
     "identity": Kind("identity", lambda at: tensor_files("identity", at), tensor_item, no_input, check, False),
     "tensors": Kind("onnxruntime", lambda at: tensor_files("onnxruntime", at), tensor_item, no_input, check, True),
+    "python": Kind("python", lambda at: tensor_files("python", at), tensor_item, no_input, check, False),
     "packed": Kind("onnxruntime", packed_files, text, too_long, check_encoded, True),
     "padded": Kind(
         "onnxruntime", padded_files, lambda seed: text(seed, "last_hidden_state"), too_long, check_encoded, True

@@ -12,6 +12,7 @@ BACKENDS = {
     "dyna_sequence": "naiad.backends.sequences.dyna_sequence:DynaSequenceBackend",
     "identity": "naiad.backends.identity:IdentityBackend",
     "onnxruntime": "naiad.backends.onnxruntime.backend:OnnxRuntimeBackend",
+    "python": "naiad.backends.python.backend:PythonBackend",
     "repeat": "naiad.backends.repeat:RepeatBackend",
     "sequence": "naiad.backends.sequences.sequence:SequenceBackend",
     "square": "naiad.backends.square:SquareBackend",

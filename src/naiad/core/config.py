@@ -116,6 +116,12 @@ class ModelSettings(Settings):
     run_ahead: bool = _models(
         "run_ahead", True, "Give a busy instance of a tensor model its next full batch before it is free."
     )
+    hang_timeout_s: float = _models(
+        "model_hang_timeout",
+        0.0,
+        "Seconds after which a Python model that does not answer is ended and started again; 0: it is never ended.",
+        least=0,
+    )
     quantize: str = _models(
         "quantize",
         "none",

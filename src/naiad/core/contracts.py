@@ -37,6 +37,8 @@ class Batch(Generic[Item]):
     """By the instance: inputs are gathered, the model is about to run."""
     output_ready_s: float = 0.0
     """By the instance: the model has run, outputs are about to be split."""
+    on_withdraw: Callable[[int], object] | None = None
+    """By an instance that can end an item early: called on the loop's thread when nobody waits for it any more."""
 
 
 class Instance(Protocol[Item, Result_co]):
@@ -157,6 +159,8 @@ class LoadRequest:
     """Threads of the wide instance; 0: all cores, 1: none is wanted. Whether there is one is the backend's decision."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`--backend-config` for this backend."""
+    hang_timeout_s: float = 0.0
+    """Code of the model's own that runs longer is ended; 0 = it may run for as long as it likes."""
 
     @property
     def tensors(self) -> TensorFiles:

@@ -89,8 +89,9 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
     is_narrow = is_counted or config.sequence_batching is not None
     files = TensorFiles(config, str(version), folder.folder, version_dir)
+    names, wide_threads = instance_names(config), 1 if is_narrow else 0
     instances = backend.load(
-        LoadRequest(files, instance_names(config), wide_threads=1 if is_narrow else 0, settings=told)
+        LoadRequest(files, names, wide_threads=wide_threads, settings=told, hang_timeout_s=settings.hang_timeout_s)
     )
     return [warmed_up(files, instances, settings, began_s, labels=labels)]
 

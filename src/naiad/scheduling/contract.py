@@ -108,7 +108,14 @@ class Execution(Batch[Any]):
         self.successes = 0
         """By the scheduler: how many items have ended with a result and no error."""
         self.withdrawn: frozenset[Job] = frozenset()
-        """By the scheduler: jobs that were cancelled while they ran."""
+        """Jobs that were cancelled while they ran."""
+        self.on_withdraw = None
+
+    def withdraw(self, job: Job) -> None:
+        """Note that a job was cancelled while it runs, and tell the instance if it wants to know."""
+        self.withdrawn |= {job}
+        if self.on_withdraw is not None and job in self.jobs:
+            self.on_withdraw(self.jobs.index(job))
 
     @property
     def stages(self) -> tuple[float, float, float]:

@@ -8,41 +8,17 @@ the str that ONNX Runtime wants (its string tensors are UTF-8 to Python), and ca
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from naiad.backends.onnxruntime.session import runtime
-from naiad.core.errors import InvalidRequest, ModelFailed
+from naiad.backends.reshape import Reshape
+from naiad.core.errors import InvalidRequest
 from naiad.core.model_config import TensorConfig
 from naiad.core.tensor import Array
 
 ONNX_BFLOAT16 = 16  # TensorProto.BFLOAT16
-
-
-class Reshape:
-    """From one shape to another with the same number of elements; wildcards keep their order."""
-
-    def __init__(self, source: Sequence[int], target: Sequence[int], batch_dims: int) -> None:
-        self.batch_dims = batch_dims
-        self.target = tuple(target)
-        wildcards = iter(place for place, dim in enumerate(source) if dim == -1)
-        self.taken_from = tuple(next(wildcards) if dim == -1 else None for dim in target)
-        """For each target dim: None where it is fixed, else the place of the source dim that gives its size."""
-
-    def __call__(self, data: Array) -> Array:
-        """Give a view with the target shape behind the batch dimension. Raises ModelFailed if elements differ."""
-        inner = data.shape[self.batch_dims :]
-        try:
-            shape = tuple(
-                dim if place is None else inner[place] for dim, place in zip(self.target, self.taken_from, strict=True)
-            )
-            return data.reshape(data.shape[: self.batch_dims] + shape)
-        except (ValueError, IndexError) as error:
-            raise ModelFailed(
-                f"a tensor of shape {list(data.shape)} cannot be reshaped to {list(self.target)}"
-            ) from error
 
 
 class InputPort:

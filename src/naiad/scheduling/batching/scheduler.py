@@ -129,7 +129,7 @@ class BatchScheduler:
         """See `Scheduler.cancel`."""
         if not self._queue.remove(job) and not self._recall(job):
             if job.execution is not None:
-                job.execution.withdrawn |= {job}
+                job.execution.withdraw(job)
             return False
         self._tell(job, Cancelled("the request was cancelled"), True)
         if self._queue.length and not self._is_turn_due:

@@ -1,0 +1,172 @@
+"""The backend `python`: a model is a file of code, model.py; each instance runs it in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from naiad.backends.graphless import Graphless
+from naiad.backends.python.answers import Answers
+from naiad.backends.python.instance import PythonInstance
+from naiad.backends.python.launching import Launch
+from naiad.backends.python.orders import Orders
+from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.side import Side
+from naiad.backends.python.stream import PythonStream
+from naiad.backends.python.supervisor import Order, Supervisor, load
+from naiad.backends.python.variables import worker_variables
+from naiad.backends.python.worker import wire
+from naiad.core.contracts import Instances, LoadRequest, TensorFiles
+from naiad.core.errors import LoadFailed
+from naiad.core.message import InferRequest
+from naiad.core.model_config import ModelConfig
+
+COMPLETED = ("max_batch_size", "input", "output", "dynamic_batching", "model_transaction_policy")
+"""Fields of the configuration that `auto_complete_config` may fill in."""
+
+KINDS = {"KIND_CPU": "CPU", "KIND_GPU": "GPU", "KIND_MODEL": "MODEL"}
+"""What `initialize` is told of its instance."""
+
+END_SETTING = "stub-timeout-seconds"
+"""Triton's name; here the time that `finalize` may take."""
+
+END_S = 30.0
+
+
+class PythonBackend(Graphless):
+    """Starts workers."""
+
+    name = "python"
+
+    def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Have `auto_complete_config` complete the configuration, in a worker of its own, if the code has one.
+
+        Raises LoadFailed.
+        """
+        path = _model_file(config["name"], version_dir, config.get("default_model_filename", ""))
+        if b"auto_complete_config" not in path.read_bytes():
+            return config
+        order = {"model": _model(path, version_dir), "config": json.dumps(config)}
+        try:
+            worker = WorkerProcess(_launch(settings), config["name"], Side().handle)
+        except OSError as error:
+            raise LoadFailed(f"model '{config['name']}': no worker process can be started: {error}") from error
+        listening = _in_thread(worker)
+        try:
+            completed = load(worker, order, wire.COMPLETE)
+        except LoadFailed as error:
+            raise LoadFailed(f"model '{config['name']}': {error.message}", model=config["name"]) from error
+        finally:
+            worker.kill("it has done its work")
+            worker.wait_gone()
+            listening.join()
+            worker.close()
+        return {**config, **{key: completed[key] for key in COMPLETED if key in completed}}
+
+    def load(self, request: LoadRequest) -> Instances[InferRequest]:
+        """Start a worker for each instance, side by side. Raises LoadFailed with what the code raises."""
+        files = request.tensors
+        config = files.config
+        path = _model_file(config.name, files.version_dir, config.default_model_filename)
+        launch = _launch(request.settings)
+        kinds = list(_kinds(config))
+        sides = [Side() for _ in request.names]
+        supervisors = []
+        for index, (name, side) in enumerate(zip(request.names, sides, strict=True)):
+            header = _load_header(files, path, name, kinds[index] if index < len(kinds) else "CPU")
+            end_s = _seconds(config.name, request.settings)
+            hang_s = request.hang_timeout_s
+            order = Order(name, launch, header, side.handle, side.gone, side.look, hang_s, end_s)
+            supervisors.append(Supervisor(order))
+        _start(config.name, supervisors)
+        orders, answers = Orders(config), Answers(config, files.version)
+        instances: list[PythonInstance | PythonStream] = []
+        for supervisor, side in zip(supervisors, sides, strict=True):
+            if supervisor.facts["streams"]:
+                is_async = bool(supervisor.facts["is_async"])
+                stream = side.stream = PythonStream(supervisor, orders, answers, is_async=is_async)
+                instances.append(stream)
+            else:
+                instances.append(PythonInstance(supervisor, orders, answers))
+        return Instances(tuple(instances), names=request.names)
+
+
+def _start(model: str, supervisors: list[Supervisor]) -> None:
+    """Start all; none is left when one fails. Raises LoadFailed."""
+    with ThreadPoolExecutor(len(supervisors)) as threads:
+        futures = [threads.submit(one.start) for one in supervisors]
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if not errors:
+        return
+    for one in supervisors:
+        one.close()
+    if isinstance(errors[0], LoadFailed):
+        raise LoadFailed(f"model '{model}': {errors[0].message}", model=model) from errors[0]
+    raise errors[0]
+
+
+def _in_thread(worker: WorkerProcess) -> Any:
+    import threading
+
+    thread = threading.Thread(target=worker.listen, name=f"{worker.name}-worker", daemon=True)
+    thread.start()
+    return thread
+
+
+def _launch(settings: Mapping[str, str]) -> Launch:
+    return Launch(sys.executable, worker_variables(os.environ, settings))
+
+
+def _model_file(model: str, version_dir: Path, filename: str) -> Path:
+    path = version_dir / (filename or "model.py")
+    if not path.is_file():
+        raise LoadFailed(f"model '{model}': there is no file {version_dir.name}/{path.name}", model=model)
+    return path
+
+
+def _model(path: Path, version_dir: Path) -> list[str]:
+    """What a worker imports: the model's folder, the version, the file's name."""
+    return [str(version_dir.parent), version_dir.name, path.name]
+
+
+def _load_header(files: TensorFiles, path: Path, name: str, kind: str) -> dict[str, Any]:
+    config = files.config
+    args = {
+        "model_config": json.dumps(config.document),
+        "model_instance_kind": kind,
+        "model_instance_name": name,
+        "model_instance_device_id": "0",
+        "model_repository": str(files.model_dir),
+        "model_version": files.version,
+        "model_name": config.name,
+    }
+    outputs = [tensor.name for tensor in config.outputs]
+    model = _model(path, files.version_dir)
+    return {"model": model, "args": args, "config": {"outputs": outputs}, "decoupled": config.is_decoupled}
+
+
+def _kinds(config: ModelConfig) -> Iterator[str]:
+    """The kind of each instance that takes requests."""
+    for group in config.instance_groups:
+        if not group.is_passive:
+            yield from [KINDS.get(group.kind, "CPU")] * group.count
+
+
+def _seconds(model: str, settings: Mapping[str, str]) -> float:
+    given = settings.get(END_SETTING)
+    if given is None:
+        return END_S
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 86400:
+        raise LoadFailed(
+            f"model '{model}': --backend-config=python,{END_SETTING} must be a number of seconds, not '{given}'"
+        )
+    return seconds

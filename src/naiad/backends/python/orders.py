@@ -1,0 +1,52 @@
+"""Requests as a worker gets them: the rows of an EXECUTE message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from naiad.backends.python.worker.tensors import Packed
+from naiad.backends.reshape import Reshape
+from naiad.core.message import InferRequest, SequenceStep
+from naiad.core.model_config import ModelConfig
+
+SEQUENCE_START, SEQUENCE_END = 1, 2
+
+
+class Orders:
+    """Writes the requests of one model."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        batch_dims = int(config.max_batch_size > 0)
+        self._reshapes = {
+            tensor.name: Reshape(tensor.dims, tensor.reshape, batch_dims)
+            for tensor in config.inputs
+            if tensor.reshape is not None and tensor.reshape != tensor.dims
+        }
+
+    def rows(self, packed: Packed, requests: Sequence[InferRequest]) -> list[list[Any]]:
+        """Write requests. Raises ModelFailed for an input that cannot have the shape that the model wants."""
+        return [self._row(packed, request) for request in requests]
+
+    def _row(self, packed: Packed, request: InferRequest) -> list[Any]:
+        step, trace, reshapes = request.sequence, request.trace, self._reshapes
+        tensors = []
+        for tensor in request.inputs.values():
+            data = tensor.data
+            if reshapes and tensor.name in reshapes:
+                data = reshapes[tensor.name](data)
+            tensors.append(packed.add(tensor.name, tensor.datatype, data))
+        return [
+            request.id,
+            0 if step is None else step.id,
+            0 if step is None else _flags(step),
+            request.timeout_us,
+            request.parameters or None,
+            [output.name for output in request.outputs] if request.outputs else None,
+            None if trace is None else [trace.id, None],
+            tensors,
+        ]
+
+
+def _flags(step: SequenceStep) -> int:
+    return SEQUENCE_START * step.is_first | SEQUENCE_END * step.is_last

@@ -1,0 +1,131 @@
+"""An instance whose answers come as the model gives them: a decoupled model, or one whose `execute` is a coroutine.
+
+Orders go to the worker one at a time, unless they are coroutines, which run there side by side; answers of any number
+of batches come meanwhile.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from functools import partial
+
+from naiad.backends.python.answers import Answers
+from naiad.backends.python.instance import HUNG, ended, withdraw
+from naiad.backends.python.orders import Orders
+from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.supervisor import Supervisor
+from naiad.backends.python.worker import wire
+from naiad.backends.python.worker.tensors import Packed
+from naiad.core.clock import monotonic
+from naiad.core.contracts import Batch, Send
+from naiad.core.errors import NaiadError
+from naiad.core.message import InferRequest
+
+
+class _Open:
+    """A batch under way."""
+
+    def __init__(self, worker: WorkerProcess, batch: Batch[InferRequest], send: Send) -> None:
+        self.worker = worker
+        self.batch = batch
+        self.send = send
+        self.left = set(range(len(batch.items)))
+        """Requests that have not had their last answer."""
+        self.returned = threading.Event()
+        self.heard_s = monotonic()
+
+
+class PythonStream:
+    """One worker that streams."""
+
+    capacity = 64
+    """Batches under way; each that has not returned has a thread here."""
+
+    def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers, *, is_async: bool) -> None:
+        self._supervisor = supervisor
+        self._orders = orders
+        self._answers = answers
+        self._is_async = is_async
+        self._name = supervisor.order.name
+        self._numbers = itertools.count(1)
+        self._open: dict[int, _Open] = {}
+        self._turn = threading.Lock()
+        """Held by who gives an order, until `execute` has returned in the worker."""
+
+    def execute(self, batch: Batch[InferRequest], send: Send) -> None:
+        """Have a batch run. Raises NotReady where there is no worker, ModelFailed where it has ended."""
+        with self._turn:
+            worker = self._supervisor.worker()
+            packed = Packed(worker.owned)
+            rows = self._orders.rows(packed, batch.items)
+            number = next(self._numbers)
+            opened = self._open[number] = _Open(worker, batch, send)
+            batch.on_withdraw = partial(withdraw, worker, number)
+            batch.input_ready_s = monotonic()
+            try:
+                packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
+            except OSError:
+                worker.wait_gone()
+            if worker.gone.is_set():  # before anybody knew of this batch
+                self.gone(worker)
+            if not self._is_async:
+                opened.returned.wait()
+
+    def take(self, worker: WorkerProcess, message: wire.Message) -> None:
+        """Take an answer, or the news that `execute` has returned; on the worker's listening thread. Raises Garbled."""
+        header = message.header
+        unpacked = worker.unpack_side(message)
+        try:
+            opened = self._open.get(header["b"])
+            if opened is None:
+                return
+            opened.heard_s = monotonic()
+            if message.kind == wire.ENDED:
+                opened.batch.output_ready_s = opened.heard_s
+                if header["e"]:
+                    self._answers.error(header["e"], self._name)
+                else:
+                    self._supervisor.answered()
+                opened.returned.set()
+            else:
+                index, row, is_final = header["i"], header["a"], bool(header["f"])
+                request = opened.batch.items[index]
+                answer = None if row is None else self._answers.read(row, request, unpacked, self._name)
+                if answer is not None or is_final:
+                    opened.send(index, answer, is_final)
+                if is_final:
+                    opened.left.discard(index)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise wire.Garbled(f"a message makes no sense: {error}") from error
+        if not opened.left and opened.returned.is_set():
+            self._open.pop(header["b"], None)
+
+    def gone(self, worker: WorkerProcess) -> None:
+        """End what a worker can no longer answer."""
+        for number, opened in list(self._open.items()):
+            if opened.worker is worker:
+                self._fail(number, opened, ended(self._name, worker))
+
+    def look(self, worker: WorkerProcess) -> None:
+        """End a worker that has said nothing of a batch for too long."""
+        limit_s = monotonic() - self._supervisor.order.hang_s
+        if any(opened.worker is worker and opened.heard_s < limit_s for opened in list(self._open.values())):
+            worker.kill(HUNG)
+
+    def interrupt(self) -> None:
+        """End everything that is under way; from any thread."""
+        self._supervisor.interrupt()
+        if self._open:
+            self._supervisor.kill("the model was unloaded")
+
+    def close(self) -> None:
+        """Finalise the model and end its worker."""
+        self._supervisor.close()
+
+    def _fail(self, number: int, opened: _Open, error: NaiadError) -> None:
+        self._open.pop(number, None)
+        for index in sorted(opened.left):
+            opened.send(index, error, True)
+        opened.left.clear()
+        opened.returned.set()

@@ -1,0 +1,235 @@
+"""Keeps the worker of one instance alive: starts it, and again when it has ended, ever more slowly if it must.
+
+A worker that has answered anything since its start is started again at once; of those that have not, each waits longer
+than the one before.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any
+
+from naiad.backends.python.launching import Launch
+from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.traceback import logged
+from naiad.backends.python.worker import wire
+from naiad.core.errors import LoadFailed, NotReady
+
+PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Before the next start, by how many in a row have come to nothing; then always the last."""
+
+PATIENCE_S = 30.0
+"""A batch waits so long for a worker that is being started; then it fails."""
+
+_log = logging.getLogger("naiad.model")
+
+
+class State(Enum):
+    """Of an instance."""
+
+    STARTING = "starting"
+    UP = "up"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a worker becomes an instance."""
+
+    name: str
+    launch: Launch
+    load: dict[str, Any]
+    """Header of the LOAD message."""
+    handle: Callable[[WorkerProcess, wire.Message], None]
+    """Gets what comes by the side channel."""
+    on_gone: Callable[[WorkerProcess], None] = field(default=lambda _: None)
+    """Told of the end of each worker, before the next one starts."""
+    on_tick: Callable[[WorkerProcess], None] = field(default=lambda _: None)
+    """Called from time to time where there is a limit for replies."""
+    hang_s: float = 0.0
+    """A reply that takes longer ends the worker; 0 = no limit."""
+    end_s: float = 30.0
+    """What `finalize` may take."""
+
+
+def pause_s(failures: int) -> float:
+    """Return how long to wait before the next start, after so many workers in a row that have answered nothing."""
+    return PAUSES_S[min(failures, len(PAUSES_S) - 1)]
+
+
+class Supervisor:
+    """The worker of one instance, whichever it is at the moment."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.facts: dict[str, Any] = {}
+        """What the model is like, as it says itself."""
+        self.restarts = 0
+        self._state = State.STARTING
+        self._worker: WorkerProcess | None = None
+        self._failures = 0
+        self._changed = threading.Condition()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can run a batch now."""
+        worker = self._worker
+        return self._state is State.UP and worker is not None and not worker.gone.is_set()
+
+    def start(self) -> None:
+        """Start the first worker; blocks until the model is initialised. Raises LoadFailed."""
+        self._launch()
+
+    def worker(self) -> WorkerProcess:
+        """Return the worker, waiting for one that is being started. Raises NotReady where none comes soon."""
+        if self.is_up and self._worker is not None:
+            return self._worker
+        name = self.order.name
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_up or self._state in (State.PAUSED, State.CLOSED), PATIENCE_S)
+            if self.is_up and self._worker is not None:
+                return self._worker
+            if self._state is State.CLOSED:
+                raise NotReady("the model is being unloaded")
+        raise NotReady(f"the worker process of instance '{name}' has ended and is being started again; try again")
+
+    def answered(self) -> None:
+        """Note that the worker has run a batch: it is worth starting again at once."""
+        self._failures = 0
+
+    def kill(self, reason: str) -> None:
+        """End the worker now; the next one is started."""
+        worker = self._worker
+        if worker is not None:
+            worker.kill(reason)
+
+    def interrupt(self) -> None:
+        """Start no more workers, and end a run that is under way; `close` follows."""
+        with self._changed:
+            self._state = State.CLOSED
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let the model finalise, and end the worker; blocks."""
+        self.interrupt()
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        if not worker.gone.is_set():
+            self._finalize(worker)
+        worker.kill("the model was unloaded")
+        worker.wait_gone()
+        worker.close()
+
+    def _finalize(self, worker: WorkerProcess) -> None:
+        worker.run.connection.settimeout(self.order.end_s)
+        try:
+            worker.run.send(wire.FINALIZE, {})
+            message = worker.run.receive()
+        except TimeoutError:
+            _log.warning("%s: finalize took longer than %g s; the worker is ended", worker.name, self.order.end_s)
+        except (OSError, wire.Garbled):
+            return
+        else:
+            if message is not None and message.kind == wire.FAILED:
+                _log.error("%s: finalize failed", worker.name, exc_info=logged(message.header.get("traceback")))
+
+    def _launch(self) -> None:
+        """Start a worker and have it load the model. Raises LoadFailed."""
+        order = self.order
+        try:
+            worker = WorkerProcess(order.launch, order.name, order.handle, order.hang_s / 2)
+        except OSError as error:
+            raise LoadFailed(f"the worker process of instance '{order.name}' cannot be started: {error}") from error
+        threading.Thread(target=self._watch, args=[worker], name=f"{order.name}-worker", daemon=True).start()
+        try:
+            self._enter(worker, load(worker, order.load))
+        except BaseException:
+            worker.kill("the model could not be loaded")
+            worker.wait_gone()
+            worker.close()
+            raise
+        finally:
+            worker.settled.set()
+
+    def _enter(self, worker: WorkerProcess, facts: dict[str, Any]) -> None:
+        """Let a worker take batches. Raises LoadFailed where it may not."""
+        if self.facts and facts != self.facts:
+            raise LoadFailed(f"the code of instance '{worker.name}' has changed; load the model again")
+        self.facts = facts
+        worker.on_tick = partial(self.order.on_tick, worker)
+        worker.run.connection.settimeout(self.order.hang_s or None)
+        with self._changed:
+            if self._state is State.CLOSED:
+                raise LoadFailed("the model is being unloaded")
+            self._worker = worker
+            self._state = State.UP
+            self._changed.notify_all()
+
+    def _watch(self, worker: WorkerProcess) -> None:
+        """Listen to a worker; when it has ended, start the next one, if it was in service."""
+        worker.listen()
+        with suppress(Exception):
+            self.order.on_gone(worker)
+        worker.settled.wait()  # or it could end before anybody knows that it is in service
+        if self._worker is worker:
+            self._restart(worker)
+
+    def _restart(self, worker: WorkerProcess) -> None:
+        with self._changed:
+            if self._worker is not worker or self._state is State.CLOSED:
+                return
+            self._state = State.STARTING
+            self._worker = None
+        _log.error("%s: the worker process has ended: %s; starting another one", worker.name, worker.ending)
+        while not self._paused():
+            self.restarts += 1
+            self._failures += 1
+            try:
+                self._launch()
+            except LoadFailed as error:
+                _log.error("%s: the worker process could not be started again: %s", worker.name, error.message)
+            else:
+                break
+        worker.close()
+
+    def _paused(self) -> bool:
+        """Wait before the next start; returns whether there is to be none."""
+        seconds = pause_s(self._failures)
+        with self._changed:
+            if self._state is State.CLOSED:
+                return True
+            self._state = State.PAUSED if seconds else State.STARTING
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._state is State.CLOSED, seconds)
+            if self._state is State.CLOSED:
+                return True
+            self._state = State.STARTING
+            return False
+
+
+def load(worker: WorkerProcess, header: dict[str, Any], kind: int = wire.LOAD) -> dict[str, Any]:
+    """Give a worker its first order and return the facts, or the configuration, of its reply. Raises LoadFailed."""
+    try:
+        worker.run.send(kind, header)
+        message = worker.run.receive()
+    except (OSError, wire.Garbled):
+        message = None
+    if message is None:
+        raise LoadFailed(f"the worker process of instance '{worker.name}' ended at the start: {worker.wait_gone()}")
+    if message.kind != wire.DONE:
+        shown = message.header.get("traceback")
+        if shown:
+            _log.error("%s: the model could not be loaded", worker.name, exc_info=logged(shown))
+        raise LoadFailed(str(message.header.get("error")))
+    found = message.header.get("facts" if kind == wire.LOAD else "config")
+    if not isinstance(found, dict):
+        raise LoadFailed(f"the worker process of instance '{worker.name}' sent something that makes no sense")
+    return found

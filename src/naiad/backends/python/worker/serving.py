@@ -1,0 +1,126 @@
+"""The worker's main thread: takes one order after the other and replies."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+import traceback
+from typing import Any
+
+from . import link as links
+from . import triton_python_backend_utils, wire
+from .batches import Batches
+from .link import Link, dumps
+from .model import BadModel, HookFailed, Model, complete, import_model
+from .process import leave, prepare
+from .regions import Mapped, Owned
+from .streaming import Streaming
+from .tensors import Packed, Unpacked
+from .wire import Channel, Message
+
+
+def main(run: int, side: int, parent: int) -> None:
+    """Serve until the server says that it is over, or is gone."""
+    prepare(parent, [run, side])
+    for name in ("triton_python_backend_utils", "c_python_backend_utils"):
+        sys.modules[name] = triton_python_backend_utils
+    channels = [Channel(socket.socket(fileno=one), dumps, json.loads, is_writable=True) for one in (run, side)]
+    link = Link(channels[1])
+    links.set_current(link)
+    threading.Thread(target=_serve_side, args=[link], name="server", daemon=True).start()
+    worker = Worker(channels[0], link)
+    try:
+        while (message := channels[0].receive()) is not None:
+            if not worker.take(message):
+                leave(0)
+            del message
+    except (OSError, wire.Garbled) as error:
+        print(f"the worker has lost its server: {error}", file=sys.stderr)  # noqa: T201 — there is no other way left
+    leave(1)
+
+
+def _serve_side(link: Link) -> None:
+    """The server's end of the side channel is closed only when it wants this process to end."""
+    try:
+        link.serve()
+    finally:
+        leave(1)
+
+
+class Worker:
+    """One model in this process, or none yet."""
+
+    def __init__(self, run: Channel, link: Link) -> None:
+        self._run = run
+        self._link = link
+        self._owned = Owned()
+        self._mapped = Mapped(is_writable=True)
+        self._model: Model | None = None
+        self._batches: Batches | None = None
+        self._streaming: Streaming | None = None
+
+    def take(self, message: Message) -> bool:
+        """Carry out an order and reply; False: it was the last."""
+        if message.kind == wire.EXECUTE:
+            self._execute(message)
+            return True
+        do = {wire.LOAD: self._load, wire.COMPLETE: self._complete, wire.FINALIZE: self._finalize}[message.kind]
+        try:
+            reply = do(message.header)
+        except BaseException as error:  # noqa: BLE001 — model code may raise anything, SystemExit included
+            self._run.send(wire.FAILED, _failure(error))
+        else:
+            self._run.send(wire.DONE, reply)
+        return message.kind == wire.LOAD
+
+    def _load(self, header: dict[str, Any]) -> dict[str, Any]:
+        config, args = header["config"], header["args"]
+        model = Model(import_model(*header["model"]), args)
+        streams = model.is_async or header["decoupled"]
+        instance = args["model_instance_name"]
+        self._model = model
+        self._batches = Batches(
+            self._link, model, instance, config["outputs"], is_decoupled=header["decoupled"], streams=streams
+        )
+        if streams:
+            self._streaming = Streaming(self._link, self._batches, instance)
+        self._link.on_ask = self._asked
+        self._link.is_serving = True
+        return {"facts": {"streams": streams, "is_async": model.is_async, "has_is_ready": model.has_is_ready}}
+
+    def _complete(self, header: dict[str, Any]) -> dict[str, Any]:
+        return {"config": complete(import_model(*header["model"]), header["config"])}
+
+    def _finalize(self, _: dict[str, Any]) -> dict[str, Any]:
+        self._link.is_serving = False
+        if self._model is not None:
+            self._model.finalize()
+        return {}
+
+    def _execute(self, message: Message) -> None:
+        assert self._batches is not None
+        unpacked = Unpacked(message, self._mapped)
+        if self._streaming is not None:
+            self._streaming.run(message.header, unpacked)
+            return
+        packed = Packed(self._owned)
+        reply = self._batches.run(message.header, unpacked, packed)
+        packed.send(self._run, wire.DONE, reply)
+
+    def _asked(self, what: str, _: Any) -> Any:
+        assert self._model is not None
+        if what == "is_ready":
+            return self._model.is_ready()
+        raise ValueError(f"nobody knows '{what}' here")
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    """Say what model code raised, and where."""
+    if isinstance(error, BadModel):
+        return {"error": str(error), "traceback": ""}
+    cause = error.__cause__ if isinstance(error, HookFailed) and error.__cause__ is not None else error
+    stage = "model.py cannot be imported" if cause is error else f"{error} failed"
+    shown = traceback.format_exception(type(cause), cause, cause.__traceback__)
+    return {"error": f"{stage}: {type(cause).__name__}: {cause}", "traceback": "".join(shown)}
