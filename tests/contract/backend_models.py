@@ -199,6 +199,15 @@ def check_encoded(item: Any, result: Any) -> None:
         assert np.allclose(array, result[name], atol=1e-6)
 
 
+LOADED: list[Instances[Any]] = []
+"""Those that no test has closed yet: `close_all` does."""
+
+
+def close_all() -> None:
+    while LOADED:
+        LOADED.pop().close()
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of model on a backend."""
@@ -214,7 +223,9 @@ class Kind:
     """There is a wide instance where one is wanted and there are cores for it."""
 
     def load(self, folder: Path, *names: str, wide_threads: int = 2) -> Instances[Any]:
-        return find_backend(self.backend).load(LoadRequest(self.files(folder), names, wide_threads=wide_threads))
+        loaded = find_backend(self.backend).load(LoadRequest(self.files(folder), names, wide_threads=wide_threads))
+        LOADED.append(loaded)
+        return loaded
 
 
 def tensor_item(seed: int) -> InferRequest:

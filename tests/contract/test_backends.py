@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_models import KINDS, Kind, packed_files, run
+from backend_models import KINDS, Kind, close_all, packed_files, run
 
 from naiad.backends.registry import BACKENDS, ENCODERS, find_backend
 from naiad.core.contracts import Batch, LoadRequest
@@ -17,6 +18,12 @@ from naiad.core.errors import InvalidRequest, LoadFailed
 @pytest.fixture(scope="module", params=KINDS)
 def kind(request: Any) -> Kind:
     return KINDS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture(scope="module")

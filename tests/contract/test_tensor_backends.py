@@ -5,7 +5,7 @@ What holds for all kinds of models is in `test_backends.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,18 @@ Load = Callable[..., Instance[InferRequest, InferResponse]]
 
 
 @pytest.fixture(params=sorted(FILES))
-def load(request: Any, tmp_path: Path) -> Load:
+def load(request: Any, tmp_path: Path) -> Iterator[Load]:
+    loaded: list[Any] = []
+
     def make(max_batch_size: int = 8) -> Any:
         files = tensor_files(request.param, tmp_path, max_batch_size)
         (instance,) = find_backend(request.param).load(LoadRequest(files, ("m_0",))).narrow
+        loaded.append(instance)
         return instance
 
-    return make
+    yield make
+    for instance in loaded:
+        instance.close()
 
 
 @pytest.mark.parametrize("rows", [[1], [3], [0], [1, 1], [2, 1, 3], [1, 0, 2]])

@@ -210,14 +210,14 @@ AWKWARD = """
             os.kill(os.getpid(), signal.SIGKILL)
 
         def closes_its_descriptors(self, requests):
-            os.closerange(3, 100)
+            os.closerange(3, 10_000)
             return self.answer(requests)
 
         def writes_to_its_descriptors(self, requests):
             import socket
-            for number in range(3, 20):
+            for number in os.listdir("/proc/self/fd"):
                 try:
-                    socket.socket(fileno=number).send(b"nonsense")
+                    socket.socket(fileno=int(number)).send(b"nonsense")
                 except OSError:
                     pass
             time.sleep(1000)
@@ -235,7 +235,7 @@ def awkward(shared_code: Code) -> Any:
     os.environ["A_SECRET"] = "1"
     os.environ["SECRETLESS_URL"] = "postgres://user:word@host/SECRET"
     try:
-        return shared_code.load(AWKWARD)
+        return shared_code.load(AWKWARD, hang_s=30.0)  # or a mistake here would hold up everything
     finally:
         del os.environ["A_SECRET"], os.environ["SECRETLESS_URL"]
 
