@@ -9,12 +9,16 @@ from __future__ import annotations
 import heapq
 import sys
 from bisect import insort
+from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from naiad.core.errors import Overloaded
 from naiad.core.model_config import QueuePolicy
 from naiad.scheduling.contract import Job
+
+SPARE_PLACES = 64
+"""Places kept of jobs that have left from the middle, besides as many as there are of jobs that wait."""
 
 SPARE_DEADLINES = 64
 """Deadlines kept of jobs that have left, besides as many as there are of jobs that wait."""
@@ -62,8 +66,9 @@ class JobQueue:
         self._deadlines: list[tuple[float, int, Job]] = []
         self._number = 0
         self.may_run_ahead = self._last_level == 1 and self._policies.get(1, self._policy) == QueuePolicy()
-        self._only_line: dict[Job, None] | None = {} if self.may_run_ahead else None
-        """The one line of a queue without levels, bounds of theirs and time limits, which most are."""
+        self._only_line: deque[Job] | None = deque() if self.may_run_ahead else None
+        """The one line of a queue without levels, bounds of theirs and time limits, which most are. A deque, since a
+        dict from whose front many have left is slow to look into; who has left from its middle has level 0."""
         self.length = 0
 
     def add(self, job: Job, now: float, priority: int = 0, timeout_us: int = 0) -> None:
@@ -73,7 +78,7 @@ class JobQueue:
         if self._only_line is not None:
             job.queued_s = now
             job.level = 1
-            self._only_line[job] = None
+            self._only_line.append(job)
             self.length += 1
             return
         number = priority if 1 <= priority <= self._last_level else self._default_level
@@ -98,10 +103,9 @@ class JobQueue:
     def remove(self, job: Job) -> bool:
         """Take one job out, wherever it stands; False when it is not (any longer) here."""
         if self._only_line is not None:
-            if job not in self._only_line:
+            if job.level != 1:
                 return False
-            del self._only_line[job]
-            self.length -= 1
+            self.take((job,))
             return True
         level = self._levels.get(job.level)
         line = {} if level is None else level.delayed if job.is_delayed else level.waiting
@@ -120,14 +124,21 @@ class JobQueue:
             for job in jobs:
                 self.remove(job)
             return
+        line = self._only_line
         for job in jobs:
-            del self._only_line[job]
+            job.level = 0
         self.length -= len(jobs)
+        while line and not line[0].level:
+            line.popleft()
+        if len(line) > 2 * self.length + SPARE_PLACES:
+            self._only_line = deque(job for job in line if job.level)
 
     def front(self, most: int) -> list[Job]:
         """The next jobs in the order in which they would run: by level, in each by arrival, delayed ones behind."""
         if self._only_line is not None:
-            return list(islice(self._only_line, most))
+            if len(self._only_line) == self.length:
+                return list(islice(self._only_line, most))
+            return list(islice((job for job in self._only_line if job.level), most))
         jobs: list[Job] = []
         for number in self._order:
             level = self._levels[number]

@@ -30,6 +30,13 @@ IDLE = Facts("m", "1", 10.0, ADAPTIVE)
 BY_THE_ROW = {"ran_s": {2: 500 * 0.02, 8: 500 * 0.08}}
 
 CASES = [
+    (
+        "_ensemble",
+        facts(batching=Batching(0, steps=("tokenize", "encode"))),
+        "batched each by itself: tokenize, encode.",
+        "`naiad explain tokenize`",
+    ),
+    ("_sequences", facts({3: 900}, batching=Batching(8, sequences=True)), "a batch holds one request of each", ""),
     ("_idle", IDLE, "Nothing ran, because nothing came.", "Send some requests"),
     ("_cached", facts(hits=7900, requests=8000), "The response cache answers 99 % of the requests", ""),
     ("_running", replace(IDLE, waiting=3), "No run has ended in this time.", "Watch for longer."),

@@ -48,6 +48,10 @@ class Batching:
     """Other than (most_rows,)."""
     by_tokens: bool = False
     """Texts or images are joined by what they cost, whatever requests they came in."""
+    sequences: bool = False
+    """Requests belong to sequences, whose order counts."""
+    steps: tuple[str, ...] = ()
+    """Models of which it is an ensemble; it runs nothing itself."""
 
     @classmethod
     def of(cls, config: ModelConfig) -> Batching:
@@ -57,7 +61,14 @@ class Batching:
         by_tokens = config.platform in BY_TOKENS
         joins = by_tokens or (config.max_batch_size > 1 and takes_batches(config))
         return cls(
-            config.max_batch_size, joins, joins and chooses_delay(config), block.max_queue_delay_s, preferred, by_tokens
+            config.max_batch_size,
+            joins,
+            joins and chooses_delay(config),
+            block.max_queue_delay_s,
+            preferred,
+            by_tokens,
+            config.sequence_batching is not None,
+            tuple(dict.fromkeys(step.model for step in config.ensemble.steps)) if config.ensemble else (),
         )
 
 

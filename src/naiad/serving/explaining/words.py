@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from naiad.serving.explaining.diagnoses import BUSY, diagnose, gains_by_joining, growth, is_alone
+from naiad.serving.explaining.diagnoses import diagnose
+from naiad.serving.explaining.diagnosis import BUSY, gains_by_joining, growth, is_alone
 from naiad.serving.explaining.facts import Facts
 from naiad.serving.explaining.numbers import counted, duration, number, share
 
