@@ -19,10 +19,12 @@ from naiad.core import errors
 from naiad.observe import metrics
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
+from naiad.observe.rate_limits import TOTAL, USED, WAITED, WAITING
 from naiad.observe.recent import SLICE_S, SLICES
 from naiad.protocol.status import TABLE
 from naiad.serving.states import TRANSITIONS, VersionState
 
+RATES = (("gauge", *WAITING), ("histogram", *WAITED), ("gauge", *TOTAL), ("gauge", *USED))
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTICE = "<!-- Generated from the code by generate/pages.py; run `make generate` after a change. -->"
 
@@ -158,6 +160,7 @@ def metrics_page() -> Iterator[str]:
     )
     for name, text in metrics.SEQUENCES:
         yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
+    yield from (f"| `{name}` | {kind} | {text}; with `--rate-limit execution_count` |" for kind, name, text in RATES)
     for name, text in metrics.PINNED:
         yield f"| `{name}` | gauge | {text} |"
     for name, text in metrics.MACHINE:

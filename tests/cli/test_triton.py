@@ -96,6 +96,9 @@ def test_the_defaults_are_tritons() -> None:
     ("words", "field", "value"),
     [
         ("--id=me", "server_name", "me"),
+        ("--rate-limit=EXECUTION_COUNT", "models.rate_limit", "execution_count"),
+        ("--rate-limit-resource=a:1 --rate-limit-resource b:2:0", "models.rate_limit_resource", ("a:1", "b:2:0")),
+        ("--allow-gpu-kind-on-cpu=false", "models.allow_gpu_kind_on_cpu", False),
         ("--http-port=1", "http.port", 1),
         ("--http-port 1", "http.port", 1),
         ("--http-po=1", "http.port", 1),
@@ -164,6 +167,7 @@ def test_flags(words: str, field: str, value: Any) -> None:
         ("--allow-http=maybe", 'Bad option: "--allow-http".\ninvalid value for bool option: maybe'),
         ("--disable-auto-complete-config=true", "option '--disable-auto-complete-config' doesn't allow an argument"),
         ("--log-format=xml", 'Bad option: "--log-format".\ninvalid argument for --log-format'),
+        ("--rate-limit=on", "invalid argument for --rate-limit; there are: off, execution_count"),
         ("--model-control-mode=sometimes", "invalid argument for --model-control-mode"),
         ("--load-model=x", "Use of '--load-model' requires setting '--model-control-mode=explicit' as well."),
         (
@@ -189,7 +193,7 @@ def test_repositories() -> None:
 
 
 def test_what_asks_for_nothing_special_is_not_warned_about() -> None:
-    given = read_arguments([REPO, "--rate-limit=off", "--allow-sagemaker=false", "--allow-gpu-metrics=FALSE"])
+    given = read_arguments([REPO, "--allow-sagemaker=false", "--allow-gpu-metrics=FALSE"])
     assert given.warnings == []
 
 

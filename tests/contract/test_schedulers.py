@@ -16,10 +16,12 @@ from newest_first import NEWEST_FIRST
 from naiad.core.contracts import Batch, Instances, Send
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, InvalidRequest, NaiadError, NotReady, Overloaded
 from naiad.core.message import SequenceStep
-from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy
+from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, RateLimit, RateResource
 from naiad.core.sequence_config import OldestFirst, SequenceBatching
 from naiad.scheduling.contract import Job, Scheduler
 from naiad.scheduling.kinds import KINDS, open_scheduler
+from naiad.scheduling.rate_limiter.limiter import RateLimiter
+from naiad.scheduling.rate_limiter.runner import RateLimitedRunner
 from naiad.testing import ManualClock
 
 LIMITED = DynamicBatching(default_queue_policy=QueuePolicy(default_timeout_s=60.0))
@@ -94,12 +96,16 @@ INSTANCES: dict[str, Callable[[], Any]] = {"plain": Plain, "streaming": Streamin
 class House:
     """A scheduler over one instance, and what its jobs were told."""
 
-    def __init__(self, kind: str, instance: Any) -> None:
+    def __init__(self, kind: str, instance: Any, *, is_limited: bool) -> None:
         self.clock = ManualClock()
         self.instance = instance
         self.scheduler: Scheduler = open_scheduler(
             CONFIGS[kind], Instances((instance,)), max_waiting=8, clock=self.clock
         )
+        if is_limited:
+            limiter = RateLimiter({}, self.clock)
+            (member,) = limiter.register([RateLimit((RateResource("R", 1),))])
+            self.scheduler.limit([lambda runner: RateLimitedRunner(runner, limiter, member, lambda _: None)])
         self.told: list[tuple[Any, Any]] = []
         """Item and last result, in the order in which they came."""
         self._news = asyncio.Event()
@@ -147,9 +153,15 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
+@pytest.fixture(params=[False, True], ids=["", "limited"])
+def is_limited(request: pytest.FixtureRequest) -> bool:
+    """Every execution asks the rate limiter first."""
+    return bool(request.param)
+
+
 @pytest.fixture(params=sorted(INSTANCES))
-async def house(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    house = House(kind, INSTANCES[request.param]())
+async def house(kind: str, is_limited: bool, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    house = House(kind, INSTANCES[request.param](), is_limited=is_limited)
     yield house
     house.instance.gate.set()
     house.scheduler.close()

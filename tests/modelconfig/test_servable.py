@@ -63,7 +63,7 @@ def test_ordinary_models_are_served_without_remarks() -> None:
             "batch_input: the identity backend makes no inputs of its own",
         ),
         ({"batch_output": [{"source_input": ["x"], "target_name": ["y"]}]}, "batch_output"),
-        ({"instance_group": [{"rate_limiter": {"priority": 1}}]}, "instance_group.rate_limiter"),
+        ({"instance_group": [{"host_policy": "p"}]}, "instance_group.host_policy"),
     ],
 )
 def test_a_field_without_effect_is_listed(fields: dict[str, Any], expected: str) -> None:

@@ -98,6 +98,13 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
             "adaptive_batching",
             "Let models without a queue delay wait for requests that are expected soon. Not in Triton.",
         ),
+        _sets(
+            "allow-gpu-kind-on-cpu",
+            BOOLEAN,
+            "allow_gpu_kind_on_cpu",
+            "Serve models that ask for KIND_GPU on the CPU; false refuses them, as Triton does without a GPU. Not in "
+            "Triton.",
+        ),
         _ignored("model-namespacing", BOOLEAN, "models of one name in two repositories are not served", "false"),
         _ignored("enable-peer-access", BOOLEAN, _NO_GPU, "true", "false"),
     ),
@@ -182,8 +189,8 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _ignored("cache-directory", TEXT, "the cache is part of this server"),
     ),
     "Rate Limiter": (
-        _ignored("rate-limit", TEXT, "this server has no rate limiter yet", "off"),
-        _ignored("rate-limit-resource", TEXT, "this server has no rate limiter yet"),
+        _sets("rate-limit", TEXT, "rate_limit", choices=("off", "execution_count")),
+        _repeats("rate-limit-resource", "rate_limit_resource"),
     ),
     "Memory/Device Management": (
         _ignored("pinned-memory-pool-byte-size", NUMBER, _NO_GPU, "0"),

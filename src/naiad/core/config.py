@@ -19,6 +19,7 @@ GROUPS = (
     "gRPC",
     "Metrics",
     "Models",
+    "Rate limiter",
     "Response cache",
     "Shared memory",
     "Limits",
@@ -134,6 +135,21 @@ class ModelSettings(Settings):
         "Latency metrics, as SETTING=VALUE: counter_latencies, summary_latencies or histogram_latencies=true|false; "
         "summary_quantiles=QUANTILE:ERROR[,QUANTILE:ERROR...].",
         group="Metrics",
+    )
+    rate_limit: str = option(
+        "rate_limit",
+        "off",
+        "execution_count: executions wait for the resources that their instance_group's rate_limiter asks for, the "
+        "instances that have run least going first; off: instances run whenever they are free.",
+        group="Rate limiter",
+        choices=("off", "execution_count"),
+    )
+    rate_limit_resource: tuple[str, ...] = option(
+        "rate_limit_resource",
+        (),
+        "How many of a resource there are with --rate-limit execution_count, as NAME:COUNT (on each device, or "
+        "altogether if it is global) or NAME:COUNT:DEVICE; if none is given, as many of each as one instance needs.",
+        group="Rate limiter",
     )
     allow_gpu_kind_on_cpu: bool = _models(
         "allow_gpu_kind_on_cpu", True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them."

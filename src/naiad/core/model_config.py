@@ -94,6 +94,25 @@ class BatchCost:
 
 
 @dataclass(frozen=True, slots=True)
+class RateResource:
+    """So many of a resource that an execution takes while it runs."""
+
+    name: str
+    count: int
+    is_global: bool = False
+    """There is one for all devices, instead of one for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the instances of a group need for an execution, where the server limits rates; `rate_limiter`."""
+
+    resources: tuple[RateResource, ...] = ()
+    priority: int = 0
+    """n: one execution while an instance of priority 1 has n; 0 counts 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """How many loaded copies, and where."""
 
@@ -102,6 +121,7 @@ class InstanceGroup:
     """KIND_CPU, KIND_GPU, KIND_MODEL (KIND_AUTO is resolved at load)."""
     count: int = 1
     is_passive: bool = False
+    rate_limit: RateLimit = RateLimit()
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ class Models:
         """threads: versions loaded at the same time. retries: further attempts for each that fails.
 
         require_all_versions: serve no version of a new model of which one fails. wrap: gives what is to serve in the
-        place of a model that was loaded. engine: runs the steps of ensembles; default: one over the catalog.
+        place of a model that was loaded, or raises NaiadError: then it cannot be loaded. engine: runs the steps of
+        ensembles; default: one over the catalog.
         """
         self.catalog = catalog
         self.ensembles = Ensembles(catalog, engine or Engine(catalog), wrap)
@@ -214,14 +215,24 @@ class Models:
             try:
                 loaded = await self._in_thread(model.load)
                 self._check_names(name, loaded)
+                served = self._wrapped(loaded)
             except NaiadError as error:
                 again = f"; {left} further attempts" if left else ""
                 _log.error("failed to load '%s' version %s: %s%s", model.name, model.version, error.message, again)
                 failure = error
             else:
                 took_s[model] = time.perf_counter() - began_s
-                return [self._wrap(one) for one in loaded]
+                return served
         return failure
+
+    def _wrapped(self, models: Sequence[ServedModel]) -> list[ServedModel]:
+        """Give what is to serve in their place; closes them where one of them may not."""
+        try:
+            return [self._wrap(model) for model in models]
+        except NaiadError:
+            for model in models:
+                model.close()
+            raise
 
     def _check_names(self, unit: str, models: Sequence[ServedModel]) -> None:
         """Raise InvalidConfiguration, and close them, if another unit serves one of the names already."""

@@ -57,6 +57,6 @@ def fields_without_effect(config: ModelConfig) -> list[str]:
         found.append("optimization.execution_accelerators: ONNX Runtime runs on the CPU without them")
     if "cuda" in optimization:
         found.append("optimization.cuda: there is no GPU")
-    if any("rate_limiter" in group for group in document.get("instance_group", ())):
-        found.append("instance_group.rate_limiter: rates are not limited")
+    if any(group.get("host_policy") for group in document.get("instance_group", ())):
+        found.append("instance_group.host_policy: the operating system decides which cores and memory are used")
     return found

@@ -14,6 +14,8 @@ from naiad.core.model_config import (
     InstanceGroup,
     ModelConfig,
     QueuePolicy,
+    RateLimit,
+    RateResource,
     TensorConfig,
 )
 from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
@@ -41,10 +43,7 @@ def typed_config(document: Document) -> ModelConfig:
         dynamic_batching=None if batching is None else _dynamic_batching(batching),
         batch_cost=read_batch_cost(document),
         sequence_batching=None if sequences is None else _sequence_batching(sequences),
-        instance_groups=tuple(
-            InstanceGroup(group["name"], group["kind"], group["count"], group["passive"])
-            for group in document["instance_group"]
-        ),
+        instance_groups=tuple(_instance_group(group) for group in document["instance_group"]),
         default_model_filename=document["default_model_filename"],
         parameters={key: value["string_value"] for key, value in document["parameters"].items()},
         is_decoupled=document.get("model_transaction_policy", {}).get("decoupled", False),
@@ -74,6 +73,13 @@ def _batch_input(entry: Mapping[str, Any]) -> BatchInput:
 
 def _batch_output(entry: Mapping[str, Any]) -> BatchOutput:
     return BatchOutput(tuple(entry["target_name"]), entry["source_input"][0])
+
+
+def _instance_group(group: Mapping[str, Any]) -> InstanceGroup:
+    limiter = group.get("rate_limiter", {"resources": (), "priority": 0})
+    resources = tuple(RateResource(one["name"], one["count"], one["global"]) for one in limiter["resources"])
+    rate_limit = RateLimit(resources, limiter["priority"])
+    return InstanceGroup(group["name"], group["kind"], group["count"], group["passive"], rate_limit)
 
 
 def _dynamic_batching(batching: Mapping[str, Any]) -> DynamicBatching:

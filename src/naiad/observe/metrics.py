@@ -14,6 +14,7 @@ from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.machine import CpuMeter
+from naiad.observe.rate_limits import Usage, rate_limit_families
 from naiad.observe.statistics import ModelStatistics
 
 
@@ -198,16 +199,18 @@ class MetricsPage:
         *,
         has_machine: bool = True,
         cache: CacheStatistics | None = None,
+        usage: Callable[[], Iterable[Usage]] | None = None,
     ) -> None:
         """models: gives the statistics of all loaded model versions. latencies: default: Triton's.
 
         has_machine: whether the machine's use of processors and memory is shown. cache: the response cache's, if there
-        is one.
+        is one. usage: gives what is taken of the rate limiter's resources, if there is one.
         """
         self._models = models
         self._latencies = latencies or LatencyOptions()
         self._cpu = CpuMeter() if has_machine else None
         self._cache = cache
+        self._usage = usage
 
     def render(self) -> bytes:
         """Return the page in Prometheus text format 0.0.4."""
@@ -232,6 +235,8 @@ class MetricsPage:
             yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
         yield from _batching(models)
         yield from _sequences(models)
+        if self._usage is not None:
+            yield from rate_limit_families(models, self._usage())
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))

@@ -96,6 +96,10 @@ class ModelStatistics:
         """By number of the response in its request, from 0; decoupled models only."""
         self.failures = dict.fromkeys(FAILURE_REASONS, 0)
         self.load_s = 0.0
+        self.count_limited: Callable[[], int] | None = None
+        """Executions that wait for resources right now; set by models whose rate is limited."""
+        self.limit = Histogram(LATENCY_BOUNDS_S)
+        """How long executions waited for their resources."""
         self.recent: dict[str, RecentTimes] = {}
         """By stage, for the quantiles of summaries; filled where these are wanted."""
         self.first_response: Histogram | None = None
@@ -156,6 +160,10 @@ class ModelStatistics:
     def record_miss(self, seconds: float) -> None:
         """Count one request whose answer was not in the cache; seconds: looking it up and keeping it."""
         self.cache_miss.add(seconds)
+
+    def record_limit(self, seconds: float) -> None:
+        """Count one execution that got the resources it waited for."""
+        self.limit.observe(seconds)
 
     def record_failure(self, reason: str, total_s: float) -> None:
         """Count one failed request; reason is one of FAILURE_REASONS."""

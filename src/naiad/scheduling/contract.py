@@ -182,8 +182,11 @@ class Runner(Protocol):
     """Executions that may be under way at the same time; at least 1."""
     ahead: int
     """How many more it takes while it is busy, so that it can go on without waiting for the loop."""
-    runs_inline: bool
-    """The next execution runs on the event loop and is over when `start` returns."""
+
+    @property
+    def runs_inline(self) -> bool:
+        """The next execution runs on the event loop and is over when `start` returns."""
+        ...
 
     def start(self, execution: Execution, listener: Listener) -> None:
         """Run a batch and tell the listener; never raises, whatever the instance does."""
@@ -207,6 +210,23 @@ class Learner(Protocol):
 
     def ran(self, execution: Execution) -> None:
         """Hear of an execution that has just ended, before its jobs do."""
+        ...
+
+
+class LimitedRunner(Runner, Protocol):
+    """A runner that asks elsewhere before each execution; see `rate_limiter/runner.py`."""
+
+    @property
+    def share(self) -> int:
+        """Of several instances, the one with the lowest should run next."""
+        ...
+
+    def claim(self, wake: Callable[[], None]) -> bool:
+        """Ask for leave to start one execution; False: not yet, and `wake` is called when there is."""
+        ...
+
+    def waive(self) -> None:
+        """Give up a claim, and leave that is not used."""
         ...
 
 
@@ -239,6 +259,10 @@ class Scheduler(Protocol):
 
     async def quiet(self) -> None:
         """Return when nothing waits and nothing runs."""
+        ...
+
+    def limit(self, wraps: Sequence[Callable[[Runner], LimitedRunner]]) -> None:
+        """Put a limit before each narrow instance, and do without the wide one; before the first job."""
         ...
 
     def close(self) -> None:

@@ -21,13 +21,17 @@ from naiad.observe.metrics import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
 from naiad.repository import FetchSettings, ModelEntry
+from naiad.scheduling.rate_limiter.limiter import RateLimiter
+from naiad.scheduling.rate_limiter.resources import read_resources
 from naiad.serving.caching.model import cached
 from naiad.serving.caching.options import read_cache_config
 from naiad.serving.caching.store import ResponseCache
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
 from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
+from naiad.serving.tensor_model import TensorModel
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
 from naiad.wire.waiting import Waiting
@@ -55,7 +59,15 @@ class Assembly:
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
         options = read_cache_config(settings.cache_config)
         cache = None if options is None else ResponseCache(options.size_bytes, options.ttl_s)
-        wrap = partial(cached, cache=cache, worker=self.engine.worker)
+        limiter = None
+        if settings.models.rate_limit != "off":
+            limiter = RateLimiter(read_resources(settings.models.rate_limit_resource))
+
+        def wrap(model: ServedModel) -> ServedModel:
+            if limiter is not None and isinstance(model, TensorModel):
+                model.limit_rates(limiter)
+            return cached(model, cache=cache, worker=self.engine.worker)
+
         self.control = Control(
             entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings, self.engine
         )
@@ -74,6 +86,7 @@ class Assembly:
             latencies,
             has_machine=settings.metrics.machine,
             cache=None if cache is None else cache.statistics,
+            usage=None if limiter is None else limiter.usage,
         )
         self._make_doors = partial(Doors, services, render_metrics=page.render)
         self.doors = self._make_doors(settings)

@@ -14,8 +14,10 @@ from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.batching.tally import tally_of
-from naiad.scheduling.contract import CountsSequences, Execution, Job
+from naiad.scheduling.contract import CountsSequences, Execution, Job, Runner
 from naiad.scheduling.kinds import open_scheduler
+from naiad.scheduling.rate_limiter.limiter import Member, RateLimiter
+from naiad.scheduling.rate_limiter.runner import RateLimitedRunner
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.validation import RequestCheck
 
@@ -76,6 +78,19 @@ class TensorModel:
         job.owner = sender
         sender.on_cancel = partial(self._scheduler.cancel, job)
         self._scheduler.submit(job, request.priority, request.timeout_us)
+
+    def limit_rates(self, limiter: RateLimiter) -> None:
+        """Have every execution wait for the resources that its instance needs. Raises LoadFailed."""
+        groups = [group for group in self.config.instance_groups if not group.is_passive]
+        members = limiter.register([group.rate_limit for group in groups for _ in range(group.count)])
+        runners: list[RateLimitedRunner] = []
+
+        def wrap(member: Member, runner: Runner) -> RateLimitedRunner:
+            runners.append(RateLimitedRunner(runner, limiter, member, self.statistics.record_limit))
+            return runners[-1]
+
+        self._scheduler.limit([partial(wrap, member) for member in members])
+        self.statistics.count_limited = lambda: sum(runner.waiting for runner in runners)
 
     async def drain(self) -> None:
         """See `ServedModel.drain`."""

@@ -190,6 +190,7 @@ ELSEWHERE = (
     "A model that is being loaded for the first time is unavailable: 503 or UNAVAILABLE.",
     "`naiad serve` is not ready without any model, except in explicit mode; `naiad triton` is, as Triton.",
     "A server that stops is still live, but not ready.",
+    "A model that is loaded while others run starts level with them in the rate limiter's line.",
     "Requests for a model with `max_batch_size` and without `dynamic_batching` are joined if they wait anyway; `naiad triton` does so only with `--join-waiting`.",
     "A model without a queue delay and preferred sizes waits for requests that are expected soon, if that answers all of them sooner; `naiad triton` does so only with `--adaptive-batching`.",
     "A configuration with more instances or threads than [the machine allows](limits.md#what-a-model-may-ask-for) is refused.",
@@ -209,7 +210,7 @@ ELSEWHERE = (
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
 tests/loading/test_tensor_models.py, tests/loading/test_wrong_configurations.py, tests/serving/caching/,
-tests/scheduling/sequences/."""
+tests/scheduling/sequences/, tests/scheduling/rate_limiter/test_limiter.py."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",

@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
-from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot
+from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot, claim_slot, waive
 from naiad.scheduling.batching.tally import Counting, Tally
-from naiad.scheduling.contract import Execution, Job, Learner, OnRun, Queue, Runner, stopping
-from naiad.scheduling.decision import Policy, Situation, WaitUntil
+from naiad.scheduling.contract import Execution, Job, Learner, LimitedRunner, OnRun, Queue, Runner, stopping
+from naiad.scheduling.decision import Decision, Policy, Situation, WaitUntil
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.quieting import Quieting
 
@@ -84,6 +85,8 @@ class BatchScheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._quieting = Quieting()
         self._is_stopping = False
+        self._is_limited = False
+        """Slots ask elsewhere before each execution."""
 
     @property
     def pending(self) -> int:
@@ -167,8 +170,8 @@ class BatchScheduler:
             self._is_turn_due = False
         if has_run_inline:
             self._lingering.begin()
-        if queue.length:
-            self._set_timer()
+        if queue.length or self._is_limited:
+            self._wait()
         if self._quieting.waiters:
             self._wake_waiters()
 
@@ -181,6 +184,16 @@ class BatchScheduler:
         """See `Scheduler.quiet`."""
         if self._queue.length or self._running:
             await self._quieting.wait()
+
+    def limit(self, wraps: Sequence[Callable[[Runner], LimitedRunner]]) -> None:
+        """See `Scheduler.limit`."""
+        for slot, wrap in zip(self._slots, wraps, strict=True):
+            slot.limit(wrap)
+        self._is_limited = True
+        self._policy = partial(self._decide_limited, self._policy)
+        if self._wide is not None:
+            self._wide.runner.close()
+            self._wide = None
 
     def close(self) -> None:
         """See `Scheduler.close`."""
@@ -280,6 +293,17 @@ class BatchScheduler:
         self._is_turn_due = True
         asyncio.get_running_loop().call_soon(self.turn)
 
+    def _decide_limited(self, policy: Policy, situation: Situation) -> Decision:
+        """Ask the policy, and hold no leave while it would rather wait."""
+        decision = policy(situation)
+        if isinstance(decision, WaitUntil):
+            waive(self._slots)
+        return decision
+
+    def _wake_up(self) -> None:
+        if not self._is_turn_due:
+            self._plan_turn()
+
     def _decide(self) -> tuple[Slot, list[Job]] | None:
         """Choose what to run next, and where; None when no instance takes a batch, or the policy would rather wait."""
         queue = self._queue
@@ -309,12 +333,20 @@ class BatchScheduler:
             self._counting.left(waiting, decision.picks)
         elif is_ahead:
             return None  # others may still join this batch
-        if decision.instance is not None:
-            slot = self._slots[decision.instance]
-        return slot, list(map(waiting.__getitem__, decision.picks))
+        if decision.instance is not None or self._is_limited:
+            slot = self._place(decision.instance)
+        return None if slot is None else (slot, list(map(waiting.__getitem__, decision.picks)))
 
-    def _set_timer(self) -> None:
-        """Wake for the nearest of the policy's wish and the queue's deadlines."""
+    def _place(self, instance: int | None) -> Slot | None:
+        """Give the slot of the instance that the policy names, or any that has leave; None: it must wait for leave."""
+        slots = self._slots if instance is None else [self._slots[instance]]
+        return claim_slot(slots, self._wake_up) if self._is_limited else slots[0]
+
+    def _wait(self) -> None:
+        """Wake for the nearest of the policy's wish and the queue's deadlines; while nothing waits, hold no leave."""
+        if not self._queue.length:
+            waive(self._slots)
+            return
         wake_s = self._wake_s
         deadline_s = self._queue.next_deadline_s
         if deadline_s is not None and deadline_s < wake_s:

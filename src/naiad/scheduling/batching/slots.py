@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from naiad.scheduling.contract import Runner
+from naiad.scheduling.contract import LimitedRunner, Runner
 
 LONE_JOBS = 3
 """After so many jobs that came alone, the next lone one gets all cores; between two clients it would only be in the way
@@ -14,7 +14,7 @@ of the other's job."""
 class Slot:
     """One instance as its scheduler sees it."""
 
-    __slots__ = ("capacity", "in_hand", "runner")
+    __slots__ = ("capacity", "in_hand", "limited", "runner")
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -22,6 +22,12 @@ class Slot:
         """Executions that may be under way at the same time."""
         self.in_hand = 0
         """Executions started and not finished."""
+        self.limited: LimitedRunner | None = None
+        """The runner, if it asks elsewhere before each execution."""
+
+    def limit(self, wrap: Callable[[Runner], LimitedRunner]) -> None:
+        """Put a limit before the runner."""
+        self.runner = self.limited = wrap(self.runner)
 
 
 def choose_slot(slots: Sequence[Slot], wide: Slot | None, lone_jobs: int) -> Slot | None:
@@ -45,3 +51,22 @@ def choose_ahead(slots: Sequence[Slot]) -> Slot | None:
         if slot.in_hand < slot.capacity + runner.ahead and not runner.runs_inline:
             return slot
     return None
+
+
+def claim_slot(slots: Sequence[Slot], wake: Callable[[], None]) -> Slot | None:
+    """Have every limited slot that can start a batch ask for leave; give the first that has it.
+
+    wake: called when another one has it.
+    """
+    free = [slot for slot in slots if slot.limited is not None and slot.in_hand < slot.capacity]
+    for slot in sorted(free, key=lambda one: one.limited.share if one.limited is not None else 0):
+        if slot.limited is not None and slot.limited.claim(wake):
+            return slot
+    return None
+
+
+def waive(slots: Sequence[Slot]) -> None:
+    """Give up all leave that was asked for and is not used: there is no batch for it."""
+    for slot in slots:
+        if slot.limited is not None:
+            slot.limited.waive()

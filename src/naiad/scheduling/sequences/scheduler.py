@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import SequenceStep
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import tell
-from naiad.scheduling.contract import Execution, Job, OnRun, stopping
+from naiad.scheduling.contract import Execution, Job, LimitedRunner, OnRun, Runner, stopping
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
 from naiad.scheduling.quieting import Quieting
 from naiad.scheduling.sequences.lane import Lane, LiveSequence
@@ -148,6 +148,11 @@ class SequenceScheduler:
         """See `Scheduler.quiet`."""
         if not self._is_quiet:
             await self._quieting.wait()
+
+    def limit(self, wraps: Sequence[Callable[[Runner], LimitedRunner]]) -> None:
+        """See `Scheduler.limit`; steps are chosen first, and then wait for leave."""
+        for lane, wrap in zip(self._lanes, wraps, strict=True):
+            lane.runner = wrap(lane.runner)
 
     def close(self) -> None:
         """See `Scheduler.close`."""

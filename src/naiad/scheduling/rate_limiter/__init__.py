@@ -1,0 +1,1 @@
+"""Triton's rate limiter: executions of all models wait in one line for the resources that their instances need."""
