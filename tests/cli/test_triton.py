@@ -258,15 +258,26 @@ def test_messages_are_not_escaped_where_the_environment_says_so(
         assert re.search(r"\.py:\d+\] [a-z]", found.string)
 
 
-def test_a_model_that_cannot_be_loaded_ends_it(tmp_path: Path) -> None:
-    code, text = run("triton", f"--model-repository={REPOSITORY}", *LOOPBACK, cwd=tmp_path)
+@pytest.fixture
+def one_broken(tmp_path: Path) -> Path:
+    """A repository with `simple` and a model whose configuration is wrong."""
+    folder = tmp_path / "models"
+    (folder / "broken").mkdir(parents=True)
+    (folder / "broken" / "config.pbtxt").write_text('backend: "identity" max_batch_size: -1')
+    (folder / "simple").symlink_to(REPOSITORY / "simple")
+    return folder
+
+
+def test_a_model_that_cannot_be_loaded_ends_it(one_broken: Path) -> None:
+    code, text = run("triton", f"--model-repository={one_broken}", *LOOPBACK, cwd=one_broken.parent)
     assert code == 1
     assert "failed to load all models" in text
     assert "Started" not in text
 
 
-def test_unless_told_otherwise(tmp_path: Path) -> None:
-    with naiad("triton", f"--model-repository={REPOSITORY}", "--exit-on-error=0", *LOOPBACK, cwd=tmp_path) as process:
+def test_unless_told_otherwise(one_broken: Path) -> None:
+    arguments = ["triton", f"--model-repository={one_broken}", "--exit-on-error=0", *LOOPBACK]
+    with naiad(*arguments, cwd=one_broken.parent) as process:
         _, found = read_until(process, r"Started HTTPService at 127\.0\.0\.1:(\d+)")
         assert status_of(int(found[1]), "/v2/models/simple/ready") == 200
         assert status_of(int(found[1]), "/v2/health/ready") == 400
