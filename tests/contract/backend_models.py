@@ -15,8 +15,8 @@ from naiad.backends.registry import find_backend
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
 from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
-from naiad.core.errors import NaiadError
-from naiad.core.message import InferRequest, InferResponse, RequestedOutput
+from naiad.core.errors import NaiadError, Rescheduled
+from naiad.core.message import InferRequest, InferResponse, RequestedOutput, SequenceStep
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.modelconfig import finish, prepare
 
@@ -366,7 +366,73 @@ def check_sum(request: InferRequest, response: object) -> None:
     assert [tensor.data.tolist() for tensor in response.outputs] == [request.inputs["INPUT"].data.tolist()]
 
 
+def stated_files(folder: Path) -> TensorFiles:
+    """A model that adds its state to its input, told by TEST_CASE 1, and leaves the state as it is."""
+    number = {"data_type": "TYPE_INT32", "dims": [1]}
+    controls = [
+        {"name": name, "control": [{"kind": f"CONTROL_SEQUENCE_{name}", "int32_false_true": [0, 1]}]}
+        for name in ("START", "END", "READY")
+    ]
+    document = prepare(
+        {
+            "backend": "implicit_state",
+            "input": [{"name": name, **number} for name in ("INPUT", "TEST_CASE")],
+            "output": [{"name": "OUTPUT", **number}],
+            "sequence_batching": {
+                "control_input": controls,
+                "state": [{"input_name": "INPUT_STATE", "output_name": "OUTPUT_STATE", **number}],
+            },
+        },
+        "m",
+    )
+    return TensorFiles(finish(document), "2", folder, folder)
+
+
+def stated(seed: int) -> InferRequest:
+    values = {"INPUT": seed, "TEST_CASE": 1, "INPUT_STATE": 0, "START": 1, "END": 0, "READY": 1}
+    inputs = {name: Tensor.of(name, np.array([value], np.int32)) for name, value in values.items()}
+    return InferRequest("m", id="r", inputs=inputs)
+
+
+def undefined_state() -> InferRequest:
+    request = stated(1)
+    request.inputs["TEST_CASE"].data[0] = 0
+    return request
+
+
+def iterated_files(folder: Path) -> TensorFiles:
+    number = {"data_type": "TYPE_INT32", "dims": [1]}
+    document = prepare(
+        {
+            "backend": "iterative_sequence",
+            "input": [{"name": "INPUT", **number}],
+            "output": [{"name": "OUTPUT", **number}],
+            "model_transaction_policy": {"decoupled": True},
+            "sequence_batching": {"iterative_sequence": True},
+        },
+        "m",
+    )
+    return TensorFiles(finish(document), "2", folder, folder)
+
+
+def iterated(seed: int) -> InferRequest:
+    inputs = {"INPUT": Tensor.of("INPUT", np.array([seed % 3 + 1], np.int32))}
+    return InferRequest("m", id="r", inputs=inputs, sequence=SequenceStep(seed + 1, True))
+
+
+def check_run(request: InferRequest, results: Any) -> None:
+    """One answer for a run, and the request back unless it was the last."""
+    first, *others = results
+    left = int(request.inputs["INPUT"].data.item()) - 1
+    assert first.outputs[0].data.tolist() == [left]
+    assert [type(one) for one in others] == ([Rescheduled] if left else [])
+
+
 KINDS = {
+    "implicit_state": Kind("implicit_state", stated_files, stated, undefined_state, check_sum, False),
+    "iterative_sequence": Kind(
+        "iterative_sequence", iterated_files, iterated, lambda: InferRequest("m"), check_run, False
+    ),
     "sequence": Kind("sequence", lambda at: summed_files("sequence", SUM, at), step, no_controls, check_sum, False),
     "dyna_sequence": Kind(
         "dyna_sequence", lambda at: summed_files("dyna_sequence", SUMS_BY_ID, at), step, no_controls, check_sum, False

@@ -11,6 +11,8 @@ from naiad.core.errors import LoadFailed
 BACKENDS = {
     "dyna_sequence": "naiad.backends.sequences.dyna_sequence:DynaSequenceBackend",
     "identity": "naiad.backends.identity:IdentityBackend",
+    "implicit_state": "naiad.backends.sequences.implicit_state:ImplicitStateBackend",
+    "iterative_sequence": "naiad.backends.sequences.iterative_sequence:IterativeSequenceBackend",
     "onnxruntime": "naiad.backends.onnxruntime.backend:OnnxRuntimeBackend",
     "python": "naiad.backends.python.backend:PythonBackend",
     "repeat": "naiad.backends.repeat:RepeatBackend",

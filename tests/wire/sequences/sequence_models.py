@@ -36,11 +36,37 @@ def slow(milliseconds: int) -> str:
     return f'parameters {{ key: "execute_delay_ms" value {{ string_value: "{milliseconds}" }} }}'
 
 
+ITERATING = f'backend: "iterative_sequence" model_transaction_policy {{ decoupled: true }} {VECTORS}'
+
+
+def iterative(more: str = "") -> str:
+    return f"{ITERATING} sequence_batching {{ iterative_sequence: true {IDLE} {more} }}"
+
+
+STATE = 'state { input_name: "INPUT_STATE" output_name: "OUTPUT_STATE" data_type: TYPE_INT32 dims: [ 1 ]'
+GROWN = 'state { input_name: "INPUT_STATE" output_name: "OUTPUT_STATE" data_type: TYPE_INT8 dims: [ -1 ]'
+STATED = f"""
+backend: "implicit_state"
+input {{ name: "INPUT" data_type: TYPE_INT32 dims: [ 1 ] }}
+input {{ name: "TEST_CASE" data_type: TYPE_INT32 dims: [ 1 ] }}
+output {{ name: "OUTPUT" data_type: TYPE_INT32 dims: [ 1 ] }}
+sequence_batching {{ {BOTH} {control("END")} {IDLE} %s }}
+"""
+
 MODELS = {
     "sum": f"max_batch_size: 4 {direct()}",
     "one": f"max_batch_size: 0 {direct()}",
     "sum_by_id": f"max_batch_size: 8 {oldest('TYPE_UINT64')}",
     "simple_string_dyna_sequence": f"max_batch_size: 8 {oldest('TYPE_STRING')}",
+    "iterative": f"max_batch_size: 4 {iterative()}",
+    "iterative_oldest": f"max_batch_size: 4 {iterative('oldest { max_candidate_sequences: 16 }')}",
+    "iterative_one": f"max_batch_size: 1 {iterative()}",
+    "iterative_slow": f"max_batch_size: 1 {iterative()} {slow(100)}",
+    "not_iterative": f"max_batch_size: 4 {iterative().replace('iterative_sequence: true', '')}",
+    "dynamic": f"max_batch_size: 4 {ITERATING} dynamic_batching {{ }}",
+    "stated": STATED % f"{STATE} use_same_buffer_for_input_output: true }}",
+    "stateless": STATED % "",
+    "grown": STATED % f"{GROWN} use_same_buffer_for_input_output: true use_growable_memory: true }}",
     "slow": f"max_batch_size: 1 {direct()} {slow(300)}",
     "impatient": f"max_batch_size: 1 {direct().replace('60000000', '100000')}",
 }
