@@ -6,16 +6,16 @@ The model takes a fixed time for each execution, so that the answers come in ste
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from stories import executions, story
 
 from naiad.testing import running_server
 
@@ -121,42 +121,8 @@ def ask(port: int, model: str, request: Request) -> tuple[int, Any]:
     return response.status, answer.get("error")
 
 
-def story(port: int, model: str, requests: list[Request]) -> dict[str, tuple[int, Any, int]]:
-    """By request: status, error, and in which run it was answered, counted from 1; 0 where it did not run."""
-    found: dict[str, tuple[int, Any, float]] = {}
-    begin = time.monotonic()
-
-    def send(request: Request) -> None:
-        time.sleep(max(0.0, begin + request.after * RUN_S - time.monotonic()))
-        status, error = ask(port, model, request)
-        found[request.name] = status, error, time.monotonic() if status == 200 else 0.0
-
-    threads = [threading.Thread(target=send, args=(request,)) for request in requests]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    runs: list[float] = []
-    """When each began to answer."""
-    for answered_s in sorted(answered_s for _, _, answered_s in found.values() if answered_s):
-        if not runs or answered_s > runs[-1] + RUN_S / 2:
-            runs.append(answered_s)
-    return {
-        name: (status, error, sum(run <= answered_s for run in runs))
-        for name, (status, error, answered_s) in found.items()
-    }
-
-
-def executions(port: int, model: str) -> list[tuple[int, int]]:
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", f"/v2/models/{model}/stats")
-    stats = json.loads(connection.getresponse().read())["model_stats"][0]
-    connection.close()
-    return sorted((row["batch_size"], row["compute_infer"]["count"]) for row in stats["batch_stats"])
-
-
 @pytest.mark.parametrize("model", STORIES)
 def test_requests_run_when_they_run_at_triton(ports: tuple[int, int], model: str) -> None:
-    theirs, ours = (story(port, model, STORIES[model]) for port in ports)
+    theirs, ours = (story(STORIES[model], partial(ask, port, model), RUN_S) for port in ports)
     assert ours == theirs
     assert executions(ports[1], model) == executions(ports[0], model)

@@ -198,6 +198,7 @@ ELSEWHERE = (
     "Inputs of the same bytes in other shapes make other requests.",
     "The request's parameters and the loaded copy of the model are also part of what makes requests equal.",
     "Requests whose hashes collide cannot be made.",
+    "Steps of sequences (`oldest`) that become ready when a run ends are in the next run.",
     "A sequence is idle from its last answer on, and while a step waits or runs it is not.",
     "A sequence id must have the type of the model's `CORRID` control, and fit it.",
     "A sequence of an id never runs beside an earlier one of the same id, but after it.",
