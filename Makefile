@@ -20,7 +20,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-weights test-triton test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton test-deploy test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -45,6 +45,10 @@ test-weights: setup-dev setup-model setup-torch ## serve real checkpoints out of
 test-triton: setup-dev ## compare our answers with those of NVIDIA's own server (installs it in .bench)
 	$(BIN)/python tests/differential/set_up.py
 	$(BIN)/python -m pytest tests/differential $(wildcard tests/*/test_real_triton*.py tests/*/*/test_real_triton*.py) $(ARGS)
+
+test-deploy: setup-dev ## serve from emulators of S3, Google's and Azure's stores (installs them in .bench)
+	$(BIN)/python tests/deploy/set_up.py
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py

@@ -18,7 +18,7 @@ from typing import Any
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.utils import canonicalize_name, parse_wheel_filename
-from pins import ONE_ENVIRONMENT, UNHASHED, path_of, read_pins
+from pins import HASHED, UNHASHED, path_of, read_pins
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _GLIBC = (*(f"manylinux_2_{minor}" for minor in range(5, 40)), "manylinux1", "manylinux2010", "manylinux2014")
@@ -92,7 +92,7 @@ def _run(*command: str) -> None:
 def main() -> None:
     """Write every file that carries hashes."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ONE_ENVIRONMENT:
+        for name in HASHED:
             if name in UNHASHED:
                 continue
             text = path_of(name).read_text()

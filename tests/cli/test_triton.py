@@ -22,6 +22,7 @@ from naiad.cli.triton_arguments import read_arguments
 from naiad.cli.triton_flags import BOOLEAN, NUMBER, TritonFlag, all_flags
 from naiad.core.config import ServerSettings, options
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository import FolderReference
 
 from .test_serve import REPOSITORY, naiad, read_until, run, status_of
 
@@ -176,7 +177,7 @@ def test_flags(words: str, field: str, value: Any) -> None:
         ),
         ("--grpc-use-ssl=true", "--grpc-use-ssl needs --grpc-server-cert and --grpc-server-key"),
         ("--grpc-use-ssl-mutual --grpc-server-cert=c --grpc-server-key=k", "--grpc-use-ssl-mutual needs"),
-        ("--model-repository=s3://bucket/models", "object stores cannot be read yet"),
+        ("--model-repository=hf://org/models", "is neither a folder nor in an object store"),
     ],
 )
 def test_mistakes(words: str, message: str) -> None:
@@ -186,8 +187,8 @@ def test_mistakes(words: str, message: str) -> None:
 
 def test_repositories() -> None:
     given = read_arguments(["--model-repository=/a", "--model-store", "/b", "--model-repository", "/a"])
-    assert given.repositories == (Path("/a"), Path("/b"))
-    assert read_arguments(["--model-repository=x"]).repositories == (Path.cwd() / "x",)
+    assert given.repositories == (FolderReference(Path("/a")), FolderReference(Path("/b")))
+    assert read_arguments(["--model-repository=x"]).repositories == (FolderReference(Path.cwd() / "x"),)
     with pytest.raises(InvalidConfiguration, match="--model-repository must be specified"):
         read_arguments([])
 

@@ -53,6 +53,7 @@ HEAVY = {
     "unidic": ("tasks/tokenizing/families/code/japanese.py",),
     "unidic_lite": ("tasks/tokenizing/families/code/japanese.py",),
     "huggingface_hub": ("repository/", "cli/"),
+    "obstore": ("repository/stores/store.py",),
     "safetensors": ("convert/", "repository/", "testing/"),
     "httpx2": ("client/", "repository/", "testing/"),
     "yaml": ("repository/", "modelconfig/"),

@@ -78,7 +78,7 @@ def test_a_bare_name_means_the_hub_even_if_such_a_folder_exists_and_says_so(tmp_
         ("https://huggingface.co/org/name", "is a web address", "did you mean hf://org/name?"),
         ("https://huggingface.co/org/name/tree/v1/onnx", "is a web address", "did you mean hf://org/name@v1/onnx?"),
         ("https://example.com/model.onnx", "not read from web addresses", "hf://org/name"),
-        ("s3://bucket/key", "unknown scheme s3://", "pkg://module/path"),
+        ("ftp://bucket/key", "unknown scheme ftp://", "pkg://module/path"),
         ("gpt2", "there is no folder of that name", "hf://org/name"),
         ("./missing", "there is no such folder", "./folder"),
         ("./missing/two", "there is no such folder", "for the Hub write hf://missing/two"),

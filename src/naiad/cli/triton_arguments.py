@@ -14,7 +14,7 @@ from typing import Any
 from naiad.cli.triton_flags import BOOLEAN, DEFAULTS, NUMBER, REPLACED, SWITCH, TritonFlag, all_flags
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository import FolderReference, ModelEntry
+from naiad.repository import FolderReference, ModelEntry, StoreReference, parse_reference
 
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 _BY_NAME = {flag.name: flag for flag in all_flags()}
@@ -28,8 +28,8 @@ class TritonArguments:
     """What a command line of tritonserver says."""
 
     settings: ServerSettings = field(default_factory=ServerSettings)
-    repositories: tuple[Path, ...] = ()
-    """Absolute paths, each once."""
+    repositories: tuple[FolderReference | StoreReference, ...] = ()
+    """Each once; paths are absolute."""
     warnings: list[str] = field(default_factory=list)
     """One line for each flag that has no effect, or no longer the best name."""
 
@@ -38,10 +38,11 @@ class TritonArguments:
 
         Raises InvalidConfiguration for a folder that is not there, unless errors are to be borne.
         """
-        for path in self.repositories:
-            if self.settings.exit_on_error and not path.is_dir():
-                raise InvalidConfiguration(f"creating server: Internal - failed to stat file {path}")
-        return tuple(ModelEntry(FolderReference(path), is_repository=True) for path in self.repositories)
+        for source in self.repositories:
+            is_missing = isinstance(source, FolderReference) and not source.path.is_dir()
+            if self.settings.exit_on_error and is_missing:
+                raise InvalidConfiguration(f"creating server: Internal - failed to stat file {source}")
+        return tuple(ModelEntry(source, is_repository=True) for source in self.repositories)
 
 
 def read_arguments(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> TritonArguments:
@@ -133,17 +134,23 @@ class _Reader:
             raise InvalidConfiguration(f"{switch} needs {' and '.join(missing)}")
         values.update({option: given[name] for option, name in files.items()})
 
-    def _repositories(self) -> tuple[Path, ...]:
+    def _repositories(self) -> tuple[FolderReference | StoreReference, ...]:
         named = [*self._given.get("model-repository", ()), *self._given.get("model-store", ())]
         if not named:
             raise InvalidConfiguration("creating server: Invalid argument - --model-repository must be specified")
-        for text in named:
-            if "://" in text:
-                raise InvalidConfiguration(
-                    f"--model-repository: '{text}' is not a folder; object stores cannot be read yet. Mount or copy "
-                    "the repository"
-                )
-        return tuple(dict.fromkeys(Path(text).absolute() for text in named))
+        return tuple(dict.fromkeys(map(_repository, named)))
+
+
+def _repository(text: str) -> FolderReference | StoreReference:
+    """Read a folder, or an address in an object store; a folder need not exist (yet)."""
+    if "://" not in text:
+        return FolderReference(Path(text).absolute())
+    reference = parse_reference(text)
+    if isinstance(reference, FolderReference | StoreReference):
+        return reference
+    raise InvalidConfiguration(
+        f"--model-repository: '{text}' is neither a folder nor in an object store (s3://, gs://, as://)"
+    )
 
 
 def _pairs(waiting: list[str]) -> Iterator[tuple[TritonFlag, str]]:

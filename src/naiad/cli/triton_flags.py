@@ -75,7 +75,12 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _sets("log-file", TEXT, "log_file", "Append log lines to this file instead of writing them to the console."),
     ),
     "Model Repository": (
-        TritonFlag("model-repository", TEXT, "Folder of models. Required; can be repeated.", is_repeatable=True),
+        TritonFlag(
+            "model-repository",
+            TEXT,
+            "Folder of models, or its address, such as s3://bucket/models. Required; can be repeated.",
+            is_repeatable=True,
+        ),
         TritonFlag("model-store", TEXT, "The same as --model-repository.", is_repeatable=True),
         _sets("exit-on-error", BOOLEAN, "exit_on_error"),
         TritonFlag("disable-auto-complete-config", SWITCH, "Do not complete configurations from the model file."),

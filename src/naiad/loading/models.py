@@ -127,6 +127,7 @@ class Models:
             unit = self._units.get(name)
             if not plan.is_override and unit is not None and unit.state is not None and unit.state == plan.state:
                 self._try_again(unit)
+                await self.in_background(plan.discard)
                 return
             self.catalog.settle(name)
             for model in plan.models:

@@ -47,6 +47,8 @@ _POLICY = "version_policy"
 DEVICES = ("auto", "cpu")
 """What an entry's `device` may be."""
 
+_NOTHING: Callable[[], None] = lambda: None  # noqa: E731
+
 _log = logging.getLogger("naiad.loading")
 
 
@@ -96,20 +98,42 @@ def plan(
     if isinstance(origin, BoundOrigin):
         return _plan_functions(origin, settings, override)
     _check_device(origin)
-    if origin.folder is not None and origin.is_triton:
-        _check_no_cache(origin)
-        files = signature(origin.folder)  # before reading: what changes meanwhile is seen later
-        folder = _model_folder(origin.name, origin.folder)
-        state = (str(origin.folder), files)
-        if override is not None:
-            return replace(_planned(folder, settings, override), state=state, is_override=True)
-        return replace(_planned(folder, settings, files=files), state=state)
+    if origin.is_triton:
+        return _plan_triton(origin, fetching, settings, override)
     if override is not None:
         raise Unsupported(
             f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
             model=origin.name,
         )
     return _plan_fetched(origin, fetching, settings)
+
+
+def _plan_triton(origin: Origin, fetching: FetchSettings, settings: ModelSettings, override: Override | None) -> Plan:
+    _check_no_cache(origin)
+    place, release = origin.folder, _NOTHING
+    if place is None:
+        fetched = _fetch(origin, fetching)
+        place, release = fetched.folder, fetched.release
+    try:
+        files = signature(place)  # before reading: what changes meanwhile is seen later
+        folder = _model_folder(origin.name, place)
+        state = (str(place), files)
+        if override is not None:
+            planned = _planned(folder, settings, override)
+            return replace(planned, state=state, discard=release, is_override=True)
+        return replace(_planned(folder, settings, files=files), state=state, discard=release)
+    except BaseException:
+        release()
+        raise
+
+
+def _fetch(origin: Origin, fetching: FetchSettings) -> Fetched:
+    """Fetch a model and say so in the log."""
+    fetched = fetch(origin.entry, fetching)
+    for notice in fetched.notices:
+        _log.warning("%s", notice)
+    _log.info("%s", fetched.origin)
+    return fetched
 
 
 def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
@@ -190,21 +214,18 @@ def _take_policy(document: Mapping[str, Any], model: ServedModel) -> None:
 
 
 def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettings) -> Plan:
-    entry = origin.entry
-    fetched = fetch(entry, fetching)
-    for notice in fetched.notices:
-        _log.warning("%s", notice)
-    _log.info("%s", fetched.origin)
+    entry, fetched = origin.entry, _fetch(origin, fetching)
     state = (str(fetched.folder), signature(fetched.folder))
     layout = recognise(fetched.folder, onnx=entry.onnx_file)
     if layout.models:
         _check_no_cache(origin)
         plans = list(_plan_folders(origin, layout, settings))
         models = [model for plan in plans for model in plan.models]
-        return Plan(models, state, ensembles=[ensemble for plan in plans for ensemble in plan.ensembles])
+        ensembles = [ensemble for plan in plans for ensemble in plan.ensembles]
+        return Plan(models, state, fetched.release, ensembles=ensembles)
     named = replace(entry, name=origin.name)
     load = partial(_load_checkpoint, named, fetched, layout, settings)
-    return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state)
+    return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state, fetched.release)
 
 
 def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ModelSettings) -> list[ServedModel]:

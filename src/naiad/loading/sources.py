@@ -7,7 +7,7 @@ model. What lies on the Hub is known by the name of its entry until it is fetche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration, NaiadError
@@ -16,12 +16,16 @@ from naiad.repository import (
     FolderReference,
     ModelEntry,
     PackageReference,
+    Signature,
+    StoreReference,
     find_folder,
     holds_checkpoint,
     holds_model,
     list_models,
+    list_store,
     model_name,
     recognise,
+    signature,
 )
 
 AMBIGUOUS = "model appears in two or more repositories"
@@ -39,6 +43,16 @@ class Origin:
     is_triton: bool = False
     """The folder is a Triton model: config.pbtxt, version folders."""
 
+    @property
+    def state(self) -> Signature:
+        """How its files are now; what is neither a folder nor in a store never changes. Blocks."""
+        if self.folder is not None:
+            return signature(self.folder)
+        source = self.entry.source
+        if isinstance(source, StoreReference) and source.listing is not None:
+            return ((source.listing.digest, 0, 0, 0),)
+        return ()
+
     def __str__(self) -> str:
         return str(self.folder or self.entry.source)
 
@@ -51,6 +65,8 @@ class BoundOrigin:
     bindings: tuple[Binding, ...]
     """By version."""
     folder: None = None
+    state: Signature = ()
+    """A function never changes."""
 
     def __str__(self) -> str:
         return "a function of the program"
@@ -121,6 +137,8 @@ class Sources:
             folder = source.path
         elif isinstance(source, PackageReference):
             folder = find_folder(source)
+        elif isinstance(source, StoreReference):
+            return self._stored(entry, source)
         else:
             return [Origin(entry.name or source.default_name, entry)]
         if not folder.is_dir():
@@ -132,12 +150,40 @@ class Sources:
         if holds_model(folder):
             return [Origin(entry.name or folder.name, entry, folder, is_triton=True)]
         origins = [Origin(child.name, entry, child, is_triton=True) for child in list_models(folder)]
-        if entry.name and origins:
-            raise InvalidConfiguration(
-                f"'{entry.name}={source}': that folder is a repository of {len(origins)} models, which have their own "
-                "names; leave the name out, or give the folder of one model",
-                source=str(source),
-            )
+        _check_no_name(entry, origins)
         if not origins and not self._may_be_empty:
             recognise(folder)  # raises, and says what was looked for
         return origins
+
+    def _stored(self, entry: ModelEntry, source: StoreReference) -> list[Origin]:
+        """The same of an object store: one listing tells."""
+        listing = list_store(source)
+        if not entry.is_repository and (listing.is_checkpoint or listing.is_model):
+            one = replace(entry, source=replace(source, listing=listing))
+            return [Origin(entry.name or source.default_name, one, is_triton=not listing.is_checkpoint)]
+        origins = [
+            Origin(name, replace(entry, source=source.child(name, child)), is_triton=True)
+            for name, child in sorted(listing.children().items())
+            if child.is_model
+        ]
+        if entry.is_repository:
+            return origins
+        _check_no_name(entry, origins)
+        if not origins and not self._may_be_empty:
+            raise InvalidConfiguration(
+                f"{source} holds nothing to serve: looked for config.json (a checkpoint), for config.pbtxt or a "
+                "numbered version folder (a Triton model), and for folders that have these (a model repository); found "
+                f"{len(listing.files) or 'no'} objects",
+                source=str(source),
+            )
+        return origins
+
+
+def _check_no_name(entry: ModelEntry, origins: Sequence[Origin]) -> None:
+    """Raise InvalidConfiguration for one name for several models."""
+    if entry.name and origins:
+        raise InvalidConfiguration(
+            f"'{entry.name}={entry.source}': that folder is a repository of {len(origins)} models, which have their "
+            "own names; leave the name out, or give the folder of one model",
+            source=str(entry.source),
+        )

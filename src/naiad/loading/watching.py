@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from naiad.loading.sources import Survey
-from naiad.repository import Signature, signature
+from naiad.repository import Signature
 
 Seen = tuple[tuple[str, Signature], ...]
 """Each place where a model of that name lies, and how its files are."""
@@ -23,11 +23,8 @@ class Changes:
 
 
 def look(survey: Survey) -> dict[str, Seen]:
-    """Say how every model's files are now. What is not a folder never changes. Blocks."""
-    return {
-        name: tuple((str(origin), signature(origin.folder) if origin.folder else ()) for origin in origins)
-        for name, origins in survey.origins.items()
-    }
+    """Say how every model's files are now. Blocks."""
+    return {name: tuple((str(origin), origin.state) for origin in origins) for name, origins in survey.origins.items()}
 
 
 def decide_changes(before: Mapping[str, Seen], now: Mapping[str, Seen]) -> Changes:

@@ -31,6 +31,9 @@ from naiad.repository.reference import (
     parse_reference,
     split_name,
 )
+from naiad.repository.stores.address import StoreReference
+from naiad.repository.stores.push import push_to_store
+from naiad.repository.stores.source import list_store
 
 __all__ = [
     "CONFIGS_FOLDER",
@@ -58,6 +61,7 @@ __all__ = [
     "Signature",
     "SilentProgress",
     "Source",
+    "StoreReference",
     "check_inside",
     "check_model_name",
     "check_relative_path",
@@ -67,10 +71,12 @@ __all__ = [
     "holds_checkpoint",
     "holds_model",
     "list_models",
+    "list_store",
     "model_name",
     "parse_reference",
     "progress_for",
     "push",
+    "push_to_store",
     "read_lock",
     "read_manifest",
     "recognise",

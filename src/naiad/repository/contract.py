@@ -17,6 +17,10 @@ from naiad.repository.progress import Progress, SilentProgress
 from naiad.repository.reference import Reference
 
 
+def _nothing() -> None:
+    """Release what need not be released."""
+
+
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
     """One file of a model, as it lies on the disk."""
@@ -42,6 +46,8 @@ class Fetched:
     """A sentence for the log."""
     notices: tuple[str, ...] = ()
     """What the user should be told: a fallback, files left out, a lock that could not be written."""
+    release: Callable[[], None] = field(default=_nothing, compare=False)
+    """Called when the folder is not read any more; before that nobody removes it."""
 
 
 def _knows_nothing(config: Mapping[str, Any]) -> bool:  # noqa: ARG001 (the shape is the contract)

@@ -8,11 +8,14 @@ from naiad.repository.local import LocalSource
 from naiad.repository.manifest.entry import ModelEntry
 from naiad.repository.package import PackageSource
 from naiad.repository.reference import FolderReference, HubReference, PackageReference
+from naiad.repository.stores.address import StoreReference
+from naiad.repository.stores.source import StoreSource
 
 _SOURCES: dict[type[object], type[Source]] = {
     FolderReference: LocalSource,
     PackageReference: PackageSource,
     HubReference: HubSource,
+    StoreReference: StoreSource,
 }
 
 

@@ -2,6 +2,7 @@
 
     hf://org/name[@revision][/subfolder]    a repository of the Hugging Face Hub; `org/name` alone means the same
     pkg://module/path                       a folder inside an installed Python package
+    s3://bucket/path, gs://…, as://…        a folder of an object store (`stores/address.py`)
     ./folder   /folder   ~/folder           a folder; without ./ too, if it exists and cannot be org/name
     name=SOURCE                             any of these under a name of one's own
 
@@ -18,6 +19,7 @@ from urllib.parse import unquote
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.names import LONGEST_NAME, check_model_name
+from naiad.repository.stores.address import SCHEMES, StoreReference, parse_azure_url, parse_store
 
 _HUB_PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_HUB_PART}/{_HUB_PART}")
@@ -28,10 +30,16 @@ _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<source>.+)", re.D
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/")
 _HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
 
+VOLUMES = Path("/mnt/pvc")
+"""Where KServe mounts the claim of pvc://claim/path."""
+
 _LONGEST_PATH = 4000
 """Characters; PATH_MAX of Linux is 4,096 bytes."""
 
-FORMS = "hf://org/name[@revision][/subfolder], org/name, pkg://module/path, ./folder or /folder"
+FORMS = (
+    "hf://org/name[@revision][/subfolder], org/name, pkg://module/path, s3://bucket/path, gs://bucket/path, "
+    "as://account/container/path, ./folder or /folder"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +126,7 @@ class FolderReference:
         return str(self.path)
 
 
-Reference = HubReference | PackageReference | FolderReference
+Reference = HubReference | PackageReference | FolderReference | StoreReference
 
 
 def split_name(text: str) -> tuple[str, str]:
@@ -152,7 +160,7 @@ def parse_reference(text: str, base: Path | None = None) -> Reference:
 def _parse_scheme(text: str, scheme: str, rest: str) -> Reference:
     """`rest` begins with the first slash after the colon."""
     if scheme in ("http", "https"):
-        raise _refuse_url(text, rest.lstrip("/"))
+        return _parse_url(text, rest.lstrip("/"))
     if not rest.startswith("//"):
         raise InvalidConfiguration(f"'{text}' has one slash too few; did you mean '{scheme}:/{rest}'?", reference=text)
     body = rest.removeprefix("//")
@@ -161,13 +169,17 @@ def _parse_scheme(text: str, scheme: str, rest: str) -> Reference:
     if scheme == "pkg":
         module, _, path = body.partition("/")
         return PackageReference(module, path.strip("/"))
+    if scheme in SCHEMES:
+        return parse_store(text, scheme, body)
+    if scheme == "pvc":
+        return _parse_volume(text, body)
     if scheme == "file":
         return _folder(text, Path(unquote(body)))
     raise InvalidConfiguration(f"'{text}': unknown scheme {scheme}://; write {FORMS}", reference=text)
 
 
 def _parse_hub(body: str, note: str = "") -> HubReference:
-    repo, at, rest = body.partition("@")
+    repo, at, rest = body.partition("@" if "@" in body or ":" not in body else ":")  # KServe writes a colon
     repo_parts = [part for part in repo.split("/") if part]
     if len(repo_parts) < 2 or "" in repo.rstrip("/").split("/"):
         fix = " (models without an organisation have moved: gpt2 is openai-community/gpt2)"
@@ -211,9 +223,28 @@ def _folder(text: str, folder: Path) -> FolderReference:
     raise InvalidConfiguration(f"'{text}': {kind} ({folder}){hint or f'; a source is {FORMS}'}", reference=text)
 
 
-def _refuse_url(text: str, rest: str) -> InvalidConfiguration:
+def _parse_volume(text: str, body: str) -> FolderReference:
+    """KServe's form: a folder of a claim, which its pods find at VOLUMES."""
+    claim, _, path = body.partition("/")
+    folder = VOLUMES / path
+    if not folder.is_dir():
+        raise InvalidConfiguration(
+            f"'{text}': there is no folder {folder}; mount the claim '{claim}' at {VOLUMES}", reference=text
+        )
+    return FolderReference(folder)
+
+
+def _parse_url(text: str, rest: str) -> StoreReference:
+    """Read the web address of a folder in Azure's store. Raises InvalidConfiguration for all others."""
     host, _, path = rest.partition("/")
-    parts = [part for part in path.split("?")[0].split("/") if part]
+    reference = parse_azure_url(host, path)
+    if reference is None:
+        raise _refuse_url(text, host, path)
+    return reference
+
+
+def _refuse_url(text: str, host: str, path: str) -> InvalidConfiguration:
+    parts = [part for part in path.split("?", maxsplit=1)[0].split("/") if part]
     if host.lower() not in _HUB_HOSTS or len(parts) < 2:
         return InvalidConfiguration(f"'{text}': models are not read from web addresses; write {FORMS}", reference=text)
     revision, subfolder = "", ""

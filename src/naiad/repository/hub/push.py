@@ -1,11 +1,7 @@
-"""Uploading a folder that can be served to the Hub, in one commit, with a model card if it has none.
-
-What must not leave the machine by mistake is refused: keys and tokens, pickles, and code unless it is asked for.
-"""
+"""Uploading a folder that can be served to the Hub, in one commit, with a model card if it has none."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,23 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import Failed, InvalidConfiguration, NaiadError
-from naiad.repository.hub.choose import CODE, PICKLES
 from naiad.repository.hub.client import checked_endpoint, default_endpoint
 from naiad.repository.hub.hub_errors import HubErrors, without_password
 from naiad.repository.hub.retries import Busy
 from naiad.repository.layout import Layout, LayoutKind, recognise
+from naiad.repository.leaving import files_that_may_leave
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.progress import Progress, SilentProgress, size_text
 from naiad.repository.reference import HubReference
 
-_SECRET_NAMES = re.compile(
-    r"(^|/)(\.env.*|\.netrc|\.npmrc|\.pypirc|id_[a-z0-9]+|.*\.(pem|key|p12|pfx|jks)|token|credentials.*)$"
-)
-_SECRET_TEXT = re.compile(rb"\bhf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAKIA[0-9A-Z]{16}\b")
-_TEXT_UP_TO_BYTES = 2**20
-"""Larger files are weights; looking into them for tokens would take minutes and find nothing."""
-_NEVER_PUSHED = {".git", ".cache", ".naiad", "__pycache__"}
-"""Folders of tools; `.naiad` holds graphs that were converted from the weights beside it."""
 _PUBLIC_HUB = "https://huggingface.co"
 
 
@@ -67,8 +55,7 @@ def push(folder: Path, target: HubReference, settings: PushSettings) -> Pushed:
     raises for tokens and an unreachable Hub.
     """
     layout = recognise(folder)
-    files = _files(folder)
-    _refuse_what_must_stay(folder, files, settings)
+    files = files_that_may_leave(folder, allow_code=settings.allow_code)
     if target.subfolder and layout.kind is LayoutKind.TRITON_REPOSITORY:
         raise InvalidConfiguration(f"{target}: a model repository is pushed to the top of a Hub repository")
     card = None if "README.md" in files else model_card(layout, target, settings.task)
@@ -120,35 +107,6 @@ def _translated(words: HubErrors, what: str, call: Callable[[], str]) -> str:
         met = error.__cause__ if isinstance(error, RuntimeError) else error
         ours = words.of(what, met if isinstance(met, Exception) else error)
         raise (Failed(f"{ours.reason}; push again later") if isinstance(ours, Busy) else ours) from error
-
-
-def _files(folder: Path) -> list[str]:
-    paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path.as_posix() for path in paths if not _NEVER_PUSHED.intersection(path.parts)]
-
-
-def _refuse_what_must_stay(folder: Path, files: Sequence[str], settings: PushSettings) -> None:
-    secrets = [path for path in files if _SECRET_NAMES.search(path) or _has_secret(folder / path)]
-    if secrets:
-        raise InvalidConfiguration(f"{secrets[0]} looks like a secret; take it out of {folder} to push", files=secrets)
-    pickles = [path for path in files if path.endswith(PICKLES)]
-    if pickles:
-        raise InvalidConfiguration(
-            f"{pickles[0]} can run code when it is opened; convert it to safetensors or ONNX, or take it out of "
-            f"{folder}",
-            files=pickles,
-        )
-    code = [path for path in files if path.endswith(CODE)]
-    if code and not settings.allow_code:
-        raise InvalidConfiguration(
-            f"{code[0]} is code; take it out of {folder}, or allow it with --allow-code", files=code
-        )
-
-
-def _has_secret(path: Path) -> bool:
-    if path.stat().st_size > _TEXT_UP_TO_BYTES:
-        return False
-    return _SECRET_TEXT.search(path.read_bytes()) is not None
 
 
 def model_card(layout: Layout, target: HubReference, task: str = "") -> str:

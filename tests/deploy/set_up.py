@@ -1,0 +1,42 @@
+"""Makes the environments with emulators of object stores, .bench/env/stores and stores-node; `make test-deploy`."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def main() -> None:
+    """Make them, unless they are there; without npm only the one of Python packages."""
+    sys.path.insert(0, str(ROOT / "bench"))
+    from environment import make_environment
+
+    make_environment("stores", ROOT / "requirements" / "stores.txt")
+    npm = shutil.which("npm")
+    if npm is None:
+        sys.stderr.write("no npm here: the emulators azurite and s3rver are left out\n")
+    else:
+        _make_node_environment(npm, ROOT / ".bench" / "env" / "stores-node", ROOT / "requirements" / "node")
+
+
+def _make_node_environment(npm: str, folder: Path, pins: Path) -> None:
+    lock = (pins / "package-lock.json").read_bytes()
+    stamp, digest = folder / "stamp", hashlib.sha256(lock).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    sys.stderr.write("making .bench/env/stores-node from package-lock.json …\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(pins / name, folder)
+    subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
+    stamp.write_text(digest)
+
+
+if __name__ == "__main__":
+    main()
