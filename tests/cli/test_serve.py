@@ -19,6 +19,7 @@ import pytest
 from naiad.testing import LocalHub, tiny_checkpoint
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
+BROKEN = REPOSITORY.with_name("broken_repository")
 NAIAD = [sys.executable, "-c", "from naiad.cli.main import main; main()"]
 FREE_PORTS = ["--http-port", "0", "--grpc-port", "0", "--metrics-port", "0"]
 
@@ -99,9 +100,9 @@ def test_sigterm_finishes_the_request_in_hand(tmp_path: Path) -> None:
 
 
 def test_a_model_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    with naiad("serve", str(REPOSITORY), *FREE_PORTS, cwd=tmp_path) as process:
+    with naiad("serve", str(REPOSITORY), str(BROKEN), *FREE_PORTS, cwd=tmp_path) as process:
         lines, port = start(process)
-        assert any("failed to load 'simple_sequence'" in line for line in lines)
+        assert any("failed to load 'broken'" in line for line in lines)
         assert all(json.loads(line)["level"] in {"info", "error", "warning"} for line in lines), "JSON: no terminal"
         assert status_of(port, "/v2/models/simple/ready") == 200
 
@@ -120,7 +121,7 @@ def test_a_download_does_not_break_the_stream_of_json_lines(tmp_path: Path, monk
 
 
 def test_exit_on_error(tmp_path: Path) -> None:
-    code, text = run("serve", str(REPOSITORY), "--exit-on-error", *FREE_PORTS, cwd=tmp_path)
+    code, text = run("serve", str(BROKEN), "--exit-on-error", *FREE_PORTS, cwd=tmp_path)
     assert code == 1
     assert "not all models could be loaded" in text
 

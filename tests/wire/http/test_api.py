@@ -15,6 +15,7 @@ import pytest
 from naiad.testing import RunningServer, running_server
 
 REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
+BROKEN = REPOSITORY.with_name("broken_repository")
 
 
 class Answer(NamedTuple):
@@ -33,7 +34,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
-    with running_server(str(REPOSITORY)) as running:
+    with running_server(str(REPOSITORY), str(BROKEN)) as running:
         yield running
 
 
@@ -209,7 +210,7 @@ def test_refused_requests(server: RunningServer, body: Any, status: int, message
             400,
             "requested model version is not available for model 'simple'",
         ),
-        ("GET", "/v2/models/simple_sequence/ready", 400, "Model version not ready"),
+        ("GET", "/v2/models/broken/ready", 400, "Model version not ready"),
     ],
 )
 def test_refused_paths(server: RunningServer, method: str, path: str, status: int, message: str) -> None:
@@ -292,10 +293,10 @@ def test_model_metadata_and_config(server: RunningServer) -> None:
 def test_repository_index(server: RunningServer) -> None:
     index = {row["name"]: row for row in ask(server, "POST", "/v2/repository/index").json}
     assert index["simple"] == {"name": "simple", "version": "1", "state": "READY"}
-    assert index["simple_sequence"]["state"] == "UNAVAILABLE"
-    assert "sequence" in index["simple_sequence"]["reason"]
+    assert index["broken"]["state"] == "UNAVAILABLE"
+    assert "nonesuch" in index["broken"]["reason"]
     ready = ask(server, "POST", "/v2/repository/index", {"ready": True}).json
-    assert "simple_sequence" not in {row["name"] for row in ready}
+    assert "broken" not in {row["name"] for row in ready}
     refused = ask(server, "POST", "/v2/repository/index", {"ready": 1})
     assert (refused.status, refused.error) == (400, "Invalid value for 'ready': expected a boolean")
 
