@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import pytest
@@ -63,8 +62,10 @@ def ports(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterato
             version.mkdir(parents=True)
             (version / "model.py").write_text(PYTHON_MODEL)
             (version.parent / "config.pbtxt").write_text(CONFIG.format(backend=backend, more=more))
-    with create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    from harness.ports import free_ports
+    from harness.statistics import settled_statistics
+
+    (port,) = free_ports(1)
     (caches,) = (ROOT / ".bench" / "env" / "triton").glob("lib/python3*/site-packages/pytriton/tritonserver/caches")
     options = [
         f"--cache-directory={caches}",
@@ -84,6 +85,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterato
             for name in MODELS:
                 for rows, more in STORY:
                     ask(http, name, rows, more)
+                settled_statistics(http, name, len(STORY))
         yield found
 
 
@@ -97,9 +99,11 @@ def ask(port: int, model: str, rows: list[list[int]], more: dict[str, Any]) -> A
     return output["shape"]
 
 
-def counts(port: int, model: str) -> dict[str, int]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/models/{model}/stats", timeout=30) as answer:
-        stats = json.loads(answer.read())["model_stats"][0]
+def counts(port: int, model: str, requests: int = 0) -> dict[str, int]:
+    """What is counted, once it is so many requests."""
+    from harness.statistics import settled_statistics
+
+    stats = settled_statistics(port, model, requests)
     return {
         "inferences": stats["inference_count"],
         "executions": stats["execution_count"],
@@ -161,7 +165,8 @@ def test_parameters_that_may_matter_are_no_hit(ports: dict[str, tuple[int, int]]
     found = {}
     for owner, (http, _) in ports.items():
         ask(http, "cached", [[9, 9, 9]], {})
-        before = counts(http, "cached")["cache_hit"]
+        before = counts(http, "cached")
         ask(http, "cached", [[9, 9, 9]], {"parameters": parameters})
-        found[owner] = counts(http, "cached")["cache_hit"] - before
+        after = counts(http, "cached", before["success"] + 1)
+        found[owner] = after["cache_hit"] - before["cache_hit"]
     assert found == {"triton": 1, "naiad": 0}

@@ -7,7 +7,6 @@ import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import pytest
@@ -37,16 +36,19 @@ def pages(request: Any, tmp_path_factory: pytest.TempPathFactory, real_triton: A
     config_file = folder / "triton" / "simple" / "config.pbtxt"
     config_file.write_text(config_file.read_text().replace('platform: "onnxruntime_onnx"', 'backend: "python"'))
     (folder / "triton" / "simple" / "1" / "model.py").write_text(PYTHON_MODEL)
-    with create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    from harness.ports import free_ports
+    from harness.statistics import settled_statistics
+
+    (port,) = free_ports(1)
     options = [f"--metrics-config={one}" for one in config]
     options += ["--allow-metrics=true", f"--metrics-port={port}", "--metrics-address=127.0.0.1"]
     with (
         real_triton(folder / "triton", folder / "log", tuple(options)) as triton,
         running_server(str(folder / "naiad"), metrics_config=config) as ours,
     ):
-        ask(triton.http[1])
-        ask(ours.server.http_port)
+        for http in (triton.http[1], ours.server.http_port):
+            ask(http)
+            settled_statistics(http, "simple", 3)
         yield page(port), page(ours.server.metrics_port)
 
 

@@ -21,6 +21,8 @@ class Http:
     headers: Mapping[str, str] = field(default_factory=dict)
     settles: bool = False
     """Asked again while models are being loaded or unloaded, which Triton does behind the answer."""
+    counts: int = 0
+    """For statistics: asked again until so many requests are in them, which Triton counts behind the answer."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,10 @@ Table = Mapping[str, Step | list[Step]]
 
 def get(path: str, **headers: str) -> Http:
     return Http("GET", path, headers=_names(headers))
+
+
+def statistics(path: str, counts: int) -> Http:
+    return Http("GET", path, counts=counts)
 
 
 def post(path: str, body: Any = b"", **headers: str) -> Http:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import socket
 import time
 from typing import Any
 
 from harness.case import Http, Raw
+from harness.statistics import counted
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 20.0
 _CLOSES_S = 1.0
 
 
@@ -35,8 +37,15 @@ def call_http(address: tuple[str, int], step: Http | Raw) -> Any:
     end = time.monotonic() + _TIMEOUT_S
     while True:
         answer = _call(address, step)
-        if not (isinstance(step, Http) and step.settles and b"LOADING" in answer["body"] and time.monotonic() < end):
+        if not isinstance(step, Http) or _has_settled(step, answer) or time.monotonic() > end:
             return answer
+
+
+def _has_settled(step: Http, answer: Any) -> bool:
+    if step.counts:
+        found = json.loads(answer["body"])["model_stats"][0]
+        return counted(found) >= step.counts and found["execution_count"] >= step.counts
+    return not (step.settles and b"LOADING" in answer["body"])
 
 
 def _call(address: tuple[str, int], step: Http | Raw) -> Any:

@@ -47,7 +47,7 @@ CONFIGURATIONS = {
 }
 
 
-_RELEASE_S = 2.0
+_RELEASE_S = 20.0
 
 
 class Server:

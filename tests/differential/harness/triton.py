@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
@@ -16,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.address import Address
+from harness.ports import free_ports
 
 ENVIRONMENT = Path(__file__).parents[3] / ".bench" / "env" / "triton"
 FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
@@ -28,7 +28,7 @@ def running_triton(repository: Path, log: Path, options: tuple[str, ...] = ()) -
     """Serve a repository on free loopback ports until the block ends."""
     home = FOUND[0].parents[1]
     _put_stub(home)
-    http, grpc = _free_ports(2)
+    http, grpc = free_ports(2)
     command = [
         str(FOUND[0]), f"--model-repository={repository}", f"--backend-directory={home / 'backends'}",
         "--http-address=127.0.0.1", f"--http-port={http}", "--grpc-address=127.0.0.1", f"--grpc-port={grpc}",
@@ -59,14 +59,6 @@ def _put_stub(home: Path) -> None:
     version = FOUND[0].parents[4].name.removeprefix("python")
     if not stub.exists():
         shutil.copy(home / "python_backend_stubs" / version / stub.name, stub)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.case import Step, get, infer, post
+from harness.case import Step, get, infer, post, statistics
 
 NUMBERS = {"inputs": [{"name": "x", "shape": [2, 4], "datatype": "INT32", "data": list(range(8))}]}
 ONE = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "INT32", "data": [1, 2, 3, 4]}]}
@@ -26,11 +26,11 @@ CASES: dict[str, Step | list[Step]] = {
         infer(NUMBERS, "counted"),
         infer(ONE, "counted"),
         infer(ONE, "counted"),
-        get("/v2/models/counted/stats"),
+        statistics("/v2/models/counted/stats", counts=3),
         infer({"inputs": []}, "counted"),
         infer("{", "counted"),
         infer({"inputs": [{**ONE["inputs"][0], "datatype": "FP32"}]}, "counted"),
         infer({**ONE, "outputs": [{"name": "none"}]}, "counted"),
-        get("/v2/models/counted/versions/1/stats"),
+        statistics("/v2/models/counted/versions/1/stats", counts=3),
     ],
 }  # fmt: skip
