@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, NaiadError, Unsupported
+from naiad.loading import overrides
 from naiad.loading.overrides import Override, read_override
 from naiad.serving.control import LoadParameters
 
@@ -148,3 +149,21 @@ def test_uploads_are_bounded(as_text: bool) -> None:
 def test_what_is_not_base64(text: str) -> None:
     with pytest.raises(InvalidRequest, match="'file:1/a' is not base64"):
         read(files={"1/a": text})
+
+
+@given(st.binary(max_size=40), st.text("=AQ\n", max_size=3), st.integers(0, 60))
+def test_base64_in_pieces_is_base64(data: bytes, junk: str, at: int) -> None:
+    """And what is none is none, wherever the pieces end; of padding too many, Python takes more than it makes."""
+    text = base64.b64encode(data).decode()
+    text = text[:at] + junk + text[at:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overrides, "_PIECE_LETTERS", 8)
+        try:
+            whole: bytes | None = base64.b64decode(text, validate=True)
+        except ValueError:
+            whole = None
+        try:
+            pieces: bytes | None = b"".join(overrides._from_base64(text))
+        except ValueError:
+            pieces = None
+    assert pieces == whole or (pieces is None and whole is not None and base64.b64encode(whole).decode() != text)

@@ -9,6 +9,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.response_sender import ResponseSender
+from naiad.serving.worker import Worker
 
 
 class Model:
@@ -47,7 +48,10 @@ class Asked:
         self.answers: list[tuple[Answer, bool]] = []
         self.model = Model(decoupled=decoupled)
         request = request or InferRequest("m", **fields)
-        self.sender = ResponseSender(self.model, request, self.deliver, tracing or Tracing(), takes_one=takes_one)
+        self.worker = Worker()
+        self.sender = ResponseSender(
+            self.model, request, self.deliver, tracing or Tracing(), self.worker, takes_one=takes_one
+        )
         self.cancelled = 0
         self.sender.on_cancel = self._count_cancel
 

@@ -27,6 +27,7 @@ from naiad.serving.encoder_queue import EncoderQueue
 from naiad.serving.preparing import IN_TURN, LIGHT_BYTES
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.text_model import SLICE, TextModel
+from naiad.serving.worker import Worker
 from naiad.testing import FakeInstance
 
 CONFIG = ModelConfig(
@@ -88,7 +89,7 @@ class Fixture:
 
     def submit(self, *texts: bytes, outputs: Sequence[RequestedOutput] = ()) -> Any:
         request = InferRequest("texts", inputs={"text": bytes_tensor("text", list(texts))}, outputs=list(outputs))
-        sender = ResponseSender(self.model, request, self._deliver, Tracing())
+        sender = ResponseSender(self.model, request, self._deliver, Tracing(), Worker())
         self.model.submit(request, sender)
         return sender.cancel
 
@@ -274,7 +275,7 @@ async def test_a_request_that_is_over_is_let_go_of(texts: list[bytes], is_cancel
     try:
         data = bytes_tensor("text", texts).data
         request, held = InferRequest("texts", inputs={"text": Tensor("text", "BYTES", data)}), weakref.ref(data)
-        sender = ResponseSender(fixture.model, request, fixture._deliver, Tracing())
+        sender = ResponseSender(fixture.model, request, fixture._deliver, Tracing(), Worker())
         fixture.model.submit(request, sender)
         if is_cancelled:
             sender.cancel()

@@ -61,7 +61,9 @@ class Engine:
         """
         if not request.arrived_s:
             request.arrived_s = self._clock()
-        sender = ResponseSender(model, request, deliver, self.tracing, takes_one=takes_one, clock=self._clock)
+        sender = ResponseSender(
+            model, request, deliver, self.tracing, self.worker, takes_one=takes_one, clock=self._clock
+        )
         try:
             model.submit(request, sender)
         except NaiadError as error:

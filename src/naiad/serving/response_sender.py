@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, DeadlineExceeded, Failed, InvalidRequest, NaiadError, Overloaded
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.observe.trace.tracing import Tracing
-from naiad.serving.classification import classify
+from naiad.serving.completing import complete, long_bytes, needs_completing
 from naiad.serving.model import ServedModel
-from naiad.serving.shared_memory.delivery import write_outputs
+from naiad.serving.outbox import Outbox
+from naiad.serving.worker import Worker
 
 _log = logging.getLogger("naiad.serving")
 
@@ -45,7 +47,12 @@ class ResponseSender:
     """Set by the model: how long the request waited for an instance, for the statistics."""
     keep: Callable[[InferResponse], object] | None = None
     """Set by a cache; called with the answer if there is only one, before anything is done to it for this request."""
-    _count = 0
+    _outbox: Outbox | None = None
+    """Answers that are being completed in a thread, and those behind them."""
+    _long_bytes = 0
+    """Of the first of them; by its size all get the same thread, as they may go to the same place."""
+    _passed_on = 0
+    """Answers, but for an empty last one."""
     _first: Answer | None = None
     _since_s = 0.0
 
@@ -55,15 +62,20 @@ class ResponseSender:
         request: InferRequest,
         deliver: Deliver,
         tracing: Tracing,
+        worker: Worker,
         *,
         takes_one: bool = True,
         clock: Clock = monotonic,
     ) -> None:
-        """deliver: called with each answer. takes_one: called once only; any other number of answers is an error."""
+        """deliver: called with each answer. worker: does what takes long with an answer before that.
+
+        takes_one: called once only; any other number of answers is an error.
+        """
         self.model = model
         self.request = request
         self._deliver: Deliver | None = deliver
         self._tracing = tracing
+        self._worker = worker
         self._takes_one = takes_one
         self._clock = clock
         self._is_decoupled = model.config.is_decoupled
@@ -82,11 +94,25 @@ class ResponseSender:
             self.on_cancel = None
         else:
             self.keep = None
-        request, model = self.request, self.model
+        request = self.request
         if isinstance(answer, InferResponse):
-            answer.id, answer.model_version = request.id, model.version
-            if request.outputs or request.output_memory is not None or self.keep is not None:
-                answer = self._completed(answer)
+            answer.id, answer.model_version = request.id, self.model.version
+            if self.keep is not None:
+                self._keep(answer)
+            if (request.outputs or request.output_memory is not None) and needs_completing(request):
+                if self._outbox is not None or long_bytes(request, answer):
+                    self._complete_beside(answer, is_final, computed_s)
+                    return True
+                answer = complete(answer, request, self.model)
+        if self._outbox is not None:
+            self._outbox.put(partial(self._count, answer, is_final, computed_s))
+        else:
+            self._count(answer, is_final, computed_s)
+        return isinstance(answer, InferResponse)
+
+    def _count(self, answer: Answer | None, is_final: bool, computed_s: float) -> None:
+        """Put an answer into the statistics and pass it on."""
+        request, model = self.request, self.model
         if self._is_decoupled:
             self._send_counted(answer, is_final, computed_s)
         elif answer is None:
@@ -97,7 +123,6 @@ class ResponseSender:
         else:
             model.statistics.record_answer(self._clock() - request.arrived_s, self.queue_s, self.rows)
             self._pass_on(answer, is_final)
-        return isinstance(answer, InferResponse)
 
     def refuse(self, error: NaiadError) -> None:
         """Answer with an error that the model raised instead of taking the request up.
@@ -114,42 +139,42 @@ class ResponseSender:
 
     def cancel(self) -> None:
         """Withdraw the request: it is answered with Cancelled at once, and the model is told. Too late = no effect."""
-        if self.is_over:
+        outbox = self._outbox
+        if self.is_over and (outbox is None or outbox.is_empty):
             return
+        if outbox is not None:
+            outbox.clear()
         self.is_cancelled = self.is_over = True
         on_cancel, self.on_cancel = self.on_cancel, None
         error = Cancelled("the request was cancelled")
         statistics = self.model.statistics
         if self._is_decoupled:
-            statistics.record_response(self._count, "cancel", self._clock() - self._since_s)
+            statistics.record_response(self._passed_on, "cancel", self._clock() - self._since_s)
         else:
             statistics.record_failure(failure_reason(error), self._clock() - self.request.arrived_s)
         self._pass_on(error, True)
         if on_cancel is not None:
             on_cancel()
 
-    def _completed(self, response: InferResponse) -> Answer:
-        """Make classes of outputs that were asked for as such, and put outputs where the request wants them."""
-        request, model = self.request, self.model
-        try:
-            if self.keep is not None:
+    def _keep(self, response: InferResponse) -> None:
+        """Let the cache have it; a mistake of the cache's costs nobody an answer."""
+        if self.keep is not None:
+            try:
                 self.keep(response)
-            for output in request.outputs:
-                if output.class_count:
-                    classify(response, request, model.labels, has_batch=model.has_rows)
-                    break
-            if request.output_memory is not None:
-                write_outputs(response, request.output_memory)
-        except NaiadError as error:
-            return error.with_traceback(None)  # which would refer to this frame, which refers to the error
-        except Exception:  # noqa: BLE001 — a mistake of ours costs this answer, not the others of its batch
-            _log.exception("an answer of model '%s' could not be completed", model.name)
-            return Failed("internal error")
-        return response
+            except Exception:  # noqa: BLE001 — see above
+                _log.exception("an answer of model '%s' could not be kept", self.model.name)
+
+    def _complete_beside(self, response: InferResponse, is_final: bool, computed_s: float) -> None:
+        """Complete in a thread, then send; so all that come after the first that takes long, one after the other."""
+        if self._outbox is None:
+            self._outbox = Outbox(self._worker)
+            self._long_bytes = long_bytes(self.request, response)
+        do = partial(complete, response, self.request, self.model)
+        self._outbox.put_long(self._long_bytes, do, lambda answer: self._count(answer, is_final, computed_s))
 
     def _send_counted(self, answer: Answer | None, is_final: bool, computed_s: float) -> None:
         """Pass on what a decoupled model sends; every answer is counted by its number."""
-        statistics, number = self.model.statistics, self._count
+        statistics, number = self.model.statistics, self._passed_on
         if answer is None:
             statistics.record_response(number, "empty_response", self._clock() - self._since_s)
             self._pass_on(self._empty(), True)
@@ -178,12 +203,16 @@ class ResponseSender:
         if trace is not None:
             self._tracing.note_answer(trace, answer, is_final)
         if not isinstance(answer, InferResponse) or not answer.is_empty:
-            self._count += 1
-        if self._takes_one and (not is_final or self._count != 1 or self._first is not None):
+            self._passed_on += 1
+        if self._takes_one and (not is_final or self._passed_on != 1 or self._first is not None):
             self._first = self._first or answer
             if not is_final:
                 deliver = _nowhere
-            answer = self._first if self._count == 1 else Failed(WRONG_NUMBER % self._count, responses=self._count)
+            answer = (
+                self._first
+                if self._passed_on == 1
+                else Failed(WRONG_NUMBER % self._passed_on, responses=self._passed_on)
+            )
         try:
             deliver(answer, is_final)
         except Exception:  # noqa: BLE001 — see above

@@ -44,7 +44,7 @@ def check_range(name: str, region_bytes: int, offset: int, byte_size: int) -> No
 
 
 class Region:
-    """A registered region. Used on the event loop's thread; let go of on any."""
+    """A registered region. Used on the event loop's thread; written to, and let go of, on any."""
 
     __slots__ = ("__weakref__", "_descriptor", "_mapping", "_populated", "_skip", "byte_size", "key", "name", "offset")
 

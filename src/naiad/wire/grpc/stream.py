@@ -18,13 +18,13 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import grpc_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
+from naiad.serving.outbox import Outbox
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.worker import SHORT_BYTES, Work
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.grpc.call import Call
 from naiad.wire.grpc.compression import Packed
 from naiad.wire.grpc.infer import SHORT_ANSWER_BYTES, follow, mistake, takes_long_to_send
-from naiad.wire.outbox import Outbox
 from naiad.wire.waiting import REQUEST_BYTES, weight_of
 
 _FAIL_BY_STATUS = "triton_grpc_error"

@@ -20,11 +20,11 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
+from naiad.serving.outbox import Outbox
 from naiad.serving.worker import SHORT_BYTES, SHORT_ELEMENTS, Worker
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import beside, note_unreadable, submit
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.outbox import Outbox
 from naiad.wire.waiting import weight_of
 
 _EVENTS = b"text/event-stream; charset=utf-8"

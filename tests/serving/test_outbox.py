@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from naiad.serving.outbox import Outbox
 from naiad.serving.worker import Worker
-from naiad.wire.outbox import Outbox
 
 
 async def test_what_comes_behind_a_long_answer_waits_for_it() -> None:
