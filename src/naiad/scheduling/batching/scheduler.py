@@ -98,7 +98,9 @@ class BatchScheduler:
         """What has been decided so far."""
         slots, counting = self._slots, self._counting
         capacity = sum(slot.capacity for slot in slots)
-        return Tally(capacity, slots[0].runner.runs_inline, counting.waits, counting.waited_s, counting.splits)
+        return Tally(
+            capacity, bool(slots) and slots[0].runner.runs_inline, counting.waits, counting.waited_s, counting.splits
+        )
 
     def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit`."""
