@@ -34,8 +34,8 @@ from naiad.serving.model import ServedModel
 
 _log = logging.getLogger("naiad.server")
 
-Source = str | Path | Mapping[str, Any]
-"""A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or the keys of an entry of naiad.yaml."""
+Source = str | Path | Mapping[str, Any] | ModelEntry
+"""A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
 
 
 class AsyncServer:
@@ -76,9 +76,9 @@ class AsyncServer:
         """Models that come from files."""
         self.bindings = Bindings()
         """Models that are functions."""
-        self.options = {**doors, **numbers, **options}
+        self.options = {**numbers, **options}
         """As given, by the names of `naiad serve`'s flags."""
-        self._settings = ServerSettings.of(**self.options)
+        self._settings = ServerSettings.of(**doors | self.options)
         progress = LineProgress(logging.getLogger("naiad.download").info)
         self._fetching = settings_for(Path(lock) if lock else None, progress, is_offline=offline)
         self._assembly: Assembly | None = None
@@ -144,8 +144,7 @@ class AsyncServer:
         """Open the ports of `naiad serve`, if none was given. Raises InvalidConfiguration for one that is taken."""
         assembly = self._running
         if not assembly.doors.allowed:
-            doors = {f"allow_{door}": True for door in ("http", "grpc", "metrics")}
-            await assembly.start(ServerSettings.of(**self.options | doors))
+            await assembly.start(ServerSettings.of(**self.options))
         for door in assembly.doors.allowed:
             _log.info("ready on %s", door.url)
 
@@ -179,8 +178,9 @@ class AsyncServer:
         - instances: how many threads, or loops, call the one function at the same time
         - max_batch_size: rows of a batch; 0: tensors have no batch dimension; default: 64, or 0 below `@sample`
         - decoupled: whether requests may have any number of answers; default: whether it is a generator
-        - strict: whether outputs must be as declared; True unless given
+        - strict: whether outputs must be as declared, or are cast and passed on; True unless given
         - config: further fields in the names of config.pbtxt, such as {"dynamic_batching": {...}}
+        - hang_timeout_s: what a call, or a step of a generator, may take before it is given up; 0: as long as it takes
         - warmup: requests, as dicts of arrays, that every instance answers before the model is ready
 
         Raises InvalidConfiguration, AlreadyExists for a name and version that is bound, LoadFailed if warm-up fails.
@@ -291,6 +291,8 @@ class AsyncServer:
 
 
 def _entry(source: Source) -> ModelEntry:
+    if isinstance(source, ModelEntry):
+        return source
     if isinstance(source, Mapping):
         return entry_from_mapping(source)
     if isinstance(source, Path):  # a folder, whatever its name is like
