@@ -37,14 +37,16 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | None, tuple[ModelEntry, ...]]:
+def entries_of(
+    sources: tuple[str, ...], manifest: Path | None, *, needs_some: bool = True
+) -> tuple[Path | None, tuple[ModelEntry, ...]]:
     """Return the manifest's path, if one was read, and the models to serve.
 
     Sources on the command line replace ./naiad.yaml; --manifest adds to them. Raises InvalidConfiguration when nothing
-    says what to serve.
+    says what to serve, unless there may be none.
     """
     entries = tuple(ModelEntry.from_source(source) for source in sources)
-    if manifest is None and not sources:
+    if manifest is None and not sources and needs_some:
         manifest = Path(MANIFEST)
         if not manifest.is_file():
             raise InvalidConfiguration(
