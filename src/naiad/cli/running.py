@@ -19,7 +19,7 @@ from naiad.cli.freed_memory import keep_freed_memory
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
 from naiad.functions import Bindings
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import Entry, FetchSettings
 from naiad.server.assembly import Assembly
 
 COLLECT_AFTER_OBJECTS = 20_000
@@ -34,7 +34,7 @@ _log = logging.getLogger("naiad")
 
 
 def run(
-    entries: Sequence[ModelEntry],
+    entries: Sequence[Entry],
     settings: ServerSettings,
     fetching: FetchSettings,
     began_s: float,
@@ -59,9 +59,7 @@ def run(
 
 
 class _Run:
-    def __init__(
-        self, server: Assembly, entries: Sequence[ModelEntry], settings: ServerSettings, began_s: float
-    ) -> None:
+    def __init__(self, server: Assembly, entries: Sequence[Entry], settings: ServerSettings, began_s: float) -> None:
         self._server = server
         self._entries = entries
         self._settings = settings
