@@ -147,3 +147,33 @@ async def test_a_request_that_runs_is_withdrawn_at_once_and_its_result_ignored()
 async def test_an_unknown_model_is_not_routed() -> None:
     with pytest.raises(NotFound, match="'nope' is not found"):
         Fixture().engine.route("nope")
+
+
+OPTIONAL = (TensorConfig("x", "FP32", (-1,)), TensorConfig("z", "FP32", (-1,), optional=True))
+
+
+async def test_requests_share_a_batch_if_they_have_the_same_optional_inputs() -> None:
+    config = ModelConfig("twice", max_batch_size=4, inputs=OPTIONAL, outputs=CONFIG.outputs)
+    fixture = Fixture(config)
+
+    def ask(*names: str) -> InferRequest:
+        tensors = {name: Tensor(name, "FP32", np.ones((1, 2), np.float32)) for name in names}
+        return InferRequest("twice", inputs=tensors)
+
+    asked = (("x",), ("x",), ("x", "z"), ("z", "x"), ("x",))
+    await asyncio.gather(*(fixture.engine.infer(ask(*names)) for names in asked))
+    assert fixture.batch_sizes == [2, 2, 1]
+
+
+@pytest.mark.parametrize("max_batch_size", [0, 4])
+async def test_a_request_without_inputs_needs_a_model_without_rows(max_batch_size: int) -> None:
+    config = ModelConfig(
+        "none", max_batch_size=max_batch_size, inputs=(TensorConfig("z", "FP32", (1,), optional=True),)
+    )
+    instance = FakeInstance(lambda _: InferResponse("none", "1", []))
+    asked = engine(config, instance).infer(InferRequest("none"))
+    if max_batch_size:
+        with pytest.raises(InvalidRequest, match="out of bounds index 0: request has 0 inputs; at least one must say"):
+            await asked
+    else:
+        assert (await asked).outputs == []

@@ -10,14 +10,18 @@ make it slow are in `identity_delays.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from naiad.backends.graphless import Graphless
 from naiad.backends.identity_delays import NO_DELAY, Delay, read_delays
+from naiad.backends.reshape import Reshape
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
-from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
+from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.tensor import Tensor
+from naiad.core.model_config import ModelConfig
+from naiad.core.tensor import Array, Tensor
+
+NO_RESHAPES: Mapping[str, Sequence[Reshape]] = {}
 
 
 class IdentityBackend(Graphless):
@@ -34,25 +38,33 @@ class IdentityBackend(Graphless):
         names = {before.name: after.name for before, after in zip(inputs, outputs, strict=True)}
         delays = read_delays(config.name, config.parameters, len(request.names))
         time.sleep(delays.creation_s)
-        waits = [Delay(seconds) for seconds in delays.execution_s]
+        reshapes = _reshapes(config)
+        instances = tuple(IdentityInstance(names, version, Delay(one), reshapes) for one in delays.execution_s)
         if config.is_decoupled:
-            batches = config.max_batch_size > 0
-            return Instances(tuple(RowByRow(names, version, batches, wait) for wait in waits), names=request.names)
-        instances = tuple(IdentityInstance(names, version, wait) for wait in waits)
+            rows = tuple(RowByRow(instance, batches=config.max_batch_size > 0) for instance in instances)
+            return Instances(rows, names=request.names)
         return Instances(instances, may_inline=not any(delays.execution_s), names=request.names)
 
 
 class IdentityInstance:
     """One copy of nothing."""
 
-    def __init__(self, output_names: dict[str, str], version: str, delay: Delay = NO_DELAY) -> None:
+    def __init__(
+        self,
+        output_names: Mapping[str, str],
+        version: str,
+        delay: Delay = NO_DELAY,
+        reshapes: Mapping[str, Sequence[Reshape]] = NO_RESHAPES,
+    ) -> None:
+        """output_names: by input's. reshapes: by output, what makes its shape of the input's."""
         self._output_names, self._version = output_names, version
-        self._delay = delay
+        self._reshapes = reshapes
+        self.delay = delay
         self.interrupt = delay.end
 
     def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | NaiadError]:
         """Answer each request with its own arrays under the outputs' names."""
-        self._delay.pass_in(batch)
+        self.delay.pass_in(batch)
         return [self.answer(request) for request in batch.items]
 
     def answer(self, request: InferRequest) -> InferResponse | NaiadError:
@@ -63,11 +75,19 @@ class IdentityInstance:
         ]
         if missing := [name for name in wanted if name not in made]:
             return InvalidRequest(f"model '{request.model_name}': no input for output '{missing[0]}'")
-        tensors = [Tensor(name, made[name].datatype, made[name].data) for name in wanted]
+        try:
+            tensors = [Tensor(name, made[name].datatype, self._shaped(name, made[name].data)) for name in wanted]
+        except ModelFailed as error:
+            return error
         return InferResponse(request.model_name, self._version, tensors, request.id)
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _shaped(self, output: str, data: Array) -> Array:
+        for reshape in self._reshapes.get(output, ()):
+            data = reshape(data)
+        return data
 
 
 class RowByRow:
@@ -75,15 +95,14 @@ class RowByRow:
 
     capacity = 1
 
-    def __init__(self, output_names: dict[str, str], version: str, batches: bool, delay: Delay) -> None:
-        self._identity = IdentityInstance(output_names, version, delay)
+    def __init__(self, identity: IdentityInstance, *, batches: bool) -> None:
+        self._identity = identity
         self._batches = batches
-        self._delay = delay
-        self.interrupt = delay.end
+        self.interrupt = identity.interrupt
 
     def execute(self, batch: Batch[InferRequest], send: Send) -> None:
         """Send the rows of one request after the other; a request of no rows has an empty last answer."""
-        self._delay.pass_in(batch)
+        self._identity.delay.pass_in(batch)
         for number, request in enumerate(batch.items):
             answer = self._identity.answer(request)
             answers = [answer] if isinstance(answer, NaiadError) or not self._batches else list(_rows(answer))
@@ -103,3 +122,14 @@ def _rows(answer: InferResponse) -> Iterator[InferResponse]:
         yield InferResponse(answer.model_name, answer.model_version, tensors, answer.id)
     if not rows:
         yield InferResponse(answer.model_name, answer.model_version, [], answer.id, is_empty=True)
+
+
+def _reshapes(config: ModelConfig) -> dict[str, tuple[Reshape, ...]]:
+    """By output: from its input's dims to what a model would be given, and from there to its own dims."""
+    batch_dims = 1 if config.max_batch_size > 0 else 0
+    made: dict[str, tuple[Reshape, ...]] = {}
+    for before, after in zip(config.inputs, config.outputs, strict=True):
+        into = () if before.reshape is None else (Reshape(before.dims, before.reshape, batch_dims),)
+        out = () if after.reshape is None else (Reshape(after.reshape, after.dims, batch_dims),)
+        made[after.name] = (*into, *out)
+    return made

@@ -50,7 +50,7 @@ class RequestCheck:
             suits = suits and (shape == config.dims or _suits(shape, config.dims))
         for output in request.outputs:
             suits = suits and output.name in self._outputs
-        if not suits:
+        if not suits or (most and not rows):
             raise self._fault(request)
         return rows or 1
 
@@ -80,6 +80,8 @@ class RequestCheck:
         raise AssertionError("only for requests that do not suit")
 
     def _batch_message(self, inputs: Sequence[Tensor]) -> str:
+        if not inputs:
+            return "out of bounds index 0: request has 0 inputs; at least one must say how many rows there are"
         first = 0  # to Triton no rows are no batch yet; an input without any is found out later
         for tensor in inputs:
             shape = tensor.data.shape

@@ -206,6 +206,7 @@ ELSEWHERE = (
     "Without `initial_state`, a sequence's first state is zeros.",
     "Requests with sequence parameters are not cached.",
     "An unknown setting in `--cache-config` is an error.",
+    "A request must have every input that is not optional.",
     "A configuration that names an input or an output twice, or ragged inputs without batches, is refused.",
     "A tensor without dimensions can also be declared without batches: `dims: [ 1 ]` and an empty `reshape`.",
 )
