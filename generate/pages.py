@@ -16,14 +16,25 @@ from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.observe import metrics
+from naiad.observe import metrics, queues
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.rate_limits import TOTAL, USED, WAITED, WAITING
 from naiad.observe.recent import SLICE_S, SLICES
+from naiad.observe.statistics import MOST_PRIORITIES
 from naiad.protocol.status import TABLE
+from naiad.scheduling.held import BACKLOG_DELAY, DELAY
 from naiad.serving.states import TRANSITIONS, VersionState
+from naiad.wire.grpc.servicer import DELAY as GRPC_DELAY
 
+BY_PRIORITY = (
+    f"of models with several `priority_levels`; label `priority`: 1 to {MOST_PRIORITIES}, or `{queues.OTHERS}`"
+)
+QUEUES = (
+    ("histogram", *queues.BATCH_SIZE),
+    ("gauge", queues.WAITING[0], f"{queues.WAITING[1]}; {BY_PRIORITY}"),
+    ("histogram", queues.WAITED[0], f"{queues.WAITED[1]}; {BY_PRIORITY}"),
+)
 RATES = (("gauge", *WAITING), ("histogram", *WAITED), ("gauge", *TOTAL), ("gauge", *USED))
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTICE = "<!-- Generated from the code by generate/pages.py; run `make generate` after a change. -->"
@@ -43,6 +54,13 @@ ENVIRONMENT = (
     ("HF_TOKEN", "the saved login", "Token for the Hub"),
     ("HF_ENDPOINT", "https://huggingface.co", "A mirror of the Hub"),
     ("HF_HUB_OFFLINE", "0", "1 means `--offline`"),
+    (
+        DELAY,
+        "",
+        "For tests, as in Triton: models with `dynamic_batching` or sequences begin when so many requests wait",
+    ),
+    (BACKLOG_DELAY, "", "For tests, as in Triton: nor before so many wait in sequences that have no place yet"),
+    (GRPC_DELAY, "", "For tests, as in Triton: seconds that every gRPC answer but those of inference comes later"),
 )
 """Variables without an option: name, default, meaning."""
 
@@ -151,6 +169,7 @@ def metrics_page() -> Iterator[str]:
     yield f"| `{name}` | histogram | {text}; with `histogram_latencies=true`; buckets {buckets} |"
     for name, text in metrics.HISTOGRAMS.values():
         yield f"| `{name}` | histogram | {text} |"
+    yield from (f"| `{name}` | {kind} | {text} |" for kind, name, text in QUEUES)
     name, text = metrics.BATCH_TOKENS
     yield f"| `{name}` | gauge | {text} |"
     name, text = metrics.BATCH_SECONDS

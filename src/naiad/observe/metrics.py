@@ -14,6 +14,7 @@ from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.machine import CpuMeter
+from naiad.observe.queues import queue_families
 from naiad.observe.rate_limits import Usage, rate_limit_families
 from naiad.observe.statistics import ModelStatistics
 
@@ -233,6 +234,7 @@ class MetricsPage:
             yield _histogram(FIRST_RESPONSE, [(model, model.first_response) for model in models])
         for stage, texts in HISTOGRAMS.items():
             yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
+        yield from queue_families(models)
         yield from _batching(models)
         yield from _sequences(models)
         if self._usage is not None:

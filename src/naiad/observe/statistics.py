@@ -7,7 +7,7 @@ Names and meanings are Triton's statistics extension: `inference_count` counts r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,8 @@ from naiad.observe.histogram import FOLD_AFTER, Histogram
 from naiad.observe.recent import RecentTimes
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MOST_PRIORITIES = 32
+"""Levels that are told apart in metrics; there may be 2^64, and clients choose among them."""
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
 
 
@@ -75,6 +77,11 @@ class ModelStatistics:
         self.execution_count = 0
         self.count_pending: Callable[[], int] = lambda: 0
         """Requests that wait for an instance right now; set by the model."""
+        self.count_by_priority: Callable[[], Mapping[int, int]] | None = None
+        """Requests that wait right now, by priority level; set by models that have several."""
+        self.queue_by_priority: dict[int, Histogram] = {}
+        """The same times as `queue`, by priority level, of models that have several; 0: of all levels beyond
+        MOST_PRIORITIES."""
         self.count_sequences: Callable[[], tuple[int, int]] | None = None
         """Sequences that an instance has, and those that wait for one; set by models of sequences."""
         self.batching: Callable[[], dict[str, Any]] | None = None
@@ -160,6 +167,14 @@ class ModelStatistics:
     def record_miss(self, seconds: float) -> None:
         """Count one request whose answer was not in the cache; seconds: looking it up and keeping it."""
         self.cache_miss.add(seconds)
+
+    def record_queue(self, priority: int, seconds: float) -> None:
+        """Count how long an answered request of a priority level waited for an instance."""
+        priority = priority if priority <= MOST_PRIORITIES else 0
+        histogram = self.queue_by_priority.get(priority)
+        if histogram is None:
+            histogram = self.queue_by_priority[priority] = Histogram(LATENCY_BOUNDS_S)
+        histogram.observe(seconds)
 
     def record_limit(self, seconds: float) -> None:
         """Count one execution that got the resources it waited for."""

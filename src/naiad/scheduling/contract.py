@@ -6,7 +6,7 @@ loop's thread; only what is inside a runner crosses into others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from naiad.core.contracts import Batch
@@ -156,6 +156,10 @@ class Queue(Protocol):
 
     def front(self, most: int) -> list[Job]:
         """The next jobs, in their order."""
+        ...
+
+    def by_level(self) -> Mapping[int, int]:
+        """How many jobs wait in each level, or round, in which somebody does."""
         ...
 
     def expire(self, now: float) -> list[Job]:

@@ -21,6 +21,7 @@ from naiad.scheduling.contract import Learner, OnRun, Queue, Runner, Scheduler
 from naiad.scheduling.cost import CostLimit, decide_within
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
+from naiad.scheduling.held import BACKLOG_DELAY, DELAY, held
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.runners.opening import open_runners
 from naiad.scheduling.sequences.direct import DirectRule, decide_direct
@@ -205,6 +206,8 @@ def _open(request: OpenRequest, policy: Policy, learner: Learner | None = None) 
         batching.priority_queue_policies,
         most=request.max_waiting,
     )
+    if config.dynamic_batching is not None:
+        policy = held(policy, (DELAY, lambda: queue.length))
     return open_batches(
         config.name,
         request.instances,
@@ -229,10 +232,11 @@ def _runners_of_sequences(request: OpenRequest) -> list[Runner]:
 def _open_sequences(request: OpenRequest, lanes: Sequence[Lane], policy: Policy, *, has_rows: bool) -> Scheduler:
     config, batching = request.config, request.config.sequence_batching
     assert batching is not None
+    live = LiveSequences(config.name, lanes, batching.max_idle_s)
     return SequenceScheduler(
         lanes,
-        LiveSequences(config.name, lanes, batching.max_idle_s),
-        policy,
+        live,
+        held(policy, (DELAY, lambda: live.length - live.backlogged), (BACKLOG_DELAY, lambda: live.backlogged)),
         Steps(config, request.initial_states),
         has_rows=has_rows,
         window=min(max(1, config.max_batch_size), MOST_WAITING_SEEN),

@@ -148,6 +148,12 @@ class JobQueue:
                 break
         return jobs
 
+    def by_level(self) -> dict[int, int]:
+        """How many jobs wait in each level in which somebody does."""
+        if self._only_line is not None:
+            return {1: self.length} if self.length else {}
+        return {number: self._levels[number].length for number in self._order}
+
     def expire(self, now: float) -> list[Job]:
         """Take out the jobs whose time is over; those of a delaying policy stay, behind the others of their level."""
         expired: list[Job] = []

@@ -111,6 +111,10 @@ class TurnQueue:
         """The next jobs in the order in which they would run if no more came."""
         return list(islice(chain.from_iterable(map(self._rounds.__getitem__, self._order)), most))
 
+    def by_level(self) -> dict[int, int]:
+        """How many jobs wait for each round."""
+        return {number: len(line) for number, line in self._rounds.items()}
+
     def expire(self, now: float) -> list[Job]:  # noqa: ARG002 - Queue's
         """Nothing: there are no time limits."""
         return []

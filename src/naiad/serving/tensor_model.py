@@ -13,6 +13,7 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics
+from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.batching.tally import tally_of
 from naiad.scheduling.contract import CountsSequences, Execution, Job, Runner
 from naiad.scheduling.kinds import open_scheduler
@@ -65,6 +66,10 @@ class TensorModel:
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
         self.statistics.tally = tally_of(self._scheduler)
+        batching = config.dynamic_batching
+        self._has_priorities = batching is not None and batching.priority_levels > 1
+        if self._has_priorities and isinstance(self._scheduler, BatchScheduler):
+            self.statistics.count_by_priority = self._scheduler.pending_by_level
         if isinstance(self._scheduler, CountsSequences):
             self.statistics.count_sequences = self._scheduler.count_sequences
 
@@ -107,6 +112,8 @@ class TensorModel:
             _mark(sender.request.trace, job)
         if run is not None:
             sender.queue_s = run.started_s - job.queued_s
+            if self._has_priorities:
+                self.statistics.record_queue(job.level, sender.queue_s)
             if sender.request.stages_s is not None and run.output_ready_s:
                 add_stages(sender.request.stages_s, run.stages)
         sender.rows = job.size

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -101,6 +101,10 @@ class BatchScheduler:
         return Tally(
             capacity, bool(slots) and slots[0].runner.runs_inline, counting.waits, counting.waited_s, counting.splits
         )
+
+    def pending_by_level(self) -> Mapping[int, int]:
+        """Jobs that wait for an instance, by priority level, of those in which somebody does."""
+        return self._queue.by_level()
 
     def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit`."""

@@ -51,6 +51,11 @@ class LiveSequences:
         return len(self._backlog)
 
     @property
+    def backlogged(self) -> int:
+        """Steps that wait in sequences without a place."""
+        return sum(len(sequence.waiting) for sequence in self._backlog)
+
+    @property
     def active(self) -> int:
         """Sequences with a place."""
         return len(self._by_id) - len(self._backlog)

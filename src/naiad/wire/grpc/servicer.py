@@ -7,6 +7,7 @@ the same overview as over HTTP.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -35,6 +36,10 @@ from naiad.wire.services import Services
 _INFERENCE = (SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer")
 HEALTH = "/grpc.health.v1.Health/Check"
 
+DELAY = "TRITONSERVER_SERVER_DELAY_GRPC_RESPONSE_SEC"
+"""Seconds that every answer but those of inference comes later, for tests of clients' time limits; Triton's variable.
+"""
+
 _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 """HealthCheckResponse with its one field, `status`, set to 1 and 2."""
 
@@ -54,6 +59,7 @@ class Servicer:
         self._limits = limits
         self._known = KnownMessages(limits, services.memory)
         self._streams: set[StreamCall] = set()
+        self._delay_s = _read_delay()
         methods = {
             **reading_methods(services),
             **repository_methods(services),
@@ -70,9 +76,13 @@ class Servicer:
         if call.method in _INFERENCE:
             self._infer(call)
         elif call.method in self._methods:
-            _answer_once(call, self._engine.worker, *self._methods[call.method])
+            _answer_once(call, self._engine.worker, *self._methods[call.method], self._delay_s)
         elif call.method == HEALTH:
-            _once(call, lambda _: _settle(call, lambda: _SERVING if self._overview.is_ready else _NOT_SERVING))
+            _once(
+                call,
+                self._delay_s,
+                lambda _: _settle(call, lambda: _SERVING if self._overview.is_ready else _NOT_SERVING),
+            )
         elif call.method in REFLECTION:
             serve_reflection(call)
         else:
@@ -88,13 +98,21 @@ class Servicer:
         else:
             StreamCall(call, self._engine, self._limits, self._known, self._streams).forwarding = self._forwarding
 
+    def _health(self) -> bytes:
+        return _SERVING if self._overview.is_ready else _NOT_SERVING
+
     def end_streams(self) -> None:
         """End every stream that is still open; for a server that stops, after its requests have been answered."""
         for stream in list(self._streams):
             stream.end("UNAVAILABLE", GONE)
 
 
-def _answer_once(call: Call, worker: Worker, name: str, method: Method) -> None:
+def _read_delay() -> float:
+    text = os.environ.get(DELAY, "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
+
+
+def _answer_once(call: Call, worker: Worker, name: str, method: Method, delay_s: float) -> None:
     """Answer a unary call, at once or when what its method waits for is done; worker: reads long messages."""
 
     def write(answer: Document | None) -> bytes:
@@ -116,12 +134,17 @@ def _answer_once(call: Call, worker: Worker, name: str, method: Method) -> None:
         work = worker.submit(len(raw), partial(read, raw), lambda message: _settle(call, lambda: make(message), write))
         call.on_cancel = work.cancel
 
-    _once(call, take)
+    _once(call, delay_s, take)
 
 
-def _once(call: Call, take: Callable[[bytes], None]) -> None:
-    """Have the first message taken, which ends the call."""
-    call.on_message = take
+def _once(call: Call, delay_s: float, take: Callable[[bytes], None]) -> None:
+    """Have the first message taken, which ends the call; delay_s: so much later than it comes."""
+
+    def take_later(raw: bytes) -> None:
+        call.on_message = call.on_end = None
+        asyncio.get_running_loop().call_later(delay_s, take, raw)
+
+    call.on_message = take_later if delay_s else take
     call.on_end = lambda: call.finish("INTERNAL", "the call ended without a request message")
 
 
