@@ -151,10 +151,10 @@ SCHEDULING: list[tuple[dict[str, Any], str]] = [
         {"dynamic_batching": {"preserve_ordering": True, "default_queue_policy": DELAY}},
         "Queue policy can not have DELAY as timeout action when 'preserve_ordering' is true for m",
     ),
-    ({"sequence_batching": {"direct": {"minimum_slot_utilization": 1.5}}}, "minimum_slot_utilization must be in range"),
+    ({"sequence_batching": {"direct": {"minimum_slot_utilization": 1.5}}}, "minimum slot utilization must be in range"),
     (
         {"sequence_batching": {"direct": {"minimum_slot_utilization": "NaN"}}},
-        "minimum_slot_utilization must be in range",
+        "minimum slot utilization must be in range",
     ),
     (
         {"sequence_batching": {"oldest": {"preferred_batch_size": [9]}}},
@@ -172,13 +172,16 @@ SCHEDULING: list[tuple[dict[str, Any], str]] = [
     ({"sequence_batching": {"control_input": [{"name": "S"}]}}, "control tensor 'S' needs exactly one control"),
     (
         {"sequence_batching": {"control_input": [control("S", "CONTROL_SEQUENCE_END", bool_false_true=[False, True])]}},
-        "must specify exactly one of",
+        "specifies more than one from",
     ),
     (
         {"sequence_batching": {"control_input": [control("S", "CONTROL_SEQUENCE_END", int32_false_true=[0])]}},
         "'int32_false_true' must have exactly 2 entries",
     ),
-    ({"sequence_batching": {"control_input": [control("C", "CONTROL_SEQUENCE_CORRID")]}}, "'C' needs data_type"),
+    (
+        {"sequence_batching": {"control_input": [control("C", "CONTROL_SEQUENCE_CORRID")]}},
+        "must not specify either 'int32_false_true'",
+    ),
     (
         {"sequence_batching": {"state": [{"input_name": "i", "output_name": ""}]}},
         "state needs its own output_name",

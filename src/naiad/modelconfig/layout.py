@@ -60,7 +60,7 @@ def prepare(document: Mapping[str, Any], model_name: str, files: Iterable[str] =
     prepared["name"] = name
     prepared.setdefault("version_policy", {"latest": {"num_versions": 1}})
     if "ensemble_scheduling" in prepared or prepared["platform"] == ENSEMBLE:
-        prepared["platform"] = prepared["platform"] or ENSEMBLE
+        prepared["platform"] = prepared["platform"] or ("" if prepared["backend"] else ENSEMBLE)
         return prepared
     return _with_backend(prepared, set(files))
 

@@ -12,7 +12,8 @@ from naiad.modelconfig.schema import Document
 from naiad.modelconfig.validate_scheduling import validate_preferred
 
 BOOLEAN_CONTROLS = ("CONTROL_SEQUENCE_START", "CONTROL_SEQUENCE_END", "CONTROL_SEQUENCE_READY")
-CORRELATION_TYPES = {"TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING"}
+CORRELATION_TYPES = ("TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING")
+VALUES = ("int32_false_true", "fp32_false_true", "bool_false_true")
 
 
 def validate_sequences(document: Document) -> None:
@@ -27,13 +28,17 @@ def validate_sequences(document: Document) -> None:
     validate_preferred(model, "sequence batching preferred batch size", sizes, max_batch_size)
     utilization = batching.get("direct", {}).get("minimum_slot_utilization", 0.0)
     if not isinstance(utilization, float) or not 0.0 <= utilization <= 1.0:
-        _refuse(model, f"sequence batching minimum_slot_utilization must be in range [0.0, 1.0], it is {utilization}")
+        reason = f"sequence batching minimum slot utilization must be in range (0.0, 1.0] for {model}"
+        refuse(model, reason, f"it is {utilization}")
     names = [control["name"] for control in batching["control_input"]]
     for name, count in Counter(names).items():
         if not name:
-            _refuse(model, "sequence batching control tensor must have a name")
+            refuse(model, f"sequence batching control tensor must have a name for {model}")
         if count > 1:
-            _refuse(model, f"sequence batching control tensor '{name}' is specified for multiple control kinds")
+            refuse(
+                model,
+                f"sequence batching control tensor '{name}' is specified for multiple control kinds for {model}",
+            )
     _validate_controls(model, batching["control_input"])
     _validate_states(model, batching["state"])
 
@@ -42,27 +47,29 @@ def _validate_controls(model: str, control_inputs: Sequence[Mapping[str, Any]]) 
     kinds = Counter(control["kind"] for tensor in control_inputs for control in tensor["control"])
     for kind, count in kinds.items():
         if count > 1:
-            _refuse(model, f"sequence batching specifies multiple {kind} tensors for {model}")
+            refuse(model, f"sequence batching specifies multiple {kind} tensors for {model}")
     for tensor in control_inputs:
         if len(tensor["control"]) != 1:
             _refuse(model, f"sequence batching control tensor '{tensor['name']}' needs exactly one control")
-        _validate_control(model, tensor["name"], tensor["control"][0])
+        _validate_control(model, tensor["control"][0])
 
 
-def _validate_control(model: str, name: str, control: Mapping[str, Any]) -> None:
-    given = [key for key in ("int32_false_true", "fp32_false_true", "bool_false_true") if control[key]]
-    if control["kind"] not in BOOLEAN_CONTROLS:
-        if given or control["data_type"] not in CORRELATION_TYPES:
-            _refuse(model, f"correlation id control '{name}' needs data_type, one of {sorted(CORRELATION_TYPES)}")
+def _validate_control(model: str, control: Mapping[str, Any]) -> None:
+    given, kind = [field for field in VALUES if control[field]], control["kind"]
+    either, which = "'int32_false_true', 'fp32_false_true' or 'bool_false_true'", f"for {kind} for {model}"
+    if kind not in BOOLEAN_CONTROLS:
+        if given:
+            refuse(model, f"sequence batching must not specify either {either} {which}")
+        if control["data_type"] not in CORRELATION_TYPES:
+            allowed = f"{', '.join(CORRELATION_TYPES[:-1])} and {CORRELATION_TYPES[-1]}"
+            refuse(model, f"unexpected data type for control {kind} for {model}. Allowed data types are {allowed}")
         return
-    if len(given) != 1:
-        _refuse(
-            model,
-            f"sequence batching control tensor '{name}' must specify exactly one of "
-            "'int32_false_true', 'fp32_false_true' or 'bool_false_true'",
-        )
+    if not given:
+        refuse(model, f"sequence batching must specify either {either} {which}")
+    if len(given) > 1:
+        refuse(model, f"sequence batching specifies more than one from {either.replace(' or ', ' and ')} {which}")
     if len(control[given[0]]) != 2:
-        _refuse(model, f"sequence batching control tensor '{name}': '{given[0]}' must have exactly 2 entries")
+        refuse(model, f"sequence batching control '{given[0]}' must have exactly 2 entries {which}")
 
 
 def _validate_states(model: str, states: Sequence[Mapping[str, Any]]) -> None:
