@@ -19,7 +19,7 @@ from naiad.core import errors
 from naiad.observe import metrics, queues
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
-from naiad.observe.rate_limits import TOTAL, USED, WAITED, WAITING
+from naiad.observe.rate_limits import LIMIT_SUMMARIES, TOTAL, USED, WAITED, WAITING
 from naiad.observe.recent import SLICE_S, SLICES
 from naiad.observe.statistics import MOST_PRIORITIES
 from naiad.protocol.status import TABLE
@@ -34,8 +34,16 @@ QUEUES = (
     ("histogram", *queues.BATCH_SIZE),
     ("gauge", queues.WAITING[0], f"{queues.WAITING[1]}; {BY_PRIORITY}"),
     ("histogram", queues.WAITED[0], f"{queues.WAITED[1]}; {BY_PRIORITY}"),
+    ("summary", queues.SUMMARY[0], f"{queues.SUMMARY[1]}; with `summary_latencies=true`, {BY_PRIORITY}"),
 )
-RATES = (("gauge", *WAITING), ("histogram", *WAITED), ("gauge", *TOTAL), ("gauge", *USED))
+WITH_SUMMARIES = "with `summary_latencies=true`"
+RATES = (
+    ("gauge", *WAITING),
+    ("histogram", *WAITED),
+    ("summary", LIMIT_SUMMARIES["limit"][0], f"{LIMIT_SUMMARIES['limit'][1]}; {WITH_SUMMARIES}"),
+    ("gauge", *TOTAL),
+    ("gauge", *USED),
+)
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTICE = "<!-- Generated from the code by generate/pages.py; run `make generate` after a change. -->"
 

@@ -11,9 +11,12 @@ from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import DynamicBatching, ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.observe.exposition import write_page
+from naiad.observe.latencies import LatencyOptions
+from naiad.observe.measured import MeasuredStatistics
+from naiad.observe.metrics import MetricsPage
 from naiad.observe.queues import queue_families
 from naiad.observe.statistics import MOST_PRIORITIES, ModelStatistics
-from naiad.testing import FakeInstance, engine
+from naiad.testing import FakeInstance, ManualClock, engine
 
 
 def page(*models: ModelStatistics) -> str:
@@ -79,3 +82,23 @@ async def test_what_waits_and_waited_is_counted_by_level() -> None:
     text = page(statistics)
     assert values(text, "naiad_priority_pending_count") == {"1": 0, "2": 0, "3": 0}
     assert values(text, "naiad_priority_queue_duration_seconds_count") == {"1": 2, "2": 1, "3": 2}
+
+
+def test_summaries_where_they_are_wanted() -> None:
+    clock = ManualClock()
+    subject = MeasuredStatistics("m", "1", has_summaries=True, clock=clock)
+    subject.count_by_priority = dict
+    subject.count_limited = lambda: 0
+    for _ in range(4):
+        subject.record_queue(1, 0.5)
+        subject.record_limit(0.25)
+    options = LatencyOptions(summaries=True, quantiles=(0.5,))
+    text = MetricsPage(lambda: [subject], options, has_machine=False, usage=list).render().decode()
+    for name, micros in (("naiad_priority_queue_summary_us", 500_000), ("naiad_rate_limit_summary_us", 250_000)):
+        assert re.search(rf"^{name}_count\{{.*\}} 4$", text, re.MULTILINE)
+        assert re.search(rf"^{name}_sum\{{.*\}} {4 * micros}$", text, re.MULTILINE)
+        (median,) = re.findall(rf'^{name}\{{.*quantile="0.5".*\}} (\S+)$', text, re.MULTILINE)
+        assert abs(float(median) / micros - 1) < 0.002
+    plain = MetricsPage(lambda: [subject], has_machine=False, usage=list).render().decode()
+    assert "naiad_priority_queue_summary_us" not in plain
+    assert "naiad_rate_limit_summary_us" not in plain

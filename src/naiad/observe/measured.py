@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from naiad.core.clock import Clock, monotonic
 from naiad.observe.histogram import Histogram
 from naiad.observe.recent import RecentTimes
-from naiad.observe.statistics import ModelStatistics
+from naiad.observe.statistics import ModelStatistics, told_apart
 
 STAGES = ("success", "queue", "compute_input", "compute_infer", "compute_output")
 """Stages of a request that have a summary."""
 
 CACHE_STAGES = ("cache_hit", "cache_miss")
 """The same of models that ask for the response cache."""
+
+
+LIMIT_STAGE = "limit"
+"""The same of executions that wait for resources, where rates are limited."""
 
 
 class MeasuredStatistics(ModelStatistics):
@@ -35,7 +39,8 @@ class MeasuredStatistics(ModelStatistics):
         """first_response_ms: bounds of the buckets for the first response, ascending; empty: it is not wanted."""
         super().__init__(model, version)
         if has_summaries:
-            self.recent = {stage: RecentTimes(clock) for stage in (*STAGES, *CACHE_STAGES)}
+            self.recent = {stage: RecentTimes(clock) for stage in (*STAGES, *CACHE_STAGES, LIMIT_STAGE)}
+        self._clock = clock
         if first_response_ms:
             self.first_response = Histogram(first_response_ms)
 
@@ -52,6 +57,22 @@ class MeasuredStatistics(ModelStatistics):
         if self.recent:
             for stage, seconds in zip(STAGES[2:], (compute_input, compute_infer, compute_output), strict=True):
                 self.recent[stage].observe(seconds, requests)
+
+    def record_queue(self, priority: int, seconds: float) -> None:
+        """See `ModelStatistics.record_queue`."""
+        super().record_queue(priority, seconds)
+        if self.recent:
+            priority = told_apart(priority)
+            recent = self.recent_by_priority.get(priority)
+            if recent is None:
+                recent = self.recent_by_priority[priority] = RecentTimes(self._clock)
+            recent.observe(seconds)
+
+    def record_limit(self, seconds: float) -> None:
+        """See `ModelStatistics.record_limit`."""
+        super().record_limit(seconds)
+        if self.recent:
+            self.recent[LIMIT_STAGE].observe(seconds)
 
     def record_hit(self, seconds: float) -> None:
         """See `ModelStatistics.record_hit`."""

@@ -15,7 +15,7 @@ from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.machine import CpuMeter
 from naiad.observe.queues import queue_families
-from naiad.observe.rate_limits import Usage, rate_limit_families
+from naiad.observe.rate_limits import LIMIT_SUMMARIES, Usage, rate_limit_families
 from naiad.observe.statistics import ModelStatistics
 
 
@@ -234,11 +234,12 @@ class MetricsPage:
             yield _histogram(FIRST_RESPONSE, [(model, model.first_response) for model in models])
         for stage, texts in HISTOGRAMS.items():
             yield _histogram(texts, [(model, getattr(model, stage)) for model in models])
-        yield from queue_families(models)
+        yield from queue_families(models, self._latencies.quantiles if self._latencies.summaries else ())
         yield from _batching(models)
         yield from _sequences(models)
         if self._usage is not None:
             yield from rate_limit_families(models, self._usage())
+            yield from self._summaries(LIMIT_SUMMARIES, [one for one in models if one.count_limited is not None])
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from naiad.observe.exposition import Family
 from naiad.observe.statistics import MOST_PRIORITIES, ModelStatistics
@@ -13,13 +13,21 @@ BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 WAITING = ("naiad_priority_pending_count", "Requests that wait for an instance, by priority")
 WAITED = ("naiad_priority_queue_duration_seconds", "Time a request waited for an instance, by priority")
+SUMMARY = (
+    "naiad_priority_queue_summary_us",
+    "Summary of the time a request waited for an instance in microseconds, by priority",
+)
 
 OTHERS = f"{MOST_PRIORITIES + 1}+"
 """The label of all levels that are not told apart."""
 
 
-def queue_families(models: Iterable[ModelStatistics]) -> Iterator[Family]:
-    """Give the metrics of all models; those by priority of models that have several levels."""
+def queue_families(models: Iterable[ModelStatistics], quantiles: Sequence[float] = ()) -> Iterator[Family]:
+    """Give the metrics of all models; those by priority of models that have several levels.
+
+    quantiles: of summaries; none: no summaries.
+    """
+    summary = Family(*SUMMARY, "summary")
     sizes = Family(*BATCH_SIZE, "histogram")
     waiting, waited = Family(*WAITING, "gauge"), Family(*WAITED, "histogram")
     for model in models:
@@ -35,7 +43,11 @@ def queue_families(models: Iterable[ModelStatistics]) -> Iterator[Family]:
         for level, histogram in sorted(model.queue_by_priority.items()):
             labels = {**model.labels, "priority": _label(level)}
             waited.add_histogram(labels, histogram.cumulative(), histogram.sum)
-    yield from (sizes, waiting, waited)
+            if quantiles and level in model.recent_by_priority:
+                found = model.recent_by_priority[level].quantiles(quantiles)
+                rows = zip(quantiles, found, strict=True)
+                summary.add_summary(labels, rows, histogram.count, round(histogram.sum * 1e6))
+    yield from (sizes, waiting, waited, *([summary] if quantiles else ()))
 
 
 def _label(level: int) -> str:

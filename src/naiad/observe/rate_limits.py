@@ -13,6 +13,14 @@ WAITED = ("naiad_rate_limit_duration_seconds", "Time an execution waited for the
 TOTAL = ("naiad_rate_limit_resource_total", "How many of a resource there are")
 USED = ("naiad_rate_limit_resource_used", "How many of a resource are taken by executions that run")
 
+LIMIT_SUMMARIES = {
+    "limit": (
+        "naiad_rate_limit_summary_us",
+        "Summary of the time an execution waited for the resources of the rate limiter in microseconds",
+    )
+}
+"""Where `summary_latencies` is true."""
+
 
 class Usage(Protocol):
     """What there is of a resource, and what of it is taken."""

@@ -20,6 +20,11 @@ MOST_PRIORITIES = 32
 FAILURE_REASONS = ("REJECTED", "CANCELED", "BACKEND", "OTHER")
 
 
+def told_apart(priority: int) -> int:
+    """Return the level under which a priority is counted; 0 for all beyond MOST_PRIORITIES."""
+    return priority if priority <= MOST_PRIORITIES else 0
+
+
 @dataclass(slots=True)
 class Duration:
     """How often something happened and how long it took together."""
@@ -109,6 +114,8 @@ class ModelStatistics:
         """How long executions waited for their resources."""
         self.recent: dict[str, RecentTimes] = {}
         """By stage, for the quantiles of summaries; filled where these are wanted."""
+        self.recent_by_priority: dict[int, RecentTimes] = {}
+        """The same of `queue_by_priority`."""
         self.first_response: Histogram | None = None
         """Milliseconds until the first response; of decoupled models, where it is wanted."""
 
@@ -170,7 +177,7 @@ class ModelStatistics:
 
     def record_queue(self, priority: int, seconds: float) -> None:
         """Count how long an answered request of a priority level waited for an instance."""
-        priority = priority if priority <= MOST_PRIORITIES else 0
+        priority = told_apart(priority)
         histogram = self.queue_by_priority.get(priority)
         if histogram is None:
             histogram = self.queue_by_priority[priority] = Histogram(LATENCY_BOUNDS_S)
