@@ -21,6 +21,7 @@ from naiad.scheduling.rate_limiter.limiter import RateLimiter
 from naiad.scheduling.rate_limiter.runner import RateLimitedRunner
 from naiad.scheduling.runners.thread import ThreadRunner
 
+RUN_S = 0.001
 THERE_ARE = {"R": 4, "S": 2}
 
 NEEDS = st.dictionaries(st.sampled_from(sorted(THERE_ARE)), st.integers(0, 2), max_size=2)
@@ -34,6 +35,8 @@ class Meter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.others_may_run = threading.Event()
+        """Never set: an execution takes a moment, in which others may wait for what it takes."""
         self._taken: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
 
@@ -52,6 +55,7 @@ class Counting:
 
     def execute(self, batch: Batch[Any]) -> Sequence[Any]:
         self._meter.change(self._need, 1)
+        self._meter.others_may_run.wait(RUN_S)
         try:
             if "fail" in batch.items:
                 raise ValueError("broken model")
