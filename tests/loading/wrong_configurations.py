@@ -105,6 +105,7 @@ GROUPS = {
     "CPU with GPUs": "instance_group { kind: KIND_CPU gpus: [ 0 ] }",
     "MODEL with GPUs": "instance_group { kind: KIND_MODEL gpus: [ 0 ] }",
     "second group with GPUs": "instance_group { kind: KIND_CPU } instance_group { kind: KIND_CPU gpus: [ 0, 1 ] }",
+    "AUTO with GPUs": "instance_group { gpus: [ 0, 1 ] }",
     "profile": 'instance_group { kind: KIND_CPU profile: "0" }',
     "unknown kind": "instance_group { kind: KIND_TPU }",
     "count beyond 32 bits": "instance_group { count: 2147483648 }",

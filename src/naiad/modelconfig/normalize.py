@@ -74,7 +74,8 @@ def _normalize_group(normal: Document, group: dict[str, Any], index: int, allow_
         )
     if kind in {"KIND_AUTO", "KIND_GPU"}:
         group["kind"] = "KIND_CPU"
-        group["gpus"] = []
+        if allow_gpu:
+            group["gpus"] = []
     if not group.get("count"):
         is_cpu = group["kind"] == "KIND_CPU"
         group["count"] = CPU_INSTANCE_COUNTS.get(normal["backend"], 1) if is_cpu else 1
