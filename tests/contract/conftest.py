@@ -1,4 +1,4 @@
-"""Lets the tests of this folder share `source.py`: import-mode importlib leaves sys.path alone."""
+"""Lets the tests of this folder share its other files: import-mode importlib leaves sys.path alone."""
 
 from __future__ import annotations
 
@@ -6,3 +6,5 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from scheduler_house import house, is_limited, kind  # noqa: F401  # fixtures; found only now

@@ -398,6 +398,20 @@ async def test_drain_answers_everything_and_refuses_new_jobs() -> None:
     subject.close()
 
 
+async def test_nobody_waits_for_company_once_no_more_may_come() -> None:
+    """A delay of minutes held up the end of a server, and the requests were refused when its patience was over."""
+    echo, answers = Echo(), Collector()
+    subject = scheduler(echo, rule=DynamicRule(4, (), 3600.0), clock=ManualClock())
+    for item in range(5, 7):
+        subject.submit(answers.job(item))
+    subject.turn()
+    assert answers.answers == []
+    await asyncio.wait_for(subject.drain(), 10)
+    assert answers.answers == [(5, 5), (6, 6)]
+    assert echo.batches == [[5, 6]]
+    subject.close()
+
+
 async def test_close_answers_what_still_waits() -> None:
     echo, answers = Echo(is_held=True), Collector()
     subject = scheduler(echo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any
 
 from manual_loop import settle
 from manual_runner import ManualRunner, ManualStream
-from plain_queue import PlainQueue, batch_of
+from oracle import PlainQueue, Waiting, batch_of
 
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
 from naiad.core.model_config import DynamicBatching
@@ -146,24 +147,22 @@ class House:
         for number in self.plain.expire(now):
             self.told[number].may_be = (DeadlineExceeded,)
         order = self.plain.order(now)
-        batching = self.setting.batching
-        count = batch_of(
-            order, now, self.setting.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s
-        )
+        count = self._batch_of(order)
         assert numbers == [one.number for one in order[:count]]
         self.plain.remove(numbers)
         self._handed.update(numbers)
+
+    def _batch_of(self, order: Sequence[Waiting]) -> int:
+        """How many of these run now; when no more come, as if every delay were over."""
+        batching, now = self.setting.batching, math.inf if self._is_stopping else self.clock()
+        most, delay_s = self.setting.max_batch_size, batching.max_queue_delay_s
+        return batch_of(order, now, most, batching.preferred_batch_sizes, delay_s)
 
     def _check_idle(self) -> None:
         """No instance is idle while there is something that it may run."""
         idle = [runner for runner in self.runners if self._takes_more(runner)]
         order = self.plain.order(self.clock())
-        if idle and order:
-            batching = self.setting.batching
-            most, preferred, delay_s = (
-                self.setting.max_batch_size, batching.preferred_batch_sizes, batching.max_queue_delay_s,
-            )  # fmt: skip
-            assert batch_of(order, self.clock(), most, preferred, delay_s) == 0
+        assert not (idle and order and self._batch_of(order)), "something may run, and an instance is idle"
         if idle and not self.setting.is_stream:
             waiting = [runner for runner in self.runners if runner.running and runner.handed]
             assert not waiting, "a batch waits for a busy instance beside an idle one"

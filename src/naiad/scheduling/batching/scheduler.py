@@ -19,7 +19,7 @@ from naiad.scheduling.batching.ordering import Ordering, tell, tell_all
 from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choose_slot, claim_slot, waive
 from naiad.scheduling.batching.tally import Counting, Tally
 from naiad.scheduling.contract import Execution, Job, Learner, LimitedRunner, OnRun, Queue, Runner, stopping
-from naiad.scheduling.decision import Decision, Policy, Situation, WaitUntil
+from naiad.scheduling.decision import Decision, Policy, Situation, WaitUntil, decide_last
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.quieting import Quieting
 
@@ -182,8 +182,11 @@ class BatchScheduler:
             self._wake_waiters()
 
     async def drain(self) -> None:
-        """See `Scheduler.drain`."""
-        self._is_stopping = True
+        """See `Scheduler.drain`; nobody waits for company that will not come."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._policy = partial(decide_last, policy=self._policy)
+            self._wake_up()
         await self.quiet()
 
     async def quiet(self) -> None:
