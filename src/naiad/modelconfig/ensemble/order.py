@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-
-from naiad.core.ensemble import Step
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
-def in_order(steps: Sequence[Step], inputs: Iterable[str]) -> Iterator[int]:
+def in_order(steps: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], inputs: Iterable[str]) -> Iterator[int]:
     """Give the numbers of the steps that can run, each behind those that it waits for.
 
-    inputs: tensors that are there from the start. A tensor of several steps is there behind the last of them.
+    steps: the input map and the output map of each. inputs: tensors that are there from the start.
     """
     readers: dict[str, list[int]] = {}
-    for number, step in enumerate(steps):
-        for name in step.reads:
+    for number, (read, _) in enumerate(steps):
+        for name in set(read.values()):
             readers.setdefault(name, []).append(number)
-    makers = Counter(name for step in steps for name in step.outputs.values())
-    missing = [len(step.reads) for step in steps]
+    missing = [len(set(read.values())) for read, _ in steps]
     new = list(inputs)
     while new:
         for number in readers.get(new.pop(), ()):
             missing[number] -= 1
             if not missing[number]:
-                for name in steps[number].outputs.values():
-                    makers[name] -= 1
-                    if not makers[name]:
-                        new.append(name)
+                new += steps[number][1].values()
                 yield number

@@ -1,1 +1,0 @@
-"""What functions are given, where PyTriton has it."""
