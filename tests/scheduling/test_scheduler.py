@@ -542,6 +542,23 @@ async def test_a_policy_may_say_which_instance_runs_a_batch() -> None:
     subject.close()
 
 
+async def test_a_batch_of_a_policy_that_says_where_it_runs_goes_nowhere_else() -> None:
+    def decide(situation: Situation) -> Decision:
+        return Run((0,), situation.waiting[0].item)  # type: ignore[attr-defined]  # the jobs of this test
+
+    left, right, answers = Echo(is_held=True), Echo(), Collector()
+    subject = BatchScheduler([ThreadRunner(left, "left"), ThreadRunner(right, "right")], decide)
+    for item in (0, 0, 1):
+        subject.submit(answers.job(item))
+    await answers.until(1)
+    await asyncio.sleep(0)
+    assert answers.answers == [(1, 1)]
+    left.release()
+    await answers.until(3)
+    assert (left.batches, right.batches) == ([[0], [0]], [[1]])
+    subject.close()
+
+
 async def test_a_policy_is_told_how_many_batches_could_start() -> None:
     told: list[int] = []
 

@@ -84,6 +84,8 @@ class BatchScheduler:
         self._wake_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._quieting = Quieting()
+        self._is_bound = False
+        """The policy says which instance runs a batch, so no other may."""
         self._is_stopping = False
         self._is_limited = False
         """Slots ask elsewhere before each execution."""
@@ -156,7 +158,7 @@ class BatchScheduler:
         try:
             if queue.has_time_limits:
                 self._expire()
-            if self._aheads and self._idle:
+            if self._aheads and self._idle and not self._is_bound:
                 self._take_over()
             while queue.length and (decided := self._decide()) is not None:
                 slot, jobs = decided
@@ -348,6 +350,8 @@ class BatchScheduler:
 
     def _place(self, instance: int | None) -> Slot | None:
         """Give the slot of the instance that the policy names, or any that has leave; None: it must wait for leave."""
+        if instance is not None:
+            self._is_bound = True
         slots = self._slots if instance is None else [self._slots[instance]]
         return claim_slot(slots, self._wake_up) if self._is_limited else slots[0]
 
