@@ -60,10 +60,11 @@ fuzz: setup-dev setup-fuzz ## fuzz every decoder, and a live server, FUZZ_SECOND
 test-largest: setup-dev ## hold the largest legal bodies against the event loop; needs 8 GB of memory
 	NAIAD_LARGEST=1 $(BIN)/python -m pytest tests/wire/test_long_bodies.py $(ARGS)
 
-soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60; stops and swaps under load
+soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECONDS=60; stops, swaps and schedulers under load
 	$(BIN)/python tests/soak/soak.py --seconds $(SOAK_SECONDS)
 	$(BIN)/python tests/soak/drain.py
 	$(BIN)/python tests/soak/swap.py
+	$(BIN)/python tests/soak/schedulers.py --seconds $(SOAK_SECONDS)
 
 check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff format --check .
