@@ -79,6 +79,18 @@ async def test_close_answers_what_waits_and_lets_what_runs_end(house: House) -> 
     assert results["runs"] == "runs" or type(results["runs"]) is NotReady
 
 
+async def test_who_closes_from_another_thread_tells_nobody_there(house: House) -> None:
+    """Owners were told in the thread that closes, where the loop's futures do not notice."""
+    await house.submit_and_begin("runs")
+    house.submit("waits", "too")
+    closing = asyncio.ensure_future(asyncio.to_thread(house.scheduler.close))
+    await house.until(2)
+    assert {item: type(result) for item, result in house.told} == {"waits": NotReady, "too": NotReady}
+    house.instance.gate.set()
+    await asyncio.wait_for(closing, 10)
+    await house.until(3)
+
+
 async def test_an_error_of_an_item_is_its_own(house: House) -> None:
     house.submit("one", "bad", "two")
     await house.until(3)

@@ -20,6 +20,7 @@ from naiad.scheduling.batching.slots import LONE_JOBS, Slot, choose_ahead, choos
 from naiad.scheduling.batching.tally import Counting, Tally
 from naiad.scheduling.contract import Execution, Job, Learner, LimitedRunner, OnRun, Queue, Runner, stopping
 from naiad.scheduling.decision import Decision, Policy, Situation, WaitUntil, decide_last
+from naiad.scheduling.home import Home
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.quieting import Quieting
 
@@ -67,6 +68,7 @@ class BatchScheduler:
         self._tell = tell if self._ordering is None else self._ordering.tell
         self._tell_all = tell_all if self._ordering is None else self._ordering.tell_all
         self._lingering = Lingering(clock)
+        self._home = Home()
         self._running = 0
         """Executions started and not finished, wide ones included."""
         self._under_way = 0
@@ -117,7 +119,8 @@ class BatchScheduler:
             self._ordering.expect((job,))
         if not self._is_turn_due:  # as `_plan_turn`, which every request would pass through
             self._is_turn_due = True
-            asyncio.get_running_loop().call_soon(self.turn)
+            loop = self._home.loop = asyncio.get_running_loop()
+            loop.call_soon(self.turn)
 
     def submit_all(self, jobs: Sequence[Job], priority: int = 0, timeout_us: int = 0) -> None:
         """See `Scheduler.submit_all`."""
@@ -208,6 +211,12 @@ class BatchScheduler:
 
     def close(self) -> None:
         """See `Scheduler.close`."""
+        self._home.call(self._end)
+        for slot in self._slots if self._wide is None else [*self._slots, self._wide]:
+            slot.runner.close()
+
+    def _end(self) -> None:
+        """Start nothing more, and answer what waits."""
         self._is_stopping = True
         self._lingering.stop()
         if self._timer is not None:
@@ -215,8 +224,6 @@ class BatchScheduler:
         for job in self._queue.front(self._queue.length):
             self._queue.remove(job)
             self._tell(job, NotReady("the model is being unloaded"), True)
-        for slot in self._slots if self._wide is None else [*self._slots, self._wide]:
-            slot.runner.close()
 
     def sent(self, execution: Execution, index: int, result: Any, is_final: bool) -> None:
         """See `Listener.sent`."""
@@ -302,7 +309,8 @@ class BatchScheduler:
     def _plan_turn(self) -> None:
         # One turn for all jobs that arrive in this turn of the loop: that is what lets them share a batch.
         self._is_turn_due = True
-        asyncio.get_running_loop().call_soon(self.turn)
+        loop = self._home.loop = asyncio.get_running_loop()
+        loop.call_soon(self.turn)
 
     def _decide_limited(self, policy: Policy, situation: Situation) -> Decision:
         """Ask the policy, and hold no leave while it would rather wait."""

@@ -21,6 +21,7 @@ from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import tell
 from naiad.scheduling.contract import Execution, Job, LimitedRunner, OnRun, Runner, stopping
 from naiad.scheduling.decision import Policy, Situation, WaitUntil
+from naiad.scheduling.home import Home
 from naiad.scheduling.quieting import Quieting
 from naiad.scheduling.sequences.lane import Lane, LiveSequence
 from naiad.scheduling.sequences.live import LiveSequences
@@ -63,6 +64,7 @@ class SequenceScheduler:
         """Executions started and not finished."""
         self._situation = Situation((), 0.0)
         self._lingering = Lingering(clock)
+        self._home = Home()
         self._quieting = Quieting()
         self._is_turn_due = False
         self._wake_s = math.inf
@@ -156,13 +158,17 @@ class SequenceScheduler:
 
     def close(self) -> None:
         """See `Scheduler.close`."""
+        self._home.call(self._end)
+        for lane in self._lanes:
+            lane.runner.close()
+
+    def _end(self) -> None:
+        """Start nothing more, and answer what waits."""
         self._is_stopping = True
         self._lingering.stop()
         if self._timer is not None:
             self._timer.cancel()
         self._tell_all(self._live.clear(), NotReady("the model is being unloaded"))
-        for lane in self._lanes:
-            lane.runner.close()
 
     def sent(self, execution: Execution, index: int, result: Any, is_final: bool) -> None:
         """See `Listener.sent`."""
@@ -297,7 +303,8 @@ class SequenceScheduler:
         # One turn for all steps that arrive in this turn of the loop: that is what lets them share a batch.
         if not self._is_turn_due:
             self._is_turn_due = True
-            asyncio.get_running_loop().call_soon(self.turn)
+            loop = self._home.loop = asyncio.get_running_loop()
+            loop.call_soon(self.turn)
 
     def _set_timer(self) -> None:
         """Wake for the nearest of the policy's wish and the sequences' times; an earlier waking does no harm."""
