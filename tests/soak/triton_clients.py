@@ -25,7 +25,7 @@ BAD = 99
 ALLOWED = {
     "levels": ("Exceeds maximum queue size", "Request timeout expired"),
     "ordered": (),
-    "dies": ("exited with status 3",),
+    "dies": ("exited with status 3", "is being started again"),
     "fails": ("indices element out of data bounds",),
 }
 """Words of errors that a request may be answered with, by model."""
@@ -93,7 +93,7 @@ class Crowd:
         elif not is_patient and any(one in words for one in PATIENT):
             self.counts[f"{model} given up"] += 1
         else:
-            raise Wrong(f"{model}: {found!r} for {sent}")
+            raise Wrong(f"{model}: {found} for {sent}")
 
 
 def numbers_for(model: str, choose: random.Random) -> list[int]:
