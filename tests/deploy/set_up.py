@@ -1,4 +1,4 @@
-"""Makes the environments with emulators of object stores, .bench/env/stores and stores-node; `make test-deploy`."""
+"""Makes the environments of `make test-deploy` in .bench/env: object stores, Helm, Kubernetes' schemas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "bench"))
     from environment import make_environment
 
-    make_environment("stores", ROOT / "requirements" / "stores.txt")
+    for name in ("stores", "kubernetes"):
+        make_environment(name, ROOT / "requirements" / f"{name}.txt")
     npm = shutil.which("npm")
     if npm is None:
         sys.stderr.write("no npm here: the emulators azurite and s3rver are left out\n")
