@@ -17,6 +17,7 @@ from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
 from naiad.observe import metrics, queues
+from naiad.observe.cache_statistics import LOCAL_ONLY, SHARED_METRICS
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.rate_limits import LIMIT_SUMMARIES, TOTAL, USED, WAITED, WAITING
@@ -24,6 +25,7 @@ from naiad.observe.recent import SLICE_S, SLICES
 from naiad.observe.statistics import MOST_PRIORITIES
 from naiad.protocol.status import TABLE
 from naiad.scheduling.held import BACKLOG_DELAY, DELAY
+from naiad.serving.caching.options import PASSWORD_VARIABLE, USER_VARIABLE
 from naiad.serving.states import TRANSITIONS, VersionState
 from naiad.wire.grpc.servicer import DELAY as GRPC_DELAY
 
@@ -69,6 +71,8 @@ ENVIRONMENT = (
     ),
     (BACKLOG_DELAY, "", "For tests, as in Triton: nor before so many wait in sequences that have no place yet"),
     (GRPC_DELAY, "", "For tests, as in Triton: seconds that every gRPC answer but those of inference comes later"),
+    (USER_VARIABLE, "", "User for `--cache-config redis`, unless `redis,user=` is given"),
+    (PASSWORD_VARIABLE, "", "Password for `--cache-config redis`, unless `redis,password=` is given"),
 )
 """Variables without an option: name, default, meaning."""
 
@@ -164,8 +168,7 @@ def metrics_page() -> Iterator[str]:
         yield f"| `{row.name}` | {row.type} | {row.help} |"
     for row in metrics.CACHED:
         yield f"| `{row.name}` | {row.type} | {row.help}; of models with `response_cache` |"
-    for name, text in CACHE_METRICS:
-        yield f"| `{name}` | gauge | {text}; with `--cache-config` |"
+    yield from _cache_rows()
     name, text = metrics.FAILURES
     yield f"| `{name}` | counter | {text}; label `reason` says why |"
     for name, text in metrics.SUMMARIES.values():
@@ -192,6 +195,14 @@ def metrics_page() -> Iterator[str]:
         yield f"| `{name}` | gauge | {text} |"
     for name, text in metrics.MACHINE:
         yield f"| `{name}` | gauge | {text}; not with `--no-allow-cpu-metrics` |"
+
+
+def _cache_rows() -> Iterator[str]:
+    for name, text in CACHE_METRICS:
+        which = " local" if name in LOCAL_ONLY else ""
+        yield f"| `{name}` | gauge | {text}; with `--cache-config{which}` |"
+    for name, kind, text in SHARED_METRICS:
+        yield f"| `{name}` | {kind} | {text}; with `--cache-config redis` |"
 
 
 def tasks_page() -> Iterator[str]:

@@ -48,6 +48,34 @@ def real_triton() -> Callable[..., AbstractContextManager[Any]]:
     return running_triton
 
 
+@pytest.fixture(scope="session")
+def redis_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """Starts real Redis servers, with options of redis-server; they end with the tests."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from redis_process import PROGRAM, WHY_NOT, RedisProcess
+
+    if PROGRAM is None:
+        pytest.skip(WHY_NOT)
+    pytest.importorskip("redis", reason="the library redis is not installed (requirements/dev.txt)")
+    started: list[RedisProcess] = []
+
+    def start(*options: str) -> RedisProcess:
+        process = RedisProcess(tmp_path_factory.mktemp("redis"), *options)
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_process(redis_processes: Callable[..., Any]) -> Any:
+    """One Redis server, for tests that leave it running."""
+    return redis_processes()
+
+
 @pytest.fixture
 def collector() -> Iterator[tuple[str, queue.SimpleQueue[Any]]]:
     """A collector of spans on loopback: its host, port and path, and the OTLP requests that it receives."""

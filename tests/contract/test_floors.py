@@ -64,6 +64,7 @@ HEAVY = {
     "hpack": ("wire/grpc/http2/",),
     "re2": ("wire/forwarding.py",),
     "opentelemetry": ("observe/trace/spans.py",),
+    "redis": ("serving/caching/shared/redis_server.py",),
     "PIL": ("tasks/image/preparing/decoding.py",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),

@@ -50,8 +50,9 @@ def test_every_pin_says_which_files_it_stands_for(name: str) -> None:
         (PROJECT["optional-dependencies"]["torch"], ["base", "torch", "torch-itself"]),
         (PROJECT["optional-dependencies"]["otel"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["japanese"], ["base", "dev"]),
+        (PROJECT["optional-dependencies"]["redis"], ["base", "dev"]),
     ],
-    ids=["base", "torch", "otel", "japanese"],
+    ids=["base", "torch", "otel", "japanese", "redis"],
 )
 def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: list[str]) -> None:
     pinned = {pin.name: pin.version for name in files for pin in pins(name)}

@@ -177,7 +177,7 @@ def test_a_model_of_a_repository_says_in_its_own_file_that_it_is_cached() -> Non
 
 def test_a_cache_that_cannot_be_meant_is_refused_at_start() -> None:
     with (
-        pytest.raises(InvalidConfiguration, match="no cache 'redis' here"),
-        running_server(str(SIMPLE), cache_config=("redis,host=localhost",)),
+        pytest.raises(InvalidConfiguration, match="no cache 'memcached' here"),
+        running_server(str(SIMPLE), cache_config=("memcached,host=localhost",)),
     ):
         pass

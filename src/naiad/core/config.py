@@ -214,8 +214,10 @@ class ServerSettings(Settings):
     cache_config: tuple[str, ...] = option(
         "cache_config",
         (),
-        "Keep the answers of models that ask for it: local,size=BYTES of memory; local,ttl=SECONDS bounds their age.",
+        "Keep the answers of models that ask for it: local,size=BYTES of memory; local,ttl=SECONDS bounds their age. "
+        "Or in Redis, shared with other servers: redis,host=NAME, redis,port=PORT, redis,password=TEXT …",
         group="Response cache",
+        is_secret=True,
     )
     allow_client_shm: bool = option(
         "allow_client_shm",

@@ -31,7 +31,7 @@ from naiad.functions import Binding, Bindings
 from naiad.loading.backend_settings import read_backend_settings
 from naiad.loading.ensembles.dependencies import parts_first, unloaded_with
 from naiad.loading.ensembles.planning import parts_of
-from naiad.loading.models import Models, Wrap, as_loaded
+from naiad.loading.models import AS_LOADED, Models, Wrap
 from naiad.loading.overrides import read_override
 from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
@@ -65,7 +65,7 @@ class Control:
         catalog: Catalog,
         settings: ModelSettings,
         fetching: FetchSettings,
-        wrap: Wrap = as_loaded,
+        wrap: Wrap = AS_LOADED,
         bindings: Bindings | None = None,
         engine: Engine | None = None,
     ) -> None:

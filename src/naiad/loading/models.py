@@ -13,13 +13,15 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
 from naiad.core.places import without_places
+from naiad.loading.contents import load
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.ensembles.following import Change, Ensembles
 from naiad.loading.plan import Plan, PlannedModel
@@ -39,16 +41,32 @@ _OTHERS = 8
 _log = logging.getLogger("naiad.loading")
 
 
-Wrap = Callable[[ServedModel], ServedModel]
+class Wrap(Protocol):
+    """Gives what is to serve in the place of a model that was loaded."""
+
+    reads_contents: bool
+    """Whether it wants to know what models are made of, for which their files are read."""
+
+    def __call__(self, model: ServedModel, contents: bytes | None) -> ServedModel:
+        """Return the model itself, or one that stands in front. contents: see `naiad.loading.contents.load`."""
+        ...
 
 
 def nothing() -> None:
     """Do it."""
 
 
-def as_loaded(model: ServedModel) -> ServedModel:
-    """Return the model itself."""
-    return model
+class AsLoaded:
+    """Leaves models as they are."""
+
+    reads_contents = False
+
+    def __call__(self, model: ServedModel, contents: bytes | None) -> ServedModel:  # noqa: ARG002 - Wrap's
+        """Return the model itself."""
+        return model
+
+
+AS_LOADED = AsLoaded()
 
 
 @dataclass(slots=True)
@@ -87,17 +105,16 @@ class Models:
         threads: int,
         retries: int = 0,
         require_all_versions: bool = False,
-        wrap: Wrap = as_loaded,
+        wrap: Wrap = AS_LOADED,
         engine: Engine | None = None,
     ) -> None:
         """threads: versions loaded at the same time. retries: further attempts for each that fails.
 
-        require_all_versions: serve no version of a new model of which one fails. wrap: gives what is to serve in the
-        place of a model that was loaded, or raises NaiadError: then it cannot be loaded. engine: runs the steps of
-        ensembles; default: one over the catalog.
+        require_all_versions: serve no version of a new model of which one fails. wrap: may raise NaiadError; then the
+        model cannot be loaded. engine: runs the steps of ensembles; default: one over the catalog.
         """
         self.catalog = catalog
-        self.ensembles = Ensembles(catalog, engine or Engine(catalog), wrap)
+        self.ensembles = Ensembles(catalog, engine or Engine(catalog), partial(wrap, contents=None))
         self._is_gathering = False
         self._wrap = wrap
         self._retries = retries
@@ -214,9 +231,9 @@ class Models:
         for left in range(self._retries, -1, -1):
             began_s = time.perf_counter()
             try:
-                loaded = await self._in_thread(model.load)
+                loaded, contents = await self._in_thread(partial(load, model, reads_contents=self._wrap.reads_contents))
                 self._check_names(name, loaded)
-                served = self._wrapped(loaded)
+                served = self._wrapped(loaded, contents)
             except NaiadError as error:
                 again = f"; {left} further attempts" if left else ""
                 _log.error("failed to load '%s' version %s: %s%s", model.name, model.version, error.message, again)
@@ -226,10 +243,10 @@ class Models:
                 return served
         return failure
 
-    def _wrapped(self, models: Sequence[ServedModel]) -> list[ServedModel]:
+    def _wrapped(self, models: Sequence[ServedModel], contents: bytes | None) -> list[ServedModel]:
         """Give what is to serve in their place; closes them where one of them may not."""
         try:
-            return [self._wrap(model) for model in models]
+            return [self._wrap(model, contents) for model in models]
         except NaiadError:
             for model in models:
                 model.close()

@@ -49,6 +49,9 @@ DEVICES = ("auto", "cpu")
 
 _NOTHING: Callable[[], None] = lambda: None  # noqa: E731
 
+_ASKED = ("task", "weights", "quantize", "output", "inputs", "options")
+"""Fields of an entry that change what a checkpoint answers."""
+
 _log = logging.getLogger("naiad.loading")
 
 
@@ -66,6 +69,8 @@ class PlannedModel:
     """Equal to that of an earlier plan if loading this version would give the same again; None: never equal."""
     keep: Callable[[ServedModel], None] = field(default=lambda _: None, compare=False)
     """What is to be told to a model that stays because of that."""
+    asked: str = field(default="", compare=False)
+    """What the operator asked for that is in none of its files, as far as answers depend on it."""
 
     def reason(self, error: NaiadError) -> str:
         """Why it could not be loaded, for clients; a path inside the folder is told from there on."""
@@ -225,7 +230,8 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettin
         return Plan(models, state, fetched.release, ensembles=ensembles)
     named = replace(entry, name=origin.name)
     load = partial(_load_checkpoint, named, fetched, layout, settings)
-    return Plan([PlannedModel(origin.name, "1", load, fetched.folder)], state, fetched.release)
+    asked = repr(([(key, getattr(entry, key)) for key in _ASKED], settings.quantize))
+    return Plan([PlannedModel(origin.name, "1", load, fetched.folder, asked=asked)], state, fetched.release)
 
 
 def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ModelSettings) -> list[ServedModel]:

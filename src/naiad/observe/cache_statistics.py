@@ -12,8 +12,10 @@ from naiad.observe.exposition import Family
 class CacheStatistics:
     """The numbers of one cache. Written on the event loop's thread only."""
 
-    size_bytes: int
+    size_bytes: int = 0
     """What it may hold."""
+    is_shared: bool = False
+    """With other servers, in a place of its own: how much there is of what is not known."""
     used_bytes: int = 0
     entries: int = 0
     hits: int = 0
@@ -22,6 +24,10 @@ class CacheStatistics:
     """Answers that made room for others, or grew too old."""
     lookup_s: float = 0.0
     insertion_s: float = 0.0
+    failures: int = 0
+    """Times that a shared one did not answer, or refused something."""
+    is_available: bool = True
+    """A shared one answers."""
 
 
 METRICS = (
@@ -36,11 +42,20 @@ METRICS = (
 )
 """Gauges, as in Triton, though most of them only grow; where there is a cache."""
 
+LOCAL_ONLY = ("nv_cache_util", "nv_cache_num_entries", "nv_cache_num_evictions")
+"""Those of them that a shared cache has not."""
+
+SHARED_METRICS = (
+    ("naiad_cache_available", "gauge", "Whether the shared response cache answers: 1, or 0"),
+    ("naiad_cache_failures_total", "counter", "Number of times the shared response cache did not answer or refused"),
+)
+"""Where there is a shared cache."""
+
 
 def cache_families(cache: CacheStatistics) -> Iterator[Family]:
     """Give the metrics of a cache, in the order of `METRICS`."""
     values = (
-        cache.used_bytes / cache.size_bytes,
+        cache.used_bytes / cache.size_bytes if cache.size_bytes else 0.0,
         cache.entries,
         cache.hits + cache.misses,
         cache.hits,
@@ -49,7 +64,12 @@ def cache_families(cache: CacheStatistics) -> Iterator[Family]:
         round(cache.lookup_s * 1e6),
         round(cache.insertion_s * 1e6),
     )
-    for (name, text), value in zip(METRICS, values, strict=True):
-        family = Family(name, text, "gauge")
+    rows = [(name, "gauge", text, value) for (name, text), value in zip(METRICS, values, strict=True)]
+    if cache.is_shared:
+        rows = [row for row in rows if row[0] not in LOCAL_ONLY]
+        shared = (float(cache.is_available), float(cache.failures))
+        rows += [(*row, value) for row, value in zip(SHARED_METRICS, shared, strict=True)]
+    for name, kind, text, value in rows:
+        family = Family(name, text, kind)
         family.add({}, value)
         yield family

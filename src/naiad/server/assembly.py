@@ -23,15 +23,14 @@ from naiad.observe.trace.tracing import Tracing
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.scheduling.rate_limiter.limiter import RateLimiter
 from naiad.scheduling.rate_limiter.resources import read_resources
-from naiad.serving.caching.model import cached
-from naiad.serving.caching.options import read_cache_config
-from naiad.serving.caching.store import ResponseCache
+from naiad.server.wrapping import Wrapping
+from naiad.serving.caching.choice import make_cache
+from naiad.serving.caching.model import Caching
+from naiad.serving.caching.shared.cache import SharedCache
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
-from naiad.serving.model import ServedModel
 from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
-from naiad.serving.tensor_model import TensorModel
 from naiad.wire.doors import Doors
 from naiad.wire.services import Services
 from naiad.wire.waiting import Waiting
@@ -57,17 +56,12 @@ class Assembly:
         self._is_open = False
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
-        options = read_cache_config(settings.cache_config)
-        cache = None if options is None else ResponseCache(options.size_bytes, options.ttl_s)
+        cache = make_cache(settings.cache_config)
+        self._shared_cache = cache if isinstance(cache, SharedCache) else None
         limiter = None
         if settings.models.rate_limit != "off":
             limiter = RateLimiter(read_resources(settings.models.rate_limit_resource))
-
-        def wrap(model: ServedModel) -> ServedModel:
-            if limiter is not None and isinstance(model, TensorModel):
-                model.limit_rates(limiter)
-            return cached(model, cache=cache, worker=self.engine.worker)
-
+        wrap = Wrapping(Caching(cache, self.engine.worker), limiter)
         self.control = Control(
             entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings, self.engine
         )
@@ -115,6 +109,8 @@ class Assembly:
             self.settings, self.doors = settings, self._make_doors(settings)
         await self.doors.open()
         self._is_open = True
+        if self._shared_cache is not None:
+            await self._shared_cache.open()
 
     async def load(self) -> bool:
         """Load what is to be loaded at start; returns whether all of it can be served.
@@ -147,6 +143,8 @@ class Assembly:
         except TimeoutError:
             is_clean = False
             _log.warning("some models were still running after %g s, and are left behind", _RELEASE_S)
+        if self._shared_cache is not None:
+            await self._shared_cache.close()
         self.engine.memory.close()
         self.engine.worker.close()
         return is_clean

@@ -13,7 +13,7 @@ from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput, SequenceStep
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.serving.caching.model import HASHED_BYTES, CachedModel, cached
+from naiad.serving.caching.model import HASHED_BYTES, CachedModel, Caching
 from naiad.serving.caching.store import ResponseCache
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
@@ -48,7 +48,7 @@ class Fixture:
 
     def load(self) -> CachedModel:
         model = TensorModel(CONFIG, "1", Instances([self.instance]))
-        served = cached(model, self.cache, self.engine.worker)
+        served = Caching(self.cache, self.engine.worker)(model)
         assert isinstance(served, CachedModel)
         self.engine.catalog.swap(list(self.engine.catalog.models()), [served])
         return served
@@ -241,11 +241,11 @@ async def test_equal_requests_at_the_same_time_are_all_answered() -> None:
 
 def test_a_model_that_does_not_ask_for_it_has_no_cache_in_front(caplog: pytest.LogCaptureFixture) -> None:
     cache, worker = ResponseCache(1000), Engine(Catalog()).worker
-    plain = TensorModel(ModelConfig("plain"), "1", Instances(()))
-    assert cached(plain, cache, worker) is plain
-    asking = TensorModel(CONFIG, "1", Instances(()))
+    plain = TensorModel(ModelConfig("plain"), "1", Instances((FakeInstance(),)))
+    assert Caching(cache, worker)(plain) is plain
+    asking = TensorModel(CONFIG, "1", Instances((FakeInstance(),)))
     assert caplog.messages == []
-    assert cached(asking, None, worker) is asking
+    assert Caching(None, worker)(asking) is asking
     assert caplog.messages == [
         "model 'twice': response_cache has no effect without a cache; give the server --cache-config local,size=BYTES"
     ]

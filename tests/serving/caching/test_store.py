@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from naiad.core.errors import Failed
 from naiad.core.message import InferResponse
 from naiad.core.tensor import Tensor, bytes_tensor
-from naiad.serving.caching.store import LARGEST_BYTES, MOST_STRINGS, KeptAnswer, ResponseCache, keep, size_of
+from naiad.serving.caching.answer import LARGEST_BYTES, MOST_STRINGS, KeptAnswer, keep, size_of
+from naiad.serving.caching.store import ResponseCache
 from naiad.testing import ManualClock
 
 

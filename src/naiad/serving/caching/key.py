@@ -4,8 +4,8 @@ Hashed are which copy of the model, the requested outputs, the caller's paramete
 datatype, shape and bytes as they would travel, whatever their layout in memory. Not hashed is what changes no answer or
 is done to it afterwards: id, priority, timeout, classification, where an output goes.
 
-Nobody can make two requests with one key: BLAKE2b is resistant to that, and keyed with bytes that only this process
-knows.
+Nobody can make two requests with one key: BLAKE2b is resistant to that. Keys that do not leave this process are keyed
+besides, with bytes that only it knows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ _MOST_STRINGS = 1024
 class Keys:
     """Makes the keys of one copy of a model."""
 
-    def __init__(self, model: str, version: str, number: int) -> None:
-        """number: another one for each copy, so that one that is loaded anew never gives an older one's answers."""
-        self._begun = blake2b(digest_size=KEY_BYTES, key=_SECRET)
-        _add(self._begun, repr((model, version, number)).encode())
+    def __init__(self, model: str, version: str, copy: object, *, secret: bytes = _SECRET, prefix: bytes = b"") -> None:
+        """copy: what tells it from every copy that answers otherwise, in words of `repr`.
+
+        prefix: stands before every key, in which hashes are then hexadecimal digits, for keys that people may see.
+        """
+        self._begun = blake2b(digest_size=KEY_BYTES, key=secret)
+        self._prefix = prefix
+        _add(self._begun, repr((model, version, copy)).encode(errors="surrogatepass"))
 
     def of(self, request: InferRequest) -> bytes:
         """Return the key of a request. Inputs in memory that its client can still change are copied first.
@@ -55,7 +59,7 @@ class Keys:
         _add(hashed, described.encode(errors="surrogatepass"))
         for tensor in ordered:
             hashed.update(binary.view(tensor))  # how long that is follows from what was added before
-        return hashed.digest()
+        return self._prefix + hashed.hexdigest().encode() if self._prefix else hashed.digest()
 
 
 def size_of(request: InferRequest) -> int:

@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from itertools import count
 
-from naiad.core.errors import NaiadError
+from naiad.core.errors import Failed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.serving.caching.key import Keys, size_of
-from naiad.serving.caching.store import ResponseCache, keep
-from naiad.serving.caching.store import size_of as answer_size_of
+from naiad.serving.caching.answer import KeptAnswer
+from naiad.serving.caching.contract import AnswerCache
+from naiad.serving.caching.key import size_of
 from naiad.serving.model import ServedModel
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.worker import Worker
@@ -29,32 +28,41 @@ HASHED_BYTES = 256 * 1024
 _FORGOTTEN = 1024
 """Answers that are dropped in one turn of the event loop."""
 
-_copies = count(1)
-
 _log = logging.getLogger("naiad.serving")
 
 
-def cached(model: ServedModel, cache: ResponseCache | None, worker: Worker) -> ServedModel:
-    """Put the cache in front of a model that asks for it; where there is none, the model serves without, as in Triton.
+class Caching:
+    """Puts a server's cache, if it has one, in front of the models that ask for it."""
 
-    worker: for hashing long requests.
-    """
-    if not model.config.uses_response_cache:
-        return model
-    if cache is None:
-        _log.warning(
-            "model '%s': response_cache has no effect without a cache; give the server --cache-config local,size=BYTES",
-            model.name,
-        )
-        return model
-    return CachedModel(model, cache, worker)
+    def __init__(self, cache: AnswerCache | None, worker: Worker) -> None:
+        """worker: for hashing long requests."""
+        self._cache = cache
+        self._worker = worker
+        self.reads_contents = cache is not None and cache.is_shared
+        """Whether models should be described by what they are made of."""
+
+    def __call__(self, model: ServedModel, contents: bytes | None = None) -> ServedModel:
+        """Return what is to serve; where there is no cache, the model serves without, as in Triton.
+
+        contents: what the model is made of, if that is known.
+        """
+        if not model.config.uses_response_cache:
+            return model
+        if self._cache is None:
+            _log.warning(
+                "model '%s': response_cache has no effect without a cache; give the server --cache-config "
+                "local,size=BYTES",
+                model.name,
+            )
+            return model
+        return CachedModel(model, self._cache, self._worker, contents)
 
 
 class CachedModel:
     """One loaded version of a model that is not decoupled, and its share of the cache."""
 
-    def __init__(self, model: ServedModel, cache: ResponseCache, worker: Worker) -> None:
-        """worker: for hashing long requests."""
+    def __init__(self, model: ServedModel, cache: AnswerCache, worker: Worker, contents: bytes | None = None) -> None:
+        """worker: for hashing long requests. contents: what the model is made of, if that is known."""
         self.name = model.name
         self.version = model.version
         self.config = model.config
@@ -65,12 +73,13 @@ class CachedModel:
         self._cache = cache
         self._worker = worker
         self._clock = cache.clock
-        self._keys = Keys(model.name, model.version, next(_copies))
+        self._keys = cache.keys(model, contents)
         self._kept: set[bytes] = set()
-        """Keys of the answers that are in the cache."""
-        self._hashing = 0
-        self._hashed = asyncio.Event()
-        """Set when no request is being hashed."""
+        """Keys of its answers that are in the cache, where that is known."""
+        self._asking = 0
+        """Requests that are being hashed or looked up, and that the model does not have yet."""
+        self._waiter: asyncio.Future[None] | None = None
+        """Done when none is any more."""
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
@@ -85,16 +94,17 @@ class CachedModel:
             except NaiadError:  # about the inputs; the model has the words for it
                 self._model.submit(request, sender)
                 return
-            self._answer(request, sender, key, self._clock() - began_s)
+            self._asking += 1
+            self._cache.look_up(key, partial(self._answer, request, sender, key, began_s))
             return
-        self._hashing += 1
+        self._asking += 1
         self._worker.submit(size, partial(self._timed_key, request, sender), partial(self._take_up, request, sender))
 
     async def drain(self) -> None:
         """See `ServedModel.drain`."""
-        while self._hashing:
-            self._hashed.clear()
-            await self._hashed.wait()
+        if self._asking:
+            self._waiter = self._waiter or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._waiter)
         await self._model.drain()
         while self._kept:
             self._cache.forget(self._kept, _FORGOTTEN)
@@ -111,28 +121,27 @@ class CachedModel:
 
     def _take_up(self, request: InferRequest, sender: ResponseSender, hashed: tuple[bytes, float] | NaiadError) -> None:
         """Go on with a request that was hashed in a thread."""
-        self._hashing -= 1
-        if not self._hashing:
-            self._hashed.set()
-        if sender.is_over:
-            return
-        try:
-            if isinstance(hashed, NaiadError):
-                self._model.submit(request, sender)
-            else:
-                self._answer(request, sender, *hashed)
-        except NaiadError as error:
-            sender.refuse(error)
+        if isinstance(hashed, NaiadError):
+            self._go_on(request, sender)
+        elif sender.is_over:
+            self._asked()
+        else:
+            key, hashing_s = hashed
+            self._cache.look_up(key, partial(self._answer, request, sender, key, self._clock() - hashing_s))
 
-    def _answer(self, request: InferRequest, sender: ResponseSender, key: bytes, hashing_s: float) -> None:
-        """Answer from the cache, or have the model answer and keep that."""
-        began_s = self._clock()
-        kept = self._cache.find(key)
-        took_s = hashing_s + self._clock() - began_s
+    def _answer(
+        self, request: InferRequest, sender: ResponseSender, key: bytes, began_s: float, kept: KeptAnswer | None
+    ) -> None:
+        """Answer from the cache, or have the model answer and keep that. began_s: when looking began."""
+        took_s = self._clock() - began_s
         self._cache.statistics.lookup_s += took_s
         if kept is None:
-            sender.keep = partial(self._keep, key, took_s)
-            self._model.submit(request, sender)
+            if not sender.is_over:
+                sender.keep = partial(self._keep, key, took_s)
+            self._go_on(request, sender)
+            return
+        self._asked()
+        if sender.is_over:
             return
         if request.trace is not None:
             request.trace.mark("QUEUE_START", began_s)
@@ -140,13 +149,30 @@ class CachedModel:
         sender.rows = 0  # nothing is inferred
         sender.send(kept.response())
 
+    def _go_on(self, request: InferRequest, sender: ResponseSender) -> None:
+        """Hand the model a request that is not in the cache, unless it was withdrawn meanwhile."""
+        try:
+            if not sender.is_over:
+                self._model.submit(request, sender)
+        except NaiadError as error:
+            sender.refuse(error)
+        except Exception:  # noqa: BLE001 — nobody who asked is near any more, when an answer was looked up elsewhere
+            _log.exception("a request of model '%s' could not be taken up", self.name)
+            sender.refuse(Failed("internal error"))
+        finally:
+            self._asked()
+
+    def _asked(self) -> None:
+        self._asking -= 1
+        if self._waiter is not None and not self._asking:
+            self._waiter.set_result(None)
+            self._waiter = None
+
     def _keep(self, key: bytes, lookup_s: float, response: InferResponse) -> None:
         """Keep an answer that is about to be given."""
         began_s = self._clock()
         try:
-            size = answer_size_of(response)
-            if self._cache.can_hold(size):
-                self._cache.insert(key, keep(response, size), self._kept)
+            self._cache.offer(key, response, self._kept)
         except NaiadError:
             return  # an output is not what it is declared to be; whoever writes the answer says so
         took_s = self._clock() - began_s

@@ -1,82 +1,26 @@
-"""The answers that are kept: bounded in bytes, the least recently used of them goes first.
-
-What is kept is a copy that nobody can write to. Owned by the event loop's thread.
-"""
+"""The answers that are kept in memory: bounded in bytes, the least recently used of them goes first."""
 
 from __future__ import annotations
 
-import sys
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from itertools import count
 from math import inf
 
-import numpy as np
-
 from naiad.core.clock import Clock, monotonic
-from naiad.core.message import InferResponse, Parameter
-from naiad.core.tensor import Array, Tensor, bytes_tensor, raw_strings, wire_array
+from naiad.core.message import InferResponse
 from naiad.observe.cache_statistics import CacheStatistics
-from naiad.serving.caching.key import KEY_BYTES
+from naiad.serving.caching.answer import LARGEST_BYTES, KeptAnswer, keep, size_of
+from naiad.serving.caching.contract import Found
+from naiad.serving.caching.key import Keys
+from naiad.serving.model import ServedModel
 
-LARGEST_BYTES = 16 * 1024 * 1024
-"""The largest answer that is kept, however large the cache: copying it takes the event loop some milliseconds."""
-
-MOST_STRINGS = 64 * 1024
-"""The most strings in one output that is kept, for the same reason."""
-
-_ENTRY_BYTES = 640 + KEY_BYTES
-"""What an entry takes besides its tensors: key, places in tables, the objects around them."""
-
-_TENSOR_BYTES = 320
-"""What a tensor takes besides its elements."""
-
-_STRING_BYTES = sys.getsizeof(b"") + 16
-"""What a string takes besides its bytes: its object, the pointer to it, what the allocator rounds up."""
-
-
-@dataclass(slots=True, frozen=True)
-class KeptAnswer:
-    """One answer, complete but for what belongs to a request: id, version, classes, where outputs go."""
-
-    model_name: str
-    outputs: tuple[Tensor, ...]
-    parameters: Mapping[str, Parameter]
-    tokens: int
-    size_bytes: int
-    """What it takes in memory."""
-
-    def response(self) -> InferResponse:
-        """Return an answer over the same memory, which is read-only."""
-        outputs = [Tensor(tensor.name, tensor.datatype, tensor.data) for tensor in self.outputs]
-        return InferResponse(self.model_name, "", outputs, "", dict(self.parameters), self.tokens)
-
-
-def size_of(response: InferResponse) -> float:
-    """Return what keeping an answer takes in memory, in bytes; infinite where it has too many strings.
-
-    Raises Failed for strings that are none.
-    """
-    size: float = _ENTRY_BYTES + 2 * len(response.model_name)
-    for name, value in response.parameters.items():
-        size += sys.getsizeof(name) + sys.getsizeof(value)
-    for tensor in response.outputs:
-        size += _TENSOR_BYTES + tensor.data.nbytes
-        if tensor.datatype == "BYTES":
-            if tensor.data.size > MOST_STRINGS:
-                return inf
-            size += sum(len(value) + _STRING_BYTES for value in raw_strings(tensor))
-    return size
-
-
-def keep(response: InferResponse, size_bytes: float) -> KeptAnswer:
-    """Return a copy. Raises Failed for outputs that are not what their datatype says."""
-    outputs = tuple(Tensor(tensor.name, tensor.datatype, _frozen(tensor)) for tensor in response.outputs)
-    return KeptAnswer(response.model_name, outputs, dict(response.parameters), response.tokens, int(size_bytes))
+_copies = count(1)
 
 
 class ResponseCache:
-    """The answers of all models of a server."""
+    """The answers of all models of a server; see `AnswerCache`."""
+
+    is_shared = False
 
     def __init__(self, size_bytes: int, ttl_s: float = inf, clock: Clock = monotonic) -> None:
         """ttl_s: how long an answer may be given again."""
@@ -85,6 +29,20 @@ class ResponseCache:
         self._ttl_s = ttl_s
         self._entries: OrderedDict[bytes, tuple[KeptAnswer, set[bytes], float]] = OrderedDict()
         """By key, the least recently used first: the answer, its model's keys, until when it may be given."""
+
+    def keys(self, model: ServedModel, contents: bytes | None) -> Keys:  # noqa: ARG002 - AnswerCache's
+        """See `AnswerCache.keys`; each copy has others, so that one that is loaded anew never gives an older one's."""
+        return Keys(model.name, model.version, next(_copies))
+
+    def look_up(self, key: bytes, found: Found) -> None:
+        """See `AnswerCache.look_up`; answers at once."""
+        found(self.find(key))
+
+    def offer(self, key: bytes, response: InferResponse, mine: set[bytes]) -> None:
+        """See `AnswerCache.offer`."""
+        size = size_of(response)
+        if self.can_hold(size):
+            self.insert(key, keep(response, size), mine)
 
     def can_hold(self, size_bytes: float) -> bool:
         """Whether an answer of that size is kept at all."""
@@ -127,13 +85,3 @@ class ResponseCache:
         keys.discard(key)
         self.statistics.entries -= 1
         self.statistics.used_bytes -= answer.size_bytes
-
-
-def _frozen(tensor: Tensor) -> Array:
-    """Copy an output's data, row-major and of its datatype, into memory that cannot be written to."""
-    if tensor.datatype == "BYTES":
-        data = bytes_tensor(tensor.name, raw_strings(tensor), tensor.data.shape).data
-        data.flags.writeable = False
-        return data
-    data = wire_array(tensor)
-    return np.ndarray(data.shape, data.dtype, data.tobytes())
