@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
+from sections.caching import CACHED, INLINE
+
 NAIAD = "Naiad"
 JOINS = (
     "Naiad is `naiad serve`, which joins requests that wait (`--join-waiting`), although the model's configuration has "
@@ -34,6 +36,8 @@ PROTOCOL_AIMS = {"simple": {way: {"1": 2.4, "8": 2.4, "32": 2.4} for way in ("gR
 """By model and way, against Triton's Python backend at each concurrency."""
 SHARED_AIM = 2.0
 """gRPC with system shared memory against gRPC without, at 600 kB."""
+CACHE_AIM = 1.2
+"""Time of a hit against that of a run of the fastest inline model."""
 FOOTPRINT = (
     ("ready_s", "`naiad serve` of a cached MiniLM, exec to ready, file cache warm", "s", 2.0),
     ("environment_mb", "a fresh environment with the default install", "MB", 350.0),
@@ -53,6 +57,7 @@ def markdown(results: dict) -> str:
         "latency": _latency,
         "batching": _batching,
         "families": _families,
+        "caching": _caching,
         "footprint": _footprint,
     }
     for name, write in writers.items():
@@ -275,6 +280,17 @@ def _families(data: dict) -> str:
             rows.append([f"{shape}, concurrency {c}", *cells, against(ratio(rounds, ours, ("bare", best)), aim)])
     title = "## Other families: Naiad over HTTP against bare ONNX Runtime on torch's export\n\n"
     return title + table(["", "Naiad", "bare, best policy", "ratio"], rows)
+
+
+def _caching(data: dict) -> str:
+    """What a hit costs: a request that the cache answers against one that the fastest inline model does."""
+    rounds, rows = data["rounds"], []
+    for concurrency in rounds[0][CACHED]:
+        hits, runs = (middle(rounds, way, concurrency, "per_second") for way in (CACHED, INLINE))
+        price = ratio(rounds, (INLINE, concurrency, "per_second"), (CACHED, concurrency, "per_second"))
+        rows.append([f"c={concurrency}", f"{hits:,.0f}", f"{runs:,.0f}", against(price, CACHE_AIM, at_most=True)])
+    head = ["", "requests/s from the cache", "run inline", "price of a hit"]
+    return "## The response cache: `simple` over HTTP JSON\n\n" + table(head, rows)
 
 
 def _footprint(data: dict) -> str:

@@ -11,6 +11,7 @@ besides, with bytes that only it knows.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Hashable
 from hashlib import blake2b
 from typing import Any
 
@@ -21,6 +22,9 @@ from naiad.core.tensor import Array, Tensor
 from naiad.protocol import binary
 
 KEY_BYTES = 32
+
+MOST_FORMS = 64
+"""Looks of requests that are remembered, so that describing them again costs nothing; clients have few."""
 
 _SECRET = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
 _MOST_STRINGS = 1024
@@ -36,6 +40,8 @@ class Keys:
         """
         self._begun = blake2b(digest_size=KEY_BYTES, key=secret)
         self._prefix = prefix
+        self._forms: dict[Hashable, tuple[blake2b, tuple[str, ...]]] = {}
+        """By the look of a request without parameters: the hash of all but the bytes, and the order of the inputs."""
         _add(self._begun, repr((model, version, copy)).encode(errors="surrogatepass"))
 
     def of(self, request: InferRequest) -> bytes:
@@ -47,19 +53,41 @@ class Keys:
         for name, tensor in inputs.items():
             if not _is_ours(tensor.data):
                 inputs[name] = Tensor(name, tensor.datatype, tensor.data.copy())
-        ordered = [inputs[name] for name in sorted(inputs)]
+        begun, order = self._described(request)
+        hashed = begun.copy()
+        for name in order:
+            hashed.update(binary.view(inputs[name]))  # how long that is follows from what was added before
+        return self._prefix + hashed.hexdigest().encode() if self._prefix else hashed.digest()
+
+    def _described(self, request: InferRequest) -> tuple[blake2b, tuple[str, ...]]:
+        """Return the hash of all but the inputs' bytes, and the order in which these follow."""
+        inputs = request.inputs
+        if request.parameters:  # of which some are equal and yet not the same: 1, 1.0, True
+            return self._describe(request)
+        form = (
+            tuple([output.name for output in request.outputs]),
+            *[(name, tensor.datatype, tensor.data.shape) for name, tensor in inputs.items()],
+        )
+        found = self._forms.get(form)
+        if found is None:
+            found = self._describe(request)
+            if len(self._forms) < MOST_FORMS:
+                self._forms[form] = found
+        return found
+
+    def _describe(self, request: InferRequest) -> tuple[blake2b, tuple[str, ...]]:
+        order = tuple(sorted(request.inputs))
+        tensors = [request.inputs[name] for name in order]
         described = repr(
             (
                 [output.name for output in request.outputs],
                 sorted(request.parameters.items()),
-                [(tensor.name, tensor.datatype, tensor.data.shape) for tensor in ordered],
+                [(tensor.name, tensor.datatype, tensor.data.shape) for tensor in tensors],
             )
         )
-        hashed = self._begun.copy()
-        _add(hashed, described.encode(errors="surrogatepass"))
-        for tensor in ordered:
-            hashed.update(binary.view(tensor))  # how long that is follows from what was added before
-        return self._prefix + hashed.hexdigest().encode() if self._prefix else hashed.digest()
+        begun = self._begun.copy()
+        _add(begun, described.encode(errors="surrogatepass"))
+        return begun, order
 
 
 def size_of(request: InferRequest) -> int:
@@ -84,8 +112,10 @@ def _add(hashed: blake2b, raw: bytes) -> None:
 def _is_ours(data: Array) -> bool:
     """Whether memory belongs to this process alone: not a client's shared memory, which may change under the model."""
     base: Any = data
-    while isinstance(base, np.ndarray) and base.base is not None:
+    while type(base) is np.ndarray:
         base = base.base
+    if base is None or type(base) is bytes:  # nearly always
+        return True
     if isinstance(base, memoryview):
         base = base.obj
     return isinstance(base, np.ndarray | bytes | bytearray)
