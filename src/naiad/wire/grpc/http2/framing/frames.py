@@ -39,6 +39,9 @@ _GOAWAY = struct.Struct(">II")
 _ID = 0x7FFFFFFF
 """Without the reserved bit."""
 
+_LOOK_BYTES = 1024
+"""Of frames without data, after which the clock is looked at all the same."""
+
 Handler = Callable[[int, int, bytes, int, int], None]
 """(flags, stream id, buffer, start, end): the payload is buffer[start:end]."""
 
@@ -103,7 +106,7 @@ class FrameReader:
         if not self._is_begun:
             return at
         unpack, handlers, turn = HEAD.unpack_from, self.handlers, self._turn
-        now, turn.until_s = turn.now, turn.now() + TURN_S
+        now, turn.until_s, look_at = turn.now, turn.now() + TURN_S, at + _LOOK_BYTES
         while size - at >= HEAD_BYTES:
             high, low, kind, flags, stream_id = unpack(data, at)
             length = high << 16 | low
@@ -127,9 +130,11 @@ class FrameReader:
             if handlers is not self.handlers:
                 handlers = self.handlers
             at = end
-            if size - at >= HEAD_BYTES and now() > turn.until_s:
-                turn.leave()
-                break
+            if (kind == DATA or at > look_at) and size - at >= HEAD_BYTES:  # others are soon done, as a rule
+                look_at = at + _LOOK_BYTES
+                if now() > turn.until_s:
+                    turn.leave()
+                    break
         self._need = HEAD_BYTES
         return at
 

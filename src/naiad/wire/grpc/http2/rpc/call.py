@@ -51,10 +51,9 @@ class RpcCall:
         "_messages",
         "_most_bytes",
         "_reader",
+        "_share",
         "_stream",
-        "_turn",
         "_work",
-        "_worker",
         "account",
         "bucket",
         "deadline_s",
@@ -82,14 +81,13 @@ class RpcCall:
         self._head = head
         self._most_bytes = most_bytes
         self.account = share.account
-        self._turn = share.turn
-        self._worker = share.worker
+        self._share = share
         self._reader: MessageReader | None = None
         """Made when a message comes in pieces, or compressed."""
         self.encoding = ""
         self._messages: Iterator[bytes | LongMessage] | None = None
         """Messages that have come and are not handed over yet; `_later` has what came behind them."""
-        self._later: deque[memoryview] = deque()
+        self._later: deque[memoryview] | None = None
         self._work: Work | None = None
         """A message is being inflated in a thread."""
         self._has_ended = False
@@ -237,6 +235,7 @@ class RpcCall:
             self._messages = self._reader.feed(buffer, start, end)
             self._handle()
             return
+        self._later = self._later or deque()
         self._later.append(memoryview(buffer)[start:end])
         self.account.take(end - start)
         if self.account.is_over:
@@ -244,7 +243,7 @@ class RpcCall:
 
     def _handle(self) -> None:
         """Hand messages over until there are no more, the turn is over or one takes long. Raises MessageFault."""
-        turn, has_handled = self._turn, False
+        turn, has_handled = self._share.turn, False
         while self._messages is not None:
             for message in self._messages:
                 if has_handled and turn.now() > turn.until_s:
@@ -253,7 +252,7 @@ class RpcCall:
                     return
                 has_handled = True
                 if isinstance(message, LongMessage):
-                    self._work = self._worker.submit(message.size, partial(_read, message), self._take_long)
+                    self._work = self._share.worker.submit(message.size, partial(_read, message), self._take_long)
                     return
                 if self.on_message is not None:
                     self.on_message(message)
@@ -276,7 +275,7 @@ class RpcCall:
         elif isinstance(message, NaiadError):
             self._abort("INTERNAL", message.message)
         else:
-            self._turn.extend()
+            self._share.turn.extend()
             if self.on_message is not None:
                 self.on_message(message)
             self.go_on()
@@ -285,12 +284,12 @@ class RpcCall:
         """End, and let go of whoever refers back here, so that nothing is left for the garbage collector."""
         self._is_over = True
         self.on_message = self.on_end = self._stream.receiver = None
-        self._messages = None
-        while self._later:
-            self.account.take(-len(self._later.popleft()))
-        if self._work is not None:
-            self._work.cancel()
-        if self._reader is not None:
+        if self._reader is not None:  # else all of it came in one piece
+            self._messages = None
+            while self._later:
+                self.account.take(-len(self._later.popleft()))
+            if self._work is not None:
+                self._work.cancel()
             self._reader.drop()
         if self.bucket is not None:
             self.bucket.pop(self, None)
