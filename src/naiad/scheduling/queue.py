@@ -125,6 +125,10 @@ class JobQueue:
                 self.remove(job)
             return
         line = self._only_line
+        if self.length == 1:  # as for most requests of a quick model
+            line.clear()
+            jobs[0].level = self.length = 0
+            return
         for job in jobs:
             job.level = 0
         self.length -= len(jobs)
