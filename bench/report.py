@@ -58,6 +58,7 @@ def markdown(results: dict) -> str:
         "batching": _batching,
         "families": _families,
         "caching": _caching,
+        "functions": _functions,
         "footprint": _footprint,
     }
     for name, write in writers.items():
@@ -291,6 +292,19 @@ def _caching(data: dict) -> str:
         rows.append([f"c={concurrency}", f"{hits:,.0f}", f"{runs:,.0f}", against(price, CACHE_AIM, at_most=True)])
     head = ["", "requests/s from the cache", "run inline", "price of a hit"]
     return "## The response cache: `simple` over HTTP JSON\n\n" + table(head, rows)
+
+
+def _functions(data: dict) -> str:
+    """Latencies of one client at a time, and the aim: at most a third of PyTriton's."""
+    rounds, rows = data["rounds"], []
+    for name in ("ModelClient http", "ModelClient grpc", "tritonclient grpc"):
+        ours, theirs = middle(rounds, "Naiad", name, "p50_ms"), middle(rounds, "PyTriton", name, "p50_ms")
+        share = ratio(rounds, ("Naiad", name, "p50_ms"), ("PyTriton", name, "p50_ms"))
+        rows.append([f"p50, {name}", f"{ours:.2f} ms", f"{theirs:.2f} ms", against(share, 0.333, at_most=True)])
+    ours, theirs = middle(rounds, "Naiad", "ready_s"), middle(rounds, "PyTriton", "ready_s")
+    reached = "≤ 1.5 s: " + ("reached" if ours <= 1.5 else "**missed**")
+    rows.append(["four models ready", f"{ours:.2f} s", f"{theirs:.2f} s", reached])
+    return "## A Python function: identity of 256 floats\n\n" + table(["", "Naiad", "PyTriton", "aim"], rows)
 
 
 def _footprint(data: dict) -> str:

@@ -30,10 +30,21 @@ from peers.naiad import Naiad
 from peers.triton import Triton
 from picture import picture
 from report import markdown
-from sections import batching, caching, families, footprint, latency, protocol, simple, text
+from sections import batching, caching, families, footprint, functions, latency, protocol, simple, text
 
 RESULTS = Path(__file__).with_name("results")
-SECTIONS = ("generator", "simple", "protocol", "text", "latency", "batching", "families", "caching", "footprint")
+SECTIONS = (
+    "generator",
+    "simple",
+    "protocol",
+    "text",
+    "latency",
+    "batching",
+    "families",
+    "caching",
+    "functions",
+    "footprint",
+)
 PEERS: dict[str, type[Peer]] = {"triton": Triton, "mosec": Mosec, "mlserver": MLServer, "litserve": LitServe}
 FULL = Pace(rounds=3, seconds=3.0, warm_up_s=0.7, trial_s=1.5)
 QUICK = Pace(rounds=1, seconds=1.5, warm_up_s=0.5, trial_s=0.6)
@@ -53,6 +64,7 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
         "batching": lambda: {job: batching.measure(job, pace, files) for job in jobs},
         "families": lambda: families.measure(pace, files),
         "caching": lambda: caching.measure(pace, files),
+        "functions": lambda: functions.measure(pace, files),
         "footprint": lambda: footprint.measure(pace, files),
     }
 

@@ -15,7 +15,9 @@ import click
 import pytest
 
 from naiad.cli.main import COMMANDS, module_of
+from naiad.core.condition import WHEN_KEYS
 from naiad.repository.manifest import naiad_yaml
+from naiad.repository.manifest.ensemble import ENSEMBLE_KEYS, STEP_KEYS
 from naiad.repository.manifest.read import read_manifest
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +83,7 @@ NOT_METRICS = {"naiad_text", "naiad_image", "naiad_batching", "naiad_worker", "n
 
 def test_every_key_of_the_manifest_is_documented() -> None:
     page = (REFERENCE / "manifest.md").read_text()
-    keys = [*naiad_yaml._KEYS, *naiad_yaml._BATCHING_KEYS]
+    keys = [*naiad_yaml._KEYS, *naiad_yaml._BATCHING_KEYS, *ENSEMBLE_KEYS, *STEP_KEYS, *WHEN_KEYS]
     assert [key for key in keys if f"| `{key}` |" not in page] == []
     documented = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert [key for key in documented if key not in keys] == []

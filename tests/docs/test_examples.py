@@ -20,13 +20,30 @@ SAYS = {
 }
 """Part of what each one prints."""
 
-pytestmark = pytest.mark.weights
+MIGRATE = sorted((FOLDER / "migrate").glob("*.py"))
+MIGRATED_SAYS = {
+    "pytriton_asyncio.py": "870 in time\n",
+    "pytriton_decoupled.py": "one\nword\nafter\nthe\nother\n",
+    "pytriton_quick_start.py": "[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]\n[5.0, 7.0, 9.0]\n",
+    "trism_model.py": "['a', 'b'] {'OUTPUT_1': array([[4, 6]], dtype=int32)}\nOnce upon a time there was …\n",
+}
+"""All that each one prints; these bring their server along."""
 
 
 def test_every_example_is_expected_to_say_something() -> None:
     assert [path.name for path in EXAMPLES] == sorted(SAYS)
+    assert [path.name for path in MIGRATE] == sorted(MIGRATED_SAYS)
 
 
+@pytest.mark.parametrize("path", MIGRATE, ids=lambda path: path.name)
+def test_a_script_of_another_library(path: Path) -> None:
+    command = [sys.executable, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (MIGRATED_SAYS[path.name], "")
+    assert done.returncode == 0
+
+
+@pytest.mark.weights
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_example(path: Path, live_server: RunningServer) -> None:
     command = [sys.executable, str(path), live_server.address]
@@ -35,6 +52,6 @@ def test_example(path: Path, live_server: RunningServer) -> None:
     assert SAYS[path.name] in done.stdout
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*EXAMPLES, *MIGRATE], ids=lambda path: path.name)
 def test_an_example_fits_on_a_page(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 60

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from naiad.observe.logs import log_table
-from naiad.repository import ModelEntry
+from naiad.repository import Entry, ModelEntry
 from naiad.server.assembly import Assembly
 from naiad.serving.states import VersionState
 
@@ -28,7 +28,7 @@ def log_models(server: Assembly) -> None:
         )
 
 
-def log_ready(server: Assembly, sources: Sequence[ModelEntry], took_s: float) -> None:
+def log_ready(server: Assembly, sources: Sequence[Entry], took_s: float) -> None:
     """Say where models are served; if none is, why, and what to do about it."""
     doors, mode = server.doors, server.settings.models.control_mode
     door = next((door for door in (doors.http, doors.grpc) if door.settings.allow), None)
@@ -46,7 +46,7 @@ def log_ready(server: Assembly, sources: Sequence[ModelEntry], took_s: float) ->
         call = "POST /v2/repository/models/NAME/load" if door is doors.http else "RepositoryModelLoad"
         _log.info("no model is loaded yet; waiting on %s for requests to load one (%s)", door.url, call)
     else:
-        places = ", ".join(str(entry.source) for entry in sources)
+        places = ", ".join(str(entry.source) for entry in sources if isinstance(entry, ModelEntry))
         _log.warning(
             "nothing is served on %s, because there is no model in %s: %s", door.url, places, _WHEN_EMPTY[mode]
         )

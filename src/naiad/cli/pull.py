@@ -26,7 +26,7 @@ def command(
     manifest, entries = entries_of(sources, manifest)
     fetching = fetch_settings(manifest, lock, update, verify, offline, progress_for(sys.stderr))
     failed = 0
-    for entry in entries:
+    for entry in (one for one in entries if isinstance(one, ModelEntry)):
         try:
             fetched = fetch(entry, fetching)
             recognise(fetched.folder, onnx=entry.onnx_file)

@@ -18,7 +18,8 @@ from naiad.cli.announcing import log_models, log_ready
 from naiad.cli.freed_memory import keep_freed_memory
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.functions import Bindings
+from naiad.repository import Entry, FetchSettings
 from naiad.server.assembly import Assembly
 
 COLLECT_AFTER_OBJECTS = 20_000
@@ -33,21 +34,24 @@ _log = logging.getLogger("naiad")
 
 
 def run(
-    entries: Sequence[ModelEntry],
+    entries: Sequence[Entry],
     settings: ServerSettings,
     fetching: FetchSettings,
     began_s: float,
     *,
     opens_first: bool = True,
+    bindings: Bindings | None = None,
 ) -> int:
     """Serve until SIGTERM, SIGINT or SIGHUP; returns the exit status: 0 after a clean stop.
 
     began_s: when the command began, by `time.perf_counter`. opens_first: open the doors before the models are loaded,
-    so that probes find them; else after, as Triton does. Raises NaiadError when the server cannot start.
+    so that probes find them; else after, as Triton does. bindings: functions to serve, too.
+
+    Raises NaiadError when the server cannot start.
     """
     import uvloop
 
-    this = _Run(entries, settings, fetching, began_s)
+    this = _Run(Assembly(entries, settings, fetching, bindings), entries, settings, began_s)
     status = uvloop.run(this.serve(opens_first=opens_first))
     if this.is_held:
         _end(status)
@@ -55,10 +59,8 @@ def run(
 
 
 class _Run:
-    def __init__(
-        self, entries: Sequence[ModelEntry], settings: ServerSettings, fetching: FetchSettings, began_s: float
-    ) -> None:
-        self._server = Assembly(entries, settings, fetching)
+    def __init__(self, server: Assembly, entries: Sequence[Entry], settings: ServerSettings, began_s: float) -> None:
+        self._server = server
         self._entries = entries
         self._settings = settings
         self._began_s = began_s

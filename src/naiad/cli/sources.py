@@ -9,7 +9,7 @@ import click
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.loading.fetching import LOCK, settings_for
-from naiad.repository import FetchSettings, ModelEntry, Progress, read_manifest
+from naiad.repository import Entry, FetchSettings, ModelEntry, Progress, read_manifest
 
 MANIFEST = "naiad.yaml"
 
@@ -37,21 +37,23 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def entries_of(sources: tuple[str, ...], manifest: Path | None) -> tuple[Path | None, tuple[ModelEntry, ...]]:
+def entries_of(
+    sources: tuple[str, ...], manifest: Path | None, *, needs_some: bool = True
+) -> tuple[Path | None, tuple[Entry, ...]]:
     """Return the manifest's path, if one was read, and the models to serve.
 
     Sources on the command line replace ./naiad.yaml; --manifest adds to them. Raises InvalidConfiguration when nothing
-    says what to serve.
+    says what to serve, unless there may be none.
     """
-    entries = tuple(ModelEntry.from_source(source) for source in sources)
-    if manifest is None and not sources:
+    entries: tuple[Entry, ...] = tuple(ModelEntry.from_source(source) for source in sources)
+    if manifest is None and not sources and needs_some:
         manifest = Path(MANIFEST)
         if not manifest.is_file():
             raise InvalidConfiguration(
                 "nothing to serve: name a model (naiad serve org/name, or a folder), or list models in ./naiad.yaml"
             )
     if manifest is not None:
-        entries += read_manifest(manifest).models
+        entries += read_manifest(manifest).entries
     return manifest, entries
 
 

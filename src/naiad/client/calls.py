@@ -112,11 +112,20 @@ def infer(model: meta.ModelMetadata, path: str, inputs: Mapping[str, Any], optio
     Raises InvalidRequest for an input that the model does not have or that does not suit it.
     """
     tensors, lone_outputs = to_tensors(inputs, model)
+    return _infer(path, tensors, options, lambda reply: _read_inference(reply, lone_outputs))
+
+
+def infer_tensors(path: str, tensors: Sequence[Tensor], options: Options) -> Call[list[Tensor]]:
+    """Ask for an inference, tensors in and tensors out. Raises InvalidRequest for options that cannot be sent."""
+    return _infer(path, tensors, options, lambda reply: _read_tensors(reply)[1])
+
+
+def _infer(path: str, tensors: Sequence[Tensor], options: Options, read: Callable[[Reply], Value]) -> Call[Value]:
     header, tail = _encode(tensors, options)
     return Call(
         "POST",
         f"{path}/infer",
-        lambda reply: _read_inference(reply, lone_outputs),
+        read,
         content=b"".join([header, *tail]),
         headers={HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"},
     )
@@ -165,12 +174,18 @@ def scalar(value: Any) -> Any:
     return orjson.dumps(value).decode() if isinstance(value, list | tuple) else value
 
 
-def _read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
+def _read_tensors(reply: Reply) -> tuple[dict[str, Any], list[Tensor]]:
+    """Read an answer to an inference: its JSON, and its outputs."""
     _check(reply)
     with understanding(reply):
         header_length = len(reply.body) if reply.header_length is None else int(reply.header_length)
         document = orjson.loads(memoryview(reply.body)[:header_length])
-        tensors = _tensors(document["outputs"], memoryview(reply.body)[header_length:])
+        return document, list(_tensors(document["outputs"], memoryview(reply.body)[header_length:]))
+
+
+def _read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
+    document, tensors = _read_tensors(reply)
+    with understanding(reply):
         return Result(
             from_tensors(tensors, lone_outputs),
             str(document["model_name"]),
@@ -194,6 +209,11 @@ def _tensors(entries: Sequence[Mapping[str, Any]], tail: memoryview) -> Iterator
             yield bytes_tensor(name, [text.encode() for text in texts], shape)
         else:
             yield Tensor(name, datatype, np.array(one["data"], dtype=BY_NAME[datatype].numpy).reshape(shape))
+
+
+def read_nothing(reply: Reply) -> None:
+    """Read an answer that says nothing but that it went well. Raises NaiadError where it did not."""
+    _check(reply)
 
 
 def _check(reply: Reply) -> None:

@@ -9,18 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from naiad.core.condition import When
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One run of one model, as soon as there is all that it reads."""
 
     model: str
-    version: str = ""
-    """Empty: the highest that is ready."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Input of the model → ensemble tensor."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """Output of the model → ensemble tensor."""
+    version: str = ""
+    """Empty: the highest that is ready."""
+    when: When | None = None
+    """None: always."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The ensemble tensors that it waits for, each once."""
+        condition = (self.when.tensor,) if self.when is not None and self.when.tensor else ()
+        return tuple(dict.fromkeys((*self.inputs.values(), *condition)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,16 @@ class Settings:
                 given[one.name] = values[one.metadata["option"].name]
         return cls(**given)
 
+    def values(self) -> dict[str, Any]:
+        """Return the values by flat names; the inverse of `of`."""
+        values: dict[str, Any] = {}
+        for one in fields(self):
+            if _part(one) is not None:
+                values |= getattr(self, one.name).values()
+            elif "option" in one.metadata:
+                values[one.metadata["option"].name] = getattr(self, one.name)
+        return values
+
     @classmethod
     def options(cls) -> Iterator[Option]:
         """Give every option, those of a part where the part stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ MAX_BATCH_SIZE = 64
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
+_OPTIONS = {"version", "strict", "config", "warmup", "hang_timeout_s"}
+"""Fields of a Binding that are options of `bind`, besides those that `Binding.of` reads."""
+
 Function = Callable[..., Any]
 
 
@@ -46,9 +50,11 @@ class Binding:
     max_batch_size: int = 0
     decoupled: bool = False
     strict: bool = True
-    """Outputs must be as they are declared."""
+    """Outputs must be as they are declared; else numbers are cast, and other names and shapes passed on."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the configuration, in the names of config.pbtxt."""
+    hang_timeout_s: float = 0.0
+    """What a call, or a step of a generator, may take before it is given up; 0: as long as it takes."""
     warmup: tuple[Mapping[str, Array], ...] = ()
     """Requests that every instance answers before the model is ready; with rows where it has a batch dimension."""
 
@@ -61,6 +67,8 @@ class Binding:
             raise InvalidConfiguration(
                 f"model '{self.name}': give a function, or a list of functions, one per instance"
             )
+        if not self.hang_timeout_s >= 0:
+            raise InvalidConfiguration(f"model '{self.name}': hang_timeout_s must not be negative")
         if self.max_batch_size < 0:
             raise InvalidConfiguration(f"model '{self.name}': max_batch_size must not be negative")
         for tensor in self.outputs:
@@ -83,6 +91,14 @@ class Binding:
         **rest: Any,
     ) -> Binding:
         """Make one, reading from the function what is not said. Raises InvalidConfiguration."""
+        if unknown := sorted(rest.keys() - _OPTIONS):
+            near = difflib.get_close_matches(unknown[0], [*_OPTIONS, "instances", "max_batch_size", "decoupled"], n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise InvalidConfiguration(f"model '{name}': there is no option '{unknown[0]}'{hint}")
+        if not isinstance(name, str):
+            raise InvalidConfiguration(f"a model's name must be a string, not {name!r}; the function comes second")
+        if not callable(function) and not isinstance(function, list | tuple):
+            raise InvalidConfiguration(f"model '{name}': give a function, or a list of functions, not {function!r}")
         functions = (function,) * instances if callable(function) else tuple(function)
         if instances < 1 or (instances > 1 and not callable(function)):
             raise InvalidConfiguration(f"model '{name}': instances is for one function, and at least 1")
@@ -94,8 +110,8 @@ class Binding:
         return cls(
             name,
             functions,
-            named(read_inputs(first) if inputs is None else inputs, "INPUT"),
-            named(read_outputs(first) if outputs is None else outputs, "OUTPUT"),
+            named(read_inputs(first) if inputs is None else _tensors(name, "inputs", inputs), "INPUT"),
+            named(read_outputs(first) if outputs is None else _tensors(name, "outputs", outputs), "OUTPUT"),
             max_batch_size=max_batch_size,
             decoupled=kind_of(first).is_streaming if decoupled is None else decoupled,
             **rest,
@@ -128,18 +144,24 @@ class Binding:
             () if batching is None else batching.preferred_batch_sizes,
             self.decoupled,
         )
-        made = tuple(_instance(function, model, self.strict) for function in self.functions)
+        made = tuple(_instance(function, model, self) for function in self.functions)
         return Instances(made, names=tuple(names))
 
 
-def _instance(function: Function, model: FunctionModel, strict: bool) -> Any:
-    kind = kind_of(function)
-    results = Results(model, kind, strict=strict)
+def _tensors(name: str, what: str, given: Any) -> Sequence[Tensor]:
+    if isinstance(given, list | tuple) and all(isinstance(one, Tensor) for one in given):
+        return given
+    raise InvalidConfiguration(f"model '{name}': {what} must be a list of Tensor, not {given!r}")
+
+
+def _instance(function: Function, model: FunctionModel, binding: Binding) -> Any:
+    kind, limit_s = kind_of(function), binding.hang_timeout_s
+    results = Results(model, kind, strict=binding.strict)
     if kind.is_asynchronous:
-        return CoroutineInstance(function, model, results, kind)
+        return CoroutineInstance(function, model, results, kind, limit_s)
     if kind is Kind.GENERATOR or model.decoupled:
-        return GeneratorInstance(function, model, results)
-    return PlainInstance(function, model, results)
+        return GeneratorInstance(function, model, results, limit_s)
+    return PlainInstance(function, model, results, limit_s)
 
 
 class Bindings:

@@ -37,7 +37,7 @@ from naiad.loading.plan import Plan, plan, plan_upload
 from naiad.loading.sources import AMBIGUOUS, Sources, Survey
 from naiad.loading.uploads import clear_uploads
 from naiad.loading.watching import Seen, decide_changes, look
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import Entry, FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog
 from naiad.serving.control import LoadParameters, not_explicit
 from naiad.serving.engine import Engine
@@ -61,7 +61,7 @@ class Control:
 
     def __init__(
         self,
-        entries: Sequence[ModelEntry],
+        entries: Sequence[Entry],
         catalog: Catalog,
         settings: ModelSettings,
         fetching: FetchSettings,
@@ -83,7 +83,9 @@ class Control:
         self._bindings = bindings or Bindings()
         self._sources = Sources(entries, self._bindings, may_be_empty=self._mode != "none")
         catalog.is_complete = False
-        catalog.may_be_empty = self._mode == "explicit" or all(entry.is_repository for entry in entries)
+        catalog.may_be_empty = self._mode == "explicit" or all(
+            isinstance(one, ModelEntry) and one.is_repository for one in entries
+        )
         self._models = Models(
             catalog,
             threads=settings.load_threads,

@@ -17,11 +17,11 @@ from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.core.places import without_places
 from naiad.loading.ensembles.definition import Definition
-from naiad.loading.ensembles.planning import SCHEDULING, plan_ensemble
+from naiad.loading.ensembles.planning import SCHEDULING, plan_declared, plan_ensemble
 from naiad.loading.function_models import plan_functions
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
-from naiad.loading.sources import BoundOrigin, Origin
+from naiad.loading.sources import AnyOrigin, BoundOrigin, DeclaredOrigin, Origin
 from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
@@ -93,15 +93,15 @@ class Plan:
     """Those that are made of models, of this plan or others, which need not be loaded yet."""
 
 
-def plan(
-    origin: Origin | BoundOrigin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None
-) -> Plan:
+def plan(origin: AnyOrigin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None) -> Plan:
     """Fetch a model if need be and say which versions it has.
 
     Raises NaiadError when it cannot be fetched or recognised; LoadFailed when its policy leaves no version.
     """
     if isinstance(origin, BoundOrigin):
         return _plan_functions(origin, settings, override)
+    if isinstance(origin, DeclaredOrigin):
+        return _plan_ensemble(origin, settings, override)
     _check_device(origin)
     if origin.is_triton:
         return _plan_triton(origin, fetching, settings, override)
@@ -147,6 +147,15 @@ def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
     planned = _planned(_model_folder(name, override.folder), settings, override)
     return replace(planned, discard=override.discard, is_override=True)
+
+
+def _plan_ensemble(origin: DeclaredOrigin, settings: ModelSettings, override: Override | None) -> Plan:
+    if override is not None:
+        raise Unsupported(
+            f"failed to load '{origin.name}', its configuration follows from its steps and cannot be replaced",
+            model=origin.name,
+        )
+    return Plan([], (str(origin), ()), ensembles=plan_declared(origin.entry, settings))
 
 
 def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Override | None) -> Plan:

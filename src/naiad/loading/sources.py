@@ -13,6 +13,8 @@ from pathlib import Path
 from naiad.core.errors import InvalidConfiguration, NaiadError
 from naiad.functions import Binding, Bindings
 from naiad.repository import (
+    EnsembleEntry,
+    Entry,
     FolderReference,
     ModelEntry,
     PackageReference,
@@ -72,11 +74,28 @@ class BoundOrigin:
         return "a function of the program"
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredOrigin:
+    """An ensemble of the manifest or of the program."""
+
+    name: str
+    entry: EnsembleEntry
+    folder: None = None
+    state: Signature = ()
+    """Its steps never change."""
+
+    def __str__(self) -> str:
+        return "an ensemble that is declared"
+
+
+AnyOrigin = Origin | BoundOrigin | DeclaredOrigin
+
+
 @dataclass(slots=True)
 class Survey:
     """What all sources offered at one moment."""
 
-    origins: dict[str, list[Origin | BoundOrigin]] = field(default_factory=dict)
+    origins: dict[str, list[AnyOrigin]] = field(default_factory=dict)
     """By name, sorted; several where sources disagree about who has the name."""
     problems: dict[str, NaiadError] = field(default_factory=dict)
     """By the name of a source that offers nothing: why."""
@@ -99,10 +118,11 @@ class Sources:
     """The sources of one server."""
 
     def __init__(
-        self, entries: Sequence[ModelEntry], bindings: Bindings | None = None, *, may_be_empty: bool = False
+        self, entries: Sequence[Entry], bindings: Bindings | None = None, *, may_be_empty: bool = False
     ) -> None:
         """bindings: functions to serve, too. may_be_empty: a folder without models is one that will get some."""
-        self._entries = tuple(entries)
+        self._entries = tuple(entry for entry in entries if isinstance(entry, ModelEntry))
+        self._declared = tuple(entry for entry in entries if isinstance(entry, EnsembleEntry))
         self._bindings = bindings or Bindings()
         self._may_be_empty = may_be_empty
 
@@ -114,9 +134,8 @@ class Sources:
     def survey(self) -> Survey:
         """Look at every source. Blocks for a few system calls per model."""
         survey = Survey()
-        found: list[Origin | BoundOrigin] = [
-            BoundOrigin(name, bindings) for name, bindings in self._bindings.snapshot().items()
-        ]
+        found: list[AnyOrigin] = [BoundOrigin(name, bindings) for name, bindings in self._bindings.snapshot().items()]
+        found += [DeclaredOrigin(entry.name, entry) for entry in self._declared]
         for entry in self._entries:
             try:
                 found += self._origins(entry)

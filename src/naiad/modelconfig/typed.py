@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.datatypes import BY_CONFIG_NAME
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.model_config import (
     BatchInput,
     BatchOutput,
@@ -20,12 +19,10 @@ from naiad.core.model_config import (
 )
 from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
 from naiad.modelconfig.batch_cost import read_batch_cost
+from naiad.modelconfig.ensemble.steps import read_ensemble
 from naiad.modelconfig.schema import Document
 
 MICROSECOND = 1e-6
-
-LATEST = -1
-"""The version of a step that takes the highest there is."""
 
 
 def typed_config(document: Document) -> ModelConfig:
@@ -47,7 +44,7 @@ def typed_config(document: Document) -> ModelConfig:
         default_model_filename=document["default_model_filename"],
         parameters={key: value["string_value"] for key, value in document["parameters"].items()},
         is_decoupled=document.get("model_transaction_policy", {}).get("decoupled", False),
-        ensemble=_ensemble(document.get("ensemble_scheduling")),
+        ensemble=read_ensemble(document),
         uses_response_cache=document.get("response_cache", {}).get("enable", False),
         document=document,
     )
@@ -152,18 +149,3 @@ def _state(state: Mapping[str, Any]) -> SequenceState:
         uses_same_buffer=state["use_same_buffer_for_input_output"],
         is_growable=state["use_growable_memory"],
     )
-
-
-def _ensemble(scheduling: Mapping[str, Any] | None) -> Ensemble | None:
-    if scheduling is None:
-        return None
-    steps = (
-        Step(
-            step["model_name"],
-            "" if step["model_version"] == LATEST else str(step["model_version"]),
-            step["input_map"],
-            step["output_map"],
-        )
-        for step in scheduling["step"]
-    )
-    return Ensemble(tuple(steps), scheduling["max_inflight_requests"])

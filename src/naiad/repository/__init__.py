@@ -16,7 +16,8 @@ from naiad.repository.layout import (
 )
 from naiad.repository.links import check_inside
 from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
-from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
+from naiad.repository.manifest.ensemble import EnsembleEntry
+from naiad.repository.manifest.entry import Batching, Entry, Manifest, ModelEntry
 from naiad.repository.manifest.naiad_yaml import entry_from_mapping
 from naiad.repository.manifest.read import read_manifest
 from naiad.repository.manifest.secret import Secret, secret_from_environment
@@ -40,6 +41,8 @@ __all__ = [
     "CONFIG_FILE",
     "BarProgress",
     "Batching",
+    "EnsembleEntry",
+    "Entry",
     "FetchSettings",
     "Fetched",
     "FetchedFile",

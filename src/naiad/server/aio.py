@@ -22,20 +22,29 @@ from naiad.client.metadata import ModelMetadata, read_model
 from naiad.client.result import Result
 from naiad.client.values import from_tensors, to_tensors
 from naiad.core.config import ServerSettings
-from naiad.core.errors import DeadlineExceeded, LoadFailed, NotReady
+from naiad.core.ensemble import Ensemble, Step
+from naiad.core.errors import AlreadyExists, DeadlineExceeded, LoadFailed, NotReady
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
 from naiad.functions import Binding, Bindings, Tensor
 from naiad.functions.binding import Function
 from naiad.loading.fetching import LOCK, settings_for
 from naiad.protocol.json_body import set_parameter
-from naiad.repository import LineProgress, ModelEntry, entry_from_mapping, parse_reference, read_manifest
+from naiad.repository import (
+    EnsembleEntry,
+    Entry,
+    LineProgress,
+    ModelEntry,
+    entry_from_mapping,
+    parse_reference,
+    read_manifest,
+)
 from naiad.server.assembly import Assembly
 from naiad.serving.model import ServedModel
 
 _log = logging.getLogger("naiad.server")
 
-Source = str | Path | Mapping[str, Any]
-"""A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or the keys of an entry of naiad.yaml."""
+Source = str | Path | Mapping[str, Any] | ModelEntry
+"""A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
 
 
 class AsyncServer:
@@ -65,20 +74,20 @@ class AsyncServer:
         ask no network. Ports: 0 lets the system choose; None: shut. options: those of `naiad serve`, by the names of
         their flags, such as max_waiting=100.
         """
-        entries = [_entry(source) for source in models]
+        entries: list[Entry] = [_entry(source) for source in models]
         if manifest is not None:
-            entries += read_manifest(Path(manifest)).models
+            entries += read_manifest(Path(manifest)).entries
             lock = lock or Path(manifest).parent / LOCK
         ports = {"http": http_port, "grpc": grpc_port, "metrics": metrics_port}
         doors = {f"allow_{door}": port is not None for door, port in ports.items()}
         numbers = {f"{door}_port": port for door, port in ports.items() if port is not None}
-        self.entries = tuple(entries)
-        """Models that come from files."""
+        self.entries: tuple[Entry, ...] = tuple(entries)
+        """Models that come from files, and ensembles of models."""
         self.bindings = Bindings()
         """Models that are functions."""
-        self.options = {**doors, **numbers, **options}
+        self.options = {**numbers, **options}
         """As given, by the names of `naiad serve`'s flags."""
-        self._settings = ServerSettings.of(**self.options)
+        self._settings = ServerSettings.of(**doors | self.options)
         progress = LineProgress(logging.getLogger("naiad.download").info)
         self._fetching = settings_for(Path(lock) if lock else None, progress, is_offline=offline)
         self._assembly: Assembly | None = None
@@ -144,8 +153,7 @@ class AsyncServer:
         """Open the ports of `naiad serve`, if none was given. Raises InvalidConfiguration for one that is taken."""
         assembly = self._running
         if not assembly.doors.allowed:
-            doors = {f"allow_{door}": True for door in ("http", "grpc", "metrics")}
-            await assembly.start(ServerSettings.of(**self.options | doors))
+            await assembly.start(ServerSettings.of(**self.options))
         for door in assembly.doors.allowed:
             _log.info("ready on %s", door.url)
 
@@ -179,8 +187,9 @@ class AsyncServer:
         - instances: how many threads, or loops, call the one function at the same time
         - max_batch_size: rows of a batch; 0: tensors have no batch dimension; default: 64, or 0 below `@sample`
         - decoupled: whether requests may have any number of answers; default: whether it is a generator
-        - strict: whether outputs must be as declared; True unless given
+        - strict: whether outputs must be as declared, or are cast and passed on; True unless given
         - config: further fields in the names of config.pbtxt, such as {"dynamic_batching": {...}}
+        - hang_timeout_s: what a call, or a step of a generator, may take before it is given up; 0: as long as it takes
         - warmup: requests, as dicts of arrays, that every instance answers before the model is ready
 
         Raises InvalidConfiguration, AlreadyExists for a name and version that is bound, LoadFailed if warm-up fails.
@@ -197,6 +206,35 @@ class AsyncServer:
             self.bindings.remove(name)
         else:
             await self._assembly.control.unbind(name)
+
+    # models made of models
+
+    def ensemble(
+        self,
+        name: str,
+        steps: Sequence[Step],
+        *,
+        outputs: Sequence[str] = (),
+        max_inflight_requests: int = 0,
+        response_cache: bool = False,
+    ) -> None:
+        """Serve an ensemble from the start on; call it before that.
+
+            server.ensemble("search", [
+                naiad.Step("minilm", {"text": "query"}, {"embedding": "vector"}),
+                naiad.Step("judge", {"text": "query"}, {"scores": "scores"}, when=naiad.When("query", is_given=True)),
+            ])
+
+        Its inputs are the tensors that steps read and none makes; outputs: default: those that steps make and none
+        reads. max_inflight_requests: runs of one step at the same time; 0: no limit. response_cache: keep its answers,
+        where the server has a cache. Raises InvalidConfiguration, AlreadyExists, and NotReady after the start.
+        """
+        if self._has_begun:
+            raise NotReady("this server has been started; declare ensembles before that")
+        if any(entry.name == name for entry in self.entries):
+            raise AlreadyExists(f"there is a model '{name}' already; give the ensemble another name", name=name)
+        ensemble = Ensemble(tuple(steps), max_inflight_requests)
+        self.entries = (*self.entries, EnsembleEntry(name, ensemble, tuple(outputs), response_cache))
 
     # models; see `naiad.AsyncClient` and `naiad.client.AsyncModel`
 
@@ -291,6 +329,8 @@ class AsyncServer:
 
 
 def _entry(source: Source) -> ModelEntry:
+    if isinstance(source, ModelEntry):
+        return source
     if isinstance(source, Mapping):
         return entry_from_mapping(source)
     if isinstance(source, Path):  # a folder, whatever its name is like

@@ -20,7 +20,7 @@ from naiad.observe.logs import LogOptions
 from naiad.observe.metrics import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import Entry, FetchSettings
 from naiad.scheduling.rate_limiter.limiter import RateLimiter
 from naiad.scheduling.rate_limiter.resources import read_resources
 from naiad.server.wrapping import Wrapping
@@ -46,7 +46,7 @@ class Assembly:
 
     def __init__(
         self,
-        entries: Sequence[ModelEntry],
+        entries: Sequence[Entry],
         settings: ServerSettings,
         fetching: FetchSettings | None = None,
         bindings: Bindings | None = None,

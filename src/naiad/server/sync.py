@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 from naiad.client.metadata import ModelMetadata
 from naiad.client.result import Result
 from naiad.client.sync import Model
+from naiad.core.ensemble import Step
 from naiad.core.errors import NotReady
 from naiad.core.message import Parameter
 from naiad.functions import Tensor
@@ -125,6 +126,24 @@ class Server:
             without_waiting(unbound)
         else:
             self._run(unbound)
+
+    def ensemble(
+        self,
+        name: str,
+        steps: Sequence[Step],
+        *,
+        outputs: Sequence[str] = (),
+        max_inflight_requests: int = 0,
+        response_cache: bool = False,
+    ) -> None:
+        """See `AsyncServer.ensemble`."""
+        self._server.ensemble(
+            name,
+            steps,
+            outputs=outputs,
+            max_inflight_requests=max_inflight_requests,
+            response_cache=response_cache,
+        )
 
     def model(self, name: str, version: str | int = "") -> Model:
         """Name a model, or one version of it; it is looked for when it is asked."""

@@ -9,6 +9,7 @@ import pytest
 from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
 from naiad.modelconfig import finish
+from naiad.modelconfig.ensemble.steps import write_ensemble
 
 STEP = {"model_name": "a", "input_map": {"i": "x"}, "output_map": {"o": "y"}}
 
@@ -84,7 +85,7 @@ def test_the_order_of_steps_means_nothing() -> None:
     first = {**step("a", {"j": "x"}, {"p": "q"}), "model_version": 3}
     config = finish(ensemble(step("b", {"i": "q"}, {"o": "y"}), first))
     assert config.ensemble == Ensemble(
-        (Step("b", "0", {"i": "q"}, {"o": "y"}), Step("a", "3", {"j": "x"}, {"p": "q"})),
+        (Step("b", {"i": "q"}, {"o": "y"}, "0"), Step("a", {"j": "x"}, {"p": "q"}, "3")),
     )
     assert config.ensemble.models == {"a", "b"}
 
@@ -100,3 +101,63 @@ def test_a_long_chain_written_backwards_is_checked_in_one_pass() -> None:
     config = finish(ensemble(*reversed(steps), input=tensors("t0"), output=tensors("t4096")))
     assert config.ensemble is not None
     assert len(config.ensemble.steps) == 4096
+
+
+# conditions
+
+
+def conditional(*conditions: str, **more: Any) -> dict[str, Any]:
+    """Two steps that make `y`, under conditions."""
+    parameters = {f"when.{number}": {"string_value": text} for number, text in enumerate(conditions)}
+    return ensemble(STEP, {**STEP, "model_name": "b"}, parameters=parameters, **more)
+
+
+def test_steps_may_make_one_tensor_if_each_has_a_condition() -> None:
+    config = finish(conditional('parameter l equals "de"', 'parameter l not_equals "de"'))
+    assert config.ensemble is not None
+    assert [str(step.when) for step in config.ensemble.steps] == [
+        'parameter l equals "de"',
+        'parameter l not_equals "de"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (conditional("parameter p equals 1"), "can appear in an output map only once"),
+        (
+            conditional("parameter p equals 1", "tensor q equals 1"),
+            "ensemble tensor 'q' is unused in ensemble 'm'",
+        ),
+        (
+            ensemble(STEP, parameters={"when.1": {"string_value": "parameter p equals 1"}}),
+            "parameter 'when.1' of ensemble 'm' names no step; steps are counted from 0 to 0",
+        ),
+        (
+            ensemble(STEP, parameters={"when.x": {"string_value": "parameter p equals 1"}}),
+            "parameter 'when.x' of ensemble 'm' names no step",
+        ),
+        (
+            ensemble(STEP, parameters={"when.0": {"string_value": "p == 1"}}),
+            "parameter 'when.0' of ensemble 'm': when: 'p == 1' is no condition",
+        ),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused(document: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        finish(document)
+    assert words in caught.value.message
+
+
+def test_a_condition_reads_its_tensor() -> None:
+    document = ensemble(STEP, input=tensors("x", "z"), parameters={"when.0": {"string_value": "tensor z at_least 0.5"}})
+    config = finish(document)
+    assert config.ensemble is not None
+    assert config.ensemble.steps[0].reads == ("x", "z")
+
+
+def test_an_ensemble_is_written_as_it_is_read() -> None:
+    config = finish(conditional('parameter l equals "de"', 'parameter l not_equals "de"'))
+    assert config.ensemble is not None
+    written = {**ensemble(), **write_ensemble(config.ensemble)}
+    assert finish(written).ensemble == config.ensemble

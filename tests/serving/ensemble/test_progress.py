@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from naiad.core.condition import When
 from naiad.core.ensemble import Ensemble, Step
+from naiad.core.errors import InvalidRequest
 from naiad.core.message import RequestedOutput, SequenceStep
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
@@ -45,7 +49,7 @@ def ready(progress: Progress) -> list[Run]:
 
 
 def complete(progress: Progress) -> list[dict[str, float]]:
-    answers = [{one.name: one.data.item() for one in outputs} for outputs, _ in progress.complete]
+    answers = [{one.name: one.data.item() for one in answer.outputs} for answer in progress.complete]
     progress.complete.clear()
     return answers
 
@@ -144,4 +148,106 @@ def test_what_an_answer_says_of_the_sequence_goes_to_the_steps_behind_it() -> No
     (two,) = ready(progress)
     assert two.sequence == SequenceStep(7, is_first=True)
     progress.answered(two, [tensor("c")])
-    assert [sequence for _, sequence in progress.complete] == [SequenceStep(7, is_first=True)]
+    assert [answer.sequence for answer in progress.complete] == [SequenceStep(7, is_first=True)]
+
+
+# conditions
+
+
+def branches(*steps: Step, wanted: str = "", outputs: str = "b", inputs: str = "a", **parameters: Any) -> Progress:
+    parts = []
+    for one in steps:
+        sides = [tuple(TensorConfig(name, "FP32", (-1,)) for name in side) for side in (one.inputs, one.outputs)]
+        parts.append(ModelConfig(one.model, inputs=sides[0], outputs=sides[1]))
+    config = ModelConfig(
+        "e",
+        inputs=tuple(TensorConfig(name, "FP32", (-1,)) for name in inputs),
+        outputs=tuple(TensorConfig(name, "FP32", (-1,)) for name in outputs),
+        ensemble=Ensemble(steps),
+    )
+    plan = make_plan(config, parts, check_parts(config, parts))
+    return Progress(plan, plan.route([RequestedOutput(name) for name in wanted]), parameters)
+
+
+def branch(read: str, made: str, when: When | None = None, **inputs: str) -> Step:
+    return Step("p", {"X": read, **inputs}, {"Y": made}, when=when)
+
+
+ON = When(parameter="on", equals=True)
+OFF = When(parameter="on", equals=False)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "first"), [({"on": True}, [0, 1]), ({"on": False}, [0]), ({}, [0]), ({"other": True}, [0])]
+)
+def test_a_step_runs_only_when_its_condition_holds(parameters: dict[str, Any], first: list[int]) -> None:
+    progress = branches(branch("a", "b"), branch("a", "c", ON), outputs="bc", **parameters)
+    progress.begin({"a": tensor("a")})
+    runs = ready(progress)
+    assert [run.step for run in runs] == first
+    for run in runs:
+        progress.answered(run, [Tensor("Y", "FP32", np.array([1.0], np.float32))])
+    (answer,) = progress.complete
+    assert (len(answer.outputs), answer.skipped) == (len(first), {} if len(first) == 2 else {"c": 1})
+
+
+def test_what_needs_a_step_that_is_skipped_is_skipped_and_tells_whose_condition_it_was() -> None:
+    progress = branches(branch("a", "t", ON), branch("t", "u"), branch("u", "b"))
+    progress.begin({"a": tensor("a")})
+    assert ready(progress) == []
+    assert [(answer.outputs, answer.skipped) for answer in progress.complete] == [([], {"b": 0})]
+
+
+def test_one_of_several_steps_makes_a_tensor() -> None:
+    for on in (True, False):
+        progress = branches(branch("a", "t", ON), branch("a", "t", OFF), branch("t", "b"), on=on)
+        progress.begin({"a": tensor("a")})
+        (run,) = ready(progress)
+        assert run.step == (0 if on else 1)
+        progress.answered(run, [Tensor("Y", "FP32", np.array([1.0], np.float32))])
+        assert [one.step for one in ready(progress)] == [2]
+
+
+def test_where_none_of_several_steps_runs_nothing_behind_them_does() -> None:
+    progress = branches(branch("a", "t", ON), branch("a", "t", OFF), branch("t", "b"))
+    progress.begin({"a": tensor("a")})
+    assert [answer.skipped for answer in progress.complete] == [{"b": 1}]
+
+
+def test_two_steps_that_would_make_one_tensor_are_an_error() -> None:
+    given = When(parameter="on", is_given=True)
+    progress = branches(branch("a", "b", ON), branch("a", "b", given), on=True)
+    with pytest.raises(InvalidRequest) as caught:
+        progress.begin({"a": tensor("a")})
+    assert caught.value.message == (
+        "steps 0 and 1 make the same tensor, and the conditions of both hold: parameter on equals true, and parameter "
+        "on is_given true"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "runs"), [(np.array([0.7], np.float32), True), (np.array([[0.2]], np.float32), False)]
+)
+def test_a_condition_on_a_tensor_waits_for_it(value: Any, runs: bool) -> None:
+    progress = branches(branch("a", "t"), branch("a", "b", When(tensor="t", at_least=0.5)), outputs="bt", wanted="b")
+    progress.begin({"a": tensor("a")})
+    (first,) = ready(progress)
+    progress.answered(first, [Tensor("Y", "FP32", value)])
+    assert bool(ready(progress)) is runs
+
+
+def test_a_condition_reads_texts_and_needs_one_value() -> None:
+    for data, step in ((np.array([b"de"], object), [0]), (np.array([b"en"], object), [])):
+        progress = branches(branch("a", "b", When(tensor="l", equals="de"), L="l"), inputs="al")
+        progress.begin({"a": tensor("a"), "l": Tensor("l", "BYTES", data)})
+        assert [run.step for run in ready(progress)] == step
+    progress = branches(branch("a", "b", When(tensor="l", equals="de"), L="l"), inputs="al")
+    with pytest.raises(InvalidRequest, match="needs one value, but tensor 'l' has 2"):
+        progress.begin({"a": tensor("a"), "l": Tensor("l", "BYTES", np.array([b"de", b"en"], object))})
+
+
+def test_a_long_chain_of_skipped_steps_is_no_matter() -> None:
+    chain = [branch("a", "t0", ON), *(branch(f"t{n}", f"t{n + 1}") for n in range(3000))]
+    progress = branches(*chain, branch("t3000", "b"))
+    progress.begin({"a": tensor("a")})
+    assert [answer.skipped for answer in progress.complete] == [{"b": 0}]

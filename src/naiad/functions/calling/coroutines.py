@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from naiad.core.clock import monotonic
@@ -21,17 +21,26 @@ from naiad.functions.request import Request
 
 _log = logging.getLogger("naiad.functions")
 
+_END = object()
+
+_END_S = 1.0
+"""What calls that are cancelled at the end may take to clean up."""
+
 
 class CoroutineInstance:
     """One copy of a function that waits instead of blocking; its loop's thread starts with the first batch."""
 
     capacity = UNDER_WAY
 
-    def __init__(self, function: Callable[..., Any], model: FunctionModel, results: Results, kind: Kind) -> None:
+    def __init__(
+        self, function: Callable[..., Any], model: FunctionModel, results: Results, kind: Kind, limit_s: float = 0.0
+    ) -> None:
+        """limit_s: what a call, or one step, may wait; 0: as long as it takes."""
         self._function = function
         self._model = model
         self._results = results
         self._streams = kind is Kind.ASYNC_GENERATOR
+        self._limit_s = limit_s or None
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -68,6 +77,10 @@ class CoroutineInstance:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
+            if left := asyncio.all_tasks(loop):
+                for task in left:
+                    task.cancel()
+                loop.run_until_complete(asyncio.wait(left, timeout=_END_S))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             loop.close()
@@ -118,14 +131,14 @@ class CoroutineInstance:
     async def _run(self, items: Sequence[InferRequest], numbers: Sequence[int], send: Send) -> None:
         requests = [Request.of(item) for item in items]
         if not self._streams:
-            answers = self._results.answers(items, await self._function(requests))
+            answers = self._results.answers(items, await self._limited(self._function(requests)))
             for number, answer in zip(numbers, answers, strict=True):
                 send(number, answer, True)
             return
         waiting = set(numbers)
         steps = self._function(requests)
         try:
-            async for returned in steps:
+            while (returned := await self._limited(anext(steps, _END))) is not _END:
                 for number, answer in zip(numbers, self._results.answers(items, returned), strict=True):
                     if answer is not None and number in waiting and not send(number, answer, False):
                         waiting.discard(number)
@@ -135,3 +148,14 @@ class CoroutineInstance:
             await steps.aclose()
         for number in numbers:
             send(number, None, True)
+
+    async def _limited(self, awaitable: Awaitable[Any]) -> Any:
+        """Wait no longer than is allowed. Raises ModelFailed."""
+        try:
+            async with asyncio.timeout(self._limit_s) as limit:
+                return await awaitable
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            message = f"the function of model '{self._model.name}' has not returned within {self._limit_s:g} s"
+            raise ModelFailed(message, model=self._model.name) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from naiad.core.clock import monotonic
@@ -10,6 +11,7 @@ from naiad.core.contracts import Batch, Send
 from naiad.core.errors import ModelFailed
 from naiad.core.message import InferRequest
 from naiad.core.turnstile import Turnstile
+from naiad.functions.calling.limited import Limit
 from naiad.functions.calling.plain import note_mistake
 from naiad.functions.calling.results import Results
 from naiad.functions.context import FunctionModel, serving
@@ -30,10 +32,14 @@ class GeneratorInstance:
 
     capacity = UNDER_WAY
 
-    def __init__(self, function: Callable[..., Any], model: FunctionModel, results: Results) -> None:
+    def __init__(
+        self, function: Callable[..., Any], model: FunctionModel, results: Results, limit_s: float = 0.0
+    ) -> None:
+        """limit_s: what one step may take; 0: as long as it takes."""
         self._function = function
         self._model = model
         self._results = results
+        self._limit = Limit(model.name, limit_s)
         self._turns = Turnstile()
 
     def execute(self, batch: Batch[InferRequest], send: Send) -> None:
@@ -52,25 +58,26 @@ class GeneratorInstance:
         finally:
             close = getattr(steps, "close", None)
             if close is not None:
-                with self._turns.passed(_always), serving(self._model):
+                with self._turns.passed(_always), serving(self._model), suppress(ValueError):  # it hangs in a step
                     close()
         batch.output_ready_s = batch.output_ready_s or monotonic()
         for number in range(len(batch.items)):
             send(number, None, True)
 
     def close(self) -> None:
-        """Nothing to release: the function is the program's."""
+        """End the thread of limited steps; the function is the program's."""
+        self._limit.close()
 
     def _begin(self, batch: Batch[InferRequest]) -> Iterator[Any]:
         requests = [Request.of(item) for item in batch.items]
         batch.input_ready_s = monotonic()
         with self._turns.passed(_always), serving(self._model):
-            returned = self._function(requests)
+            returned = self._limit.call(self._function, requests)
         return iter([returned]) if isinstance(returned, list | tuple) else iter(returned)
 
     def _step(self, steps: Iterator[Any]) -> Any:
         with self._turns.passed(_always), serving(self._model):
-            return next(steps, _END)
+            return self._limit.call(next, steps, _END)
 
 
 def _always() -> bool:

@@ -10,6 +10,7 @@ from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
+from naiad.functions.calling.limited import HangingCall, Limit
 from naiad.functions.calling.results import Results
 from naiad.functions.context import FunctionModel, serving
 from naiad.functions.request import Request
@@ -20,17 +21,24 @@ _log = logging.getLogger("naiad.functions")
 class PlainInstance:
     """One copy of a function that returns all answers at once."""
 
-    def __init__(self, function: Callable[..., Any], model: FunctionModel, results: Results) -> None:
+    def __init__(
+        self, function: Callable[..., Any], model: FunctionModel, results: Results, limit_s: float = 0.0
+    ) -> None:
+        """limit_s: what a call may take; 0: as long as it takes."""
         self._function = function
         self._model = model
         self._results = results
+        self._limit = Limit(model.name, limit_s)
 
     def execute(self, batch: Batch[InferRequest]) -> Sequence[InferResponse | NaiadError]:
         """Call the function with all requests of the batch."""
         requests = [Request.of(item) for item in batch.items]
         batch.input_ready_s = monotonic()
-        with serving(self._model):
-            returned = self._function(requests)
+        try:
+            with serving(self._model):
+                returned = self._limit.call(self._function, requests)
+        except HangingCall as error:
+            return [error] * len(requests)  # each of them alone would hang again
         batch.output_ready_s = monotonic()
         try:
             return [answer for answer in self._results.answers(batch.items, returned) if answer is not None]
@@ -39,7 +47,8 @@ class PlainInstance:
             raise
 
     def close(self) -> None:
-        """Nothing to release: the function is the program's."""
+        """End the thread of limited calls; the function is the program's."""
+        self._limit.close()
 
 
 def note_mistake(error: ModelFailed, items: Sequence[InferRequest]) -> None:

@@ -20,7 +20,7 @@ class Results:
     """The answers of one model's functions."""
 
     def __init__(self, model: FunctionModel, kind: Kind, *, strict: bool = True) -> None:
-        """strict: outputs must be as declared; else undeclared ones, other types and other shapes are passed on."""
+        """strict: outputs must be as declared; else numbers are cast, and other names and shapes passed on."""
         self._model = model
         self._verb = "yielded" if kind.is_streaming else "returned"
         self._strict = strict
@@ -75,6 +75,8 @@ class Results:
             return Tensor(name, "BYTES", self._strings(name, array))
         if declared is not None and declared.row.name == "BF16" and array.dtype.kind == "f":
             return Tensor(name, "BF16", float_to_bf16(array.astype(np.float32)))
+        if declared is not None and not self._strict and array.dtype.kind in "biuf" and declared.row.name != "BYTES":
+            return Tensor(name, declared.row.name, array.astype(declared.row.numpy))
         if declared is None or (not self._strict and array.dtype.newbyteorder("=") != declared.row.numpy):
             try:
                 return Tensor.of(name, array.astype(array.dtype.newbyteorder("=")))

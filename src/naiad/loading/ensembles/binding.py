@@ -10,6 +10,7 @@ from naiad.core.errors import InvalidConfiguration
 from naiad.core.model_config import ModelConfig
 from naiad.loading.ensembles.definition import Definition
 from naiad.modelconfig import finish
+from naiad.modelconfig.ensemble.complete import complete_ensemble
 from naiad.modelconfig.ensemble.parts import check_parts
 from naiad.serving.engine import Engine
 from naiad.serving.ensemble.model import EnsembleModel
@@ -37,6 +38,8 @@ def bind(definition: Definition, find: Find, engine: Engine) -> EnsembleModel:
             _refuse(config, f"ensemble '{config.name}' depends on '{step.model}' {part}")
         parts.append(part)
     part_configs = [part.config for part in parts]
+    if definition.outputs is not None:
+        config = finish(complete_ensemble(config.document, ensemble, definition.outputs, part_configs))
     streams = check_parts(config, part_configs)
     plan = make_plan(config, part_configs, streams)
     config = _completed(config, plan.is_decoupled)

@@ -19,6 +19,8 @@ class Definition:
     """Makes them, anew whenever the ensemble is made anew."""
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Of its own files, by output."""
+    outputs: tuple[str, ...] | None = None
+    """Names of tensors; with them, even none, the configuration has only steps, and the rest follows from the parts."""
 
     @property
     def name(self) -> str:

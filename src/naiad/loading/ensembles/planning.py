@@ -11,12 +11,14 @@ from typing import Any
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import NaiadError
+from naiad.core.model_config import ModelConfig
 from naiad.loading.ensembles.definition import Definition
-from naiad.loading.sources import BoundOrigin, Origin
+from naiad.loading.sources import AnyOrigin, DeclaredOrigin, Origin
 from naiad.loading.statistics import statistics_of
 from naiad.loading.tensor_models import read_given, read_labels, versions_by_policy
 from naiad.modelconfig import fields_without_effect, finish, parse_json
-from naiad.repository import ModelFolder
+from naiad.modelconfig.ensemble.steps import write_ensemble
+from naiad.repository import EnsembleEntry, ModelFolder
 
 SCHEDULING = "ensemble_scheduling"
 """The field of a configuration that makes it one of an ensemble."""
@@ -38,9 +40,16 @@ def plan_ensemble(folder: ModelFolder, document: Mapping[str, Any], settings: Mo
     return [Definition(config, str(version), statistics, labels) for version in versions]
 
 
-def parts_of(
-    origins: Sequence[Origin | BoundOrigin], settings: ModelSettings, config: str | None = None
-) -> Iterable[str]:
+def plan_declared(entry: EnsembleEntry, settings: ModelSettings) -> list[Definition]:
+    """Give the definition of an ensemble whose inputs and outputs follow from its parts."""
+    document: dict[str, Any] = {"name": entry.name, **write_ensemble(entry.ensemble)}
+    if entry.response_cache:
+        document["response_cache"] = {"enable": True}
+    config = ModelConfig(entry.name, ensemble=entry.ensemble, document=document)
+    return [Definition(config, "1", partial(statistics_of, settings=settings), outputs=entry.outputs)]
+
+
+def parts_of(origins: Sequence[AnyOrigin], settings: ModelSettings, config: str | None = None) -> Iterable[str]:
     """Return the names of the models that an ensemble is made of; none for other models, and where it cannot be read.
 
     origins: where the model lies. config: JSON in place of its file. What is wrong is found when it is loaded.
@@ -51,6 +60,8 @@ def parts_of(
         match origins:
             case [Origin(folder=Path() as folder, is_triton=True)]:
                 return _steps(read_given(folder, settings))
+            case [DeclaredOrigin(entry=entry)]:
+                return entry.ensemble.models
     return ()
 
 

@@ -6,9 +6,10 @@ Words and order are Triton's (core, `ValidateEnsembleSchedulingConfig`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from naiad.core.ensemble import Step
 from naiad.modelconfig.ensemble.order import in_order
+from naiad.modelconfig.ensemble.steps import read_ensemble
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document
@@ -29,22 +30,23 @@ def validate_ensemble(document: Document) -> None:
         refuse(model, f"optimization should not be specified for ensemble '{model}'")
     if document["model_warmup"]:
         refuse(model, f"model_warmup can not be specified for ensemble '{model}'")
-    steps = document["ensemble_scheduling"]["step"]
-    if not steps:
+    ensemble = read_ensemble(document)
+    if ensemble is None or not ensemble.steps:
         refuse(model, f"must specify 'step' for ensemble '{model}'")
     inputs, outputs = ([tensor["name"] for tensor in document[side]] for side in ("input", "output"))
-    _validate_maps(model, steps, inputs)
-    _validate_flow(model, steps, inputs, outputs)
+    _validate_maps(model, ensemble.steps, inputs)
+    _validate_flow(model, ensemble.steps, inputs, outputs)
 
 
-def _validate_maps(model: str, steps: Sequence[Mapping[str, Any]], inputs: Sequence[str]) -> None:
-    made: set[str] = set()
+def _validate_maps(model: str, steps: Sequence[Step], inputs: Sequence[str]) -> None:
+    makers: dict[str, Step] = {}
     for number, step in enumerate(steps):
-        for field in ("model_name", "input_map", "output_map"):
-            if not step[field]:
+        for field, value in (("model_name", step.model), ("input_map", step.inputs), ("output_map", step.outputs)):
+            if not value:
                 refuse(model, f"must specify '{field}' in step {number} of ensemble '{model}'")
-        for name in step["output_map"].values():
-            if name in made:
+        for name in step.outputs.values():
+            other = makers.get(name)
+            if other is not None and (other is step or other.when is None or step.when is None):
                 refuse(
                     model,
                     f"ensemble tensor '{name}' can appear in an output map only once for ensemble '{model}' "
@@ -56,20 +58,18 @@ def _validate_maps(model: str, steps: Sequence[Mapping[str, Any]], inputs: Seque
                     f"ensemble tensor '{name}' is an input of ensemble '{model}' and cannot appear in an output map, "
                     f"as in step {number}",
                 )
-            made.add(name)
+            makers[name] = step
 
 
-def _validate_flow(
-    model: str, steps: Sequence[Mapping[str, Any]], inputs: Sequence[str], outputs: Sequence[str]
-) -> None:
+def _validate_flow(model: str, steps: Sequence[Step], inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Every tensor comes from somewhere and goes somewhere, and no step waits for itself."""
-    read = {name for step in steps for name in step["input_map"].values()}
-    makers = {name: step for step in steps for name in step["output_map"].values()}
+    read = {name for step in steps for name in step.reads}
+    makers = {name: step for step in steps for name in step.outputs.values()}
     for name in inputs:
         if name not in read:
             refuse(model, f"ensemble input '{name}' for ensemble {model}' is not used")
-    walked = in_order([(step["input_map"], step["output_map"]) for step in steps], inputs)
-    ready = {*inputs, *(name for number in walked for name in steps[number]["output_map"].values())}
+    walked = [steps[number] for number in in_order(steps, inputs)]
+    ready = {*inputs, *(name for step in walked for name in step.outputs.values())}
     for name in outputs:
         if name not in makers and name not in read:
             refuse(model, f"ensemble output '{name}' for ensemble {model}' is not used")
@@ -82,11 +82,11 @@ def _validate_flow(
             refuse(model, f"ensemble tensor '{name}' is unused in ensemble '{model}'")
 
 
-def _source(name: str, makers: Mapping[str, Mapping[str, Any]], ready: set[str]) -> str:
+def _source(name: str, makers: Mapping[str, Step], ready: set[str]) -> str:
     """Go back from a tensor that is never there to where that begins; in a circle, to one of it."""
     seen: set[str] = set()
     while name in makers:
-        missing = [before for before in makers[name]["input_map"].values() if before not in ready | seen]
+        missing = [before for before in makers[name].reads if before not in ready | seen]
         if not missing:
             break
         name = missing[0]

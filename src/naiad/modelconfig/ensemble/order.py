@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from naiad.core.ensemble import Step
 
 
-def in_order(steps: Sequence[tuple[Mapping[str, str], Mapping[str, str]]], inputs: Iterable[str]) -> Iterator[int]:
+def in_order(steps: Sequence[Step], inputs: Iterable[str]) -> Iterator[int]:
     """Give the numbers of the steps that can run, each behind those that it waits for.
 
-    steps: the input map and the output map of each. inputs: tensors that are there from the start.
+    inputs: tensors that are there from the start. A tensor of several steps is there behind the last of them.
     """
     readers: dict[str, list[int]] = {}
-    for number, (read, _) in enumerate(steps):
-        for name in set(read.values()):
+    for number, step in enumerate(steps):
+        for name in step.reads:
             readers.setdefault(name, []).append(number)
-    missing = [len(set(read.values())) for read, _ in steps]
+    makers = Counter(name for step in steps for name in step.outputs.values())
+    missing = [len(step.reads) for step in steps]
     new = list(inputs)
     while new:
         for number in readers.get(new.pop(), ()):
             missing[number] -= 1
             if not missing[number]:
-                new += steps[number][1].values()
+                for name in steps[number].outputs.values():
+                    makers[name] -= 1
+                    if not makers[name]:
+                        new.append(name)
                 yield number

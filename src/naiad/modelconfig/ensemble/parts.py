@@ -48,6 +48,7 @@ def check_parts(config: ModelConfig, parts: Sequence[ModelConfig]) -> Streams:
                 f"ensemble {config.name} allows maximum batch size {config.max_batch_size}, but it contains model "
                 f"{step.model} which only allows maximum batch size to be {part.max_batch_size}",
             )
+        check_names(config.name, step, part)
         _check_inputs(config, step, part, known)
         _check_outputs(config, step, part, known)
     return _streams(config, parts)
@@ -58,15 +59,26 @@ def _own(config: ModelConfig, tensor: TensorConfig) -> _Known:
     return _Known(config.name, tensor.datatype, dims, config.max_batch_size > 0)
 
 
-def _check_inputs(config: ModelConfig, step: Step, part: ModelConfig, known: dict[str, _Known]) -> None:
-    names = {tensor.name for tensor in part.inputs}
+def check_names(ensemble: str, step: Step, part: ModelConfig) -> None:
+    """Refuse maps from or to tensors that the model of a step does not have."""
+    inputs, outputs = ({tensor.name for tensor in side} for side in (part.inputs, part.outputs))
     for name, tensor in step.inputs.items():
-        if name not in names:
+        if name not in inputs:
             refuse(
-                config.name,
-                f"in ensemble {config.name}, ensemble tensor {tensor} is mapping to non-existing input {name} in model "
+                ensemble,
+                f"in ensemble {ensemble}, ensemble tensor {tensor} is mapping to non-existing input {name} in model "
                 f"{step.model}",
             )
+    for name, tensor in step.outputs.items():
+        if name not in outputs:
+            refuse(
+                ensemble,
+                f"in ensemble {ensemble}, ensemble tensor {tensor} is mapped from non-existing output {name} in model "
+                f"{step.model}",
+            )
+
+
+def _check_inputs(config: ModelConfig, step: Step, part: ModelConfig, known: dict[str, _Known]) -> None:
     for wanted in part.inputs:
         mapped = step.inputs.get(wanted.name)
         if mapped is not None:
@@ -82,12 +94,6 @@ def _check_inputs(config: ModelConfig, step: Step, part: ModelConfig, known: dic
 def _check_outputs(config: ModelConfig, step: Step, part: ModelConfig, known: dict[str, _Known]) -> None:
     given = {tensor.name: tensor for tensor in part.outputs}
     for name, tensor in step.outputs.items():
-        if name not in given:
-            refuse(
-                config.name,
-                f"in ensemble {config.name}, ensemble tensor {tensor} is mapped from non-existing output {name} in "
-                f"model {step.model}",
-            )
         _agree(config, tensor, given[name], part, known)
 
 
@@ -121,12 +127,18 @@ def _streams(config: ModelConfig, parts: Sequence[ModelConfig]) -> Streams:
     steps = config.ensemble.steps
     streams = dict.fromkeys((tensor.name for tensor in config.inputs), 0)
     last = 0
-    for number in in_order([(step.inputs, step.outputs) for step in steps], streams):
+    for number in in_order(steps, list(streams)):
         step = steps[number]
-        stream = _only_stream(config, step.model, {streams[name] for name in step.inputs.values()})
+        stream = _only_stream(config, step.model, {streams[name] for name in step.reads})
         if parts[number].is_decoupled:
             stream = last = last + 1
-        streams.update(dict.fromkeys(step.outputs.values(), stream))
+        for name in step.outputs.values():
+            if streams.setdefault(name, stream) != stream:
+                refuse(
+                    config.name,
+                    f"in ensemble {config.name}, tensor {name} comes from steps whose answers belong to different "
+                    "streams; make one tensor for each of them",
+                )
     _only_stream(config, config.name, {streams[tensor.name] for tensor in config.outputs})
     return streams
 

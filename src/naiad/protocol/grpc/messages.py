@@ -31,3 +31,11 @@ def encode(name: str, document: Mapping[str, Any]) -> bytes:
     message = json_format.ParseDict(dict(document), message_class(name)())
     serialized: bytes = message.SerializeToString()
     return serialized
+
+
+def document_of(message: Any) -> dict[str, Any]:
+    """Return a message as JSON values, under the names of its fields; what is not set is absent."""
+    from google.protobuf import json_format
+
+    document: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return document

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.manifest.ensemble import EnsembleEntry
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.names import check_model_name
 from naiad.repository.reference import HubReference, Reference, parse_reference, split_name
@@ -99,6 +100,10 @@ class ModelEntry:
         return cls(parse_reference(source, base), **{"name": name, **settings})
 
 
+Entry = ModelEntry | EnsembleEntry
+"""What a server may be told to serve."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The models of one server."""
@@ -106,9 +111,15 @@ class Manifest:
     models: tuple[ModelEntry, ...]
     path: Path | None = None
     """The file it was read from."""
+    ensembles: tuple[EnsembleEntry, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything that is to be served."""
+        return (*self.models, *self.ensembles)
 
     def __post_init__(self) -> None:
-        names = [entry.name for entry in self.models if entry.name]
+        names = [entry.name for entry in self.entries if entry.name]
         for name in names:
             if names.count(name) > 1:
                 raise InvalidConfiguration(f"two models are called '{name}'; give one of them another name", name=name)

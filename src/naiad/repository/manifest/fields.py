@@ -107,6 +107,10 @@ class Fields:
             raise self.place.at(key).refuse(f"must be a mapping of names to values, not {_kind(value)}")
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether the key is there."""
+        return key in self._document
+
     def items(self, key: str) -> list[Any]:
         """A list with at least one item."""
         value = self._document.get(key)

@@ -18,6 +18,21 @@
         response_cache: true       # keep its answers; with --cache-config
         options: {labels: [bad, good]}
 
+    ensembles:                     # models made of models; inputs and outputs follow from these
+      - name: search
+        steps:
+          - model: minilm
+            inputs: {text: query}              # input of the model: tensor of the ensemble
+            outputs: {embedding: vector}
+          - model: judge
+            version: 2
+            when: {parameter: judged, equals: true}
+            inputs: {text: query}
+            outputs: {scores: scores}
+        outputs: [vector, scores]              # default: what no step reads
+        response_cache: true
+        max_inflight_requests: 8               # runs of one step at the same time
+
 Relative folders are relative to the file.
 """
 
@@ -29,6 +44,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.manifest.ensemble import read_ensemble_entry
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.fields import Fields, Position
 from naiad.repository.manifest.fields import Path as KeyPath
@@ -45,13 +61,17 @@ _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 def manifest_from_yaml(text: str, path: Path) -> Manifest:
     """Read a manifest; `path` is for messages and for relative folders. Raises InvalidConfiguration."""
     document, lines = _load(text, path)
-    top = Fields(document, Position(path.name, (), lines), ("models",))
+    top = Fields(document, Position(path.name, (), lines), ("models", "ensembles"))
     entries = [
         _entry(item, top.place.at("models").at(index), path.absolute().parent)
         for index, item in enumerate(top.items("models"))
     ]
+    ensembles = [
+        read_ensemble_entry(item, top.place.at("ensembles").at(index))
+        for index, item in enumerate(top.items("ensembles") if top.has("ensembles") else ())
+    ]
     try:
-        return Manifest(tuple(entries), path)
+        return Manifest(tuple(entries), path, tuple(ensembles))
     except InvalidConfiguration as error:
         raise top.place.refuse(error.message) from error
 

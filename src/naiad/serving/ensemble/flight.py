@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from naiad.core.errors import InvalidRequest, NaiadError
-from naiad.core.message import Answer, InferRequest, InferResponse, SequenceStep
-from naiad.core.tensor import Tensor
+from naiad.core.message import Answer, InferRequest, InferResponse
 from naiad.serving.ensemble.limits import StepLimit
 from naiad.serving.ensemble.plan import Plan
-from naiad.serving.ensemble.progress import Progress, Run
+from naiad.serving.ensemble.progress import Complete, Progress, Run
 from naiad.serving.ensemble.sequence import read_sequence, written_sequence
 from naiad.serving.model import ServedModel
 from naiad.serving.response_sender import ResponseSender
 
 if TYPE_CHECKING:
     from naiad.serving.engine import Engine
+
+
+_DEADLOCK = "unexpected deadlock, at least one output is not set while no more ensemble steps can be made"
+
+Error = TypeVar("Error", bound=NaiadError)
 
 
 class Flight:
@@ -59,7 +63,7 @@ class Flight:
         self._parts = parts
         self._limits = limits
         self._engine = engine
-        self._progress = Progress(plan, plan.route(request.outputs))
+        self._progress = Progress(plan, plan.route(request.outputs), request.parameters)
         self._open: dict[Run, ResponseSender | None] = {}
         """Runs that have begun and not ended."""
         self._is_driving = False
@@ -71,7 +75,11 @@ class Flight:
 
     def begin(self) -> None:
         """Start the steps that need nothing but the request."""
-        self._progress.begin(self.request.inputs)
+        try:
+            self._progress.begin(self.request.inputs)
+        except InvalidRequest as error:
+            self._finish(self._naming(error, ""))
+            return
         self._drive()
 
     def cancel(self) -> None:
@@ -136,11 +144,11 @@ class Flight:
             return
         try:
             sequence = read_sequence(answer.parameters, run.sequence or self.request.sequence)
+            if not answer.is_empty:
+                self._progress.answered(run, answer.outputs, sequence)
         except InvalidRequest as error:
             self._fail(run, error)
             return
-        if not answer.is_empty:
-            self._progress.answered(run, answer.outputs, sequence)
         self._drive()
 
     def _answer(self) -> None:
@@ -148,34 +156,43 @@ class Flight:
         complete, is_last = self._progress.complete, not self._open
         if not self._plan.is_decoupled:
             if complete:
-                self._finish(self._response(*complete.popleft()))
+                self._finish(self._response(complete.popleft()))
             elif is_last:
-                self._finish(
-                    InvalidRequest(
-                        f"in ensemble '{self._plan.name}', {self.request.mark}unexpected deadlock, at least one output "
-                        "is not set while no more ensemble steps can be made"
-                    )
-                )
+                self._finish(self._naming(InvalidRequest(self.request.mark + _DEADLOCK), ""))
             return
         while complete:
-            response = self._response(*complete.popleft())
-            if is_last and not complete:
+            one = complete.popleft()
+            if one.skipped and not one.outputs:
+                continue
+            response = self._response(one)
+            if (is_last and not complete) or isinstance(response, NaiadError):
                 self._finish(response)
                 return
             self.sender.send(response, False)
         if is_last and self.ended is not None:
             self._finish(None)
 
-    def _response(self, outputs: list[Tensor], sequence: SequenceStep | None) -> InferResponse:
-        parameters = written_sequence(sequence or self.request.sequence)
-        return InferResponse(self.request.model_name, "", outputs, parameters=parameters)
+    def _response(self, complete: Complete) -> InferResponse | InvalidRequest:
+        """Make an answer; an error where an output is asked for by name, or nothing is left, because of conditions."""
+        asked = {output.name for output in self.request.outputs}
+        for name, step in complete.skipped.items():
+            if name in asked or not complete.outputs:
+                planned = self._plan.steps[step]
+                reason = f"{self.request.mark}output '{name}' was not made, because step {step}, model "
+                reason += f"'{planned.model}', runs only when {planned.when}"
+                return self._naming(InvalidRequest(reason, tensor=name), "")
+        parameters = written_sequence(complete.sequence or self.request.sequence)
+        return InferResponse(self.request.model_name, "", complete.outputs, parameters=parameters)
 
     def _fail(self, run: Run, error: NaiadError) -> None:
         """Answer with the error of a step, which names the ensemble and the step's model."""
         model = self._plan.steps[run.step].model
-        where = "" if f"'{model}'" in error.message else f" (step {run.step}: model '{model}')"
-        message = f"in ensemble '{self._plan.name}', {error.message}{where}"
-        self._finish(type(error)(message, **error.detail))
+        self._finish(
+            self._naming(error, "" if f"'{model}'" in error.message else f" (step {run.step}: model '{model}')")
+        )
+
+    def _naming(self, error: Error, where: str) -> Error:
+        return type(error)(f"in ensemble '{self._plan.name}', {error.message}{where}", **error.detail)
 
     def _finish(self, answer: Answer | None) -> None:
         sender = self.sender

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from naiad.core.condition import When
 from naiad.core.ensemble import Step
 from naiad.core.message import RequestedOutput
 from naiad.core.model_config import ModelConfig, TensorConfig
@@ -38,6 +39,11 @@ class PlannedStep:
 
     waits_for: tuple[int, ...]
     """Tensors, each once."""
+    requires: tuple[int, ...]
+    """Those without which the model cannot run."""
+    when: When | None = None
+    when_tensor: int = -1
+    """Of the condition; -1: it is about a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ class Route:
     output_tensors: frozenset[int]
     stream: int
     """The stream of answers that the outputs come with; 0: there is one answer."""
+    alternatives: Mapping[int, int]
+    """By tensor that several needed steps may make, under their conditions: how many."""
 
 
 @dataclass(slots=True)
@@ -82,14 +90,17 @@ class Plan:
 
     def _find(self, names: frozenset[str]) -> Route:
         outputs = tuple((name, *made) for name, made in self.outputs.items() if name in names)
-        makers = {tensor: number for number, step in enumerate(self.steps) for tensor in step.makes.values()}
+        makers: dict[int, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            for tensor in step.makes.values():
+                makers.setdefault(tensor, []).append(number)
         needed: set[int] = set()
         wanted = [tensor for _, tensor, _ in outputs]
         while wanted:
-            number = makers.get(wanted.pop())
-            if number is not None and number not in needed:
-                needed.add(number)
-                wanted += self.steps[number].waits_for
+            for number in makers.get(wanted.pop(), ()):
+                if number not in needed:
+                    needed.add(number)
+                    wanted += self.steps[number].waits_for
         readers: list[list[int]] = [[] for _ in range(self.tensors)]
         missing = [0] * len(self.steps)
         for number in sorted(needed):
@@ -98,7 +109,8 @@ class Plan:
                 readers[tensor].append(number)
         stream = self.streams[outputs[0][1]] if outputs else 0
         tensors = frozenset(tensor for _, tensor, _ in outputs)
-        return Route(tuple(missing), tuple(map(tuple, readers)), outputs, tensors, stream)
+        alternatives = {tensor: len(steps) for tensor, steps in makers.items() if len(steps) > 1}
+        return Route(tuple(missing), tuple(map(tuple, readers)), outputs, tensors, stream, alternatives)
 
 
 def make_plan(config: ModelConfig, parts: Sequence[ModelConfig], streams: Streams) -> Plan:
@@ -142,8 +154,19 @@ def _plan_step(
     makes = {name: numbers[tensor] for name, tensor in step.outputs.items()}
     asks = () if len(makes) == len(part.outputs) else tuple(map(RequestedOutput, makes))
     stream = streams[next(iter(step.outputs.values()))]
-    waits_for = tuple({tensor: None for _, tensor, _ in reads})
-    return PlannedStep(step.model, reads, makes, asks, part.is_decoupled, stream, waits_for)
+    optional = {tensor.name for tensor in part.inputs if tensor.optional}
+    return PlannedStep(
+        step.model,
+        reads,
+        makes,
+        asks,
+        part.is_decoupled,
+        stream,
+        waits_for=tuple(numbers[tensor] for tensor in step.reads),
+        requires=tuple(numbers[tensor] for name, tensor in step.inputs.items() if name not in optional),
+        when=step.when,
+        when_tensor=numbers[step.when.tensor] if step.when is not None and step.when.tensor else -1,
+    )
 
 
 def fit(dims: tuple[int, ...], wants_rows: bool, has_rows: bool) -> Fit:

@@ -1,0 +1,90 @@
+"""`app.py:server`: a Python file with a server in it, whose models `naiad serve` serves."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from naiad.core.errors import InvalidConfiguration
+from naiad.server.aio import AsyncServer
+
+_PROGRAM = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
+
+
+def split_sources(sources: tuple[str, ...]) -> tuple[Path | None, str, tuple[str, ...]]:
+    """Tell a program, and the name of its server, from the other sources; None: there is none.
+
+    Raises InvalidConfiguration for two of them, or for a file without a name.
+    """
+    found = [match for source in sources if (match := _PROGRAM.fullmatch(source))]
+    if len(found) > 1:
+        raise InvalidConfiguration(f"only one program can be served at a time, not {len(found)}")
+    if bare := [source for source in sources if source.endswith(".py") and Path(source).is_file()]:
+        raise InvalidConfiguration(f"{bare[0]}: name the server in it, as in {bare[0]}:server")
+    rest = tuple(source for source in sources if not _PROGRAM.fullmatch(source))
+    return (Path(found[0]["path"]), found[0]["name"], rest) if found else (None, "", rest)
+
+
+def load_program(path: Path, name: str) -> AsyncServer:
+    """Run the file, and give its server, which has not been started. Raises InvalidConfiguration.
+
+    A function of that name is called, and gives the server. The file's folder comes first on the path of imports.
+    """
+    if not path.is_file():
+        raise InvalidConfiguration(f"there is no file {path}")
+    module = _imported(path)
+    found: Any = vars(module).get(name)
+    if found is None:
+        servers = [key for key, value in vars(module).items() if not key.startswith("_") and _server(value) is not None]
+        hint = f"; it has {', '.join(servers)}" if servers else ", and no server under any other name"
+        raise InvalidConfiguration(f"{path} has no '{name}'{hint}")
+    if _server(found) is None and callable(found):
+        found = _guarded(path, found)
+    server = _server(found)
+    if server is None:
+        raise InvalidConfiguration(
+            f"{path}: '{name}' is of type {type(found).__name__}; it must be a naiad.Server, or a function giving one"
+        )
+    return server
+
+
+def _server(value: Any) -> AsyncServer | None:
+    """The server that a value is or stands for."""
+    if isinstance(value, type):
+        return None
+    below = value if isinstance(value, AsyncServer) else getattr(value, "asynchronous", None)
+    return below if isinstance(below, AsyncServer) else None
+
+
+def _imported(path: Path) -> Any:
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    loader = spec.loader
+    _guarded(path, lambda: loader.exec_module(module))
+    return module
+
+
+def _guarded(path: Path, call: Callable[[], Any]) -> Any:
+    """Call what is in the file; what it raises is the user's own, who is shown where."""
+    try:
+        return call()
+    except InvalidConfiguration as error:
+        raise InvalidConfiguration(f"{path}: {error.message}") from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        click.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
+        raise InvalidConfiguration(f"{path} cannot be run: {type(error).__name__}: {error}") from error

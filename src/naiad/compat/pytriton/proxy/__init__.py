@@ -1,0 +1,1 @@
+"""What functions are given, where PyTriton has it."""
