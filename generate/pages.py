@@ -188,9 +188,7 @@ def metrics_page() -> Iterator[str]:
         f"| `{name}` | gauge | {text}; label `texts`: one text (`alone`) or several (`together`); label `load`: the "
         "other instances are idle (`quiet`) or running (`busy`), or the run uses all cores (`wide`) |"
     )
-    for name, text in metrics.SEQUENCES:
-        yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
-    yield from (f"| `{name}` | {kind} | {text}; with `--rate-limit execution_count` |" for kind, name, text in RATES)
+    yield from _metrics_of_some()
     for name, text in metrics.PINNED:
         yield f"| `{name}` | gauge | {text} |"
     for name, text in metrics.MACHINE:
@@ -203,6 +201,15 @@ def _cache_rows() -> Iterator[str]:
         yield f"| `{name}` | gauge | {text}; with `--cache-config{which}` |"
     for name, kind, text in SHARED_METRICS:
         yield f"| `{name}` | {kind} | {text}; with `--cache-config redis` |"
+
+
+def _metrics_of_some() -> Iterator[str]:
+    """Those that not every model has."""
+    for name, text, kind in metrics.WORKERS:
+        yield f"| `{name}` | {kind} | {text}; of models that run in [worker processes](../how-to/python-models.md) |"
+    for name, text in metrics.SEQUENCES:
+        yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
+    yield from (f"| `{name}` | {kind} | {text}; with `--rate-limit execution_count` |" for kind, name, text in RATES)
 
 
 def tasks_page() -> Iterator[str]:

@@ -16,6 +16,7 @@ from naiad.core.encoder_files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model_host import ModelHost
 from naiad.core.ports import Ports
 
 Item = TypeVar("Item")
@@ -39,6 +40,10 @@ class Batch(Generic[Item]):
     """By the instance: the model has run, outputs are about to be split."""
     on_withdraw: Callable[[int], object] | None = None
     """By an instance that can end an item early: called on the loop's thread when nobody waits for it any more."""
+
+    def withdrawn_items(self) -> Sequence[int]:
+        """Items that nobody waits for any more; an instance that sets `on_withdraw` looks at these then."""
+        return ()
 
 
 class Instance(Protocol[Item, Result_co]):
@@ -120,6 +125,10 @@ class Instances(Generic[Item]):
     """Names of the narrow ones for threads and logs, as in Triton: `<group>_<i>`."""
     samples: Samples[Item] | None = None
     """Items to measure runs with; None: runs are not measured."""
+    is_ready: Callable[[], bool] | None = None
+    """Whether any of them can run a batch now; never blocks. None: they always can."""
+    restarts: Callable[[], int] | None = None
+    """How often a worker process of theirs has been started again; None: they have none."""
     notes: Path | None = None
     """Folder for what is found out about them, gone with the model, the processor or the runtime's version."""
 
@@ -161,6 +170,8 @@ class LoadRequest:
     """`--backend-config` for this backend."""
     hang_timeout_s: float = 0.0
     """Code of the model's own that runs longer is ended; 0 = it may run for as long as it likes."""
+    host: ModelHost | None = None
+    """The server, for code of the model's own; None: there is nothing to ask."""
 
     @property
     def tensors(self) -> TensorFiles:

@@ -26,6 +26,7 @@ from naiad.core.errors import (
     Overloaded,
     Unsupported,
 )
+from naiad.core.model_host import ModelHost
 from naiad.core.places import without_places
 from naiad.functions import Binding, Bindings
 from naiad.loading.backend_settings import read_backend_settings
@@ -76,6 +77,8 @@ class Control:
         if ALL in settings.load_model and len(settings.load_model) > 1:
             raise InvalidConfiguration("--load-model '*' already means all models; leave out the other names")
         read_backend_settings(settings.backend_config)
+        self.host: ModelHost | None = None
+        """What models that are code may ask; by the server."""
         self._mode = settings.control_mode
         self._settings = settings
         self._fetching = fetching
@@ -305,7 +308,7 @@ class Control:
         override = read_override(name, parameters, self._settings)
         if override is not None and override.folder is not None:
             try:
-                return plan_upload(name, override, self._settings)
+                return plan_upload(name, override, self._settings, self.host)
             except NaiadError:
                 override.discard()
                 raise
@@ -319,7 +322,7 @@ class Control:
             places = " and ".join(map(str, origins))
             _log.error("'%s' is offered by %s; give one of them another name, as in NAME=SOURCE", name, places)
             raise _Ambiguous(AMBIGUOUS, model=name)
-        return plan(origins[0], self._fetching, self._settings, override)
+        return plan(origins[0], self._fetching, self._settings, override, self.host)
 
     async def _watch(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from typing import Any
 
 from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
+from naiad.core.model_host import ModelHost
 from naiad.core.places import without_places
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.ensembles.planning import SCHEDULING, plan_declared, plan_ensemble
@@ -93,8 +94,14 @@ class Plan:
     """Those that are made of models, of this plan or others, which need not be loaded yet."""
 
 
-def plan(origin: AnyOrigin, fetching: FetchSettings, settings: ModelSettings, override: Override | None = None) -> Plan:
-    """Fetch a model if need be and say which versions it has.
+def plan(
+    origin: AnyOrigin,
+    fetching: FetchSettings,
+    settings: ModelSettings,
+    override: Override | None = None,
+    host: ModelHost | None = None,
+) -> Plan:
+    """Fetch a model if need be and say which versions it has. host: the server, for models that are code.
 
     Raises NaiadError when it cannot be fetched or recognised; LoadFailed when its policy leaves no version.
     """
@@ -104,16 +111,22 @@ def plan(origin: AnyOrigin, fetching: FetchSettings, settings: ModelSettings, ov
         return _plan_ensemble(origin, settings, override)
     _check_device(origin)
     if origin.is_triton:
-        return _plan_triton(origin, fetching, settings, override)
+        return _plan_triton(origin, fetching, settings, override, host)
     if override is not None:
         raise Unsupported(
             f"failed to load '{origin.name}', its configuration follows from its checkpoint and cannot be replaced",
             model=origin.name,
         )
-    return _plan_fetched(origin, fetching, settings)
+    return _plan_fetched(origin, fetching, settings, host)
 
 
-def _plan_triton(origin: Origin, fetching: FetchSettings, settings: ModelSettings, override: Override | None) -> Plan:
+def _plan_triton(
+    origin: Origin,
+    fetching: FetchSettings,
+    settings: ModelSettings,
+    override: Override | None,
+    host: ModelHost | None,
+) -> Plan:
     _check_no_cache(origin)
     place, release = origin.folder, _NOTHING
     if place is None:
@@ -124,9 +137,9 @@ def _plan_triton(origin: Origin, fetching: FetchSettings, settings: ModelSetting
         folder = _model_folder(origin.name, place)
         state = (str(place), files)
         if override is not None:
-            planned = _planned(folder, settings, override)
+            planned = _planned(folder, settings, host, override)
             return replace(planned, state=state, discard=release, is_override=True)
-        return replace(_planned(folder, settings, files=files), state=state, discard=release)
+        return replace(_planned(folder, settings, host, files=files), state=state, discard=release)
     except BaseException:
         release()
         raise
@@ -141,11 +154,11 @@ def _fetch(origin: Origin, fetching: FetchSettings) -> Fetched:
     return fetched
 
 
-def plan_upload(name: str, override: Override, settings: ModelSettings) -> Plan:
+def plan_upload(name: str, override: Override, settings: ModelSettings, host: ModelHost | None = None) -> Plan:
     """Say which versions there are in the folder of an override; `discard` removes it."""
     if override.folder is None:
         raise NotFound(f"there is no folder for model '{name}'", model=name)
-    planned = _planned(_model_folder(name, override.folder), settings, override)
+    planned = _planned(_model_folder(name, override.folder), settings, host, override)
     return replace(planned, discard=override.discard, is_override=True)
 
 
@@ -197,7 +210,11 @@ def _model_folder(name: str, folder: Path) -> ModelFolder:
 
 
 def _planned(
-    folder: ModelFolder, settings: ModelSettings, override: Override | None = None, files: Signature | None = None
+    folder: ModelFolder,
+    settings: ModelSettings,
+    host: ModelHost | None,
+    override: Override | None = None,
+    files: Signature | None = None,
 ) -> Plan:
     """files: of the folder; None: no version is like one of an earlier plan."""
     document = read_document(folder, settings, None if override is None else override.document)
@@ -207,7 +224,7 @@ def _planned(
     return Plan(
         [
             PlannedModel(folder.name, version, load, folder.folder, _made_of(folder, version, document, files), keep)
-            for version, load in plan_triton_model(folder, document, settings)
+            for version, load in plan_triton_model(folder, document, settings, host)
         ]
     )
 
@@ -227,13 +244,13 @@ def _take_policy(document: Mapping[str, Any], model: ServedModel) -> None:
     model.config = replace(model.config, document={**model.config.document, _POLICY: document[_POLICY]})
 
 
-def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettings) -> Plan:
+def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettings, host: ModelHost | None) -> Plan:
     entry, fetched = origin.entry, _fetch(origin, fetching)
     state = (str(fetched.folder), signature(fetched.folder))
     layout = recognise(fetched.folder, onnx=entry.onnx_file)
     if layout.models:
         _check_no_cache(origin)
-        plans = list(_plan_folders(origin, layout, settings))
+        plans = list(_plan_folders(origin, layout, settings, host))
         models = [model for plan in plans for model in plan.models]
         ensembles = [ensemble for plan in plans for ensemble in plan.ensembles]
         return Plan(models, state, fetched.release, ensembles=ensembles)
@@ -251,8 +268,8 @@ def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settin
     return load_text_model(entry, fetched, layout, settings)
 
 
-def _plan_folders(origin: Origin, layout: Layout, settings: ModelSettings) -> Iterator[Plan]:
+def _plan_folders(origin: Origin, layout: Layout, settings: ModelSettings, host: ModelHost | None) -> Iterator[Plan]:
     """A repository that was fetched whole: its models have their folders' names. One model has its entry's."""
     for folder in layout.models:
         is_alone = layout.kind is LayoutKind.TRITON_MODEL
-        yield _planned(replace(folder, name=origin.name) if is_alone else folder, settings)
+        yield _planned(replace(folder, name=origin.name) if is_alone else folder, settings, host)

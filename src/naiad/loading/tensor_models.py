@@ -16,6 +16,7 @@ from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
+from naiad.core.model_host import ModelHost
 from naiad.core.tensor import Tensor
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.initial_states import initial_states
@@ -31,10 +32,12 @@ _log = logging.getLogger("naiad.loading")
 Load = Callable[[], list[ServedModel]]
 
 
-def plan_triton_model(folder: ModelFolder, document: dict[str, Any], settings: ModelSettings) -> list[tuple[str, Load]]:
+def plan_triton_model(
+    folder: ModelFolder, document: dict[str, Any], settings: ModelSettings, host: ModelHost | None = None
+) -> list[tuple[str, Load]]:
     """Give (version, how to load it) for each version that a model's policy chooses. Raises LoadFailed for none."""
     versions = versions_by_policy(document, folder.name, folder.versions)
-    return [(str(version), partial(_load, folder, version, document, settings)) for version in versions]
+    return [(str(version), partial(_load, folder, version, document, settings, host)) for version in versions]
 
 
 def versions_by_policy(document: Mapping[str, Any], name: str, available: Sequence[int]) -> list[int]:
@@ -79,7 +82,9 @@ def read_given(folder: Path, settings: ModelSettings) -> Mapping[str, Any]:
     raise InvalidConfiguration(f"{path} is missing, and --no-auto-complete-config requires one", model=folder.name)
 
 
-def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings: ModelSettings) -> list[ServedModel]:
+def _load(
+    folder: ModelFolder, version: int, document: dict[str, Any], settings: ModelSettings, host: ModelHost | None
+) -> list[ServedModel]:
     began_s = time.perf_counter()
     version_dir = folder.folder / str(version)
     config = _config(folder, version_dir, document, settings)
@@ -90,9 +95,9 @@ def _load(folder: ModelFolder, version: int, document: dict[str, Any], settings:
     is_narrow = is_counted or config.sequence_batching is not None
     files = TensorFiles(config, str(version), folder.folder, version_dir)
     names, wide_threads = instance_names(config), 1 if is_narrow else 0
-    instances = backend.load(
-        LoadRequest(files, names, wide_threads=wide_threads, settings=told, hang_timeout_s=settings.hang_timeout_s)
-    )
+    hang_s = settings.hang_timeout_s
+    request = LoadRequest(files, names, wide_threads=wide_threads, settings=told, hang_timeout_s=hang_s, host=host)
+    instances = backend.load(request)
     return [warmed_up(files, instances, settings, began_s, labels=labels)]
 
 

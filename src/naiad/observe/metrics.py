@@ -164,6 +164,12 @@ FIRST_RESPONSE = (
 FIRST_RESPONSE_MS: tuple[float, ...] = (100.0, 500.0, 2000.0, 5000.0)
 """Bounds of its buckets, unless the model has its own."""
 
+WORKERS = (
+    ("naiad_worker_up", "Whether the model's worker processes can run a batch: 1, or 0", "gauge"),
+    ("naiad_worker_restarts_total", "Worker processes of the model that have ended and were started again", "counter"),
+)
+"""Of models that run in worker processes."""
+
 BATCH_TOKENS = (
     "naiad_batch_tokens_chosen",
     "Tokens that run together when many texts wait, chosen from measured times; 0 = each text alone",
@@ -201,12 +207,15 @@ class MetricsPage:
         has_machine: bool = True,
         cache: CacheStatistics | None = None,
         usage: Callable[[], Iterable[Usage]] | None = None,
+        custom: Callable[[], Iterable[Family]] = tuple,
     ) -> None:
         """models: gives the statistics of all loaded model versions. latencies: default: Triton's.
 
         has_machine: whether the machine's use of processors and memory is shown. cache: the response cache's, if there
-        is one. usage: gives what is taken of the rate limiter's resources, if there is one.
+        is one. usage: gives what is taken of the rate limiter's resources, if there is one. custom: gives the metrics
+        that models have made.
         """
+        self._custom = custom
         self._models = models
         self._latencies = latencies or LatencyOptions()
         self._cpu = CpuMeter() if has_machine else None
@@ -240,9 +249,11 @@ class MetricsPage:
         if self._usage is not None:
             yield from rate_limit_families(models, self._usage())
             yield from self._summaries(LIMIT_SUMMARIES, [one for one in models if one.count_limited is not None])
+        yield from _workers(models)
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))
+        yield from self._custom()
 
     def _summaries(self, summaries: Mapping[str, tuple[str, str]], models: list[ModelStatistics]) -> Iterator[Family]:
         if not self._latencies.summaries:
@@ -277,6 +288,17 @@ def _histogram(texts: tuple[str, str], histograms: Iterable[tuple[ModelStatistic
         if histogram is not None:
             family.add_histogram(model.labels, histogram.cumulative(), histogram.sum)
     return family
+
+
+def _workers(models: Iterable[ModelStatistics]) -> Iterator[Family]:
+    """How the worker processes do, of models that have any."""
+    up, restarts = (Family(*row) for row in WORKERS)
+    for model in models:
+        if model.workers is not None:
+            is_up, count = model.workers()
+            up.add(model.labels, int(is_up))
+            restarts.add(model.labels, count)
+    yield from (up, restarts)
 
 
 def _batching(models: Iterable[ModelStatistics]) -> Iterator[Family]:

@@ -111,6 +111,10 @@ class Execution(Batch[Any]):
         """Jobs that were cancelled while they ran."""
         self.on_withdraw = None
 
+    def withdrawn_items(self) -> Sequence[int]:
+        """See `Batch`."""
+        return [index for index, job in enumerate(self.jobs) if job in self.withdrawn]
+
     def withdraw(self, job: Job) -> None:
         """Note that a job was cancelled while it runs, and tell the instance if it wants to know."""
         self.withdrawn |= {job}

@@ -14,6 +14,7 @@ from functools import partial
 from naiad.core.config import ServerSettings
 from naiad.functions import Bindings
 from naiad.loading.control import Control
+from naiad.observe.custom_metrics import CustomMetrics
 from naiad.observe.latencies import read_metrics_config
 from naiad.observe.log_control import LogControl
 from naiad.observe.logs import LogOptions
@@ -29,6 +30,7 @@ from naiad.serving.caching.model import Caching
 from naiad.serving.caching.shared.cache import SharedCache
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine
+from naiad.serving.host import Host
 from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
 from naiad.wire.doors import Doors
@@ -68,6 +70,8 @@ class Assembly:
         self.overview = Overview(
             self.engine, settings.server_name, self.control, strict_readiness=settings.models.strict_readiness
         )
+        metrics = CustomMetrics()
+        self._host = self.control.host = Host(self.engine, self.control, metrics)
         may_change = settings.allow_setting_changes
         tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves, may_change=may_change)
         self.engine.tracing = tracing
@@ -81,6 +85,7 @@ class Assembly:
             has_machine=settings.metrics.machine,
             cache=None if cache is None else cache.statistics,
             usage=None if limiter is None else limiter.usage,
+            custom=metrics.families,
         )
         self._make_doors = partial(Doors, services, render_metrics=page.render)
         self.doors = self._make_doors(settings)
@@ -117,6 +122,7 @@ class Assembly:
 
         One failure does not touch the others.
         """
+        self._host.begin()
         return await self.control.start()
 
     async def leave(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
 from naiad.serving.model import ServedModel
+from naiad.serving.readiness import can_answer
 from naiad.serving.states import TRANSITIONS, UNLOADED, VersionState
 
 
@@ -205,7 +206,9 @@ class Catalog:
     def is_ready(self) -> bool:
         """Whether every model that should be served is, and there is one if there should be."""
         has_enough = self.is_complete and not self.refusal and (self.may_be_empty or bool(self._entries))
-        return has_enough and all(entry.is_as_wanted for entry in self.entries())
+        return has_enough and all(
+            entry.is_as_wanted and (entry.model is None or can_answer(entry.model)) for entry in self.entries()
+        )
 
     @property
     def is_loading(self) -> bool:

@@ -10,6 +10,7 @@ from naiad.protocol.documents import model_metadata, server_metadata
 from naiad.serving.catalog import version_number
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
+from naiad.serving.readiness import can_answer
 from naiad.serving.states import VersionState
 
 
@@ -55,10 +56,9 @@ class Overview:
         """
         self._catalog.check()
         try:
-            self._catalog.find(name, version)
+            return can_answer(self._catalog.find(name, version))
         except (NotFound, NotReady):
             return False
-        return True
 
     def metadata(self, name: str, version: str = "") -> dict[str, Any]:
         """Return the model metadata. Raises NotFound, NotReady."""

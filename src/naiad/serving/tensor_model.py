@@ -65,6 +65,9 @@ class TensorModel:
             initial_states=initial_states,
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
+        self._is_ready, restarts = instances.is_ready, instances.restarts
+        if restarts is not None:
+            self.statistics.workers = lambda: (self.is_ready, restarts())
         self.statistics.tally = tally_of(self._scheduler)
         batching = config.dynamic_batching
         self._has_priorities = batching is not None and batching.priority_levels > 1
@@ -72,6 +75,11 @@ class TensorModel:
             self.statistics.count_by_priority = self._scheduler.pending_by_level
         if isinstance(self._scheduler, CountsSequences):
             self.statistics.count_sequences = self._scheduler.count_sequences
+
+    @property
+    def is_ready(self) -> bool:
+        """See `ReportsReadiness`."""
+        return self._is_ready is None or self._is_ready()
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""

@@ -209,10 +209,16 @@ ELSEWHERE = (
     "A request must have every input that is not optional.",
     "A configuration that names an input or an output twice, or ragged inputs without batches, is refused.",
     "A tensor without dimensions can also be declared without batches: `dims: [ 1 ]` and an empty `reshape`.",
+    "An output of a Python model whose datatype or shape is not the declared one is an error.",
+    "Clients get an exception of a Python model without its traceback.",
+    "A Python model does not get environment variables that look like secrets.",
+    "A Python model with one instance gets an error if it sends a request to itself.",
+    "Coroutines of one Python model run at the same time, whether or not it is decoupled.",
 )
 """Lines of the page that other tests keep: tests/wire/**/test_real_triton*.py, test_starting.py, tests/cli/test_stopping.py,
 tests/loading/test_tensor_models.py, tests/loading/test_wrong_configurations.py, tests/serving/caching/,
-tests/scheduling/sequences/, tests/scheduling/rate_limiter/test_limiter.py."""
+tests/scheduling/sequences/, tests/scheduling/rate_limiter/test_limiter.py, tests/backends/python/,
+tests/wire/test_python_models.py."""
 
 RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",

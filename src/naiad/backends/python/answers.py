@@ -13,12 +13,15 @@ from naiad.backends.reshape import Reshape
 from naiad.core.errors import (
     AlreadyExists,
     Cancelled,
+    DeadlineExceeded,
     Failed,
     InvalidRequest,
     ModelFailed,
     NaiadError,
     NotFound,
     NotReady,
+    Overloaded,
+    Rescheduled,
     Unsupported,
 )
 from naiad.core.message import Answer, InferRequest, InferResponse
@@ -38,11 +41,16 @@ ERRORS: dict[int, type[NaiadError]] = {
 }
 """By the codes of Triton's TritonError."""
 
+CODES = [
+    (DeadlineExceeded, 4),
+    (Overloaded, 4),
+    *((kind, code) for code, kind in ERRORS.items() if kind is not Failed and kind is not InvalidRequest),
+    (InvalidRequest, 3),
+    (Failed, 1),
+]
+"""The other way: the first that fits."""
+
 RESCHEDULED = "rescheduled"
-NOT_ITERATIVE = (
-    "Request is released with TRITONSERVER_REQUEST_RELEASE_RESCHEDULE, while the model is not configured to handle "
-    "such a flag."
-)
 
 _log = logging.getLogger("naiad.model")
 
@@ -65,7 +73,7 @@ class Answers:
     def read(self, row: Any, request: InferRequest, unpacked: Unpacked, instance: str) -> Answer:
         """Return an answer, or what is wrong with it. Raises Garbled."""
         if row == RESCHEDULED:
-            return Failed(NOT_ITERATIVE)
+            return Rescheduled()
         try:
             error, parameters, rows, strays = row
             if error is not None:

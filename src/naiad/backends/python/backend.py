@@ -12,6 +12,8 @@ from typing import Any
 
 from naiad.backends.graphless import Graphless
 from naiad.backends.python.answers import Answers
+from naiad.backends.python.asking import Asking
+from naiad.backends.python.calls import Calls
 from naiad.backends.python.instance import PythonInstance
 from naiad.backends.python.launching import Launch
 from naiad.backends.python.orders import Orders
@@ -53,7 +55,7 @@ class PythonBackend(Graphless):
             return config
         order = {"model": _model(path, version_dir), "config": json.dumps(config)}
         try:
-            worker = WorkerProcess(_launch(settings), config["name"], Side().handle)
+            worker = WorkerProcess(_launch(settings), config["name"], Side(Calls(None, {}), Asking(None)).handle)
         except OSError as error:
             raise LoadFailed(f"model '{config['name']}': no worker process can be started: {error}") from error
         listening = _in_thread(worker)
@@ -75,25 +77,30 @@ class PythonBackend(Graphless):
         path = _model_file(config.name, files.version_dir, config.default_model_filename)
         launch = _launch(request.settings)
         kinds = list(_kinds(config))
-        sides = [Side() for _ in request.names]
-        supervisors = []
-        for index, (name, side) in enumerate(zip(request.names, sides, strict=True)):
-            header = _load_header(files, path, name, kinds[index] if index < len(kinds) else "CPU")
-            end_s = _seconds(config.name, request.settings)
-            hang_s = request.hang_timeout_s
-            order = Order(name, launch, header, side.handle, side.gone, side.look, hang_s, end_s)
-            supervisors.append(Supervisor(order))
-        _start(config.name, supervisors)
         orders, answers = Orders(config), Answers(config, files.version)
-        instances: list[PythonInstance | PythonStream] = []
-        for supervisor, side in zip(supervisors, sides, strict=True):
-            if supervisor.facts["streams"]:
-                is_async = bool(supervisor.facts["is_async"])
-                stream = side.stream = PythonStream(supervisor, orders, answers, is_async=is_async)
-                instances.append(stream)
-            else:
-                instances.append(PythonInstance(supervisor, orders, answers))
-        return Instances(tuple(instances), names=request.names)
+        only = config.name if len(request.names) == 1 and not config.is_decoupled else ""
+        supervisors, sides = [], []
+        for index, name in enumerate(request.names):
+            side = Side(Calls(request.host, orders.traces, only), Asking(request.host))
+            header = _load_header(files, path, name, kinds[index] if index < len(kinds) else "CPU")
+            order = Order(name, launch, header, side, request.hang_timeout_s, _seconds(config.name, request.settings))
+            supervisors.append(Supervisor(order))
+            sides.append(side)
+        _start(config.name, supervisors)
+        instances = [_instance(*one, orders, answers) for one in zip(supervisors, sides, strict=True)]
+        return Instances(
+            tuple(instances),
+            names=request.names,
+            is_ready=lambda: any(one.is_ready for one in supervisors),
+            restarts=lambda: sum(one.restarts for one in supervisors),
+        )
+
+
+def _instance(supervisor: Supervisor, side: Side, orders: Orders, answers: Answers) -> PythonInstance | PythonStream:
+    if not supervisor.facts["streams"]:
+        return PythonInstance(supervisor, orders, answers, side.calls)
+    stream = side.stream = PythonStream(supervisor, orders, answers, is_async=bool(supervisor.facts["is_async"]))
+    return stream
 
 
 def _start(model: str, supervisors: list[Supervisor]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from naiad.backends.python.answers import Answers
+from naiad.backends.python.calls import Calls
 from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervisor import Supervisor
@@ -25,8 +26,9 @@ HUNG = "it took longer than --model-hang-timeout allows"
 class PythonInstance:
     """One worker. Errors of a whole batch are the answer to each of its requests: no request is run twice."""
 
-    def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers) -> None:
+    def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers, calls: Calls) -> None:
         self._supervisor = supervisor
+        self._calls = calls
         self._orders = orders
         self._answers = answers
         self._name = supervisor.order.name
@@ -54,6 +56,7 @@ class PythonInstance:
             pass
         finally:
             self._is_running = False
+            self._orders.done(items)
         return [ended(self._name, worker)] * len(items)
 
     def interrupt(self) -> None:
@@ -78,9 +81,19 @@ class PythonInstance:
             except OSError:
                 worker.wait_gone()
                 continue
-            batch.on_withdraw = partial(withdraw, worker, number)
+            batch.on_withdraw = partial(self._withdraw, worker, number, set(range(len(batch.items))))
+            for index in batch.withdrawn_items():
+                batch.on_withdraw(index)
             return worker
         raise ended(self._name, worker)
+
+    def _withdraw(self, worker: WorkerProcess, number: int, wanted: set[int], index: int) -> None:
+        """Tell the worker; when nobody waits for the batch any more, nobody waits for what it asks of other models."""
+        wanted.discard(index)
+        if self._is_running:
+            withdraw(worker, number, index)
+            if not wanted:
+                self._calls.withdraw_all(worker)
 
     def _read(self, message: wire.Message, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
         unpacked = Unpacked(message, worker.mapped)

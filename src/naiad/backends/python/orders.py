@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from naiad.backends.python.worker.tensors import Packed
 from naiad.backends.reshape import Reshape
 from naiad.core.message import InferRequest, SequenceStep
 from naiad.core.model_config import ModelConfig
+from naiad.core.trace import Trace
 
 SEQUENCE_START, SEQUENCE_END = 1, 2
 
@@ -17,6 +19,8 @@ class Orders:
     """Writes the requests of one model."""
 
     def __init__(self, config: ModelConfig) -> None:
+        self.traces: dict[int, Trace] = {}
+        """Of the requests that are traced and under way, by their numbers."""
         batch_dims = int(config.max_batch_size > 0)
         self._reshapes = {
             tensor.name: Reshape(tensor.dims, tensor.reshape, batch_dims)
@@ -43,9 +47,26 @@ class Orders:
             request.timeout_us,
             request.parameters or None,
             [output.name for output in request.outputs] if request.outputs else None,
-            None if trace is None else [trace.id, None],
+            None if trace is None else self._traced(trace),
             tensors,
         ]
+
+    def done(self, requests: Sequence[InferRequest]) -> None:
+        """Note that requests are no longer under way."""
+        if self.traces:
+            for request in requests:
+                if request.trace is not None:
+                    self.traces.pop(request.trace.id, None)
+
+    def _traced(self, trace: Trace) -> list[Any]:
+        self.traces[trace.id] = trace
+        caller = trace.caller
+        if caller is None:
+            return [trace.id, None]
+        context = {"traceparent": caller.traceparent}
+        if caller.tracestate:
+            context["tracestate"] = caller.tracestate
+        return [trace.id, json.dumps(context)]
 
 
 def _flags(step: SequenceStep) -> int:

@@ -29,6 +29,9 @@ LONGEST_LINE = 8192
 _CLOSING_MS = 1000
 """Between the end of its connections and that of the process, by far."""
 
+_LOADING_S = 1.0
+"""Between two looks whether there is to be a tick."""
+
 _END_S = 10.0
 """What a killed process needs to be gone by far."""
 
@@ -41,13 +44,8 @@ Write = Callable[[], None]
 class WorkerProcess:
     """A running worker."""
 
-    def __init__(self, launch: Launch, name: str, handle: Handle, tick_s: float = 0.0) -> None:
-        """name: the instance's. handle: gets what comes by the side channel.
-
-        tick_s: seconds between two calls of `on_tick`; 0 = it is never called.
-
-        Raises OSError.
-        """
+    def __init__(self, launch: Launch, name: str, handle: Handle) -> None:
+        """name: the instance's. handle: gets what comes by the side channel. Raises OSError."""
         self.name = name
         self._started = start(launch)
         self.pid = self._started.process.pid
@@ -60,12 +58,16 @@ class WorkerProcess:
         self.gone = threading.Event()
         self.settled = threading.Event()
         """By the supervisor: it is decided whether it is in service."""
-        self.on_tick: Callable[[], None] = _nothing
+        self._on_tick: Callable[[], None] = _nothing
         self._handle = handle
-        self._tick_s = tick_s
+        self._tick_s = 0.0
         self._line = b""
         self._writes: SimpleQueue[Write | None] = SimpleQueue()
         self._writer: threading.Thread | None = None
+
+    def tick(self, call: Callable[[], None], seconds: float) -> None:
+        """Have something called from time to time, on the listening thread; to be said before it is `settled`."""
+        self._on_tick, self._tick_s = call, seconds
 
     def listen(self) -> None:
         """Listen until the process has ended and all that it left has been read; for a thread of its own."""
@@ -76,7 +78,8 @@ class WorkerProcess:
             poller.register(one, select.POLLIN)
         ended, ticked_s = False, monotonic()
         while not ended:
-            events = dict(poller.poll(self._tick_s * 1000 or None))
+            pause_s = self._tick_s if self.settled.is_set() else _LOADING_S
+            events = dict(poller.poll(pause_s * 1000 or None))
             if output in events and not self._read_output():
                 poller.unregister(output)
             if side in events and not self._read_side():
@@ -85,7 +88,7 @@ class WorkerProcess:
                     self.kill("it closed its connection to the server")
             if self._tick_s and monotonic() - ticked_s >= self._tick_s:
                 ticked_s = monotonic()
-                self.on_tick()
+                self._on_tick()
             ended = end in events
         self._finish()
 

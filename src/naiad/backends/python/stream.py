@@ -61,12 +61,14 @@ class PythonStream:
             rows = self._orders.rows(packed, batch.items)
             number = next(self._numbers)
             opened = self._open[number] = _Open(worker, batch, send)
-            batch.on_withdraw = partial(withdraw, worker, number)
             batch.input_ready_s = monotonic()
             try:
                 packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
             except OSError:
                 worker.wait_gone()
+            batch.on_withdraw = partial(withdraw, worker, number)
+            for index in batch.withdrawn_items():
+                withdraw(worker, number, index)
             if worker.gone.is_set():  # before anybody knew of this batch
                 self.gone(worker)
             if not self._is_async:
@@ -100,6 +102,7 @@ class PythonStream:
             raise wire.Garbled(f"a message makes no sense: {error}") from error
         if not opened.left and opened.returned.is_set():
             self._open.pop(header["b"], None)
+            self._orders.done(opened.batch.items)
 
     def gone(self, worker: WorkerProcess) -> None:
         """End what a worker can no longer answer."""
@@ -125,6 +128,7 @@ class PythonStream:
 
     def _fail(self, number: int, opened: _Open, error: NaiadError) -> None:
         self._open.pop(number, None)
+        self._orders.done(opened.batch.items)
         for index in sorted(opened.left):
             opened.send(index, error, True)
         opened.left.clear()

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from typing import Any
 
 from naiad.backends.python.launching import Launch
 from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.side import Side
 from naiad.backends.python.traceback import logged
 from naiad.backends.python.worker import wire
 from naiad.core.errors import LoadFailed, NotReady
 
 PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Before the next start, by how many in a row have come to nothing; then always the last."""
+
+READINESS_S = 1.0
+"""Between two questions whether the model is ready."""
 
 PATIENCE_S = 30.0
 """A batch waits so long for a worker that is being started; then it fails."""
@@ -47,12 +49,8 @@ class Order:
     launch: Launch
     load: dict[str, Any]
     """Header of the LOAD message."""
-    handle: Callable[[WorkerProcess, wire.Message], None]
-    """Gets what comes by the side channel."""
-    on_gone: Callable[[WorkerProcess], None] = field(default=lambda _: None)
-    """Told of the end of each worker, before the next one starts."""
-    on_tick: Callable[[WorkerProcess], None] = field(default=lambda _: None)
-    """Called from time to time where there is a limit for replies."""
+    side: Side
+    """Takes what comes by the side channel."""
     hang_s: float = 0.0
     """A reply that takes longer ends the worker; 0 = no limit."""
     end_s: float = 30.0
@@ -100,6 +98,11 @@ class Supervisor:
                 raise NotReady("the model is being unloaded")
         raise NotReady(f"the worker process of instance '{name}' has ended and is being started again; try again")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can run a batch now and the model, if it has a say, says that it is ready."""
+        return self.is_up and self.order.side.says_ready
+
     def answered(self) -> None:
         """Note that the worker has run a batch: it is worth starting again at once."""
         self._failures = 0
@@ -145,7 +148,7 @@ class Supervisor:
         """Start a worker and have it load the model. Raises LoadFailed."""
         order = self.order
         try:
-            worker = WorkerProcess(order.launch, order.name, order.handle, order.hang_s / 2)
+            worker = WorkerProcess(order.launch, order.name, order.side.handle)
         except OSError as error:
             raise LoadFailed(f"the worker process of instance '{order.name}' cannot be started: {error}") from error
         threading.Thread(target=self._watch, args=[worker], name=f"{order.name}-worker", daemon=True).start()
@@ -164,7 +167,8 @@ class Supervisor:
         if self.facts and facts != self.facts:
             raise LoadFailed(f"the code of instance '{worker.name}' has changed; load the model again")
         self.facts = facts
-        worker.on_tick = partial(self.order.on_tick, worker)
+        if self.order.hang_s or facts.get("has_is_ready"):
+            worker.tick(self._tick, min(READINESS_S, self.order.hang_s / 2 or READINESS_S))
         worker.run.connection.settimeout(self.order.hang_s or None)
         with self._changed:
             if self._state is State.CLOSED:
@@ -172,12 +176,23 @@ class Supervisor:
             self._worker = worker
             self._state = State.UP
             self._changed.notify_all()
+        self._tick()
+
+    def _tick(self) -> None:
+        """Look after the worker from time to time; on its listening thread."""
+        worker = self._worker
+        if worker is None:
+            return
+        if self.order.hang_s:
+            self.order.side.look(worker)
+        if self.facts.get("has_is_ready"):
+            worker.write(wire.ASK, lambda _: {"c": 1, "what": "is_ready", "with": {}})
 
     def _watch(self, worker: WorkerProcess) -> None:
         """Listen to a worker; when it has ended, start the next one, if it was in service."""
         worker.listen()
         with suppress(Exception):
-            self.order.on_gone(worker)
+            self.order.side.gone(worker)
         worker.settled.wait()  # or it could end before anybody knows that it is in service
         if self._worker is worker:
             self._restart(worker)

@@ -19,6 +19,7 @@ from naiad.serving.caching.answer import KeptAnswer
 from naiad.serving.caching.contract import AnswerCache
 from naiad.serving.caching.key import size_of
 from naiad.serving.model import ServedModel
+from naiad.serving.readiness import can_answer
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.worker import Worker
 
@@ -80,6 +81,11 @@ class CachedModel:
         """Requests that are being hashed or looked up, and that the model does not have yet."""
         self._waiter: asyncio.Future[None] | None = None
         """Done when none is any more."""
+
+    @property
+    def is_ready(self) -> bool:
+        """See `ReportsReadiness`."""
+        return can_answer(self._model)
 
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""

@@ -1,0 +1,130 @@
+"""Requests that a model sends to other models of the server, and their answers' way back to its worker (BLS)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from naiad.backends.python.answers import CODES
+from naiad.backends.python.orders import SEQUENCE_END, SEQUENCE_START
+from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.worker import wire
+from naiad.backends.python.worker.tensors import Packed, Unpacked
+from naiad.core.errors import InvalidRequest, NaiadError, NotReady
+from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput, SequenceStep
+from naiad.core.model_host import ModelHost
+from naiad.core.tensor import Tensor
+from naiad.core.trace import Trace
+
+_Key = tuple[int, int]
+
+
+class Calls:
+    """Those of one instance; its numbers are those that its workers give, each beside the worker's process."""
+
+    def __init__(self, host: ModelHost | None, traces: dict[int, Trace], only: str = "") -> None:
+        """traces: of the requests that are under way. only: the model, if it has one instance, which takes one batch.
+
+        Such a model would wait for itself.
+        """
+        self._host = host
+        self._traces = traces
+        self._only = only
+        self._withdraw: dict[_Key, Callable[[], None]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, worker: WorkerProcess, message: wire.Message) -> None:
+        """Send a request on its way. Raises Garbled."""
+        unpacked = worker.unpack_side(message)
+        try:
+            number, row, is_decoupled = message.header["c"], message.header["r"], bool(message.header["d"])
+            request, trace = _request(row, unpacked), self._traces.get(row[8])
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise wire.Garbled(f"a request makes no sense: {error}") from error
+        call = _Call(self, worker, number)
+        if self._host is None:
+            call.deliver(NotReady("there is no server that could run other models"), True)
+        elif request.model_name == self._only:
+            call.deliver(InvalidRequest(f"model '{self._only}' would wait for itself: it has one instance"), True)
+        else:
+            with self._lock:
+                self._withdraw[worker.pid, number] = self._host.infer(
+                    request, call.deliver, trace, takes_one=not is_decoupled
+                )
+            if call.is_over:
+                self.forget(worker, number)
+
+    def let_go(self, worker: WorkerProcess, message: wire.Message) -> None:
+        """Withdraw a request whose answers nobody wants any more."""
+        with self._lock:
+            withdraw = self._withdraw.pop((worker.pid, message.header.get("c", 0)), None)
+        if withdraw is not None:
+            withdraw()
+
+    def withdraw_all(self, worker: WorkerProcess) -> None:
+        """Withdraw everything that a worker waits for: it is gone, or nobody waits for it."""
+        with self._lock:
+            found = [self._withdraw.pop(key) for key in list(self._withdraw) if key[0] == worker.pid]
+        for withdraw in found:
+            withdraw()
+
+    def forget(self, worker: WorkerProcess, number: int) -> None:
+        """Note that a request has had its last answer."""
+        with self._lock:
+            self._withdraw.pop((worker.pid, number), None)
+
+
+class _Call:
+    """One request under way."""
+
+    def __init__(self, calls: Calls, worker: WorkerProcess, number: int) -> None:
+        self._calls = calls
+        self._worker = worker
+        self._number = number
+        self.is_over = False
+
+    def deliver(self, answer: Answer, is_final: bool) -> None:
+        """Pass an answer on; called on the event loop's thread."""
+        number = self._number
+
+        def make(packed: Packed) -> dict[str, Any]:
+            return {"c": number, "a": _row(packed, answer), "f": is_final}
+
+        self._worker.write(wire.ANSWER, make)
+        if is_final:
+            self.is_over = True
+            self._calls.forget(self._worker, number)
+
+
+def _request(row: list[Any], unpacked: Unpacked) -> InferRequest:
+    name, version, request_id, correlation, flags, timeout_us, parameters, outputs, _, tensors = row
+    step = None
+    if correlation or flags:
+        step = SequenceStep(correlation, bool(flags & SEQUENCE_START), bool(flags & SEQUENCE_END))
+    made = {one[0]: Tensor(one[0], one[1], unpacked.array(one)) for one in tensors}
+    return InferRequest(
+        str(name),
+        str(version),
+        str(request_id),
+        made,
+        tuple(RequestedOutput(str(output)) for output in outputs),
+        dict(parameters or {}),
+        timeout_us=int(timeout_us),
+        sequence=step,
+    )
+
+
+def _row(packed: Packed, answer: Answer) -> list[Any] | None:
+    """Write an answer for a worker; None: it is only the end."""
+    if isinstance(answer, NaiadError):
+        code = next((code for kind, code in CODES if isinstance(answer, kind)), 1)
+        return [[code, answer.message, ""], None, []]
+    assert isinstance(answer, InferResponse)
+    if answer.is_empty:
+        return None
+    return [
+        None,
+        answer.parameters or None,
+        [packed.add(tensor.name, tensor.datatype, tensor.data) for tensor in answer.outputs],
+    ]
