@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,14 +12,13 @@ from naiad.backends.graphless import Graphless
 from naiad.backends.python.answers import Answers
 from naiad.backends.python.asking import Asking
 from naiad.backends.python.calls import Calls
+from naiad.backends.python.environments.choosing import choose_launch
 from naiad.backends.python.instance import PythonInstance
-from naiad.backends.python.launching import Launch
 from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.side import Side
 from naiad.backends.python.stream import PythonStream
 from naiad.backends.python.supervisor import Order, Supervisor, load
-from naiad.backends.python.variables import worker_variables
 from naiad.backends.python.worker import wire
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.errors import LoadFailed
@@ -55,7 +52,8 @@ class PythonBackend(Graphless):
             return config
         order = {"model": _model(path, version_dir), "config": json.dumps(config)}
         try:
-            worker = WorkerProcess(_launch(settings), config["name"], Side(Calls(None, {}), Asking(None)).handle)
+            launch = choose_launch(config["name"], version_dir, _parameters(config), settings)
+            worker = WorkerProcess(launch, config["name"], Side(Calls(None, {}), Asking(None)).handle)
         except OSError as error:
             raise LoadFailed(f"model '{config['name']}': no worker process can be started: {error}") from error
         listening = _in_thread(worker)
@@ -75,7 +73,7 @@ class PythonBackend(Graphless):
         files = request.tensors
         config = files.config
         path = _model_file(config.name, files.version_dir, config.default_model_filename)
-        launch = _launch(request.settings)
+        launch = choose_launch(config.name, files.version_dir, config.parameters, request.settings)
         kinds = list(_kinds(config))
         orders, answers = Orders(config), Answers(config, files.version)
         only = config.name if len(request.names) == 1 and not config.is_decoupled else ""
@@ -125,8 +123,8 @@ def _in_thread(worker: WorkerProcess) -> Any:
     return thread
 
 
-def _launch(settings: Mapping[str, str]) -> Launch:
-    return Launch(sys.executable, worker_variables(os.environ, settings))
+def _parameters(document: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(value.get("string_value", "")) for key, value in document.get("parameters", {}).items()}
 
 
 def _model_file(model: str, version_dir: Path, filename: str) -> Path:

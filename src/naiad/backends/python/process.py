@@ -55,6 +55,8 @@ class WorkerProcess:
         self.side_owned, self.side_mapped = Owned(), Mapped(is_writable=False)
         self.reason = ""
         """Why the server has ended it; empty where it ended by itself."""
+        self.last_words = ""
+        """The last line that it has printed."""
         self.gone = threading.Event()
         self.settled = threading.Event()
         """By the supervisor: it is decided whether it is in service."""
@@ -168,7 +170,9 @@ class WorkerProcess:
             lines.append(self._line)
             self._line = b""
         for line in lines:
-            _log.info("%s: %s", self.name, line.decode("utf-8", "replace"))
+            text = line.decode("utf-8", "replace")
+            self.last_words = text.strip() or self.last_words
+            _log.info("%s: %s", self.name, text)
         return bool(data)
 
     def _finish(self) -> None:

@@ -238,7 +238,9 @@ def load(worker: WorkerProcess, header: dict[str, Any], kind: int = wire.LOAD) -
     except (OSError, wire.Garbled):
         message = None
     if message is None:
-        raise LoadFailed(f"the worker process of instance '{worker.name}' ended at the start: {worker.wait_gone()}")
+        why = worker.wait_gone()
+        words = f" ({worker.last_words})" if worker.last_words else ""
+        raise LoadFailed(f"the worker process of instance '{worker.name}' ended at the start: {why}{words}")
     if message.kind != wire.DONE:
         shown = message.header.get("traceback")
         if shown:

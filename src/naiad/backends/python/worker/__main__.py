@@ -11,11 +11,15 @@ import importlib.util
 import sys
 from pathlib import Path
 
+OLDEST = (3, 9)
+
 PACKAGE = "naiad_worker"
 
 
 def main() -> None:
     """Take the package in under its name, and serve."""
+    if sys.version_info < OLDEST:
+        sys.exit(f"a Python model needs Python {OLDEST[0]}.{OLDEST[1]} or newer, not {sys.version.split()[0]}")
     folder = Path(__file__).parent
     sys.path[:] = [one for one in sys.path if one != str(folder)]
     spec = importlib.util.spec_from_file_location(
