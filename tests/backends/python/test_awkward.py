@@ -249,16 +249,16 @@ PREFIX = "Failed to process the request(s) for model 'm_0', message: "
 WORDS = {
     "raises": PREFIX + "ValueError: seen in passwd",
     "raises_nothing_much": PREFIX + "KeyError",
-    "raises_tritons": PREFIX + "told to everybody",
+    "raises_tritons": PREFIX + "TritonModelException: told to everybody",
     "exits": PREFIX + "SystemExit: enough",
     "interrupts": PREFIX + "KeyboardInterrupt",
     "too_deep": PREFIX + "RecursionError: ",
     "too_much": PREFIX + "ValueError: ",
-    "gives_none": PREFIX + "Expected a list in the execute return, found type 'NoneType'.",
-    "gives_no_list": PREFIX + "Expected a list in the execute return, found type 'int'.",
+    "gives_none": PREFIX + "Expected a list in the execute return, found type '<class 'NoneType'>'.",
+    "gives_no_list": PREFIX + "Expected a list in the execute return, found type '<class 'int'>'.",
     "gives_too_few": "InferenceRequest(s) size is:2, and InferenceResponse(s) size is:0",
-    "gives_another_type": "Expected an 'InferenceResponse' object in the execute function return list, found type 'st",
-    "gives_one_none": "Expected an 'InferenceResponse' object in the execute function return list, found type 'None",
+    "gives_another_type": "Expected an 'InferenceResponse' object in the execute function return list, found type '<c",
+    "gives_one_none": "Expected an 'InferenceResponse' object in the execute function return list, found type '<c",
     "gives_no_tensor": "output_tensors must be pb_utils.Tensor objects, not str",
     "gives_a_list": "Tensor 'y': expected a numpy array, not list",
     "gives_complex": "Tensor 'y': numpy dtype complex128 has no Triton datatype",
@@ -267,7 +267,6 @@ WORDS = {
     "gives_another_datatype": "output 'y' is declared as FP32, but the model returned FP64",
     "gives_another_shape": "output 'y' is declared with shape [-1], but the model returned [1, 1]",
     "gives_bad_parameters": "Expect parameters values to have type bool/int/str, found type <class 'float'> for 'p'",
-    "sends_twice": "Unable to send response. Response sender has been closed.",
     "sends_and_returns": "was answered by its sender and by the return value of execute",
     "sends_nothing": "Non-decoupled model cannot send complete final before sending a response.",
     "sends_an_unknown_flag": "Unable to send response. Unsupported flag provided.",
@@ -300,12 +299,12 @@ def test_the_log_says_where_it_was(awkward: Any, caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     "do",
     [
-        "gives_more", "gives_half_a_letter", "sends_later", "prints", "prints_much", "closes_its_output",
+        "gives_more", "gives_half_a_letter", "sends_later", "sends_twice", "prints", "prints_much", "closes_its_output",
         "changes_folder", "replaces_signals", "leaves_threads",
     ],
 )  # fmt: skip
 def test_what_a_model_may_do(awkward: Any, do: str) -> None:
-    assert value(ask(awkward, do, 2)).tolist() == [1]
+    assert value(ask(awkward, do, 1 if do == "sends_twice" else 2)).tolist() == [1]
     assert value(ask(awkward, "answer")).tolist() == [1]
 
 

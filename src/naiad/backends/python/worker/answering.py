@@ -23,6 +23,10 @@ FINAL = 1
 LOST = "the model has let go of the request without a last response"
 
 
+class WrongAnswer(TritonModelException):
+    """What `execute` returned is not what it must return."""
+
+
 class Stream:
     """One request's way back."""
 
@@ -119,10 +123,9 @@ def answer_row(packed: Packed, response: InferenceResponse, wanted: Collection[s
 
 def error_of(raised: BaseException, instance: str) -> list[Any]:
     """Write for a message what model code raised: code, what clients are told, and the traceback for the log."""
-    if isinstance(raised, TritonModelException):
-        told = str(raised)
-    else:
-        told = f"{type(raised).__name__}: {raised}" if str(raised) else type(raised).__name__
+    told = str(raised)
+    if not isinstance(raised, WrongAnswer):
+        told = f"{type(raised).__name__}: {told}" if told else type(raised).__name__
     message = f"Failed to process the request(s) for model '{instance}', message: {told}"
     shown = traceback.format_exception(type(raised), raised, raised.__traceback__)
     return [TritonError.INTERNAL, message, "".join(shown)]

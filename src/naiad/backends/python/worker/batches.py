@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from .answering import Stream, answer_row, error_of
-from .api.errors import TritonModelException
+from .answering import Stream, WrongAnswer, answer_row, error_of
 from .api.request import RELEASE_RESCHEDULE, InferenceRequest
 from .api.response import InferenceResponse
 from .api.tensor import Tensor
@@ -63,44 +62,46 @@ class Batches:
         except BaseException as error:  # noqa: BLE001 — model code may raise anything, SystemExit included
             ended = time.perf_counter()
             failure = error_of(error, self._instance)
-            rows = [[failure, None, [], None] for _ in requests]
+            rows = [self._sent(packed, stream) or [failure, None, [], None] for stream in streams]
         return {"b": header["b"], "a": rows, "t": [began, ended]}
 
+    def _sent(self, packed: Packed, stream: Stream) -> list[Any] | None:
+        """Return the answer that a request had by its sender before all others failed."""
+        if not stream.is_closed or stream.answer is None:
+            return None
+        return answer_row(packed, stream.answer, stream._wanted)
+
     def checked(self, requests: Sequence[InferenceRequest], returned: Any) -> list[Any]:
-        """Return what `execute` returned. Raises TritonModelException for what it must not return."""
+        """Return what `execute` returned. Raises WrongAnswer for what it must not return."""
         if returned is None and (self._is_decoupled or all(_has_other_way(one) for one in requests)):
             return [None] * len(requests)
         if self._is_decoupled:
-            raise TritonModelException(
+            raise WrongAnswer(
                 f"Python model '{self._instance}' is using the decoupled mode and the execute function must return "
                 "None."
             )
         if not isinstance(returned, (list, tuple)):
-            raise TritonModelException(
-                f"Expected a list in the execute return, found type '{type(returned).__name__}'."
-            )
+            raise WrongAnswer(f"Expected a list in the execute return, found type '{type(returned)}'.")
         if len(returned) != len(requests):
-            raise TritonModelException(
+            raise WrongAnswer(
                 "Number of InferenceResponse objects do not match the number of InferenceRequest objects. "
                 f"InferenceRequest(s) size is:{len(requests)}, and InferenceResponse(s) size is:{len(returned)}\n"
             )
         for one, request in zip(returned, requests):
             if not isinstance(one, InferenceResponse) and not (one is None and _has_other_way(request)):
-                raise TritonModelException(
+                raise WrongAnswer(
                     "Expected an 'InferenceResponse' object in the execute function return list, found type "
-                    f"'{type(one).__name__}'."
+                    f"'{type(one)}'."
                 )
             if one is not None and _is_rescheduled(request):
-                raise TritonModelException(
-                    "Expected a None object in the execute function return list for rescheduled request."
-                )
+                raise WrongAnswer("Expected a None object in the execute function return list for rescheduled request.")
         return list(returned)
 
     def _kept(self, returned: InferenceResponse | None, stream: Stream) -> Any:
         """Return the answer of one request; where a sender will give it, wait for that."""
         if returned is not None:
             if stream.is_closed:
-                raise TritonModelException("a request was answered by its sender and by the return value of execute")
+                raise WrongAnswer("a request was answered by its sender and by the return value of execute")
             stream.is_closed = True
             return returned
         if stream.is_rescheduled:
