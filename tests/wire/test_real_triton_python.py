@@ -62,14 +62,14 @@ MODEL = """
         def tells(self, requests):
             request = requests[0]
             told = [request.request_id(), request.correlation_id(), request.flags(), request.timeout(),
-                    request.requested_output_names(), request.inputs()[0].name(), request.inputs()[0].shape(),
+                    sorted(request.requested_output_names()), request.inputs()[0].name(), list(request.inputs()[0].shape()),
                     request.inputs()[0].is_cpu(), request.is_cancelled(),
                     [str(pb_utils.triton_to_numpy_type(number)) for number in range(14)],
                     [pb_utils.numpy_to_triton_type(kind) for kind in (np.int8, np.float16, np.object_, np.bool_)],
                     str(pb_utils.triton_string_to_numpy("TYPE_STRING")),
-                    pb_utils.serialize_byte_tensor(np.array([b"a", "b"], object)).hex(),
+                    bytes(pb_utils.serialize_byte_tensor(np.array([b"a", "b"], object))).hex(),
                     [one.decode() for one in pb_utils.deserialize_bytes_tensor(bytes.fromhex("0100000061"))]]
-            return [pb_utils.InferenceResponse(error=pb_utils.TritonError(json.dumps(told)))]
+            return [pb_utils.InferenceResponse(error=pb_utils.TritonError(json.dumps(told, default=str)))]
 """
 
 
