@@ -62,9 +62,10 @@ MODEL = """
         def tells(self, requests):
             request = requests[0]
             told = [request.request_id(), request.correlation_id(), request.flags(), request.timeout(),
-                    sorted(request.requested_output_names()), request.inputs()[0].name(), list(request.inputs()[0].shape()),
+                    sorted(request.requested_output_names()), request.inputs()[0].name(),
+                    list(request.inputs()[0].shape()),
                     request.inputs()[0].is_cpu(), request.is_cancelled(),
-                    [str(pb_utils.triton_to_numpy_type(number)) for number in range(14)],
+                    [np.dtype(pb_utils.triton_to_numpy_type(number)).name for number in range(1, 14)],
                     [pb_utils.numpy_to_triton_type(kind) for kind in (np.int8, np.float16, np.object_, np.bool_)],
                     str(pb_utils.triton_string_to_numpy("TYPE_STRING")),
                     bytes(pb_utils.serialize_byte_tensor(np.array([b"a", "b"], object))).hex(),
