@@ -65,6 +65,7 @@ soak: setup-dev ## good, broken, leaving and slow clients together for SOAK_SECO
 	$(BIN)/python tests/soak/drain.py
 	$(BIN)/python tests/soak/swap.py
 	$(BIN)/python tests/soak/schedulers.py --seconds $(SOAK_SECONDS)
+	$(BIN)/python tests/soak/kills.py --requests 500 --kills 10
 
 check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff format --check .
