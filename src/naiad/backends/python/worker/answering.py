@@ -7,7 +7,6 @@ one, which is kept for the reply to the whole batch.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Collection
 from typing import Any
 
@@ -15,6 +14,7 @@ from . import wire
 from .api.errors import TritonError, TritonModelException
 from .api.response import InferenceResponse
 from .link import Link
+from .shown import shown
 from .tensors import Packed
 
 FINAL = 1
@@ -127,5 +127,4 @@ def error_of(raised: BaseException, instance: str) -> list[Any]:
     if not isinstance(raised, WrongAnswer):
         told = f"{type(raised).__name__}: {told}" if told else type(raised).__name__
     message = f"Failed to process the request(s) for model '{instance}', message: {told}"
-    shown = traceback.format_exception(type(raised), raised, raised.__traceback__)
-    return [TritonError.INTERNAL, message, "".join(shown)]
+    return [TritonError.INTERNAL, message, shown(raised)]

@@ -6,7 +6,6 @@ import json
 import socket
 import sys
 import threading
-import traceback
 from typing import Any
 
 from . import link as links
@@ -16,6 +15,7 @@ from .link import Link, dumps
 from .model import BadModel, HookFailed, Model, complete, import_model
 from .process import leave, prepare
 from .regions import Mapped, Owned
+from .shown import shown
 from .streaming import Streaming
 from .tensors import Packed, Unpacked
 from .wire import Channel, Message
@@ -122,5 +122,4 @@ def _failure(error: BaseException) -> dict[str, Any]:
         return {"error": str(error), "traceback": ""}
     cause = error.__cause__ if isinstance(error, HookFailed) and error.__cause__ is not None else error
     stage = "model.py cannot be imported" if cause is error else f"{error} failed"
-    shown = traceback.format_exception(type(cause), cause, cause.__traceback__)
-    return {"error": f"{stage}: {type(cause).__name__}: {cause}", "traceback": "".join(shown)}
+    return {"error": f"{stage}: {type(cause).__name__}: {cause}", "traceback": shown(cause)}
