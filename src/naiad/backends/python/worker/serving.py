@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 import threading
@@ -11,7 +10,7 @@ from typing import Any
 from . import link as links
 from . import triton_python_backend_utils, wire
 from .batches import Batches
-from .link import Link, dumps
+from .link import Link, dumps, loads
 from .model import BadModel, HookFailed, Model, complete, import_model
 from .process import leave, prepare
 from .regions import Mapped, Owned
@@ -26,7 +25,7 @@ def main(run: int, side: int, parent: int) -> None:
     prepare(parent, [run, side])
     for name in ("triton_python_backend_utils", "c_python_backend_utils"):
         sys.modules[name] = triton_python_backend_utils
-    channels = [Channel(socket.socket(fileno=one), dumps, json.loads, is_writable=True) for one in (run, side)]
+    channels = [Channel(socket.socket(fileno=one), dumps, loads, is_writable=True) for one in (run, side)]
     link = Link(channels[1])
     links.set_current(link)
     threading.Thread(target=_serve_side, args=[link], name="server", daemon=True).start()

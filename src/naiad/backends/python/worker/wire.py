@@ -92,7 +92,8 @@ class Channel:
         self.connection = connection
         self._dumps = dumps
         self._loads = loads
-        self._is_writable = is_writable
+        self._copy: Callable[[memoryview], bytes | bytearray] = bytearray if is_writable else bytes
+        self._buffer = memoryview(bytearray(MOST_BYTES + 1))
 
     def send(self, kind: int, header: Any, tail: Sequence[Piece] = (), descriptors: Sequence[int] = ()) -> None:
         """Send a message; blocks while the other end does not read. Raises OSError when it is gone."""
@@ -117,9 +118,12 @@ class Channel:
 
     def receive(self) -> Message | None:
         """Wait for a message; None when the other end is closed. Raises Garbled, TimeoutError, OSError."""
-        data, ancillary, flags, _ = self.connection.recvmsg(MOST_BYTES + 1, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
-        if not data:
+        size, ancillary, flags, _ = self.connection.recvmsg_into(
+            [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+        )
+        if not size:
             return None
+        data = self._copy(self._buffer[:size])
         descriptors = _descriptors(ancillary)
         try:
             return self._read(data, flags, descriptors)
@@ -130,18 +134,18 @@ class Channel:
                 raise Garbled(f"a packet makes no sense: {error}") from error
             raise
 
-    def _read(self, data: bytes, truncated: int, descriptors: list[int]) -> Message:
+    def _read(self, data: bytes | bytearray, truncated: int, descriptors: list[int]) -> Message:
         if truncated & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise Garbled("a packet is too long")
         kind, flags, length = PREFIX.unpack_from(data)
         if flags & SPILLED:
-            data = _unspill(descriptors.pop(0), length)
+            data = self._copy(memoryview(_unspill(descriptors.pop(0), length)))
             kind, _, length = PREFIX.unpack_from(data)
         tail = PREFIX.size + length
         header = self._loads(data[PREFIX.size : tail])
         if type(header) is not dict or tail > len(data):
             raise Garbled("a packet has no header")
-        return Message(kind, header, bytearray(data) if self._is_writable else data, tail, descriptors)
+        return Message(kind, header, data, tail, descriptors)
 
     def close(self) -> None:
         """Close this end."""
