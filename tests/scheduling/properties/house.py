@@ -10,7 +10,7 @@ from typing import Any
 
 from manual_loop import settle
 from manual_runner import ManualRunner, ManualStream
-from oracle import PlainQueue, Waiting, batch_of
+from plain_queue import PlainQueue, Waiting, batch_of
 
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
 from naiad.core.model_config import DynamicBatching
