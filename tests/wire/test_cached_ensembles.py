@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from multiplying import CACHE, write_times
 
 from naiad.testing import RunningServer, running_server
 
-CACHE = "response_cache { enable: true }\n"
+PLAIN = "max_batch_size: 4\n"
+"""Configuration of a part without a cache."""
 TENSORS = """
 max_batch_size: 4
 input {{ name: "{0}" data_type: TYPE_FP32 dims: [ 2 ] }}
@@ -25,23 +24,6 @@ STEP = """step {{
   model_name: "times" model_version: -1
   input_map {{ key: "x" value: "{0}" }} output_map {{ key: "y" value: "{1}" }}
 }}"""
-
-
-def write_part(folder: Path, factor: float, more: str = CACHE) -> None:
-    """`times`, which multiplies."""
-    version = folder / "times" / "1"
-    version.mkdir(parents=True, exist_ok=True)
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [helper.make_node("Mul", ["x", "factor"], ["y"])],
-        "g",
-        [value("x", onnx.TensorProto.FLOAT, ["n", 2])],
-        [value("y", onnx.TensorProto.FLOAT, ["n", 2])],
-        [numpy_helper.from_array(np.array(factor, np.float32), "factor")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    (version / "model.onnx").write_bytes(model.SerializeToString())
-    (folder / "times" / "config.pbtxt").write_text(TENSORS.format("x", "y") + more)
 
 
 def write_ensemble(folder: Path, more: str = "") -> None:
@@ -92,26 +74,26 @@ def until_hit(server: RunningServer, model: str, question: Callable[[], list[flo
 
 
 def test_parts_answer_from_the_cache(options: dict[str, Any], tmp_path: Path) -> None:
-    write_part(tmp_path, 2.0)
+    write_times(tmp_path, 2.0)
     write_ensemble(tmp_path)
     with running_server(str(tmp_path), **options) as server:
         until_hit(server, "times", lambda: ask(server, 3.0), [12.0, 4.0])
         asked, hits, misses = counts(server, "times")
         assert asked == hits + misses == 2 * counts(server, "twice")[0]
         assert counts(server, "twice")[1:] == (0, 0)
-        write_part(tmp_path, 3.0)
+        write_times(tmp_path, 3.0)
         reload(server, "times")
         assert [ask(server, 3.0) for _ in range(3)] == [[27.0, 9.0]] * 3
 
 
 def test_an_ensemble_has_a_cache_of_its_own_and_forgets_with_its_parts(options: dict[str, Any], tmp_path: Path) -> None:
-    write_part(tmp_path, 2.0, more="")
+    write_times(tmp_path, 2.0, PLAIN)
     write_ensemble(tmp_path, CACHE)
     with running_server(str(tmp_path), **options) as server:
         until_hit(server, "twice", lambda: ask(server, 3.0), [12.0, 4.0])
         ran = counts(server, "times")[0]
         assert ask(server, 3.0) == [12.0, 4.0]
         assert counts(server, "times")[0] == ran
-        write_part(tmp_path, 3.0, more="")
+        write_times(tmp_path, 3.0, PLAIN)
         reload(server, "times")
         assert [ask(server, 3.0) for _ in range(3)] == [[27.0, 9.0]] * 3

@@ -11,30 +11,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from multiplying import write_times
 
 from naiad.testing import RunningServer, running_server
-
-
-def write_model(folder: Path, factor: float) -> Path:
-    """A repository with `times`, which multiplies."""
-    version = folder / "times" / "1"
-    version.mkdir(parents=True, exist_ok=True)
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [helper.make_node("Mul", ["x", "factor"], ["y"])],
-        "g",
-        [value("x", onnx.TensorProto.FLOAT, ["n", 2])],
-        [value("y", onnx.TensorProto.FLOAT, ["n", 2])],
-        [numpy_helper.from_array(np.array(factor, np.float32), "factor")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    (version / "model.onnx").write_bytes(model.SerializeToString())
-    (folder / "times" / "config.pbtxt").write_text("max_batch_size: 4\nresponse_cache { enable: true }\n")
-    return folder
 
 
 def ask(server: RunningServer, first: float, second: float = 1.0) -> list[float]:
@@ -74,9 +54,9 @@ def redis(redis_process: Any) -> Any:
 
 
 def test_servers_share_answers_of_the_same_model_alone(redis: Any, tmp_path: Path) -> None:
-    doubled = write_model(tmp_path / "a", 2.0)
+    doubled = write_times(tmp_path / "a", 2.0)
     shutil.copytree(doubled, tmp_path / "b")
-    tripled = write_model(tmp_path / "c", 3.0)
+    tripled = write_times(tmp_path / "c", 3.0)
     options = {"cache_config": redis.lines(), "allow_grpc": False}
     with running_server(str(doubled), **options) as first, running_server(str(tmp_path / "b"), **options) as second:
         assert ask(first, 5.0) == [10.0, 2.0]
@@ -89,11 +69,11 @@ def test_servers_share_answers_of_the_same_model_alone(redis: Any, tmp_path: Pat
 
 
 def test_new_weights_never_give_an_old_answer(redis: Any, tmp_path: Path) -> None:
-    folder = write_model(tmp_path, 2.0)
+    folder = write_times(tmp_path, 2.0)
     options = {"cache_config": redis.lines(), "model_control_mode": "explicit", "load_model": ("times",)}
     with running_server(str(folder), **options) as server:
         for factor in (2.0, 3.0, 2.0):
-            write_model(folder, factor)
+            write_times(folder, factor)
             urllib.request.urlopen(f"{server.url}/v2/repository/models/times/load", b"{}", timeout=30).close()
             assert ask(server, 5.0) == [5 * factor, factor]
             until_kept(redis, int(factor) - 1)
@@ -102,7 +82,7 @@ def test_new_weights_never_give_an_old_answer(redis: Any, tmp_path: Path) -> Non
 
 def test_metrics_tell_of_a_shared_cache(redis_processes: Any, tmp_path: Path) -> None:
     redis = redis_processes()
-    with running_server(str(write_model(tmp_path, 2.0)), cache_config=redis.lines(socket_timeout=200)) as server:
+    with running_server(str(write_times(tmp_path, 2.0)), cache_config=redis.lines(socket_timeout=200)) as server:
         for _ in range(2):
             ask(server, 5.0)
             until_kept(redis, 1)
@@ -121,7 +101,7 @@ def test_metrics_tell_of_a_shared_cache(redis_processes: Any, tmp_path: Path) ->
 def test_a_server_starts_without_its_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("redis", reason="the library redis is not installed (requirements/dev.txt)")
     lines = ("redis,host=127.0.0.1", "redis,port=1", "redis,password=hunter2")
-    with running_server(str(write_model(tmp_path, 2.0)), cache_config=lines) as server:
+    with running_server(str(write_times(tmp_path, 2.0)), cache_config=lines) as server:
         assert [ask(server, 5.0) for _ in range(2)] == [[10.0, 2.0]] * 2
         assert counts(server) == (2, 0, 2)
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
