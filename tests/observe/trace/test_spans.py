@@ -132,3 +132,42 @@ def test_no_collector_is_no_reason_to_hang(caplog: pytest.LogCaptureFixture) -> 
     spans.close()
     assert time.perf_counter() - began_s < 5
     assert "opentelemetry" in {record.name.partition(".")[0] for record in caplog.records}  # the SDK says so itself
+
+
+def steps_and_ensemble(*order: int) -> dict[str, Any]:
+    """Spans of an ensemble (trace 1), of its step, an ensemble too (2), and of that one's step (3), by model."""
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    spans = Spans(SpanOptions(), exporter)
+    traces = {
+        1: make_trace(without="compute"),
+        2: make_trace(without="compute", parent_id=1),
+        3: make_trace(parent_id=2),
+    }
+    for number, trace in traces.items():
+        trace.id, trace.model_name = number, f"m{number}"
+    for number in order:
+        spans.write([(ON, traces[number])])
+    spans.close()
+    return {span.name: span for span in exporter.get_finished_spans()}
+
+
+@pytest.mark.parametrize("order", [(3, 2, 1), (1, 2, 3), (2, 1, 3), (3, 1, 2)])
+def test_steps_are_below_their_ensemble_whichever_comes_first(order: tuple[int, ...]) -> None:
+    spans = steps_and_ensemble(*order)
+    assert set(spans) == {"InferRequest", "m1", "m2", "m3", "compute"}
+    parents = {name: span.parent and span.parent.span_id for name, span in spans.items()}
+    ids = {name: span.context.span_id for name, span in spans.items()}
+    assert parents == {
+        "InferRequest": None,
+        "m1": ids["InferRequest"],
+        "m2": ids["m1"],
+        "m3": ids["m2"],
+        "compute": ids["m3"],
+    }
+    assert len({span.context.trace_id for span in spans.values()}) == 1
+
+
+def test_a_step_whose_ensemble_never_comes_is_told_of_at_the_end() -> None:
+    assert steps_and_ensemble(3)["m3"].parent is None

@@ -39,6 +39,20 @@ class TritonPythonModel:
                 sender.send(triton.InferenceResponse([triton.Tensor("Y", row[None])]))
             sender.send(flags=triton.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
 """
+FAILS = """
+import triton_python_backend_utils as triton
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(triton.get_input_tensor_by_name(request, "X").as_numpy()) for request in requests]
+
+    def answer(self, array):
+        if array[0] == 1:
+            return triton.InferenceResponse(error=triton.TritonError("broken"))
+        if array[0] == 2:
+            return triton.InferenceResponse([])
+        return triton.InferenceResponse([triton.Tensor("Y", array)])
+"""
 STREAM = "model_transaction_policy { decoupled: true }"
 LABELS = "zero\none\ntwo\n"
 
@@ -47,6 +61,7 @@ PARTS = {
     "p8": part(8, "1"),
     "pf": part(datatype="FP32"),
     "d": part(8, "1", more=STREAM),
+    "f": part(backend="python"),
     "l": part(datatype="FP32").replace('name: "Y"', 'name: "Y" label_filename: "labels.txt"'),
 }
 AB = ({"X": "a"}, {"Y": "b"})
@@ -60,8 +75,10 @@ GOOD = {
     "outer": ensemble(step("chain", {"a": "a"}, {"b": "t"}) + chain("p:tb")),
     "labelled": ensemble(chain("l:ab"), datatype="FP32"),
     "rows": ensemble(chain("d:at", "p8:tb"), rows=8, dims="1"),
+    "fails": ensemble(chain("p:at", "f:tb")),
+    "behind": ensemble(chain("f:at", "p:tb")),
+    "nested": ensemble(step("behind", {"a": "a"}, {"b": "b"})),
 }
-TENSOR = 'name: "a" data_type: TYPE_INT32 dims: [ -1 ]'
 WRONG = {
     "missing": ensemble(chain("nope:ab")),
     "version": ensemble(step("p", *AB, 7)),
@@ -136,6 +153,9 @@ CASES: dict[str, tuple[str, Any]] = {
         "labelled",
         {**infer(1, 3, 2, datatype="FP32"), "outputs": [{"name": "b", "parameters": {"classification": 2}}]},
     ),
+    "a step that gives nothing, last": ("fails", infer(2)),
+    "a step that gives nothing, and one that needs it": ("behind", infer(2)),
+    "the same below another ensemble": ("nested", infer(2)),
     "a stream over HTTP": ("rows", infer(1, 2, shape=[2, 1])),
 }
 ALONE: dict[str, tuple[str, Any]] = {
@@ -146,7 +166,9 @@ ALONE: dict[str, tuple[str, Any]] = {
 
 def write_all(folder: Path, backend: str) -> Path:
     for name, text in {**PARTS, **GOOD, **WRONG, **CIRCLE_BACK, **OTHERS}.items():
-        code = {"model.py": ROWS if name == "d" else IDENTITY} if name in PARTS and backend == "python" else {}
+        code = {"model.py": {"d": ROWS, "f": FAILS}.get(name, IDENTITY)}
+        if name not in PARTS or (backend != "python" and name != "f"):
+            code = {}
         write(folder, name, text.replace('"identity"', f'"{backend}"'), files=code)
     (folder / "l" / "labels.txt").write_text(LABELS)
     (folder / "noversion" / "1").rmdir()
@@ -211,6 +233,13 @@ def test_an_output_alone_is_given_here(servers: tuple[Server, Server], name: str
     model, document = ALONE[name]
     theirs, ours = (server.ask("POST", f"models/{model}/infer", document) for server in servers)
     assert (theirs[0], ours[0]) == (400, 200)
+
+
+@pytest.mark.parametrize("model", ["fails", "behind", "nested"])
+def test_a_failing_step_says_as_much_as_at_triton_and_where_it_was(servers: tuple[Server, Server], model: str) -> None:
+    theirs, ours = (server.ask("POST", f"models/{model}/infer", infer(1)) for server in servers)
+    assert (ours[0], ours[1]["error"].partition(" (step ")[0]) == (theirs[0], theirs[1]["error"])
+    assert ours[1]["error"].endswith("model 'f')")
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -181,7 +181,7 @@ class Flight:
                 reason = f"{self.request.mark}output '{name}' was not made, because step {step}, model "
                 reason += f"'{planned.model}', runs only when {planned.when}"
                 return self._naming(InvalidRequest(reason, tensor=name), "")
-        parameters = written_sequence(complete.sequence or self.request.sequence)
+        parameters = written_sequence(complete.sequence or self.request.sequence) if complete.outputs else {}
         return InferResponse(self.request.model_name, "", complete.outputs, parameters=parameters)
 
     def _fail(self, run: Run, error: NaiadError) -> None:
