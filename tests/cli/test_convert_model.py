@@ -55,7 +55,7 @@ def test_a_repository_and_a_table(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "[Pytorch (FP32)] mean=" in done.stdout
     assert done.stdout.count("[ONNX Runtime (FP32)] mean=") == 4
-    assert "transformer_onnx_inference need Triton's Python backend" in done.stdout
+    assert "transformer_onnx_inference need transformers in the Python of the server" in done.stdout
     assert sorted(path.name for path in out.iterdir()) == [
         "transformer_onnx_inference", "transformer_onnx_model", "transformer_onnx_tokenize",
     ]  # fmt: skip
@@ -68,6 +68,10 @@ def test_a_repository_and_a_table(tmp_path: Path) -> None:
         model = client.model("transformer_onnx_model")
         actual = model.infer({**narrow, "token_type_ids": np.zeros_like(ids, np.int32)}).output
         assert model.config()["instance_group"][0]["count"] == 2
+        texts = {"TEXT": ["hello world", "good"]}
+        told = client.model("transformer_onnx_inference").infer(texts).output
+        alone = client.model("m").infer({"text": texts["TEXT"]}).embedding
+    assert np.abs(told - alone).max() <= 1e-5
     assert np.abs(actual - expected).max() <= 1e-5
 
 

@@ -92,16 +92,15 @@ class Flight:
             return
         self._is_driving = True
         ready = self._progress.ready
+        limits = self._limits
         while ready and self.ended is not None:
-            self._start_or_wait(ready.popleft())
+            run = ready.popleft()
+            self._open[run] = None
+            if not limits or limits[run.step].try_take(partial(self._start_late, run)):
+                self._start(run)
         self._is_driving = False
         if self.ended is not None:
             self._answer()
-
-    def _start_or_wait(self, run: Run) -> None:
-        self._open[run] = None
-        if not self._limits or self._limits[run.step].try_take(partial(self._start_late, run)):
-            self._start(run)
 
     def _start_late(self, run: Run) -> bool:
         """Start a run that has waited for others of its step; returns whether it is still wanted."""
@@ -143,7 +142,9 @@ class Flight:
             self._fail(run, answer)
             return
         try:
-            sequence = read_sequence(answer.parameters, run.sequence or self.request.sequence)
+            sequence = None
+            if answer.parameters:
+                sequence = read_sequence(answer.parameters, run.sequence or self.request.sequence)
             if not answer.is_empty:
                 self._progress.answered(run, answer.outputs, sequence)
         except InvalidRequest as error:

@@ -22,6 +22,9 @@ Fit = Callable[[Array], Array] | None
 """What is done to a tensor's array where it goes on; None: nothing, as nearly always."""
 
 
+_ALL: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
     """One step, its tensors by number."""
@@ -61,6 +64,8 @@ class Route:
     """The stream of answers that the outputs come with; 0: there is one answer."""
     alternatives: Mapping[int, int]
     """By tensor that several needed steps may make, under their conditions: how many."""
+    has_conditions: bool
+    """Whether any step may be skipped."""
 
 
 @dataclass(slots=True)
@@ -80,12 +85,12 @@ class Plan:
 
     def route(self, wanted: Sequence[RequestedOutput]) -> Route:
         """Return what is needed for outputs; none = all."""
-        names = frozenset(output.name for output in wanted) or frozenset(self.outputs)
+        names = frozenset(output.name for output in wanted) if wanted else _ALL
         route = self._routes.get(names)
         if route is None:
             if len(self._routes) >= MOST_ROUTES:
                 self._routes.clear()
-            route = self._routes[names] = self._find(names)
+            route = self._routes[names] = self._find(names or frozenset(self.outputs))
         return route
 
     def _find(self, names: frozenset[str]) -> Route:
@@ -110,7 +115,8 @@ class Plan:
         stream = self.streams[outputs[0][1]] if outputs else 0
         tensors = frozenset(tensor for _, tensor, _ in outputs)
         alternatives = {tensor: len(steps) for tensor, steps in makers.items() if len(steps) > 1}
-        return Route(tuple(missing), tuple(map(tuple, readers)), outputs, tensors, stream, alternatives)
+        has_conditions = any(self.steps[number].when is not None for number in needed)
+        return Route(tuple(missing), tuple(map(tuple, readers)), outputs, tensors, stream, alternatives, has_conditions)
 
 
 def make_plan(config: ModelConfig, parts: Sequence[ModelConfig], streams: Streams) -> Plan:

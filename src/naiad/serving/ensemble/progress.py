@@ -106,8 +106,8 @@ class Progress:
             wave.sequences = wave.sequences or {}
             wave.sequences.update(dict.fromkeys(step.makes.values(), sequence))
         made = {tensor.name: tensor for tensor in outputs}
-        for name, tensor in step.makes.items():
-            self._put(wave, tensor, made.get(name))
+        for name, number in step.makes.items():
+            self._put(wave, number, made.get(name))
         self._go_on()
 
     def _wave(self, stream: int) -> Wave:
@@ -118,7 +118,7 @@ class Progress:
 
     def _put(self, wave: Wave, tensor: int, value: Tensor | Skipped | None) -> None:
         route = self._route
-        if isinstance(value, Skipped) and tensor in wave.alternatives:
+        if tensor in wave.alternatives and isinstance(value, Skipped):
             alternatives = wave.alternatives
             assert isinstance(alternatives, dict)
             alternatives[tensor] -= 1
@@ -152,13 +152,16 @@ class Progress:
     def _collect(self, wave: Wave, number: int, step: PlannedStep) -> Run | Skipped:
         """Take a step's tensors, and let go of those that nobody else needs."""
         tensors, uses = wave.tensors, wave.uses
-        skipped = self._skipped(wave, number, step)
+        skipped = self._skipped(wave, number, step) if self._route.has_conditions else None
         inputs: dict[str, Tensor] = {}
         sequence: SequenceStep | None = None
         for name, tensor, fit in step.reads:
             value = tensors[tensor]
             if isinstance(value, Tensor):
-                inputs[name] = _fitted(value, name, fit)
+                if fit is None:
+                    inputs[name] = Tensor(name, value.datatype, value.data)
+                else:
+                    inputs[name] = _fitted(value, name, fit)
             if wave.sequences is not None and sequence is None:
                 sequence = wave.sequences.get(tensor)
         for tensor in step.waits_for:

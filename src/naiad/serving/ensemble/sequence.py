@@ -16,7 +16,7 @@ def read_sequence(parameters: Mapping[str, Parameter], before: SequenceStep | No
 
     Raises InvalidRequest, in Triton's words.
     """
-    if not parameters or not parameters.keys() & {"sequence_id", _START, _END}:
+    if not parameters.keys() & {"sequence_id", _START, _END}:
         return None
     identifier = parameters.get("sequence_id", (before or _NONE).id)
     if isinstance(identifier, bool | float):

@@ -1,7 +1,7 @@
 """NAME_onnx_model, NAME_onnx_tokenize and NAME_onnx_inference, with dynamic batching on.
 
-The first is a plain ONNX model, which Naiad serves too. The other two are a model of Triton's Python backend, which
-needs transformers in that server, and an ensemble; Naiad has neither yet and serves texts from the checkpoint itself.
+The first is a plain ONNX model, the second a model of Triton's Python backend, which needs transformers in that server,
+the third an ensemble of both. Naiad serves them too, and texts from the checkpoint itself, which is faster.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def advice(layout: Layout, out: str) -> list[str]:
     """Return lines that say which server serves which of the models."""
     return [
         f"`naiad serve {out}` and NVIDIA's Triton serve {layout.model} (token ids in, numbers out).",
-        f"{layout.tokenize} and {layout.inference} need Triton's Python backend and ensembles: they are for NVIDIA's",
-        "Triton, with transformers installed in its Python. Naiad does not have these yet.",
-        "For texts in and answers out, Naiad serves the checkpoint itself: naiad serve SOURCE.",
+        f"{layout.tokenize} and {layout.inference} need transformers in the Python of the server:",
+        "pip install transformers.",
+        "For texts in and answers out, Naiad serves the checkpoint itself, faster and without it: naiad serve SOURCE.",
     ]
 
 
