@@ -1,7 +1,7 @@
 """Workers of Python models that are killed under load: `python tests/soak/kills.py --requests 10000 --kills 200`.
 
-Every request is answered: with the right numbers, or with an error that says that the worker has ended. Nothing is
-left: no process, no descriptor, no shared memory.
+Every request is answered: with the right numbers, with an error that says that the worker has ended, or with 503 while
+it is started again. Nothing is left: no process, no descriptor, no shared memory.
 """
 
 from __future__ import annotations
@@ -44,10 +44,12 @@ dynamic_batching {{ }}
 instance_group {{ count: {INSTANCES} }}
 """
 ENDED = "ended while it ran this request"
+RETURNS = "is being started again; try again"
+"""A worker that was killed before it had answered anything is not started again at once."""
 
 
 def ask(connection: http.client.HTTPConnection, number: int) -> str:
-    """Send one request; `right`, `ended`, or what else was told."""
+    """Send one request; `right`, `ended`, `refused`, or what else was told."""
     values = [number] * (LARGE if number % 10 == 0 else 4)
     body = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1, len(values)], "data": values}]}
     connection.request("POST", "/v2/models/m/infer", json.dumps(body))
@@ -55,6 +57,8 @@ def ask(connection: http.client.HTTPConnection, number: int) -> str:
     document = json.loads(answer.read())
     if answer.status == 200:
         return "right" if document["outputs"][0]["data"] == [number + 1] * len(values) else f"wrong: {number}"
+    if answer.status == 503 and RETURNS in document["error"]:
+        return "refused"
     return "ended" if ENDED in document["error"] else f"{answer.status}: {document['error']}"
 
 
@@ -107,7 +111,7 @@ def run(requests: int, kills: int) -> list[str]:
             seen.update(workers(running))
             restarts = running.server.catalog.find("m").statistics.workers()[1]  # type: ignore[misc]
             print(f"{dict(told)}, {restarts} restarts, descriptors and regions: {left()}")
-    wrong = [f"{count} times: {what}" for what, count in told.items() if what not in ("right", "ended")]
+    wrong = [f"{count} times: {what}" for what, count in told.items() if what not in ("right", "ended", "refused")]
     if sum(told.values()) != requests:
         wrong.append(f"{requests - sum(told.values())} requests were not answered")
     alive = [pid for pid in seen if Path(f"/proc/{pid}").exists()]
