@@ -320,6 +320,7 @@ NAMES = {
     "ConstantPadder TritonContext",
     "model_config": "Tensor ModelConfig DynamicBatcher QueuePolicy TimeoutAction DeviceKind",
     "model_config.tensor": "Tensor",
+    "model_config.triton_model_config": "TritonModelConfig TensorSpec",
     "model_config.model_config": "ModelConfig",
     "model_config.common": "DynamicBatcher QueuePolicy TimeoutAction DeviceKind ModelWarmup WarmupInput",
     "client": "ModelClient AsyncioModelClient DecoupledModelClient AsyncioDecoupledModelClient FuturesModelClient",
