@@ -27,8 +27,9 @@ from naiad.compat.pytriton.client.exceptions import (
     PyTritonClientValueError,
 )
 from naiad.compat.pytriton.client.links import TritonUrl
+from naiad.compat.pytriton.model_config import ModelConfig
 
-from .conftest import Running
+from .conftest import Running, X, Y
 
 A, B = np.array([1, 2], np.float32), np.array([3, 5], np.float32)
 
@@ -236,14 +237,37 @@ def test_an_answer_that_takes_too_long(running: Running) -> None:
         time.sleep(0.5)
         return [{"y": request["x"]} for request in requests]
 
-    from .conftest import X, Y
-
     running.triton.bind("Slow", slow, [X], [Y])
     for address in (running.http, running.grpc):
         with ModelClient(address, "Slow", inference_timeout_s=0.05) as client:
             client.wait_for_model(10)
             with pytest.raises(PyTritonClientTimeoutError):
                 client.infer_sample(A)
+
+
+def test_a_stream_may_take_longer_than_one_answer_but_not_keep_silent(running: Running) -> None:
+    """The limit counts between two answers."""
+
+    def slow(requests: Any) -> Any:
+        for _ in range(6):
+            time.sleep(0.2)
+            yield [{"y": request["x"]} for request in requests]
+        time.sleep(1.5 if requests[0]["x"][0, 0] < 0 else 0)
+
+    running.triton.bind("SlowStream", slow, [X], [Y], config=ModelConfig(decoupled=True))
+    with DecoupledModelClient(running.grpc, "SlowStream", inference_timeout_s=0.9) as client:
+        assert len(list(client.infer_sample(A))) == 6
+        with pytest.raises(PyTritonClientTimeoutError, match="nothing came for"):
+            list(client.infer_sample(-A))
+    began_s = time.monotonic()
+
+    async def leave() -> None:
+        async with AsyncioDecoupledModelClient(running.grpc, "SlowStream") as client:
+            async for _ in client.infer_sample(A):
+                break
+
+    asyncio.run(leave())
+    assert time.monotonic() - began_s < 5
 
 
 @pytest.mark.parametrize(

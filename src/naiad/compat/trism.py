@@ -26,7 +26,7 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array, Tensor
 
 TIMEOUT_S = 300.0
-"""For an answer, and for all of a stream."""
+"""For an answer, and between two pieces of a stream."""
 
 _END_OF_THINKING = "</think>"
 

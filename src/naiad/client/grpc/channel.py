@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from naiad.client.errors import Unreachable
 from naiad.client.grpc.calls import STREAM, GrpcCall
+from naiad.client.grpc.stream import GrpcStream
 from naiad.core import errors
 from naiad.core.daemon_threads import DaemonThreads
 from naiad.proto.pool import message_class
@@ -82,48 +83,33 @@ class GrpcChannel:
             raise self._translated(error, timeout_s) from error
 
     def stream(
-        self, call: GrpcCall[Value], timeout_s: float | None = None, headers: Mapping[str, str] | None = None
-    ) -> Iterator[Value]:
-        """Send one request of a decoupled model and give its answers as they come; stopping to listen withdraws it.
+        self, call: GrpcCall[Value], silence_s: float | None = None, headers: Mapping[str, str] | None = None
+    ) -> GrpcStream[Value]:
+        """Send one request of a decoupled model; iterate over its answers, and close it to listen no more.
 
-        timeout_s: for all of it.
+        silence_s: the longest that is put up with between two answers.
         """
-        import grpc
-
         call.request.parameters["triton_enable_empty_final_response"].bool_param = True
-        stream = self._channel.stream_stream(
+        begin = self._channel.stream_stream(
             f"{_SERVICE}/{STREAM}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_class("ModelStreamInferResponse").FromString,
         )
-        answers = stream(iter([call.request]), timeout=timeout_s, metadata=self._metadata(headers))
-        try:
-            for answer in answers:
-                if answer.error_message:
-                    raise errors.ModelFailed(answer.error_message)
-                response = answer.infer_response
-                if response.outputs:
-                    yield call.read(response)
-                if response.parameters["triton_final_response"].bool_param:
-                    return
-        except grpc.RpcError as error:
-            raise self._translated(error, timeout_s) from error
-        finally:
-            answers.cancel()
+        rpc = begin(iter([call.request]), metadata=self._metadata(headers))
+        return GrpcStream(rpc, call.read, lambda error: self._translated(error, silence_s), silence_s)
 
     async def astream(
-        self, call: GrpcCall[Value], timeout_s: float | None = None, headers: Mapping[str, str] | None = None
+        self, call: GrpcCall[Value], silence_s: float | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[Value]:
         """As `stream`, in asyncio; a thread reads."""
         loop = asyncio.get_running_loop()
-        answers = self.stream(call, timeout_s, headers)
+        answers = self.stream(call, silence_s, headers)
         end = object()
         try:
             while (answer := await loop.run_in_executor(self._readers, next, answers, end)) is not end:
                 yield answer  # type: ignore[misc]  # `end` is told apart
         finally:
-            with suppress(ValueError):  # a thread waits in it still, and ends with the channel
-                answers.close()  # type: ignore[attr-defined]
+            answers.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -139,11 +139,13 @@ class DecoupledModelClient(ModelClient):
         call = self._questions.infer(self._name, self._version, inference)
 
         def answers() -> Iterator[dict[str, Array]]:
+            stream = channel.stream(call, self._inference_timeout_s, asked.headers)
             try:
                 with inferring(self._inference_timeout_s):
-                    for tensors in channel.stream(call, self._inference_timeout_s, asked.headers):
+                    for tensors in stream:
                         yield asked.values(tensors, config)
             finally:
+                stream.close()
                 self._is_busy = False
 
         return answers()
