@@ -249,14 +249,14 @@ def test_a_stream_may_take_longer_than_one_answer_but_not_keep_silent(running: R
     """The limit counts between two answers."""
 
     def slow(requests: Any) -> Any:
-        for _ in range(6):
-            time.sleep(0.2)
+        for _ in range(10):
+            time.sleep(0.06)
             yield [{"y": request["x"]} for request in requests]
-        time.sleep(1.5 if requests[0]["x"][0, 0] < 0 else 0)
+        time.sleep(0.8 if requests[0]["x"][0, 0] < 0 else 0)
 
     running.triton.bind("SlowStream", slow, [X], [Y], config=ModelConfig(decoupled=True))
-    with DecoupledModelClient(running.grpc, "SlowStream", inference_timeout_s=0.9) as client:
-        assert len(list(client.infer_sample(A))) == 6
+    with DecoupledModelClient(running.grpc, "SlowStream", inference_timeout_s=0.5) as client:
+        assert len(list(client.infer_sample(A))) == 10
         with pytest.raises(PyTritonClientTimeoutError, match="nothing came for"):
             list(client.infer_sample(-A))
     began_s = time.monotonic()

@@ -7,7 +7,9 @@ of the message decide between them.
 
 from __future__ import annotations
 
+import http.client
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -83,7 +85,7 @@ def _class_of(status: int, message: str) -> type[errors.NaiadError]:
 
 @contextmanager
 def translated(address: str, timeout_s: float) -> Iterator[None]:
-    """Turn what httpx2 raises into our errors, most specific first."""
+    """Turn what httpx2, or the standard library, raises into our errors, most specific first."""
     import httpx2
 
     try:
@@ -100,13 +102,13 @@ def translated(address: str, timeout_s: float) -> Iterator[None]:
             "timeout_s",
             address=address,
         ) from error
-    except httpx2.TimeoutException as error:
+    except (httpx2.TimeoutException, TimeoutError) as error:
         raise errors.DeadlineExceeded(
             f"no answer from {address} within {timeout_s:g} s; allow more with timeout_s=…", address=address
         ) from error
-    except httpx2.ConnectError as error:
+    except (httpx2.ConnectError, ConnectionRefusedError, socket.gaierror) as error:
         raise Unreachable(_not_connected(address, error), address=address) from error
-    except httpx2.RequestError as error:
+    except (httpx2.RequestError, OSError, http.client.HTTPException) as error:
         raise Unreachable(
             f"the connection to {address} broke before the answer arrived ({error or type(error).__name__}). Is this "
             "the HTTP port of an inference server, and is it still running?",

@@ -12,8 +12,10 @@ import orjson
 
 import naiad.client.calls as http_calls
 import naiad.client.grpc.calls as grpc_calls
-from naiad.client import AsyncClient, Client
+from naiad.client import AsyncClient
+from naiad.client.connection import Connection
 from naiad.client.grpc.channel import GrpcChannel
+from naiad.client.lean import LeanClient
 from naiad.compat.pytriton.client.exceptions import PyTritonClientInvalidUrlError
 from naiad.compat.pytriton.client.values import Parameters
 from naiad.compat.pytriton.config import ACCESS_HEADER
@@ -161,9 +163,10 @@ class SyncLink:
     """Sends, and waits."""
 
     def __init__(self, url: TritonUrl, token: str | None, timeout_s: float) -> None:
-        headers = access_headers(url, token)
-        self._http = Client(url.without_scheme, timeout_s=timeout_s, headers=headers) if url.scheme == "http" else None
-        self.channel = None if url.scheme == "http" else GrpcChannel(url.without_scheme, headers=headers)
+        headers, is_http = access_headers(url, token), url.scheme == "http"
+        connection = Connection(url.without_scheme, timeout_s, headers=headers) if is_http else None
+        self._http = None if connection is None else LeanClient(connection)
+        self.channel = None if is_http else GrpcChannel(url.without_scheme, headers=headers)
 
     def send(self, call: Any, timeout_s: float, headers: Mapping[str, Any] | None = None) -> Any:
         """Do one exchange. Raises NaiadError."""
