@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.bf16 import float_to_bf16
+from naiad.core.datatypes import Datatype
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array, Tensor, raw_strings
@@ -71,26 +72,28 @@ class Results:
         return made
 
     def _typed(self, name: str, array: Array, declared: Declared | None) -> Tensor:
-        if array.dtype.kind in "OSU" and (declared is None or declared.row.name == "BYTES" or not self._strict):
+        """Give an array its datatype: the declared one."""
+        row = None if declared is None else declared.row
+        if array.dtype.kind in "OSU" and (row is None or row.name == "BYTES" or not self._strict):
             return Tensor(name, "BYTES", self._strings(name, array))
-        if declared is not None and declared.row.name == "BF16" and array.dtype.kind == "f":
+        if row is not None and row.name == "BF16" and array.dtype.kind == "f":
             return Tensor(name, "BF16", float_to_bf16(array.astype(np.float32)))
-        if declared is not None and not self._strict and array.dtype.kind in "biuf" and declared.row.name != "BYTES":
-            return Tensor(name, declared.row.name, array.astype(declared.row.numpy))
-        if declared is None or (not self._strict and array.dtype.newbyteorder("=") != declared.row.numpy):
-            try:
-                return Tensor.of(name, array.astype(array.dtype.newbyteorder("=")))
-            except InvalidRequest as error:
-                raise self._failed(
-                    f"{self._verb} an output '{name}' of {array.dtype}, which tensors cannot be"
-                ) from error
-        wanted = declared.row.numpy
-        if array.dtype.newbyteorder("=") != wanted:
+        if row is None or not self._strict:
+            return self._cast(name, array, row)
+        if array.dtype.newbyteorder("=") != row.numpy:
+            wanted = np.dtype(np.float32) if row.name == "BF16" else row.numpy
             cast = "" if "O" in (array.dtype.kind, wanted.kind) else f"; convert it: .astype(np.{wanted})"
-            raise self._failed(
-                f"{self._verb} {array.dtype} for output '{name}', which is declared as {declared.row.name}{cast}"
-            )
-        return Tensor(name, declared.row.name, array.astype(wanted))
+            raise self._failed(f"{self._verb} {array.dtype} for output '{name}', which is declared as {row.name}{cast}")
+        return Tensor(name, row.name, array.astype(row.numpy))
+
+    def _cast(self, name: str, array: Array, row: Datatype | None) -> Tensor:
+        """Give an array the declared datatype if it can be cast to it, else its own."""
+        if row is not None and row.name not in ("BYTES", "BF16") and array.dtype.kind in "biuf":
+            return Tensor(name, row.name, array.astype(row.numpy))
+        try:
+            return Tensor.of(name, array.astype(array.dtype.newbyteorder("=")))
+        except InvalidRequest as error:
+            raise self._failed(f"{self._verb} an output '{name}' of {array.dtype}, which tensors cannot be") from error
 
     def _strings(self, name: str, array: Array) -> Array:
         strings = np.empty(array.size, np.object_)
