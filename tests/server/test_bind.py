@@ -168,6 +168,33 @@ def test_versions_stand_side_by_side(server: naiad.Server) -> None:
     assert server.infer("scale", {"x": [1.0]}).value.tolist() == [2.0]
 
 
+def test_requests_are_answered_while_functions_come_and_go(server: naiad.Server) -> None:
+    """By the function that was bound when they came, or with the news that there is none."""
+    over = threading.Event()
+
+    def ask(number: int) -> list[Any]:
+        found: list[Any] = []
+        while not over.is_set():
+            try:
+                value = float(server.infer("model", {"x": [float(number)]}).y[0])
+                found.append(value in (number * 2.0, number * 3.0))
+            except (NotFound, NotReady):
+                found.append(True)
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask, number) for number in range(1, 5)]
+        for turn in range(8):
+            factor = np.float32(2 + turn % 2)
+            server.bind("model", batch(lambda x, factor=factor: [x * factor]), X, Y)
+            server.infer("model", {"x": [0.0]})
+            server.unbind("model")
+        over.set()
+        found = [one for answers in asked for one in answers.result(30)]
+    assert all(found)
+    assert len(found) > 8
+
+
 def test_strings_are_bytes_with_everything_in_them(server: naiad.Server) -> None:
     @batch
     def echo(x: str) -> tuple[str, str, str]:
