@@ -18,7 +18,7 @@ from naiad.core.contracts import Instances, LoadRequest
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest
 from naiad.core.tensor import Tensor
-from naiad.loading.tensor_models import plan_triton_model
+from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.modelconfig import print_pbtxt
 from naiad.repository import recognise
 from naiad.serving.engine import Engine
@@ -42,7 +42,8 @@ def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LoadRequest, In
 
     monkeypatch.setattr(OnnxRuntimeBackend, "load", noted)
     monkeypatch.setattr(loaded, "open_session", count)
-    _, ((_, load_version),) = plan_triton_model(recognise(folder.parent).models[0], ModelSettings())
+    model, settings = recognise(folder.parent).models[0], ModelSettings()
+    ((_, load_version),) = plan_triton_model(model, read_document(model, settings), settings)
     load_version()
     given[0].close()
     return asked[0], given[0], opened
