@@ -157,6 +157,15 @@ def test_what_a_program_raises_is_shown_to_who_started_it(tmp_path: Path) -> Non
     assert said.endswith("naiad: app.py cannot be run: KeyError: 'weights'\n")
 
 
+@pytest.mark.parametrize("kind", ["naiad.Server(http_port=0)", "Triton()"])
+def test_a_program_that_starts_its_server_at_once_is_told_where_to(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "eager_program.py").write_text(
+        f"import naiad\nfrom naiad.compat.pytriton.triton import Triton\nwith {kind} as server:\n    server.serve()\n"
+    )
+    with pytest.raises(InvalidConfiguration, match=r"start it below `if __name__ == .__main__"):
+        load_program(tmp_path / "eager_program.py", "server")
+
+
 def test_sources_beside_a_program() -> None:
     assert split_sources(("org/name", "dir/app.py:server", "x=./m")) == (
         Path("dir/app.py"),

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.server.aio import AsyncServer
+from naiad.server.aio import AsyncServer, only_described
 
 _PROGRAM = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
@@ -67,11 +67,12 @@ def _imported(path: Path) -> Any:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem if path.stem not in sys.modules else f"_served_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     loader = spec.loader
     _guarded(path, lambda: loader.exec_module(module))
     return module
@@ -79,6 +80,7 @@ def _imported(path: Path) -> Any:
 
 def _guarded(path: Path, call: Callable[[], Any]) -> Any:
     """Call what is in the file; what it raises is the user's own, who is shown where."""
+    token = only_described.set(True)
     try:
         return call()
     except InvalidConfiguration as error:
@@ -88,3 +90,5 @@ def _guarded(path: Path, call: Callable[[], Any]) -> Any:
             raise
         click.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
         raise InvalidConfiguration(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    finally:
+        only_described.reset(token)

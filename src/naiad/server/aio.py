@@ -12,6 +12,7 @@ import logging
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,7 @@ from naiad.client.result import Result
 from naiad.client.values import from_tensors, to_tensors
 from naiad.core.config import ServerSettings
 from naiad.core.ensemble import Ensemble, Step
-from naiad.core.errors import AlreadyExists, DeadlineExceeded, LoadFailed, NotReady
+from naiad.core.errors import AlreadyExists, DeadlineExceeded, InvalidConfiguration, LoadFailed, NotReady
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
 from naiad.functions import Binding, Bindings, Tensor
 from naiad.functions.binding import Function
@@ -45,6 +46,10 @@ _log = logging.getLogger("naiad.server")
 
 Source = str | Path | Mapping[str, Any] | ModelEntry
 """A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
+
+
+only_described: ContextVar[bool] = ContextVar("only_described", default=False)
+"""A program is imported for the servers that it makes, which others will start."""
 
 
 class AsyncServer:
@@ -104,6 +109,10 @@ class AsyncServer:
         Raises LoadFailed, which names every model that cannot be served and why, and InvalidConfiguration for an
         address that is taken; nothing is left running then.
         """
+        if only_described.get():
+            raise InvalidConfiguration(
+                'it starts its server while it is imported; start it below `if __name__ == "__main__":`'
+            )
         if self._has_begun:
             raise NotReady("this server has been started before; make another one")
         self._has_begun = True
