@@ -140,14 +140,19 @@ def test_a_client_that_leaves_gives_up_its_place(server: RunningServer) -> None:
         ask(client, "often")
 
 
-def test_without_it_nothing_is_limited(tmp_path: Path) -> None:
+def test_without_it_nothing_is_limited(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "greedy", group('name: "R" count: 9'))
     with running_server(str(tmp_path), rate_limit_resource=("R:1",)) as running:
         with http.InferenceServerClient(running.address) as client:
             ask(client, "greedy")
         assert "naiad_rate_limit_" not in metrics(running)
+    assert "--rate-limit-resource has no effect without --rate-limit execution_count" in caplog.text
 
 
-def test_a_resource_that_cannot_be_read_ends_the_start() -> None:
-    with pytest.raises(InvalidConfiguration, match="--rate-limit-resource option format is"):
-        next(iter([running_server(rate_limit="execution_count", rate_limit_resource=("R",)).__enter__()]))
+@pytest.mark.parametrize("rate_limit", ["execution_count", "off"])
+def test_a_resource_that_cannot_be_read_ends_the_start(rate_limit: str) -> None:
+    with (
+        pytest.raises(InvalidConfiguration, match="--rate-limit-resource option format is"),
+        running_server(rate_limit=rate_limit, rate_limit_resource=("R",)),
+    ):
+        raise AssertionError("it has started")

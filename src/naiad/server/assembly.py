@@ -60,9 +60,7 @@ class Assembly:
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
         cache = make_cache(settings.cache_config)
         self._shared_cache = cache if isinstance(cache, SharedCache) else None
-        limiter = None
-        if settings.models.rate_limit != "off":
-            limiter = RateLimiter(read_resources(settings.models.rate_limit_resource))
+        limiter = _rate_limiter(settings)
         wrap = Wrapping(Caching(cache, self.engine.worker), limiter)
         self.control = Control(
             entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings, self.engine
@@ -166,3 +164,13 @@ class Assembly:
         await self.engine.drain()
         await self.control.drain()
         await self.doors.finish()
+
+
+def _rate_limiter(settings: ServerSettings) -> RateLimiter | None:
+    """Make the rate limiter, if there is to be one. Raises InvalidConfiguration for resources that cannot be read."""
+    resources = read_resources(settings.models.rate_limit_resource)
+    if settings.models.rate_limit != "off":
+        return RateLimiter(resources)
+    if resources:
+        _log.warning("--rate-limit-resource has no effect without --rate-limit execution_count")
+    return None
