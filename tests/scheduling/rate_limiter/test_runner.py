@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -155,6 +156,7 @@ class Listener:
         raise AssertionError("no streaming instance")
 
     def finished(self, execution: Execution, results: Any) -> None:
+        assert threading.current_thread() is threading.main_thread()
         self.results += results
         self.over.set()
 
@@ -185,7 +187,7 @@ async def test_what_is_in_line_when_its_model_goes_is_answered_and_takes_nothing
     house.runners[1].start(Execution([house.job("in line")]), listener)
     b.submit(house.job("waits"))
     await asyncio.sleep(0)
-    b.close()
+    await asyncio.wait_for(asyncio.to_thread(b.close), 10)
     house.schedulers.remove(b)
     assert [type(result) for result in listener.results] == [NotReady]
     assert [(item, type(result)) for item, result in house.told] == [("waits", NotReady)]

@@ -6,11 +6,13 @@ what it starts without leave waits in line as it is.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from naiad.core.errors import NotReady
 from naiad.scheduling.contract import Execution, Listener, Runner
+from naiad.scheduling.home import Home
 from naiad.scheduling.rate_limiter.limiter import Entry, Member, RateLimiter
 
 Observe = Callable[[float], None]
@@ -37,6 +39,7 @@ class RateLimitedRunner:
         self._listeners: dict[int, Listener] = {}
         """By id, those of the executions under way."""
         self._is_closed = False
+        self._home = Home()
 
     @property
     def share(self) -> int:
@@ -93,6 +96,7 @@ class RateLimitedRunner:
             else:
                 self._begin(execution, listener)
 
+        self._home.loop = asyncio.get_running_loop()
         entry = Entry(self._member, grant)
         self._waiting[id(execution)] = entry, execution, listener
         self._limiter.join(entry)
@@ -109,11 +113,8 @@ class RateLimitedRunner:
         return True
 
     def close(self) -> None:
-        """See `Runner.close`; what is still in line is answered with NotReady."""
-        self._is_closed = True
-        waiting, self._waiting = self._waiting, {}
-        for _, execution, listener in waiting.values():
-            listener.finished(execution, [NotReady("the model is being unloaded") for _ in execution.items])
+        """See `Runner.close`; what is still in line is answered with NotReady, on the loop's thread."""
+        self._home.call(self._end)
         self._runner.close()
         self._limiter.unregister(self._member)
 
@@ -125,6 +126,12 @@ class RateLimitedRunner:
         """See `Listener.finished`; the listener plans its next batch before the line is looked at."""
         self._listeners.pop(id(execution)).finished(execution, results)
         self._limiter.release(self._member, has_run=True)
+
+    def _end(self) -> None:
+        self._is_closed = True
+        waiting, self._waiting = self._waiting, {}
+        for _, execution, listener in waiting.values():
+            listener.finished(execution, [NotReady("the model is being unloaded") for _ in execution.items])
 
     def _begin(self, execution: Execution, listener: Listener) -> None:
         self._listeners[id(execution)] = listener
