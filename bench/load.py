@@ -132,7 +132,9 @@ async def measure(options: argparse.Namespace, requests: list[bytes]) -> dict[st
         connections.append(connection)
     run.begun_s = perf_counter()
     run.until_s = run.begun_s + options.seconds
-    for connection in connections:
+    for number, connection in enumerate(connections):
+        if options.apart:
+            await asyncio.sleep(options.apart if number else 0)
         connection.send_next(perf_counter())
     await asyncio.wait_for(run.finished, options.seconds + 60)
     latencies = sorted(run.latencies_s)
@@ -153,6 +155,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="ask for no more after this")
+    parser.add_argument("--apart", type=float, default=0.0, help="seconds from one client's begin to the next one's")
     parser.add_argument("--count", type=int, default=0, help="ask for no more than this; 0: no limit")
     options = parser.parse_args()
     requests = pickle.loads(Path(options.requests).read_bytes())

@@ -5,11 +5,11 @@ Its colours are readable on light and on dark pages alike, and its background is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import NamedTuple
 
-from report import NAIAD, middle
+from report_words import NAIAD, middle
 
 WIDTH, MARGIN, COLUMNS = 760, 16, 2
 PITCH, BAR, HEADING, GAP = 22, 14, 30, 22
@@ -40,19 +40,23 @@ def picture(results: dict) -> str:
     for at in range(0, len(found), COLUMNS):
         row = found[at : at + COLUMNS]
         for place, chart in enumerate(row):
-            drawn += _chart(chart, MARGIN + place * (column + MARGIN), bottom, column)
+            drawn += draw_chart(chart, MARGIN + place * (column + MARGIN), bottom, column)
         bottom += max(chart.height for chart in row) + GAP
     machine = results["machine"]
     drawn += [
-        _text(MARGIN, bottom, "Requests a second: longer is better."),
-        _text(MARGIN, bottom + PITCH, f"Naiad {machine['versions']['naiad']} at {machine['commit']}, "
+        text_at(MARGIN, bottom, "Requests a second: longer is better."),
+        text_at(MARGIN, bottom + PITCH, f"Naiad {machine['versions']['naiad']} at {machine['commit']}, "
               f"{machine['date'][:10]}; {machine['processor']}, {machine['cores']} cores"),
     ]  # fmt: skip
-    words = "; ".join(f"{chart.title}: {_words(chart.bars)}" for chart in found)
-    box = f"0 0 {WIDTH} {bottom + PITCH + MARGIN}"
+    words = "; ".join(f"{chart.title}: {words_of(chart.bars)}" for chart in found)
+    return frame("Naiad and other servers, in requests a second", words, drawn, bottom + PITCH + MARGIN)
+
+
+def frame(title: str, words: str, drawn: Iterable[str], height: float) -> str:
+    """The whole file. words: what the picture shows, for those who do not see it."""
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" {FONT} fill="{TEXT}">',
-        "<title>Naiad and other servers, in requests a second</title>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" {FONT} fill="{TEXT}">',
+        f"<title>{escape(title)}</title>",
         f"<desc>{escape(words)}</desc>",
         *drawn,
         "</svg>\n",
@@ -83,23 +87,26 @@ def _ordered(bars: dict[str, float]) -> dict[str, float]:
     return dict(sorted(bars.items(), key=lambda bar: (bar[0] != NAIAD, -bar[1])))
 
 
-def _chart(chart: Chart, left: float, top: float, width: float) -> Iterator[str]:
-    yield _text(left, top + 14, chart.title, weight="bold")
-    scale = (width - LABELS - NUMBERS) / max(chart.bars.values())
+def draw_chart(chart: Chart, left: float, top: float, width: float, labels: float = LABELS) -> Iterator[str]:
+    """The bars of one chart. labels: width of the names."""
+    yield text_at(left, top + 14, chart.title, weight="bold")
+    scale = (width - labels - NUMBERS) / max(chart.bars.values())
     for row, (name, rate) in enumerate(chart.bars.items()):
         y = top + HEADING + row * PITCH
         is_ours = name.startswith(NAIAD)
         weight = "bold" if is_ours else "normal"
         long = max(rate * scale, 1)
-        yield _text(left + LABELS - 8, y + BAR - 2, name, anchor="end", weight=weight)
-        yield (f'<rect x="{left + LABELS:.0f}" y="{y}" width="{long:.1f}" height="{BAR}" rx="2" '
+        yield text_at(left + labels - 8, y + BAR - 2, name, anchor="end", weight=weight)
+        yield (f'<rect x="{left + labels:.0f}" y="{y}" width="{long:.1f}" height="{BAR}" rx="2" '
                f'fill="{OURS if is_ours else THEIRS}"/>')  # fmt: skip
-        yield _text(left + LABELS + long + 6, y + BAR - 2, f"{rate:,.0f}", weight=weight)
+        yield text_at(left + labels + long + 6, y + BAR - 2, f"{rate:,.0f}", weight=weight)
 
 
-def _text(x: float, y: float, words: str, *, anchor: str = "start", weight: str = "normal") -> str:
+def text_at(x: float, y: float, words: str, *, anchor: str = "start", weight: str = "normal") -> str:
+    """Words at a place."""
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" font-weight="{weight}">{escape(words)}</text>'
 
 
-def _words(bars: dict[str, float]) -> str:
+def words_of(bars: dict[str, float]) -> str:
+    """The bars in words."""
     return ", ".join(f"{name} {rate:,.0f}/s" for name, rate in bars.items())

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import generator
 import machine
+from batching_pictures import pictures
 from contender import FP32, TEXT_JOBS, Files, Peer
 from environment import FOLDER, prepare
 from match import Pace, note
@@ -30,7 +31,19 @@ from peers.naiad import Naiad
 from peers.triton import Triton
 from picture import picture
 from report import markdown
-from sections import batching, caching, families, footprint, functions, latency, protocol, simple, text
+from sections import (
+    batching,
+    caching,
+    delay,
+    families,
+    footprint,
+    functions,
+    latency,
+    protocol,
+    scheduler,
+    simple,
+    text,
+)
 
 RESULTS = Path(__file__).with_name("results")
 SECTIONS = (
@@ -40,6 +53,8 @@ SECTIONS = (
     "text",
     "latency",
     "batching",
+    "delay",
+    "scheduler",
     "families",
     "caching",
     "functions",
@@ -62,6 +77,8 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
         "text": lambda: {job: text.measure(job, embedders, pace, files) for job in TEXT_JOBS},
         "latency": lambda: {job: latency.measure(job, pace, files) for job in TEXT_JOBS},
         "batching": lambda: {job: batching.measure(job, pace, files) for job in jobs},
+        "delay": lambda: delay.measure(pace, files, with_triton=bool(peers)),
+        "scheduler": lambda: scheduler.measure(pace, files),
         "families": lambda: families.measure(pace, files),
         "caching": lambda: caching.measure(pace, files),
         "functions": lambda: functions.measure(pace, files),
@@ -77,6 +94,8 @@ def write(results: dict, path: Path) -> str:
     path.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
     path.with_suffix(".md").write_text(page)
     path.with_suffix(".svg").write_text(picture(results))
+    for name, drawn in pictures(results).items():
+        path.with_name(f"{path.stem}-{name}.svg").write_text(drawn)
     return page
 
 

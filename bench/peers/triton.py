@@ -56,8 +56,7 @@ class Triton:
         stub = triton / "backends" / "python" / "triton_python_backend_stub"
         if not stub.exists():
             shutil.copy(triton / "python_backend_stubs" / version / stub.name, stub)
-        repository = files.folder / "triton" / job
-        self._write(repository, job, setting)
+        repository = self.repository(job, setting, files)
         ports = [free_port() for _ in range(3)]
         argv = [str(triton / "bin" / "tritonserver"), f"--model-repository={repository}"]
         argv += [f"--backend-directory={triton / 'backends'}", "--http-address=127.0.0.1", "--grpc-address=127.0.0.1"]
@@ -68,6 +67,12 @@ class Triton:
             "VIRTUAL_ENV": str(Path(python).parent.parent),
         }
         return Launch(argv, ports[0], "/v2/health/ready", env, grpc_port=ports[1])
+
+    def repository(self, job: str, setting: Setting, files: Files) -> Path:
+        """Write the model folder of a job and say where it lies."""
+        repository = files.folder / "triton" / job
+        self._write(repository, job, setting)
+        return repository
 
     @staticmethod
     def _write(repository: Path, job: str, setting: Setting) -> None:

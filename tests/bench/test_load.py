@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from drive import measure_load, post
+from drive import measure_bursts, measure_load, post
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -61,3 +61,16 @@ def test_stops_when_time_is_up() -> None:
 def test_an_answer_other_than_200_ends_the_measurement() -> None:
     with echoing() as port, pytest.raises(RuntimeError, match="503"):
         measure_load(port, [post("/", b"fail")], concurrency=1, seconds=30.0, count=5)
+
+
+def test_bursts_come_whether_or_not_others_have_been_answered() -> None:
+    with echoing() as port:
+        sent = measure_bursts(port, post("/", b"x" * 3000), size=5, period_s=0.05, seconds=0.2)
+    assert sorted({one.sent_s for one in sent}) == pytest.approx([0.0, 0.05, 0.1, 0.15])
+    assert len(sent) == 20
+    assert all(0 < one.took_s < 5 for one in sent)
+
+
+def test_a_burst_that_is_not_answered_with_200_is_an_error() -> None:
+    with echoing() as port, pytest.raises(RuntimeError, match="503"):
+        measure_bursts(port, post("/", b"fail"), size=2, period_s=0.05, seconds=0.05)
