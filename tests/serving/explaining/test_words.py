@@ -53,6 +53,12 @@ CASES = [
     ),
     (
         "_tokens",
+        facts({1: 900, 4: 9}, batching=Batching(0, by_tokens=True), usual_tokens=30),
+        "one at a time; that was measured. Now and then some run together",
+        "",
+    ),
+    (
+        "_tokens",
         facts({8: 900}, batching=Batching(0, by_tokens=True), usual_tokens=30, tokens_chosen=256),
         "Runs of up to 256 tokens, 8.5 such texts, were measured to cost least for each token. Enough texts wait",
         "",
@@ -187,6 +193,6 @@ def test_what_the_configuration_allows(config: ModelConfig, expected: Batching) 
 
 def test_numbers_as_people_say_them() -> None:
     assert [duration(value) for value in (0.000085, 0.0104, 1.25)] == ["85 µs", "10.4 ms", "1.25 s"]
-    assert [number(value) for value in (1240.4, 7.26, 8.0)] == ["1,240", "7.3", "8"]
+    assert [number(value) for value in (1240.4, 7.26, 8.0, 0.042, 0.0)] == ["1,240", "7.3", "8", "0.04", "0"]
     assert [counted(value, "row", "rows") for value in (1.0, 0.2, 3)] == ["one row", "0.2 rows", "3 rows"]
     assert share(0.934) == "93 %"

@@ -88,7 +88,8 @@ def _tokens(facts: Facts) -> Diagnosis | None:
         )
     usual = f"A usual one has {facts.usual_tokens} tokens. "
     if not facts.tokens_chosen:
-        return Diagnosis(usual + "On this machine, texts run fastest one at a time; that was measured.")
+        tried = " Now and then some run together, to see whether that is still so." if facts.mean_rows > 1 else ""
+        return Diagnosis(f"{usual}On this machine, texts run fastest one at a time; that was measured.{tried}")
     room = facts.tokens_chosen / facts.usual_tokens
     chosen = (
         f"{usual}Runs of up to {facts.tokens_chosen} tokens, {counted(room, 'such text', 'such texts')}, were measured "

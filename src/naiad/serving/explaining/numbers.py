@@ -13,9 +13,11 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """`1,240`, `7.3`, `8`."""
+    """`1,240`, `7.3`, `8`, `0.04`."""
     if value >= 100:
         return f"{value:,.0f}"
+    if 0 < value < 0.1:
+        return f"{value:.1g}"
     text = f"{value:.1f}"
     return text.removesuffix(".0")
 
