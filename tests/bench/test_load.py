@@ -68,7 +68,7 @@ def test_bursts_come_whether_or_not_others_have_been_answered() -> None:
         sent = measure_bursts(port, post("/", b"x" * 3000), size=5, period_s=0.05, seconds=0.2)
     assert sorted({one.sent_s for one in sent}) == pytest.approx([0.0, 0.05, 0.1, 0.15])
     assert len(sent) == 20
-    assert all(0 < one.took_s < 5 for one in sent)
+    assert all(one.took_s > 0 for one in sent)
 
 
 def test_a_burst_that_is_not_answered_with_200_is_an_error() -> None:
