@@ -83,6 +83,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterato
                 str(ours),
                 join_waiting=False,
                 run_ahead=False,
+                adaptive_batching=False,
                 rate_limit="execution_count",
                 rate_limit_resource=("R:1",),
                 model_control_mode="explicit",

@@ -124,7 +124,9 @@ def ports(tmp_path_factory: pytest.TempPathFactory, real_triton: Any) -> Iterato
     ours = write(folder / "naiad", "identity", lambda _: None)
     with ExitStack() as opened:
         triton = opened.enter_context(real_triton(theirs, folder / "log"))
-        naiad = opened.enter_context(running_server(str(ours), join_waiting=False, run_ahead=False))
+        naiad = opened.enter_context(
+            running_server(str(ours), join_waiting=False, run_ahead=False, adaptive_batching=False)
+        )
         yield triton.http[1], naiad.server.http_port
 
 
