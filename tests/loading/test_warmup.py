@@ -104,6 +104,22 @@ def test_random_data_has_the_datatype_and_is_the_same_every_time(kind: str) -> N
         assert set(first.data.view(np.uint8).ravel().tolist()) == {0, 1}
 
 
+@pytest.mark.parametrize(("id_type", "ids"), [("TYPE_UINT64", [[[1]], [[2]]]), ("TYPE_STRING", [[[b"1"]], [[b"2"]]])])
+def test_requests_of_a_model_of_sequences_are_whole_ones(id_type: str, ids: Any) -> None:
+    given = config(sample(2, zero_data=True))
+    controls = [
+        {"name": "S", "control": [{"kind": "CONTROL_SEQUENCE_START", "int32_false_true": [0, 1]}]},
+        {"name": "E", "control": [{"kind": "CONTROL_SEQUENCE_END", "int32_false_true": [0, 1]}]},
+        {"name": "C", "control": [{"kind": "CONTROL_SEQUENCE_CORRID", "data_type": id_type}]},
+    ]
+    state = {"input_name": "I", "output_name": "O", "data_type": "TYPE_FP32", "dims": [3]}
+    batching = {"sequence_batching": {"control_input": controls, "state": [state]}}
+    (((first, second),),) = run(finish(prepare({**given.document, **batching}, "m")))
+    assert [one.inputs["C"].data.tolist() for one in (first, second)] == ids
+    for one in (first, second):
+        assert [one.inputs[name].data.tolist() for name in "SEI"] == [[[1]], [[1]], [[0.0, 0.0, 0.0]]]
+
+
 @pytest.mark.parametrize("data", [{"zero_data": True}, {"random_data": True}])
 def test_strings_are_empty(data: Any) -> None:
     given = config(sample(kind="TYPE_STRING", **data), kind="TYPE_STRING")

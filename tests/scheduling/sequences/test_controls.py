@@ -11,6 +11,7 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import SequenceStep
 from naiad.core.sequence_config import SequenceControl
 from naiad.scheduling.sequences.controls import Controls
+from naiad.scheduling.sequences.lane import LiveSequence
 
 BOOLEANS = (
     SequenceControl("S", "START", "INT32", (0, 1)),
@@ -34,7 +35,7 @@ def values(tensors: Any) -> dict[str, Any]:
 )
 def test_every_step_is_ready(is_first: bool, is_last: bool, expected: Any) -> None:
     controls = Controls("m", BOOLEANS, has_rows=False)
-    assert values(controls.of(SequenceStep(7, is_first, is_last))) == expected
+    assert values(controls.of(SequenceStep(7, is_first, is_last), LiveSequence(7))) == expected
 
 
 def test_a_row_without_a_step_is_not() -> None:
@@ -45,14 +46,14 @@ def test_a_row_without_a_step_is_not() -> None:
 @pytest.mark.parametrize("datatype", ["UINT64", "INT64", "UINT32", "INT32"])
 def test_an_id_has_the_datatype_of_its_control(datatype: str) -> None:
     controls = Controls("m", (SequenceControl("C", "CORRID", datatype),), has_rows=True)
-    (tensor,) = controls.of(SequenceStep(7)).values()
+    (tensor,) = controls.of(SequenceStep(7), LiveSequence(7)).values()
     assert (tensor.name, tensor.datatype, tensor.data.tolist()) == ("C", datatype, [[7]])
     assert tensor.data.dtype == np.dtype(datatype.lower())
 
 
 def test_an_id_may_be_a_string() -> None:
     controls = Controls("m", (SequenceControl("C", "CORRID", "BYTES"),), has_rows=False)
-    (tensor,) = controls.of(SequenceStep("é")).values()
+    (tensor,) = controls.of(SequenceStep("é"), LiveSequence("é")).values()
     assert (tensor.datatype, tensor.data.tolist()) == ("BYTES", ["é".encode()])
     assert controls.absent["C"].data.tolist() == [b""]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Instances
-from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, NotReady
+from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, NotReady, Rescheduled
 from naiad.core.message import InferRequest, InferResponse, SequenceStep
 from naiad.core.model_config import ModelConfig, TensorConfig
 from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl
@@ -293,3 +293,49 @@ async def test_close_answers_every_step_once(open_house: Any) -> None:
     await house.until_told(4)
     assert sorted(number for number, _ in house.told) == [0, 1, 2, 3]
     assert {type(result) for number, result in house.told if number > 0} == {NotReady}
+
+
+async def test_an_iterative_request_runs_until_it_is_done_and_stays_as_it_is(open_house: Any) -> None:
+    left = {1: 3, 2: 1}
+
+    def run(request: InferRequest) -> Any:
+        left[value(request)] -= 1
+        return Rescheduled() if left[value(request)] else give_back(request)
+
+    house = open_house(config(is_iterative=True, oldest=OldestFirst()), FakeInstance(run))
+    asked = [
+        InferRequest("m", inputs={"x": Tensor.of("x", np.full((1, 1), number, np.int32))}, sequence=step)
+        for number, step in ((1, SequenceStep("mine", is_first=True)), (2, None))
+    ]
+    for request in asked:
+        house.scheduler.submit(Job(request, 1, house._done))
+    await house.until_told(2)
+    assert house.told == [(2, 2), (1, 1)]
+    assert house.batches == [[(1, "SR"), (2, "SR")], [(1, "R")], [(1, "R")]]
+    assert [request.sequence for request in asked] == [SequenceStep("mine", is_first=True), None]
+    assert house.scheduler.count_sequences() == (0, 0)
+
+
+async def test_ids_that_are_given_out_are_nobodys(open_house: Any) -> None:
+    house = open_house(config(is_iterative=True), FakeInstance(give_back))
+    ids: list[Any] = []
+    for step in (SequenceStep(1, is_first=True), None, SequenceStep(3, is_first=True), None):
+        request = InferRequest("m", inputs={"x": Tensor.of("x", np.ones((1, 1), np.int32))}, sequence=step)
+        job = Job(request, 1, house._done)
+        house.scheduler.submit(job)
+        ids.append(job.sequence.id)
+    assert ids == [1, 2, 3, 4]
+    await house.quiet()
+
+
+async def test_a_withdrawn_iterative_request_is_not_run_again(open_house: Any) -> None:
+    instance = FakeInstance(lambda _: Rescheduled(), is_held=True)
+    house = open_house(config(is_iterative=True), instance)
+    job = Job(InferRequest("m", inputs={"x": Tensor.of("x", np.ones((1, 1), np.int32))}), 1, house._done)
+    house.scheduler.submit(job)
+    assert await asyncio.to_thread(instance.started.acquire, True, 10)
+    assert not house.scheduler.cancel(job)
+    instance.release()
+    await house.until_told(1)
+    assert [type(result) for _, result in house.told] == [Cancelled]
+    assert (len(instance.batches), house.scheduler.count_sequences()) == (1, (0, 0))

@@ -14,6 +14,7 @@ from naiad.core.errors import InvalidRequest
 from naiad.core.message import SequenceStep
 from naiad.core.sequence_config import SequenceControl
 from naiad.core.tensor import Tensor, bytes_tensor
+from naiad.scheduling.sequences.lane import LiveSequence
 
 LARGEST = {"INT32": 2**31 - 1, "UINT32": 2**32 - 1, "INT64": 2**63 - 1, "UINT64": 2**64 - 1}
 """By datatype of CORRID, the largest id that it holds."""
@@ -40,12 +41,14 @@ class Controls:
             nobody: int | str = "" if self._correlation.datatype == "BYTES" else 0
             self.absent[self._correlation.name] = self._id(self._correlation, nobody)
 
-    def of(self, step: SequenceStep) -> Mapping[str, Tensor]:
-        """Return the controls of a step, by name."""
+    def of(self, step: SequenceStep, sequence: LiveSequence) -> Mapping[str, Tensor]:
+        """Return the controls of a step, by name; all steps of a sequence share the one that holds its id."""
         booleans = self._by_flags[step.is_first, step.is_last]
         if self._correlation is None:
             return booleans
-        return {**booleans, self._correlation.name: self._id(self._correlation, step.id)}
+        if sequence.id_control is None:
+            sequence.id_control = self._id(self._correlation, step.id)
+        return {**booleans, self._correlation.name: sequence.id_control}
 
     def check(self, id: int | str) -> None:  # noqa: A002 — what the protocol calls it
         """Raise InvalidRequest for an id that the model's CORRID cannot hold."""

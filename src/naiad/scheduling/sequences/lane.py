@@ -18,6 +18,7 @@ class LiveSequence:
         "deadline_s",
         "due_s",
         "id",
+        "id_control",
         "is_ended",
         "lane",
         "place",
@@ -44,6 +45,8 @@ class LiveSequence:
         """In the backlog: when the first of its steps runs out of time."""
         self.due_s = math.inf
         """When it is looked at next."""
+        self.id_control: Tensor | None = None
+        """The control that holds its id, for models that want one; by the first step that runs."""
         self.states: dict[str, Tensor] = {}
         """Implicit states by the name of their input, as its next step is given them."""
         self.rooms: dict[str, Room] = {}

@@ -11,12 +11,13 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, NotReady, Overloaded, Rescheduled
-from naiad.core.message import SequenceStep
+from naiad.core.message import InferRequest, SequenceStep
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import tell
 from naiad.scheduling.contract import Execution, Job, LimitedRunner, OnRun, Runner, stopping
@@ -184,7 +185,7 @@ class SequenceScheduler:
         lane: Lane = execution.slot
         self._running -= 1
         lane.in_hand -= 1
-        jobs, execution.jobs, execution.withdrawn = execution.jobs, (), frozenset()
+        jobs, execution.jobs = execution.jobs, ()  # or they would keep each other until garbage is collected
         for job, result in zip(jobs, results, strict=False):
             if job.sequence is not None and self._is_success(result):
                 execution.successes += 1
@@ -193,16 +194,26 @@ class SequenceScheduler:
         for job, result in zip(jobs, results, strict=False):
             if job.sequence is not None:
                 self._hand_over(execution, job, result, True)
+        execution.withdrawn = frozenset()
         self._plan_turn()
         self._wake_waiters()
 
     def _add(self, job: Job, timeout_us: int) -> None:
-        request, is_iterative = job.item, self._steps.is_iterative
-        if is_iterative and (request.sequence is None or not request.sequence.id):
-            request.sequence = SequenceStep(self._new_id(), is_first=True)
+        is_iterative = self._steps.is_iterative
+        if is_iterative:
+            job.item = self._iterated(job.item)
         step = self._steps.check(job)
+        if step.is_first or not self._live.knows(step.id):
+            self._steps.check_id(step.id)
         job.queued_s = now = self._clock()
         job.sequence = self._live.add(job, step, now, timeout_us, is_whole=is_iterative)
+
+    def _iterated(self, request: InferRequest) -> InferRequest:
+        """Return a request to run again and again, of a sequence of its own; the caller's stays as it is."""
+        step = request.sequence
+        if step is None or not step.id:
+            return replace(request, sequence=SequenceStep(self._new_id(), is_first=True))
+        return replace(request, sequence=replace(step))
 
     def _new_id(self) -> int:
         """Return an id that no sequence has."""

@@ -17,6 +17,9 @@ from naiad.core.tensor import Array, Tensor
 from naiad.scheduling.sequences.lane import LiveSequence
 from naiad.scheduling.sequences.room import Room
 
+ALL: frozenset[str] = frozenset()
+"""For callers who list no outputs."""
+
 
 class States:
     """The states of one model."""
@@ -61,17 +64,18 @@ class States:
 
         listed: outputs that the caller asked for; none: all that it can see.
         """
-        mine = [tensor for tensor in response.outputs if tensor.name in self._states]
-        if not mine:
-            return
         hidden = frozenset(self._states) - listed if listed else self._hidden
-        response.outputs = [tensor for tensor in response.outputs if tensor.name not in hidden]
-        for tensor in mine:
-            state, data = self._states[tensor.name], tensor.data
-            room = sequence.rooms.get(state.input_name)
-            if room is not None:
-                _part(response, room)
-                data = room.put(data)
+        for room in sequence.rooms.values():
+            _part(response, room)
+        given, response.outputs = response.outputs, []
+        for tensor in given:
+            if tensor.name not in hidden:
+                response.outputs.append(tensor)
+            state, data = self._states.get(tensor.name), tensor.data
+            if state is None:
+                continue
+            if state.uses_same_buffer:
+                data = sequence.rooms[state.input_name].put(data)
             elif isinstance(data.base, np.ndarray) and data.base.nbytes > data.nbytes:
                 data = data.copy()  # or the whole batch would stay in memory
             sequence.states[state.input_name] = Tensor(state.input_name, state.datatype, data)

@@ -19,7 +19,7 @@ from naiad.scheduling.contract import Job
 from naiad.scheduling.decision import Waiting
 from naiad.scheduling.sequences.controls import Controls
 from naiad.scheduling.sequences.lane import LiveSequence
-from naiad.scheduling.sequences.states import States, zeros
+from naiad.scheduling.sequences.states import ALL, States, zeros
 
 
 @dataclass(slots=True)
@@ -64,8 +64,11 @@ class Steps:
             raise InvalidRequest(
                 f"inference request to model '{self.model}' must specify a non-zero or non-empty correlation ID"
             )
-        self._controls.check(step.id)
         return step
+
+    def check_id(self, id: int | str) -> None:  # noqa: A002 — what the protocol calls it
+        """Raise InvalidRequest for an id that the model's CORRID cannot hold."""
+        self._controls.check(id)
 
     def complete(self, job: Job, sequence: LiveSequence) -> Any:
         """Return what an instance is given for a step that is about to run; the caller's request stays as it is."""
@@ -74,7 +77,7 @@ class Steps:
         asked: InferRequest = job.item
         step = asked.sequence
         assert step is not None
-        inputs, outputs = {**asked.inputs, **self._controls.of(step)}, asked.outputs
+        inputs, outputs = {**asked.inputs, **self._controls.of(step, sequence)}, asked.outputs
         if self._states is not None:
             if step.is_first:
                 self._states.begin(sequence)
@@ -114,8 +117,8 @@ class Steps:
     def take_states(self, job: Job, sequence: LiveSequence, result: Any) -> None:
         """Take the states out of a step's answer, if it is one, and keep them for the next step."""
         if self._states is not None and isinstance(result, InferResponse):
-            listed = frozenset(output.name for output in job.item.outputs)
-            self._states.keep(sequence, result, listed)
+            outputs = job.item.outputs
+            self._states.keep(sequence, result, frozenset([one.name for one in outputs]) if outputs else ALL)
 
     def as_waiting(self, job: Job, sequence: LiveSequence) -> Waiting:
         """Return what a policy is to see of a step that waits."""
