@@ -38,6 +38,8 @@ class Batch(Generic[Item]):
     """By the instance: inputs are gathered, the model is about to run."""
     output_ready_s: float = 0.0
     """By the instance: the model has run, outputs are about to be split."""
+    failure: NaiadError | None = None
+    """By the instance, or who runs it: it failed as a whole, whatever was in the batch. Sequences end then."""
     on_withdraw: Callable[[int], object] | None = None
     """By an instance that can end an item early: called on the loop's thread when nobody waits for it any more."""
 

@@ -70,7 +70,6 @@ class Execution(Batch[Any]):
 
     __slots__ = (
         "beside",
-        "failure",
         "finished_s",
         "is_wide",
         "jobs",
@@ -109,7 +108,7 @@ class Execution(Batch[Any]):
         """By the scheduler: how many items have ended with a result and no error."""
         self.withdrawn: frozenset[Job] = frozenset()
         """Jobs that were cancelled while they ran."""
-        self.on_withdraw = None
+        self.failure = self.on_withdraw = None
 
     def withdrawn_items(self) -> Sequence[int]:
         """See `Batch`."""

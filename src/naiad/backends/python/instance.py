@@ -57,7 +57,8 @@ class PythonInstance:
         finally:
             self._is_running = False
             self._orders.done(items)
-        return [ended(self._name, worker)] * len(items)
+        batch.failure = ended(self._name, worker)
+        return [batch.failure] * len(items)
 
     def interrupt(self) -> None:
         """End a run that is under way; from any thread."""

@@ -129,6 +129,7 @@ class PythonStream:
     def _fail(self, number: int, opened: _Open, error: NaiadError) -> None:
         self._open.pop(number, None)
         self._orders.done(opened.batch.items)
+        opened.batch.failure = error
         for index in sorted(opened.left):
             opened.send(index, error, True)
         opened.left.clear()

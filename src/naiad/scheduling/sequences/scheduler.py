@@ -112,7 +112,7 @@ class SequenceScheduler:
         withdrawn = self._live.withdraw(job)
         if not withdrawn:
             if job.execution is not None:
-                job.execution.withdrawn |= {job}
+                job.execution.withdraw(job)
             return False
         self._tell_all(withdrawn, Cancelled("the request was cancelled"))
         self._plan_turn()
