@@ -25,6 +25,7 @@ from naiad.scheduling.held import BACKLOG_DELAY, DELAY, held
 from naiad.scheduling.queue import JobQueue
 from naiad.scheduling.runners.opening import open_runners
 from naiad.scheduling.sequences.direct import DirectRule, decide_direct
+from naiad.scheduling.sequences.forming import Forming
 from naiad.scheduling.sequences.lane import Lane
 from naiad.scheduling.sequences.live import LiveSequences
 from naiad.scheduling.sequences.scheduler import SequenceScheduler
@@ -232,15 +233,10 @@ def _runners_of_sequences(request: OpenRequest) -> list[Runner]:
 def _open_sequences(request: OpenRequest, lanes: Sequence[Lane], policy: Policy, *, has_rows: bool) -> Scheduler:
     config, batching = request.config, request.config.sequence_batching
     assert batching is not None
-    live = LiveSequences(config.name, lanes, batching.max_idle_s)
+    live, steps = LiveSequences(config.name, lanes, batching.max_idle_s), Steps(config, request.initial_states)
+    policy = held(policy, (DELAY, lambda: live.length - live.backlogged), (BACKLOG_DELAY, lambda: live.backlogged))
+    window = min(max(1, config.max_batch_size), MOST_WAITING_SEEN)
+    forming = Forming(live, policy, steps, has_rows=has_rows, window=window)
     return SequenceScheduler(
-        lanes,
-        live,
-        held(policy, (DELAY, lambda: live.length - live.backlogged), (BACKLOG_DELAY, lambda: live.backlogged)),
-        Steps(config, request.initial_states),
-        has_rows=has_rows,
-        window=min(max(1, config.max_batch_size), MOST_WAITING_SEEN),
-        most=request.max_waiting,
-        on_run=request.on_run,
-        clock=request.clock,
+        lanes, live, forming, steps, most=request.max_waiting, on_run=request.on_run, clock=request.clock
     )

@@ -1,7 +1,8 @@
 """Steps on one side, instances on the other: starts what may run, hands results back, in every sequence one by one.
 
-One owner: everything here runs on the event loop's thread. `live` knows the sequences, the policy what to join, `steps`
-what an instance is given for each; this file has the turns in which they are brought together, and the timer.
+One owner: everything here runs on the event loop's thread. `live` knows the sequences, `forming` makes batches of their
+steps, `steps` knows what of an answer is the caller's; this file has the turns in which they are brought together, and
+the timer.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, NotReady, Overloaded, Rescheduled
-from naiad.core.message import InferRequest, SequenceStep
 from naiad.scheduling.batching.lingering import Lingering
 from naiad.scheduling.batching.ordering import tell
 from naiad.scheduling.contract import Execution, Job, LimitedRunner, OnRun, Runner, stopping
-from naiad.scheduling.decision import Policy, Situation, WaitUntil
+from naiad.scheduling.decision import WaitUntil
 from naiad.scheduling.home import Home
 from naiad.scheduling.quieting import Quieting
+from naiad.scheduling.sequences.forming import Forming
+from naiad.scheduling.sequences.iterations import Iterations
 from naiad.scheduling.sequences.lane import Lane, LiveSequence
 from naiad.scheduling.sequences.live import LiveSequences
 from naiad.scheduling.sequences.steps import Steps
@@ -38,32 +38,24 @@ class SequenceScheduler:
         self,
         lanes: Sequence[Lane],
         live: LiveSequences,
-        policy: Policy,
+        forming: Forming,
         steps: Steps,
         *,
-        has_rows: bool = False,
-        window: int = 1,
         most: int = 0,
         on_run: OnRun | None = None,
         clock: Clock = monotonic,
     ) -> None:
-        """Bring the parts together; nothing starts before the first job.
-
-        has_rows: a sequence's place is its row of the batch, so that rows without a step must be filled. window: steps
-        that the policy gets to see. most: steps that may wait; 0 = no bound.
-        """
+        """Bring the parts together; nothing starts before the first job. most: steps that may wait; 0 = no bound."""
         self._lanes = lanes
         self._live = live
-        self._policy = policy
+        self._forming = forming
         self._steps = steps
-        self._has_rows = has_rows
-        self._window = window
+        self._iterations = Iterations(live) if steps.is_iterative else None
         self._most = most or sys.maxsize
         self._on_run = on_run
         self._clock = clock
         self._running = 0
         """Executions started and not finished."""
-        self._situation = Situation((), 0.0)
         self._lingering = Lingering(clock)
         self._home = Home()
         self._quieting = Quieting()
@@ -72,7 +64,6 @@ class SequenceScheduler:
         self._armed_s = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopping = False
-        self._last_id = 0
 
     @property
     def pending(self) -> int:
@@ -130,9 +121,15 @@ class SequenceScheduler:
                 for job, error in list(self._live.expire(now)):
                     tell(job, error, True)
             for lane in self._lanes:
-                while lane.ready and lane.in_hand < lane.capacity and (chosen := self._choose(lane)):
+                while lane.ready and lane.in_hand < lane.capacity:
+                    formed = self._forming.form(lane, self._clock())
+                    if isinstance(formed, WaitUntil):
+                        self._wake_s = min(self._wake_s, formed.time_s)
+                        break
                     has_run_inline = has_run_inline or lane.runner.runs_inline
-                    self._start(lane, chosen)
+                    self._running += 1
+                    lane.in_hand += 1
+                    lane.runner.start(formed, self)
         finally:
             self._is_turn_due = False
         if has_run_inline:
@@ -199,72 +196,13 @@ class SequenceScheduler:
         self._wake_waiters()
 
     def _add(self, job: Job, timeout_us: int) -> None:
-        is_iterative = self._steps.is_iterative
-        if is_iterative:
-            job.item = self._iterated(job.item)
+        if self._iterations is not None:
+            job.item = self._iterations.begin(job.item)
         step = self._steps.check(job)
         if step.is_first or not self._live.knows(step.id):
             self._steps.check_id(step.id)
         job.queued_s = now = self._clock()
-        job.sequence = self._live.add(job, step, now, timeout_us, is_whole=is_iterative)
-
-    def _iterated(self, request: InferRequest) -> InferRequest:
-        """Return a request to run again and again, of a sequence of its own; the caller's stays as it is."""
-        step = request.sequence
-        if step is None or not step.id:
-            return replace(request, sequence=SequenceStep(self._new_id(), is_first=True))
-        return replace(request, sequence=replace(step))
-
-    def _new_id(self) -> int:
-        """Return an id that no sequence has."""
-        self._last_id += 1
-        while self._live.knows(self._last_id):
-            self._last_id += 1
-        return self._last_id
-
-    def _choose(self, lane: Lane) -> list[LiveSequence]:
-        """Ask the policy whose steps run next on an idle instance; none: it would rather wait."""
-        if self._has_rows:
-            ready = sorted(lane.ready, key=lambda sequence: sequence.place)
-        else:
-            ready = list(islice(lane.ready, self._window))
-        as_waiting = self._steps.as_waiting
-        situation = self._situation
-        situation.waiting = [as_waiting(sequence.waiting[0], sequence) for sequence in ready]
-        situation.now = self._clock()
-        decision = self._policy(situation)
-        situation.waiting = ()  # or what was in it would live until the next question
-        if isinstance(decision, WaitUntil):
-            self._wake_s = min(self._wake_s, decision.time_s)
-            return []
-        return list(map(ready.__getitem__, decision.picks))
-
-    def _start(self, lane: Lane, chosen: Sequence[LiveSequence]) -> None:
-        jobs = [self._live.take(sequence) for sequence in chosen]
-        items = [self._steps.complete(job, sequence) for job, sequence in zip(jobs, chosen, strict=True)]
-        if self._has_rows:
-            jobs, items = self._in_rows(chosen, jobs, items)
-        execution = Execution(jobs, lane)
-        execution.items = items
-        self._running += 1
-        lane.in_hand += 1
-        lane.runner.start(execution, self)
-
-    def _in_rows(
-        self, chosen: Sequence[LiveSequence], jobs: Sequence[Job], items: Sequence[Any]
-    ) -> tuple[list[Job], list[Any]]:
-        """Put every step into its sequence's row, and fill the rows between."""
-        rows = {sequence.place: number for number, sequence in enumerate(chosen)}
-        count = max(rows) + 1
-        if len(rows) == count:
-            return list(jobs), list(items)
-        absent = self._steps.absent(items[0])
-        in_rows, given = [], []
-        for row in range(count):
-            number = rows.get(row)
-            in_rows.append(Job(absent, 1, _nobody) if number is None else jobs[number])
-            given.append(absent if number is None else items[number])
-        return in_rows, given
+        job.sequence = self._live.add(job, step, now, timeout_us, is_whole=self._steps.is_iterative)
 
     def _hand_over(self, execution: Execution, job: Job, result: Any, is_final: bool) -> None:
         """Tell a step's owner a result, and let the sequence go on after its last."""
@@ -338,7 +276,3 @@ class SequenceScheduler:
     def _wake_waiters(self) -> None:
         if self._is_quiet:
             self._quieting.wake()
-
-
-def _nobody(job: Job, result: Any, is_final: bool) -> None:
-    """Hear of a row without a step, of which nobody wants to know."""
