@@ -123,6 +123,8 @@ class World:
         if isinstance(result, NaiadError):
             if isinstance(result, ModelFailed):
                 self.broken.add(step.id)
+            if step.is_first:  # its sequence has begun all the same
+                self.sums[step.id] = 0
             return
         assert step.is_first or step.id not in self.broken, "it went on after its instance failed"
         self.broken.discard(step.id)
