@@ -1,4 +1,4 @@
-"""SIGTERM as an end of waiting, in the main thread of a program that is not asynchronous."""
+"""SIGTERM and SIGINT as an end of waiting, in the main thread of a program that is not asynchronous."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class _Stopped(BaseException):
-    """SIGTERM has come."""
+    """One of them has come."""
 
 
 @contextmanager
@@ -19,12 +19,13 @@ def stopping_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _raise)
+    before = {number: signal.signal(number, _raise) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with suppress(_Stopped, KeyboardInterrupt):
+        with suppress(_Stopped):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
