@@ -57,6 +57,7 @@ ROUTES = {
     "GET /v2/models/m/config": Feature.MODEL_CONFIG,
     "GET /v2/models/m/stats": Feature.STATISTICS,
     "GET /v2/models/stats": Feature.STATISTICS,
+    "GET /v2/models/m/explain": Feature.STATISTICS,
     "POST /v2/repository/index": Feature.MODEL_REPOSITORY,
     "POST /v2/repository/models/m/load": Feature.MODEL_REPOSITORY,
     "POST /v2/repository/models/m/unload": Feature.MODEL_REPOSITORY,

@@ -215,7 +215,7 @@ class ServerSettings(Settings):
         "cache_config",
         (),
         "Keep the answers of models that ask for it: local,size=BYTES of memory; local,ttl=SECONDS bounds their age. "
-        "Or in Redis, shared with other servers: redis,host=NAME, redis,port=PORT, redis,password=TEXT …",
+        "Or in Redis, shared with other servers: redis,host=NAME, redis,port=PORT, redis,password=TEXT.",
         group="Response cache",
         is_secret=True,
     )
