@@ -107,7 +107,7 @@ def text_over_http(server: RunningServer, opened: ExitStack) -> Ask:
 
 WAYS = {
     "HTTP JSON": (simple_over_http, 60),
-    "gRPC": (simple_over_grpc, 76),
+    "gRPC": (simple_over_grpc, 75),
     "a text over HTTP JSON": (text_over_http, 80),
 }
 

@@ -53,7 +53,8 @@ def encode_stream_error(message: str, request_id: str, model_name: str = "", *, 
 
 
 def _pieces(response: InferResponse, parameters: Mapping[str, Parameter]) -> list[bytes | memoryview]:
-    pieces: list[bytes | memoryview] = [_opening(response)]
+    opening = _openings.get((response.model_name, response.model_version))
+    pieces: list[bytes | memoryview] = [_opening(response) if opening is None else opening]
     if response.id:
         identity = response.id.encode()
         pieces += (_ID, _varint(len(identity)), identity)
@@ -85,13 +86,12 @@ def _varint(value: int) -> bytes:
 
 
 def _opening(response: InferResponse) -> bytes:
-    """Name and version of the model."""
+    """Make name and version of the model, and remember it."""
     key = (response.model_name, response.model_version)
-    opening = _openings.get(key)
-    if opening is None:
-        opening = message_class("ModelInferResponse")(model_name=key[0], model_version=key[1]).SerializeToString()
-        if len(_openings) < _REMEMBERED:
-            _openings[key] = opening
+    message = message_class("ModelInferResponse")(model_name=key[0], model_version=key[1])
+    opening: bytes = message.SerializeToString()
+    if len(_openings) < _REMEMBERED:
+        _openings[key] = opening
     return opening
 
 
