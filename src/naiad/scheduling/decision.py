@@ -61,6 +61,10 @@ class Run:
     """Which of `instances` must run them; None: the one that the scheduler has chosen."""
 
 
+ALONE = Run((0,))
+"""The oldest by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
     """Nothing to run yet; ask again at this time, when something arrives, or when an instance has finished."""

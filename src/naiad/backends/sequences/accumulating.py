@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from naiad.backends.declared import refused
 from naiad.backends.identity_delays import Delay
 from naiad.backends.parameters import check_delay, whole_number
+from naiad.core.contracts import Batch, Instances, LoadRequest
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig
 from naiad.core.tensor import Tensor
+
+
+class SumInstance(ABC):
+    """One copy that keeps sums; what belongs to which sum is its own affair."""
+
+    controls: ClassVar[tuple[str, ...]]
+    """Names of the control inputs that every request has."""
+
+    def __init__(self, version: str, delay: Delay) -> None:
+        self._version = version
+        self._sums: dict[int, int] = {}
+        self._delay = delay
+        self.interrupt = delay.end
+
+    def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | InvalidRequest]:
+        """Add each step to its sum, and answer with that."""
+        self._delay.pass_in(batch)
+        return [objection(one, *self.controls) or self.step(row, one) for row, one in enumerate(batch.items)]
+
+    def close(self) -> None:  # noqa: B027 - most copies hold nothing
+        """Nothing to release."""
+
+    @abstractmethod
+    def step(self, row: int, request: InferRequest) -> InferResponse | InvalidRequest:
+        """Answer one step, which has all its inputs."""
+
+
+def open_sums(kind: type[SumInstance], request: LoadRequest) -> Instances[InferRequest]:
+    """Make the instances of a model. Raises LoadFailed unless its tensors are declared as `check_vectors` says."""
+    config, version = request.tensors.config, request.tensors.version
+    check_vectors(config)
+    made = tuple(kind(version, delay) for delay in delays(config, len(request.names)))
+    return Instances(made, names=request.names)
 
 
 def check_controls(config: ModelConfig, names: Sequence[str], message: str) -> None:

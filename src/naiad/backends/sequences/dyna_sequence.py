@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from naiad.backends.declared import refused
 from naiad.backends.graphless import Graphless
-from naiad.backends.identity_delays import Delay
 from naiad.backends.sequences.accumulating import (
+    SumInstance,
     answer,
     check_controls,
-    check_vectors,
-    delays,
     is_true,
-    objection,
+    open_sums,
     total,
     wrapped,
 )
-from naiad.core.contracts import Batch, Instances, LoadRequest
+from naiad.core.contracts import Instances, LoadRequest
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
 
@@ -38,35 +36,21 @@ class DynaSequenceBackend(Graphless):
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless tensors and controls are declared as described above."""
-        config, version = request.tensors.config, request.tensors.version
+        config = request.tensors.config
         check_controls(config, CONTROLS, "'START', 'END, 'READY' and 'CORRID' must be configured as the control inputs")
         types = [tensor.datatype for tensor in config.instance_inputs if tensor.name == "CORRID"]
         if types not in (["UINT64"], ["BYTES"]):
             raise refused(config, "model CORRID control input must have TYPE_UINT64 or TYPE_STRING data-type")
-        check_vectors(config)
-        instances = tuple(DynaSequenceInstance(version, delay) for delay in delays(config, len(request.names)))
-        return Instances(instances, names=request.names)
+        return open_sums(DynaSequenceInstance, request)
 
 
-class DynaSequenceInstance:
-    """One copy, with its sums."""
+class DynaSequenceInstance(SumInstance):
+    """One copy, with a sum for each id, the one that was used last at the end."""
 
-    def __init__(self, version: str, delay: Delay) -> None:
-        self._version = version
-        self._sums: dict[int, int] = {}
-        """By id, the one that was used last at the end."""
-        self._delay = delay
-        self.interrupt = delay.end
+    controls = CONTROLS
 
-    def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | InvalidRequest]:
-        """Add to the sum of each step's sequence, and answer with it."""
-        self._delay.pass_in(batch)
-        return [objection(request, *CONTROLS) or self._step(request) for request in batch.items]
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def _step(self, request: InferRequest) -> InferResponse | InvalidRequest:
+    def step(self, row: int, request: InferRequest) -> InferResponse | InvalidRequest:  # noqa: ARG002 - SumInstance's
+        """Add to the sequence's sum."""
         if not is_true(request, "READY"):
             return answer(request, self._version, 0)
         given = request.inputs["CORRID"].data.item()

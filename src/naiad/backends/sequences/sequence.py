@@ -8,19 +8,16 @@ stays as it is. `execute_delay_ms`: how much longer each execution takes.
 from __future__ import annotations
 
 from naiad.backends.graphless import Graphless
-from naiad.backends.identity_delays import Delay
 from naiad.backends.sequences.accumulating import (
+    SumInstance,
     answer,
     check_controls,
-    check_vectors,
-    delays,
     is_true,
-    objection,
+    open_sums,
     total,
     wrapped,
 )
-from naiad.core.contracts import Batch, Instances, LoadRequest
-from naiad.core.errors import InvalidRequest
+from naiad.core.contracts import Instances, LoadRequest
 from naiad.core.message import InferRequest, InferResponse
 
 CONTROLS = ("START", "READY")
@@ -33,32 +30,18 @@ class SequenceBackend(Graphless):
 
     def load(self, request: LoadRequest) -> Instances[InferRequest]:
         """Raise LoadFailed unless tensors and controls are declared as described above."""
-        config, version = request.tensors.config, request.tensors.version
-        check_controls(config, CONTROLS, "'START' and 'READY' must be configured as the control inputs")
-        check_vectors(config)
-        instances = tuple(SequenceInstance(version, delay) for delay in delays(config, len(request.names)))
-        return Instances(instances, names=request.names)
+        message = "'START' and 'READY' must be configured as the control inputs"
+        check_controls(request.tensors.config, CONTROLS, message)
+        return open_sums(SequenceInstance, request)
 
 
-class SequenceInstance:
-    """One copy, with its sums."""
+class SequenceInstance(SumInstance):
+    """One copy, with a sum for each row."""
 
-    def __init__(self, version: str, delay: Delay) -> None:
-        self._version = version
-        self._sums: dict[int, int] = {}
-        """By row."""
-        self._delay = delay
-        self.interrupt = delay.end
+    controls = CONTROLS
 
-    def execute(self, batch: Batch[InferRequest]) -> list[InferResponse | InvalidRequest]:
-        """Add to each row, and answer with its sum."""
-        self._delay.pass_in(batch)
-        return [objection(request, *CONTROLS) or self._step(row, request) for row, request in enumerate(batch.items)]
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def _step(self, row: int, request: InferRequest) -> InferResponse:
+    def step(self, row: int, request: InferRequest) -> InferResponse:
+        """Add to the row's sum, unless there is no step for it."""
         if is_true(request, "READY"):
             before = 0 if is_true(request, "START") else self._sums.get(row, 0)
             self._sums[row] = wrapped(before + total(request))

@@ -42,6 +42,7 @@ class StoreSource:
         if not listing.files:
             raise NotFound(f"{reference}: no object's name begins so; see what there is with your store's own tools")
         listing.check()
+        most_bytes = cache_size(os.environ.get(SIZE_VARIABLE, "") or str(USUAL_SIZE))
         cache = _cache()
         store = Store(reference)
         try:
@@ -49,7 +50,7 @@ class StoreSource:
         except OSError as error:
             raise DownloadFailed(f"{reference}: {error}", source=str(reference)) from error
         try:
-            cache.trim(cache_size(os.environ.get(SIZE_VARIABLE, "") or str(USUAL_SIZE)))
+            cache.trim(most_bytes)
             recognise(hold.folder, onnx=entry.onnx_file)
         except BaseException:
             hold.release()

@@ -9,7 +9,7 @@ from naiad.scheduling.adaptive.arrivals import Arrivals
 from naiad.scheduling.adaptive.rule import LEAST_RUN_S, LOOKED_AT, AdaptiveRule, decide_adaptive
 from naiad.scheduling.adaptive.service import ServiceTimes
 from naiad.scheduling.contract import Execution
-from naiad.scheduling.decision import Decision, Run, Situation
+from naiad.scheduling.decision import ALONE, Decision, Situation
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic
 
 LEAST_S = 0.005
@@ -20,9 +20,6 @@ ROWS_RATE = 0.05
 
 USEFUL = 0.75
 """Share of a run after which a request that comes is of no use any more to those that wait."""
-
-
-ALONE = Run((0,))
 
 
 class AdaptiveBatching:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from naiad.scheduling.contract import Execution
-from naiad.scheduling.decision import Decision, Run, Situation
+from naiad.scheduling.decision import ALONE, Decision, Situation
 from naiad.scheduling.learned.curve import Curve, Times
 from naiad.scheduling.learned.rule import LearnedRule, chosen_texts, decide_learned, decide_otherwise
 from naiad.scheduling.learned.watching import Ran, Watched, learn, settle
@@ -28,9 +28,6 @@ LEAST_S = 0.01
 
 AT_ONCE = 64
 """Runs that are learned from at once, out of the way of requests."""
-
-
-ALONE = Run((0,))
 
 
 class LearnedBatching:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil
+from naiad.scheduling.decision import ALONE, Decision, Run, Situation, WaitUntil
 from naiad.scheduling.learned.curve import Curve, Times
 
 WORTH = 0.02
@@ -134,7 +134,7 @@ def decide_otherwise(situation: Situation, rule: LearnedRule) -> Decision:
     """
     decision = decide_learned(situation, rule)
     if isinstance(decision, WaitUntil) or len(decision.picks) > 1 or rule.limit == 1:
-        return Run((0,))
+        return ALONE
     together = rule.busy.together
     best = min(range(1, rule.limit + 1), key=lambda tokens: together[tokens] / tokens)
     picks, longest, tokens = [0], situation.waiting[0].size, situation.waiting[0].size
