@@ -11,18 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from identity_in_python import identity_in_python
 
 from naiad.testing import running_server
 
 ROOT = Path(__file__).parents[2]
-PYTHON_MODEL = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        found = [triton.get_input_tensor_by_name(request, "INPUT0").as_numpy() for request in requests]
-        return [triton.InferenceResponse([triton.Tensor("OUTPUT0", array)]) for array in found]
-"""
+PYTHON_MODEL = identity_in_python()
 CONFIG = """
 max_batch_size: 4
 input {{ name: "INPUT0" data_type: TYPE_INT32 dims: [ -1 ] }}

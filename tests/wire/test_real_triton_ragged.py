@@ -10,17 +10,11 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from identity_in_python import identity_in_python
 
 from naiad.testing import running_server
 
-PYTHON_MODEL = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        found = [triton.get_input_tensor_by_name(request, "INPUT0").as_numpy() for request in requests]
-        return [triton.InferenceResponse([triton.Tensor("OUTPUT0", array)]) for array in found]
-"""
+PYTHON_MODEL = identity_in_python()
 CONFIG = """
 backend: "{backend}"
 max_batch_size: 4

@@ -13,22 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from identity_in_python import identity_in_python
 
 from naiad.testing import running_server
 
 RUN_S = 0.4
 """Of one execution; long enough for a busy machine."""
 
-PYTHON_MODEL = f"""
-import time
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        time.sleep({RUN_S})
-        found = [triton.get_input_tensor_by_name(request, "INPUT0").as_numpy() for request in requests]
-        return [triton.InferenceResponse([triton.Tensor("OUTPUT0", array)]) for array in found]
-"""
+PYTHON_MODEL = identity_in_python(run_s=RUN_S)
 
 CONFIG = """
 name: "{name}" backend: "{backend}" max_batch_size: {batch}

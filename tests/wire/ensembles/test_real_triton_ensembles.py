@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from identity_in_python import identity_in_python
 from writing import chain, ensemble, part, step, write
 
 from naiad.proto.pool import message_class
@@ -20,14 +21,7 @@ grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "differences.md"
 SERVICE = "/inference.GRPCInferenceService/"
 
-IDENTITY = """
-import triton_python_backend_utils as triton
-
-class TritonPythonModel:
-    def execute(self, requests):
-        found = [triton.get_input_tensor_by_name(request, "X").as_numpy() for request in requests]
-        return [triton.InferenceResponse([triton.Tensor("Y", array)]) for array in found]
-"""
+IDENTITY = identity_in_python("X", "Y")
 ROWS = """
 import triton_python_backend_utils as triton
 
