@@ -49,6 +49,8 @@ class Emulator:
     """By which a client finds it."""
     put: Callable[[str, bytes], None]
     """Write an object, by the store's own protocol."""
+    mark: Callable[[str], None]
+    """Write the empty object, its name ending in a slash, by which consoles make a folder."""
     delete: Callable[[str], None]
     process: subprocess.Popen[bytes]
 
@@ -112,15 +114,17 @@ def fake_gcs() -> Iterator[Emulator]:
 def _google(url: str, port: int, process: subprocess.Popen[bytes]) -> Emulator:
     json_type = {"Content-Type": "application/json"}
     _request("POST", f"{url}/storage/v1/b?project=test", json.dumps({"name": BUCKET}).encode(), json_type)
+
+    def put(path: str, body: bytes) -> None:
+        name = quote(path, safe="")
+        _request("POST", f"{url}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}", body)
+
     return Emulator(
         "fake-gcs",
         f"gs://{BUCKET}",
         {"STORAGE_EMULATOR_HOST": f"127.0.0.1:{port}"},
-        lambda path, body: _request(
-            "POST",
-            f"{url}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={quote(path, safe='')}",
-            body,
-        ),
+        put,
+        lambda path: put(f"{path}/", b""),
         lambda path: _request("DELETE", f"{url}/storage/v1/b/{BUCKET}/o/{quote(path, safe='')}"),
         process,
     )
@@ -150,6 +154,7 @@ def _s3(name: str, port: int, identity: str, process: subprocess.Popen[bytes]) -
         f"s3://127.0.0.1:{port}/{BUCKET}",
         {"AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": identity},
         partial(_put, store),
+        lambda path: _request("PUT", f"http://127.0.0.1:{port}/{BUCKET}/{quote(path)}/", b""),
         partial(_delete, store),
         process,
     )
@@ -179,6 +184,7 @@ def azurite() -> Iterator[Emulator]:
             f"as://{AZURITE}/{BUCKET}",
             environ,
             partial(_put, store),
+            lambda path: _put(store, path, b""),  # Azure has no such objects; this is what a client makes of them
             partial(_delete, store),
             process,
         )

@@ -41,6 +41,10 @@ class Repository:
     def put(self, path: str, content: bytes) -> None:
         self._store.put(f"{self._path}/{path}", content)
 
+    def mark(self, folder: str) -> None:
+        """Write the empty object by which consoles make a folder."""
+        self._store.mark(f"{self._path}/{folder}".rstrip("/"))
+
     def add(self, name: str) -> None:
         self.put(f"{name}/1/note", b"x")
         self.put(f"{name}/config.pbtxt", CONFIG.format(name=name).encode())
@@ -87,6 +91,18 @@ def test_models_are_served_and_follow_the_store(repository: Repository) -> None:
         assert server.server.catalog.find("one", "") is kept, "what has not changed is not loaded again"
         repository.put("one/1/note", b"changed")
         wait_for(lambda: server.server.catalog.find("one", "") is not kept)
+        assert ask(server, "one") == [1.0, 2.0]
+
+
+def test_folders_that_a_console_has_made_are_no_files(repository: Repository) -> None:
+    """Consoles write an empty object for each; clients may leave out the slash at the end of its name."""
+    for marker in ("", "one", "one/1"):
+        repository.mark(marker)
+    repository.put("one/config.pbtxt", CONFIG.format(name="one").encode())
+    with running_server(repository.address) as server:
+        assert server.all_loaded
+        assert ask(server, "one") == [1.0, 2.0]
+    with running_server(f"{repository.address}/one") as server:
         assert ask(server, "one") == [1.0, 2.0]
 
 

@@ -40,6 +40,14 @@ def test_a_listing_becomes_a_folder_of_the_models_name(cache: StoreCache) -> Non
     hold.release()
 
 
+def test_an_empty_versions_folder_is_a_folder(cache: StoreCache) -> None:
+    """That of a backend without a model file; nothing is downloaded for it."""
+    files = fill(cache, {"config.pbtxt": b"a"}).files
+    hold = held(cache, Listing.of([*files, StoredFile("1", 0, "marker")]))
+    assert (hold.folder / "1").is_dir()
+    hold.release()
+
+
 def test_the_same_listing_is_the_same_folder_and_another_is_another(cache: StoreCache) -> None:
     first, again = (held(cache, fill(cache, {"1/model.onnx": b"x"})) for _ in range(2))
     changed = held(cache, fill(cache, {"1/model.onnx": b"y"}, tag="2"))

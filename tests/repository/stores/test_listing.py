@@ -36,6 +36,20 @@ def test_markers_of_folders_and_hidden_files_do_not_count() -> None:
     )
 
 
+def test_markers_are_known_where_the_client_leaves_their_slash_out() -> None:
+    """The folder itself, one that has files, one that has a folder with files; a version's folder without files."""
+    sizes = {"": 0, "a": 0, "a/1": 0, "a/1/model.onnx": 5, "b": 0, "b/c/d": 5, "2": 0, "empty.txt": 0}
+    found = Listing.of(StoredFile(path, size, "tag") for path, size in sizes.items())
+    assert [file.path for file in found.files] == ["2", "a/1/model.onnx", "b/c/d", "empty.txt"]
+    assert [file.path for file in found.files if file.is_version] == ["2"]
+    found.check()
+
+
+def test_a_file_goes_before_a_marker_of_its_name() -> None:
+    found = Listing.of([StoredFile("a", 5, "file"), StoredFile("a/", 0, "marker")])
+    assert found.files == (StoredFile("a", 5, "file"),)
+
+
 def test_children_are_the_folders() -> None:
     children = listing("a/config.pbtxt", "a/1/model.onnx", "b/1/x", "README.md").children()
     assert {name: [file.path for file in child.files] for name, child in children.items()} == {

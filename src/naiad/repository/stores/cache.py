@@ -89,11 +89,14 @@ class StoreCache:
             making = Path(tempfile.mkdtemp(prefix=".making-", dir=self._folders))
             try:
                 for file in listing.files:
+                    place = making / reference.default_name / file.path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    if file.is_version:
+                        place.mkdir()
+                        continue
                     content = self.find_content(reference, file)
                     if content is None:
                         return None
-                    place = making / reference.default_name / file.path
-                    place.parent.mkdir(parents=True, exist_ok=True)
                     os.link(content, place)
                 making.replace(target.parent)
             finally:

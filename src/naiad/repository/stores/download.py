@@ -38,7 +38,7 @@ def download(store: Store, listing: Listing, cache: StoreCache, progress: Progre
     what was listed any more.
     """
     reference = store.reference
-    missing = [file for file in listing.files if cache.find_content(reference, file) is None]
+    missing = [file for file in listing.files if not file.is_version and cache.find_content(reference, file) is None]
     to_come = sum(file.size_bytes for file in missing)
     free = shutil.disk_usage(cache.folder).free
     if to_come + SPARE_BYTES > free:

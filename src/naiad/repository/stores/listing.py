@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import CONFIG
@@ -23,6 +23,11 @@ class StoredFile:
     tag: str
     """What changes with its content: ETag, generation or both, as the store has them; else when it was written."""
 
+    @property
+    def is_version(self) -> bool:
+        """Whether it marks a version's folder that has no files, as backends without a model file have it."""
+        return not self.size_bytes and VERSION.fullmatch(self.path) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -32,8 +37,16 @@ class Listing:
 
     @classmethod
     def of(cls, files: Iterable[StoredFile]) -> Listing:
-        """Keep what belongs to models: markers of empty folders go, and hidden files with them."""
-        return cls(tuple(sorted(file for file in files if file.path[-1:] != "/" and not _is_hidden(file.path))))
+        """Keep what belongs to models: hidden files go, and the empty objects by which consoles mark folders.
+
+        Their names end in a slash, which clients may leave out.
+        """
+        visible = sorted((file for file in files if not _is_hidden(file.path)), reverse=True)  # a/ before a
+        named = {file.path.removesuffix("/"): file for file in visible}
+        folders = {"", *(path.rpartition("/")[0] for path in named)}
+        folders |= {above for path in folders for above in _above(path)}
+        markers = {path for path in folders & named.keys() if path != named[path].path or not named[path].size_bytes}
+        return cls(tuple(sorted(replace(file, path=path) for path, file in named.items() if path not in markers)))
 
     def check(self) -> None:
         """See that the files can lie in a folder. Raises InvalidConfiguration for one that cannot."""
@@ -74,8 +87,15 @@ class Listing:
         for file in self.files:
             folder, slash, rest = file.path.partition("/")
             if slash:
-                below.setdefault(folder, []).append(StoredFile(rest, file.size_bytes, file.tag))
+                below.setdefault(folder, []).append(replace(file, path=rest))
         return {name: Listing(tuple(files)) for name, files in below.items()}
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a folder lies in."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _is_hidden(path: str) -> bool:
