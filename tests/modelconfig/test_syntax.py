@@ -71,6 +71,8 @@ def test_a_document_says_what_the_file_says() -> None:
             "config.pbtxt:1:20: unknown value 'TYPE_FLOAT32'; did you mean 'TYPE_FP32'?",
         ),
         ("\n\nmax_batch_size: 99999999999", "config.pbtxt:3:17: "),
+        ("\ninput { data_type: 5555555555 }", "config.pbtxt:2: Value out of range: 5555555555"),
+        ("optimization { priority: -0xfffffffff }", "Value out of range"),
         ("max_batch_size: 1.5", "Couldn't parse integer: 1.5"),
         ("name: 5", "Expected string"),
         ('name: "a', "String missing ending quote"),

@@ -53,6 +53,9 @@ def parse_pbtxt(text: str | bytes, origin: str = "config.pbtxt") -> Document:
         place = origin if line is None else f"{origin}:{line}:{column}"
         reason = str(error).removeprefix(f"{line}:{column} : ")
         raise InvalidConfiguration(f"{place}: {_explain(reason)}", origin=origin, line=line, column=column) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        # A number too large for an enumeration leaves protobuf as Python's own error, without its place.
+        raise InvalidConfiguration(f"{_place_of(str(error), text, origin)}: {_explain(str(error))}") from error
     _check_lists(message, origin)
     return to_document(message)
 
@@ -200,6 +203,13 @@ def _explain(reason: str) -> str:
         reason = f"unknown value '{match['name']}'{_suggest(match['name'], names)}"
     reason = textwrap.shorten(reason.replace("inference.", ""), MAX_REASON)
     return f"{place}: {reason}" if place else reason
+
+
+def _place_of(reason: str, text: str, origin: str) -> str:
+    """`origin:line` of the number that `reason` ends with, or `origin` where the text writes it in another way."""
+    number = reason.rpartition(" ")[2]
+    at = text.find(number) if number else -1
+    return origin if at < 0 else f"{origin}:{text.count(chr(10), 0, at) + 1}"
 
 
 def _split_place(reason: str) -> tuple[str, str]:
