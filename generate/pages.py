@@ -16,7 +16,7 @@ from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.observe import metrics, queues
+from naiad.observe import load, metrics, queues
 from naiad.observe.cache_statistics import LOCAL_ONLY, SHARED_METRICS
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
@@ -147,7 +147,7 @@ def metrics_page() -> Iterator[str]:
     yield (
         "`GET :8002/metrics` answers in Prometheus' text format. The `nv_` metrics have Triton's names and meanings, "
         "so that its dashboards work; the histograms in seconds are ours. All but those of the machine and of the "
-        "whole cache have the labels `model` and `version`.\n"
+        "whole cache, and the two of the whole server, have the labels `model` and `version`.\n"
     )
     yield (
         "`--metrics-config`, which can be repeated, chooses among latency metrics, as in Triton: "
@@ -166,6 +166,8 @@ def metrics_page() -> Iterator[str]:
     yield "|---|---|---|"
     for row in (*metrics.PER_MODEL, *metrics.LATENCIES):
         yield f"| `{row.name}` | {row.type} | {row.help} |"
+    for name, text in (load.WAITING, load.RUNNING):
+        yield f"| `{name}` | gauge | {text}; without labels, as pickers of endpoints want it |"
     for row in metrics.CACHED:
         yield f"| `{row.name}` | {row.type} | {row.help}; of models with `response_cache` |"
     yield from _cache_rows()

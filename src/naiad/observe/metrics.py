@@ -13,6 +13,7 @@ from naiad.observe.cache_statistics import CacheStatistics, cache_families
 from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
+from naiad.observe.load import load_families
 from naiad.observe.machine import CpuMeter
 from naiad.observe.queues import queue_families
 from naiad.observe.rate_limits import LIMIT_SUMMARIES, Usage, rate_limit_families
@@ -229,6 +230,7 @@ class MetricsPage:
     def _families(self, models: list[ModelStatistics]) -> Iterator[Family]:
         cached = [model for model in models if model.is_cached]
         yield from _counters((*PER_MODEL, *(LATENCIES if self._latencies.counters else ())), models)
+        yield from load_families(models)
         yield from _counters(CACHED, cached)
         if self._cache is not None:
             yield from cache_families(self._cache)

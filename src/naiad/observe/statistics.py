@@ -81,9 +81,11 @@ class ModelStatistics:
         self.inference_count = 0
         self.execution_count = 0
         self.count_pending: Callable[[], int] = lambda: 0
+        """Requests that wait for an instance right now; set by the model."""
+        self.count_running: Callable[[], int] = lambda: 0
+        """Requests that instances have in hand right now; set by the model, but not by ensembles, whose parts do."""
         self.workers: Callable[[], tuple[bool, int]] | None = None
         """Whether its worker processes can run a batch, and how many were started again; None: it has none."""
-        """Requests that wait for an instance right now; set by the model."""
         self.count_by_priority: Callable[[], Mapping[int, int]] | None = None
         """Requests that wait right now, by priority level; set by models that have several."""
         self.queue_by_priority: dict[int, Histogram] = {}

@@ -245,6 +245,11 @@ class Scheduler(Protocol):
         """Jobs that wait for an instance."""
         ...
 
+    @property
+    def in_hand(self) -> int:
+        """Jobs that instances have been given and have not answered."""
+        ...
+
     def submit(self, job: Job, priority: int = 0, timeout_us: int = 0) -> None:
         """Queue a job; `job.done` is called later. Raises Overloaded, or NotReady while stopping."""
         ...

@@ -10,6 +10,7 @@ import asyncio
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import NaiadError, NotReady
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
+from naiad.observe.load import LoadMeter
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.catalog import Catalog
 from naiad.serving.ensemble.order import dependents_first
@@ -31,6 +32,8 @@ class Engine:
         self._clock = clock
         self.is_stopping = False
         """New requests are refused."""
+        self.load = LoadMeter(lambda: (model.statistics for model in catalog.models()), clock)
+        """How busy all models together are."""
         self.tracing = Tracing(knows=self.serves)
         """What is noted of requests: nothing, unless the server has put its own here."""
 

@@ -65,6 +65,7 @@ class TensorModel:
             initial_states=initial_states,
         )
         self.statistics.count_pending = lambda: self._scheduler.pending
+        self.statistics.count_running = lambda: self._scheduler.in_hand
         self._is_ready, restarts = instances.is_ready, instances.restarts
         if restarts is not None:
             self.statistics.workers = lambda: (self.is_ready, restarts())

@@ -126,6 +126,7 @@ class TextModel:
         )
         self._flights: set[_Flight] = set()
         self.statistics.count_pending = lambda: sum(not flight.has_started for flight in self._flights)
+        self.statistics.count_running = lambda: sum(flight.has_started for flight in self._flights)
         self.statistics.tally = tally_of(encoder.scheduler)
         if encoder.learned is not None:
             self.statistics.batching = encoder.learned.facts

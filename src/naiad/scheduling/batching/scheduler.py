@@ -98,6 +98,11 @@ class BatchScheduler:
         return self._queue.length
 
     @property
+    def in_hand(self) -> int:
+        """Jobs that instances have been given and have not answered."""
+        return self._under_way
+
+    @property
     def tally(self) -> Tally:
         """What has been decided so far."""
         slots, counting = self._slots, self._counting

@@ -56,6 +56,8 @@ class SequenceScheduler:
         self._clock = clock
         self._running = 0
         """Executions started and not finished."""
+        self._under_way = 0
+        """Steps of these."""
         self._lingering = Lingering(clock)
         self._home = Home()
         self._quieting = Quieting()
@@ -69,6 +71,11 @@ class SequenceScheduler:
     def pending(self) -> int:
         """Steps that wait, those of sequences without a place included."""
         return self._live.length
+
+    @property
+    def in_hand(self) -> int:
+        """Steps that instances have been given and have not answered."""
+        return self._under_way
 
     def count_sequences(self) -> tuple[int, int]:
         """See `CountsSequences`."""
@@ -128,6 +135,7 @@ class SequenceScheduler:
                         break
                     has_run_inline = has_run_inline or lane.runner.runs_inline
                     self._running += 1
+                    self._under_way += len(formed.jobs)
                     lane.in_hand += 1
                     lane.runner.start(formed, self)
         finally:
@@ -182,6 +190,7 @@ class SequenceScheduler:
         lane: Lane = execution.slot
         self._running -= 1
         lane.in_hand -= 1
+        self._under_way -= len(execution.jobs)
         jobs, execution.jobs = execution.jobs, ()  # or they would keep each other until garbage is collected
         for job, result in zip(jobs, results, strict=False):
             if job.sequence is not None and self._is_success(result):

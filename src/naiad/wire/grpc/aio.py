@@ -168,6 +168,7 @@ class AioCall:
         self.details = ""
         self.encoding = ""
         """Compression of answers."""
+        self.trailing: Any = None
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         """Messages to write; None ends them."""
 
@@ -271,6 +272,11 @@ async def _run(serve: Serve, call: AioCall, context: Any) -> None:
     except asyncio.CancelledError:
         call.abandon()
         raise
+    if call.trailing is not None:
+        metadata = call.trailing().items()
+        context.set_trailing_metadata(
+            tuple((name, value if name.endswith("-bin") else value.decode()) for name, value in metadata)
+        )
     if call.status != "OK":
         context.set_code(grpc.StatusCode[call.status])
         context.set_details(call.details)

@@ -36,6 +36,8 @@ class Call(Protocol):
     """What waits for its connection, requests that are not answered among it: who takes one counts it there."""
     encoding: str
     """Compression of what is sent; empty: none."""
+    trailing: Callable[[], Mapping[str, bytes]] | None
+    """Set by the servicer; makes metadata that go out behind the status. Values of names in `-bin` are plain bytes."""
 
     @property
     def begun_s(self) -> float:

@@ -16,6 +16,7 @@ from naiad.core.errors import NaiadError
 from naiad.protocol.grpc.known_messages import KnownMessages
 from naiad.protocol.grpc.messages import encode, parse
 from naiad.protocol.limits import Limits
+from naiad.protocol.load_report import FORMAT
 from naiad.protocol.status import grpc_status
 from naiad.serving.worker import SHORT_BYTES, Worker
 from naiad.wire.forwarding import Forwarding
@@ -31,6 +32,7 @@ from naiad.wire.grpc.methods.trace import trace_methods
 from naiad.wire.grpc.reflection import REFLECTION, serve_reflection
 from naiad.wire.grpc.request_log import noted
 from naiad.wire.grpc.stream import StreamCall
+from naiad.wire.load_reports import metadata_of
 from naiad.wire.services import Services
 
 _INFERENCE = (SERVICE + "ModelInfer", SERVICE + "ModelStreamInfer")
@@ -91,6 +93,12 @@ class Servicer:
     def _infer(self, call: Call) -> None:
         if self._compression:
             call.compress(self._compression)
+        if FORMAT in call.metadata:
+            try:
+                call.trailing = metadata_of(self._engine.load, call.metadata[FORMAT])
+            except NaiadError as error:
+                call.finish(grpc_status(error), error.message)
+                return
         if self._engine.is_stopping:
             call.finish("UNAVAILABLE", GONE)
         elif call.method == _INFERENCE[0]:

@@ -18,6 +18,7 @@ from naiad.observe.trace.tracing import Tracing, read_caller
 from naiad.protocol.json_body import as_object, parse_json
 from naiad.protocol.json_pieces import parse_in_pieces
 from naiad.protocol.limits import Limits
+from naiad.protocol.load_report import FORMAT
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
@@ -25,10 +26,13 @@ from naiad.serving.worker import SHORT_BYTES, Worker
 from naiad.wire.http.compression import EITHER_WINDOW, inflate
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.inflating import inflates_beyond
+from naiad.wire.load_reports import lines_of
 
 Result = TypeVar("Result")
 
 _log = logging.getLogger("naiad.wire.http")
+
+_LOAD_FORMAT = FORMAT.encode()
 
 
 def take_body(exchange: Exchange, most_bytes: int) -> bytes:
@@ -116,7 +120,12 @@ def submit(
     *,
     takes_one: bool = True,
 ) -> None:
-    """Send a request on its way; it is withdrawn when the client leaves before it is answered."""
+    """Send a request on its way; it is withdrawn when the client leaves before it is answered.
+
+    Raises InvalidRequest for a load report in a form that there is not.
+    """
+    if _LOAD_FORMAT in exchange.headers:
+        exchange.late_lines = lines_of(engine.load, exchange.headers[_LOAD_FORMAT])
     if engine.tracing.is_on:
         _follow(engine.tracing, exchange, request)
     sender = engine.submit(model, request, deliver, takes_one=takes_one)

@@ -52,6 +52,8 @@ class Exchange:
     keep_alive = True
     answer_lines = b""
     """Header lines that every answer has, for the page that asked."""
+    late_lines: Callable[[], bytes] | None = None
+    """Makes header lines of the answer when that is there; set by the handler."""
     says_keep_alive = False
     """The connection stays open after an HTTP/1.0 request, whose client must be told so."""
     is_finished = False
@@ -117,6 +119,7 @@ class Exchange:
             or not self.keep_alive
             or self.says_keep_alive
             or self.answer_lines
+            or self.late_lines is not None
             or length > _JOINED_BYTES
         ):
             self.answer(200, body, _JSON)
@@ -164,6 +167,8 @@ class Exchange:
             connection = b"Connection: keep-alive\r\n"
         reason = _REASONS.get(status, b"Unknown")
         headers += _RETRY_AFTER.get(status, b"")
+        if self.late_lines is not None:
+            headers += self.late_lines()
         return b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n" % (status, reason, kind, connection, self.answer_lines, headers)
 
 

@@ -6,6 +6,8 @@ They use HPACK's static table and literals without indexing only (RFC 7541, sect
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -85,6 +87,14 @@ def trailers(status: str, message: str) -> bytes:
 def trailers_only(status: str, message: str) -> bytes:
     """Return the block that is the whole answer."""
     return RESPONSE + trailers(status, message)
+
+
+def metadata_block(metadata: Mapping[str, bytes]) -> bytes:
+    """Return trailing metadata as a block; values of names in `-bin` go in base64, without padding."""
+    return b"".join(
+        field(name.encode(), b64encode(value).rstrip(b"=") if name.endswith("-bin") else value)
+        for name, value in metadata.items()
+    )
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from naiad.wire.grpc.call import GONE
 from naiad.wire.grpc.compression import Packed, choose_encoding, compress, pack
 from naiad.wire.grpc.http2.framing.streams import Stream
 from naiad.wire.grpc.http2.framing.turn import Turn
-from naiad.wire.grpc.http2.rpc.answers import OK_TRAILERS, RESPONSES, trailers, trailers_only
+from naiad.wire.grpc.http2.rpc.answers import OK_TRAILERS, RESPONSES, metadata_block, trailers, trailers_only
 from naiad.wire.grpc.http2.rpc.head import RpcHead
 from naiad.wire.grpc.http2.rpc.messages import (
     PREFIX,
@@ -63,6 +63,7 @@ class RpcCall:
         "on_cancel",
         "on_end",
         "on_message",
+        "trailing",
     )
 
     def __init__(
@@ -77,6 +78,7 @@ class RpcCall:
         self.on_message: Callable[[bytes], None] | None = None
         self.on_end: Callable[[], None] | None = None
         self.on_cancel: Callable[[], None] | None = None
+        self.trailing: Callable[[], Mapping[str, bytes]] | None = None
         self._stream = stream
         self._head = head
         self._most_bytes = most_bytes
@@ -140,6 +142,7 @@ class RpcCall:
             self._is_over
             or self._has_headers
             or self.encoding
+            or self.trailing is not None
             or isinstance(message, Packed)
             or len(message) > _JOINED_BYTES
         ):
@@ -157,6 +160,8 @@ class RpcCall:
             return
         self._close()
         block = trailers(status, message) if self._has_headers else trailers_only(status, message)
+        if self.trailing is not None:
+            block += metadata_block(self.trailing())
         self._stream.send_headers(block, ends=True)
 
     # Receiver
