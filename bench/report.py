@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from report_batcher import delay, scheduler
+from report_python import python_models
 from report_words import NAIAD, against, middle, ratio, table
 from sections.caching import CACHED, INLINE
 
@@ -62,6 +63,7 @@ def markdown(results: dict) -> str:
         "families": _families,
         "caching": _caching,
         "functions": _functions,
+        "python-models": python_models,
         "footprint": _footprint,
     }
     for name, write in writers.items():

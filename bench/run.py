@@ -40,6 +40,7 @@ from sections import (
     functions,
     latency,
     protocol,
+    python_models,
     scheduler,
     simple,
     text,
@@ -58,6 +59,7 @@ SECTIONS = (
     "families",
     "caching",
     "functions",
+    "python-models",
     "footprint",
 )
 PEERS: dict[str, type[Peer]] = {"triton": Triton, "mosec": Mosec, "mlserver": MLServer, "litserve": LitServe}
@@ -82,6 +84,7 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
         "families": lambda: families.measure(pace, files),
         "caching": lambda: caching.measure(pace, files),
         "functions": lambda: functions.measure(pace, files),
+        "python-models": lambda: python_models.measure(pace, files),
         "footprint": lambda: footprint.measure(pace, files),
     }
 
@@ -110,7 +113,8 @@ def main() -> None:
     pace = QUICK if options.quick else FULL
     if options.rounds:
         pace = replace(pace, rounds=options.rounds)
-    files = prepare(["triton", *chosen] if "protocol" in options.only and "triton" not in chosen else chosen)
+    asks_triton = bool({"protocol", "python-models"} & set(options.only))
+    files = prepare(["triton", *chosen] if asks_triton and "triton" not in chosen else chosen)
     results: dict[str, object] = {"machine": machine.describe(), "rounds": pace.rounds}
     page = ""
     sections = ways([PEERS[name]() for name in chosen], pace, files, quick=options.quick)

@@ -48,15 +48,23 @@ class Running:
 
     def resident_mb(self) -> float:
         """Resident memory in MB of the process and everything it started."""
-        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in _session(self.process.pid))
+        pages = sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            for pid in {*_session(self.process.pid), *self.children()}
+        )
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def children(self) -> list[int]:
+        """Process ids of those that the process has started."""
+        return [pid for pid in _all_processes() if _parent(pid) == self.process.pid]
 
     def processor_s(self) -> float:
         """Processor seconds used so far by the process and everything it started that still runs."""
         ticks = 0
-        for pid in _session(self.process.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
+        for pid in {*_session(self.process.pid), *self.children()}:
+            with contextlib.suppress(OSError):  # it has just ended
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -115,12 +123,22 @@ def _end(log: Path) -> str:
 def _session(leader: int) -> list[int]:
     """Process ids whose session is the leader's."""
     found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                if os.getsid(int(folder.name)) == leader:
-                    found.append(int(folder.name))
+    for pid in _all_processes():
+        with contextlib.suppress(OSError):
+            if os.getsid(pid) == leader:
+                found.append(pid)
     return found
+
+
+def _all_processes() -> list[int]:
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+
+
+def _parent(pid: int) -> int:
+    """The process that has started another; 0 where that has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

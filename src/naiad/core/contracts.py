@@ -99,6 +99,18 @@ class Interruptible(Protocol):
         ...
 
 
+@runtime_checkable
+class Posts(Protocol):
+    """What an instance may be besides: one that runs elsewhere, so that no thread need wait for a batch."""
+
+    def post(self, batch: Batch[Any], done: Callable[[Sequence[Any]], None]) -> bool:
+        """Begin to run a batch, without blocking; on the event loop's thread, while no other is under way.
+
+        `done` is called there, later, with what `execute` would return. False: this batch must be executed.
+        """
+        ...
+
+
 class Samples(Protocol[Item_co]):
     """Makes up items that suit a model, so that its runs can be measured before there are any requests."""
 

@@ -51,7 +51,7 @@ class CustomMetrics(Protocol):
 
 
 class ModelHost(Protocol):
-    """The server, to code inside of a model. Any thread but the event loop's may call."""
+    """The server, to code inside of a model. Any thread may call, the event loop's included."""
 
     metrics: CustomMetrics
 
@@ -60,7 +60,8 @@ class ModelHost(Protocol):
     ) -> Callable[[], None]:
         """Send a request to a model; the result withdraws it.
 
-        `deliver` is called on the event loop's thread, as by `Engine.submit`. parent: the trace that it is part of.
+        `deliver` is called on the event loop's thread, as by `Engine.submit`, and so perhaps before this returns.
+        parent: the trace that it is part of.
         """
         ...
 

@@ -19,7 +19,7 @@ class Home:
     def call(self, function: Callable[[], object]) -> None:
         """Call on the loop's thread, and return when that is done; here, where there is no loop that runs elsewhere."""
         loop = self.loop
-        if loop is None or not loop.is_running() or _loop_here() is loop:
+        if loop is None or not loop.is_running() or loop_here() is loop:
             function()
             return
         is_done = threading.Event()
@@ -34,7 +34,8 @@ class Home:
         is_done.wait()
 
 
-def _loop_here() -> asyncio.AbstractEventLoop | None:
+def loop_here() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread; None where none does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -1,6 +1,6 @@
 """The server as code inside of a model sees it: requests to other models, loading them, metrics.
 
-Such code runs in threads and processes of its own; everything here is handed to the event loop's thread.
+Such code runs in threads and processes of its own; everything here is done on the event loop's thread.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from threading import get_ident
 from typing import Any, TypeVar
 
 from naiad.core.errors import NaiadError, NotFound, NotReady
@@ -30,10 +31,13 @@ class Host:
         self._engine = engine
         self._control = control
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        """The loop's."""
 
     def begin(self) -> None:
         """Serve from now on; on the event loop's thread."""
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
 
     def infer(
         self, request: InferRequest, deliver: Deliver, parent: Trace | None, *, takes_one: bool
@@ -41,7 +45,10 @@ class Host:
         """See `ModelHost.infer`."""
         call = _Call(self._engine, request, deliver, parent, takes_one=takes_one)
         loop = self._running
-        loop.call_soon_threadsafe(call.begin)
+        if get_ident() == self._thread:
+            call.begin()
+        else:
+            loop.call_soon_threadsafe(call.begin)
         return lambda: _on(loop, call.cancel)
 
     def load(self, name: str, config: str | None, files: Mapping[str, str]) -> Future[None]:

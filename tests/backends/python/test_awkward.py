@@ -393,7 +393,7 @@ def test_a_model_that_hangs_is_ended_when_it_is_unloaded(code: Code) -> None:
     errors: list[NaiadError] = []
     thread = threading.Thread(target=lambda: errors.append(ask(instance, "hangs")))
     thread.start()
-    while not instance._is_running:
+    while not instance.is_running:
         pass
     instance.interrupt()
     thread.join(30)

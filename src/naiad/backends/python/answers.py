@@ -8,7 +8,7 @@ from typing import Any
 
 from naiad.backends.python.traceback import logged
 from naiad.backends.python.worker.tensors import Unpacked
-from naiad.backends.python.worker.wire import Garbled
+from naiad.backends.python.worker.wire import Garbled, Message
 from naiad.backends.reshape import Reshape
 from naiad.core.errors import (
     AlreadyExists,
@@ -64,11 +64,16 @@ class Answers:
         self._batch_dims = int(config.max_batch_size > 0)
         self._is_decoupled = config.is_decoupled
         self._outputs = {tensor.name: tensor for tensor in config.outputs}
+        self._has_strings = any(tensor.datatype == "BYTES" for tensor in config.outputs)
         self._reshapes = {
             tensor.name: Reshape(tensor.reshape, tensor.dims, self._batch_dims)
             for tensor in config.outputs
             if tensor.reshape is not None and tensor.reshape != tensor.dims
         }
+
+    def are_long(self, message: Message) -> bool:
+        """Whether reading a reply may take so long that the loop should not do it: where there are many strings."""
+        return self._has_strings and message.is_long
 
     def read(self, row: Any, request: InferRequest, unpacked: Unpacked, instance: str) -> Answer:
         """Return an answer, or what is wrong with it. Raises Garbled."""

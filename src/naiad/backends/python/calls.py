@@ -17,6 +17,12 @@ from naiad.core.model_host import ModelHost
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Trace
 
+SHORT_BYTES = 128 * 1024
+"""What is written of an answer on the loop."""
+
+STRING_BYTES = 64
+"""What could be copied while one string is written."""
+
 _Key = tuple[int, int]
 
 
@@ -42,18 +48,18 @@ class Calls:
             request, trace = _request(row, unpacked), self._traces.get(row[8])
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise wire.Garbled(f"a request makes no sense: {error}") from error
-        call = _Call(self, worker, number)
+        call = _Call(self, worker, number, is_order=bool(message.header.get("o")))
         if self._host is None:
             call.deliver(NotReady("there is no server that could run other models"), True)
         elif request.model_name == self._only:
             call.deliver(InvalidRequest(f"model '{self._only}' would wait for itself: it has one instance"), True)
         else:
+            withdraw = self._host.infer(request, call.deliver, trace, takes_one=not is_decoupled)
             with self._lock:
-                self._withdraw[worker.pid, number] = self._host.infer(
-                    request, call.deliver, trace, takes_one=not is_decoupled
-                )
-            if call.is_over:
-                self.forget(worker, number)
+                if not call.is_over:
+                    self._withdraw[worker.pid, number] = withdraw
+            if worker.gone.is_set():
+                self.withdraw_all(worker)
 
     def let_go(self, worker: WorkerProcess, message: wire.Message) -> None:
         """Withdraw a request whose answers nobody wants any more."""
@@ -69,32 +75,33 @@ class Calls:
         for withdraw in found:
             withdraw()
 
-    def forget(self, worker: WorkerProcess, number: int) -> None:
+    def end(self, call: _Call) -> None:
         """Note that a request has had its last answer."""
         with self._lock:
-            self._withdraw.pop((worker.pid, number), None)
+            call.is_over = True
+            self._withdraw.pop((call.worker.pid, call.number), None)
 
 
 class _Call:
     """One request under way."""
 
-    def __init__(self, calls: Calls, worker: WorkerProcess, number: int) -> None:
+    def __init__(self, calls: Calls, worker: WorkerProcess, number: int, *, is_order: bool) -> None:
+        """is_order: the worker waits for the answer where it waits for orders."""
         self._calls = calls
-        self._worker = worker
-        self._number = number
+        self.worker = worker
+        self.number = number
+        self._is_order = is_order
         self.is_over = False
 
     def deliver(self, answer: Answer, is_final: bool) -> None:
         """Pass an answer on; called on the event loop's thread."""
-        number = self._number
 
         def make(packed: Packed) -> dict[str, Any]:
-            return {"c": number, "a": _row(packed, answer), "f": is_final}
+            return {"c": self.number, "a": _row(packed, answer), "f": is_final}
 
-        self._worker.write(wire.ANSWER, make)
         if is_final:
-            self.is_over = True
-            self._calls.forget(self._worker, number)
+            self._calls.end(self)
+        self.worker.write(wire.ANSWER, make, is_order=self._is_order, is_long=_is_long(answer))
 
 
 def _request(row: list[Any], unpacked: Unpacked) -> InferRequest:
@@ -113,6 +120,19 @@ def _request(row: list[Any], unpacked: Unpacked) -> InferRequest:
         timeout_us=int(timeout_us),
         sequence=step,
     )
+
+
+def _is_long(answer: Answer) -> bool:
+    """Whether it takes long to write an answer."""
+    return isinstance(answer, InferResponse) and sum(_weight(tensor) for tensor in answer.outputs) > SHORT_BYTES
+
+
+def _weight(tensor: Tensor) -> int:
+    """About how many bytes can be copied while a tensor is written; strings are written one by one."""
+    if tensor.datatype != "BYTES":
+        return tensor.data.nbytes
+    least = tensor.data.size * STRING_BYTES
+    return least if least > SHORT_BYTES else least + sum(map(len, tensor.data.ravel().tolist()))
 
 
 def _row(packed: Packed, answer: Answer) -> list[Any] | None:

@@ -1,102 +1,219 @@
-"""An instance that gives one answer to each request: a batch goes to its worker, which replies when it has run."""
+"""An instance that gives one answer to each request: a batch goes to its worker, which replies when it has run.
+
+Short batches are posted from the event loop, which reads the replies, too. Long ones, and those for which no worker is
+up, are executed: the thread that does so waits.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from naiad.backends.python.answers import Answers
 from naiad.backends.python.calls import Calls
 from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.supervised import HUNG, Supervised, ended, withdraw
 from naiad.backends.python.supervisor import Supervisor
 from naiad.backends.python.worker import wire
 from naiad.backends.python.worker.tensors import Packed, Unpacked
 from naiad.core.contracts import Batch
-from naiad.core.errors import ModelFailed, NaiadError
+from naiad.core.errors import NaiadError
 from naiad.core.message import Answer, InferRequest
 
 ATTEMPTS = 3
 """Of giving a batch to a worker: what never reached one can go to the next."""
 
-HUNG = "it took longer than --model-hang-timeout allows"
+MOST_POSTED_BYTES = 4 * 1024 * 1024
+"""Of large tensors in a batch that the loop copies into shared memory: a millisecond."""
+
+NONSENSE = "it sent something that makes no sense"
+
+Done = Callable[[Sequence[Answer]], None]
 
 
-class PythonInstance:
+class _Posted:
+    """A batch that the loop has sent to a worker."""
+
+    __slots__ = ("batch", "done", "timer", "worker")
+
+    def __init__(self, worker: WorkerProcess, batch: Batch[InferRequest], done: Done) -> None:
+        self.worker = worker
+        self.batch = batch
+        self.done = done
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class PythonInstance(Supervised):
     """One worker. Errors of a whole batch are the answer to each of its requests: no request is run twice."""
 
     def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers, calls: Calls) -> None:
-        self._supervisor = supervisor
+        super().__init__(supervisor)
         self._calls = calls
         self._orders = orders
         self._answers = answers
-        self._name = supervisor.order.name
+        self._hang_s = supervisor.order.hang_s
         self._numbers = itertools.count(1)
-        self._is_running = False
+        self._executing = False
+        self._posted: _Posted | None = None
+        self._read: WorkerProcess | None = None
+        """The worker whose replies the loop reads."""
+
+    @property
+    def is_running(self) -> bool:
+        """See `Supervised`."""
+        return self._executing or self._posted is not None
+
+    def post(self, batch: Batch[InferRequest], done: Done) -> bool:
+        """See `Posts`."""
+        worker = self._supervisor.worker_nowait
+        if worker is not None and self._orders.are_short(batch.items) and self._reads(worker):
+            packed = Packed(worker.owned)
+            try:
+                rows = self._orders.rows(packed, batch.items)
+                if packed.large_bytes <= MOST_POSTED_BYTES:
+                    self._send(worker, batch, packed, rows)
+                    posted = self._posted = _Posted(worker, batch, done)
+                    if self._hang_s:
+                        loop = asyncio.get_running_loop()
+                        posted.timer = loop.call_later(self._hang_s, worker.kill, HUNG)
+                    return True
+            except (OSError, NaiadError):  # what is wrong, `execute` finds, too
+                pass
+        self._read_no_more()
+        return False
 
     def execute(self, batch: Batch[InferRequest]) -> Sequence[Answer]:
         """Run a batch. Raises NotReady where there is no worker, ModelFailed for an input that cannot be reshaped."""
         items = batch.items
-        self._is_running = True
+        self._executing = True
         try:
-            worker = self._send(batch)
+            worker = self._begin(batch)
         except NaiadError as error:
-            self._is_running = False
+            self._executing = False
             return [error.with_traceback(None)] * len(items)
         try:
+            worker.run.connection.settimeout(self._hang_s or None)
             message = worker.run.receive()
+            worker.run.connection.settimeout(None)
             if message is not None:
-                return self._read(message, worker, batch)
+                return self._answered(message, worker, batch)
         except TimeoutError:
             worker.kill(HUNG)
         except wire.Garbled:
-            worker.kill("it sent something that makes no sense")
+            worker.kill(NONSENSE)
         except OSError:  # it is gone, or has closed its end
             pass
         finally:
-            self._is_running = False
-            self._orders.done(items)
-        batch.failure = ended(self._name, worker)
-        return [batch.failure] * len(items)
+            self._executing = False
+            self._ended(batch)
+        return self._failed(worker, batch)
 
-    def interrupt(self) -> None:
-        """End a run that is under way; from any thread."""
-        self._supervisor.interrupt()
-        if self._is_running:
-            self._supervisor.kill("the model was unloaded")
+    def _reads(self, worker: WorkerProcess) -> bool:
+        """Have the loop read a worker's replies; False: it is ending."""
+        if worker is not self._read:
+            self._read_no_more()
+            descriptor, call = worker.run.connection.fileno(), partial(self._readable, worker)
+            if not worker.readers.add(descriptor, call, partial(self._closed, worker)):
+                return False
+            self._read = worker
+            worker.read_on_loop()
+        return True
 
-    def close(self) -> None:
-        """Finalise the model and end its worker."""
-        self._supervisor.close()
+    def _read_no_more(self) -> None:
+        if self._read is not None:
+            self._read.readers.remove(self._read.run.connection.fileno())
+            self._read = None
 
-    def _send(self, batch: Batch[InferRequest]) -> WorkerProcess:
+    def _begin(self, batch: Batch[InferRequest]) -> WorkerProcess:
         """Give a worker a batch; one that has ended unnoticed is not asked again. Raises NaiadError."""
         for _ in range(ATTEMPTS):
             worker = self._supervisor.worker()
             packed = Packed(worker.owned)
             rows = self._orders.rows(packed, batch.items)
-            number = next(self._numbers)
             try:
-                packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
+                self._send(worker, batch, packed, rows)
             except OSError:
                 worker.wait_gone()
-                continue
-            batch.on_withdraw = partial(self._withdraw, worker, number, set(range(len(batch.items))))
-            for index in batch.withdrawn_items():
-                batch.on_withdraw(index)
-            return worker
+            else:
+                return worker
         raise ended(self._name, worker)
 
-    def _withdraw(self, worker: WorkerProcess, number: int, wanted: set[int], index: int) -> None:
-        """Tell the worker; when nobody waits for the batch any more, nobody waits for what it asks of other models."""
-        wanted.discard(index)
-        if self._is_running:
-            withdraw(worker, number, index)
-            if not wanted:
-                self._calls.withdraw_all(worker)
+    def _send(self, worker: WorkerProcess, batch: Batch[InferRequest], packed: Packed, rows: list[Any]) -> None:
+        number = next(self._numbers)
+        packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
+        batch.on_withdraw = partial(self._withdraw, worker, number, batch)
+        for index in batch.withdrawn_items():
+            batch.on_withdraw(index)
 
-    def _read(self, message: wire.Message, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
+    def _withdraw(self, worker: WorkerProcess, number: int, batch: Batch[InferRequest], index: int) -> None:
+        """Tell the worker; when nobody waits for the batch any more, nobody waits for what it asks of other models."""
+        withdraw(worker, number, index)
+        if len(batch.withdrawn_items()) == len(batch.items):
+            self._calls.withdraw_all(worker)
+
+    def _readable(self, worker: WorkerProcess) -> None:
+        """Take a reply, on the loop."""
+        posted = self._posted
+        if posted is None or posted.worker is not worker:
+            self._read_no_more()
+            if not worker.gone.is_set():
+                worker.kill(NONSENSE)
+            return
+        try:
+            message = worker.run.receive(socket.MSG_DONTWAIT)
+            if message is not None and not self._answers.are_long(message):
+                self._finish(posted, self._answered(message, worker, posted.batch))
+                return
+        except wire.Garbled:
+            worker.kill(NONSENSE)
+            message = None
+        except OSError:  # it is gone
+            message = None
+        self._read_no_more()
+        asyncio.get_running_loop().run_in_executor(None, self._finish_long, posted, message)
+
+    def _closed(self, worker: WorkerProcess) -> None:
+        """Take the last reply of a worker that has ended, or none; on the loop."""
+        if self._read is worker:
+            self._read = None
+        if self._posted is not None and self._posted.worker is worker:
+            self._readable(worker)
+
+    def _finish_long(self, posted: _Posted, message: wire.Message | None) -> None:
+        """Read a long reply, or wait for the end of the worker; beside the loop."""
+        worker, batch, answers = posted.worker, posted.batch, None
+        if message is not None:
+            try:
+                answers = self._answered(message, worker, batch)
+            except wire.Garbled:
+                worker.kill(NONSENSE)
+        if answers is None:
+            answers = self._failed(worker, batch)
+        if worker.readers.loop is not None:
+            worker.readers.loop.call_soon_threadsafe(self._finish, posted, answers)
+
+    def _finish(self, posted: _Posted, answers: Sequence[Answer]) -> None:
+        if posted.timer is not None:
+            posted.timer.cancel()
+        self._posted = None
+        self._ended(posted.batch)
+        posted.done(answers)
+
+    def _ended(self, batch: Batch[InferRequest]) -> None:
+        batch.on_withdraw = None
+        self._orders.done(batch.items)
+
+    def _failed(self, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
+        batch.failure = ended(self._name, worker)
+        return [batch.failure] * len(batch.items)
+
+    def _answered(self, message: wire.Message, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
+        """Read a reply. Raises Garbled."""
         unpacked = Unpacked(message, worker.mapped)
         header, items = message.header, batch.items
         try:
@@ -109,17 +226,3 @@ class PythonInstance:
         self._supervisor.answered()
         read, name = self._answers.read, self._name
         return [read(row, item, unpacked, name) for row, item in zip(rows, items, strict=True)]
-
-
-def withdraw(worker: WorkerProcess, number: int, index: int) -> None:
-    """Tell a worker that nobody waits for a request of a batch any more."""
-    worker.write(wire.WITHDRAWN, lambda _: {"b": number, "i": index})
-
-
-def ended(name: str, worker: WorkerProcess) -> ModelFailed:
-    """Return the error for a request that was with a worker when it ended."""
-    why = worker.wait_gone()
-    return ModelFailed(
-        f"the worker process of instance '{name}' ended while it ran this request: {why}; another one is started",
-        instance=name,
-    )

@@ -14,6 +14,9 @@ from naiad.core.trace import Trace
 
 SEQUENCE_START, SEQUENCE_END = 1, 2
 
+SHORT_STRINGS, SHORT_BYTES = 1024, 64 * 1024
+"""Strings, and their bytes together, that are moved on the loop."""
+
 
 class Orders:
     """Writes the requests of one model."""
@@ -21,12 +24,23 @@ class Orders:
     def __init__(self, config: ModelConfig) -> None:
         self.traces: dict[int, Trace] = {}
         """Of the requests that are traced and under way, by their numbers."""
+        self._strings = [tensor.name for tensor in config.inputs if tensor.datatype == "BYTES"]
         batch_dims = int(config.max_batch_size > 0)
         self._reshapes = {
             tensor.name: Reshape(tensor.dims, tensor.reshape, batch_dims)
             for tensor in config.inputs
             if tensor.reshape is not None and tensor.reshape != tensor.dims
         }
+
+    def are_short(self, requests: Sequence[InferRequest]) -> bool:
+        """Whether their strings, which are moved one by one, are so few that it takes no time."""
+        if not self._strings:
+            return True
+        arrays = [one.inputs[name].data for one in requests for name in self._strings if name in one.inputs]
+        return (
+            sum(one.size for one in arrays) <= SHORT_STRINGS
+            and sum(len(text) for one in arrays for text in one.ravel().tolist()) <= SHORT_BYTES
+        )
 
     def rows(self, packed: Packed, requests: Sequence[InferRequest]) -> list[list[Any]]:
         """Write requests. Raises ModelFailed for an input that cannot have the shape that the model wants."""

@@ -1,7 +1,7 @@
 """One worker process as the server sees it, from its start to its end.
 
-A thread of its own listens to what comes by itself: messages of the side channel, what the model prints, the end of the
-process. Orders and their replies are the business of whoever gives them.
+A thread of its own listens to what comes by itself: what the model prints, the end of the process, and messages of the
+side channel until an event loop reads these. Orders and their replies are the business of whoever gives them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import Any
 
 from naiad.backends.python.launching import Launch, start
+from naiad.backends.python.readers import Readers
 from naiad.backends.python.worker import wire
 from naiad.backends.python.worker.regions import Mapped, Owned
-from naiad.backends.python.worker.tensors import Packed, Unpacked
+from naiad.backends.python.worker.tensors import Unpacked
+from naiad.backends.python.writer import Make, Writer
 from naiad.core.clock import monotonic
 
 LONGEST_LINE = 8192
@@ -38,7 +38,6 @@ _END_S = 10.0
 _log = logging.getLogger("naiad.model")
 
 Handle = Callable[["WorkerProcess", wire.Message], None]
-Write = Callable[[], None]
 
 
 class WorkerProcess:
@@ -64,8 +63,15 @@ class WorkerProcess:
         self._handle = handle
         self._tick_s = 0.0
         self._line = b""
-        self._writes: SimpleQueue[Write | None] = SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self.readers = Readers()
+        self._writer = Writer(f"{name}-answers")
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        """Readable when the loop has something for the listening thread."""
+        self._moves = False
+        """The side channel is to be read by the loop, or the loop has left something of it to the thread."""
+        self._left: wire.Message | None = None
+        """A message of the side channel that takes long; the loop reads no other meanwhile."""
+        self._side_ended = False
 
     def tick(self, call: Callable[[], None], seconds: float) -> None:
         """Have something called from time to time, on the listening thread; to be said before it is `settled`."""
@@ -76,7 +82,7 @@ class WorkerProcess:
         started = self._started
         output, side, end = started.output, self.side.connection.fileno(), started.pidfd
         poller = select.poll()
-        for one in (output, side, end):
+        for one in (output, side, end, self._wake):
             poller.register(one, select.POLLIN)
         ended, ticked_s = False, monotonic()
         while not ended:
@@ -86,13 +92,21 @@ class WorkerProcess:
                 poller.unregister(output)
             if side in events and not self._read_side():
                 poller.unregister(side)
-                if not _has_ended(end):
-                    self.kill("it closed its connection to the server")
+                self._side_is_over()
+            if self._wake in events:
+                with suppress(KeyError):  # the loop reads it already
+                    poller.unregister(side)
+                self._serve_loop()
             if self._tick_s and monotonic() - ticked_s >= self._tick_s:
                 ticked_s = monotonic()
                 self._on_tick()
             ended = end in events
         self._finish()
+
+    def read_on_loop(self) -> None:
+        """Have the loop that reads the run channel read the side channel, too; on its thread."""
+        self._moves = True
+        os.eventfd_write(self._wake, 1)
 
     def kill(self, reason: str) -> None:
         """End it and all its children now; from any thread."""
@@ -122,43 +136,81 @@ class WorkerProcess:
             return f"it was ended by {signal.Signals(-status).name}"
         return f"it was ended by signal {-status}"
 
-    def write(self, kind: int, make: Callable[[Packed], dict[str, Any]]) -> None:
-        """Have a message sent by the side channel, from any thread, without waiting for the worker to read.
+    def write(self, kind: int, make: Make, *, is_order: bool = False, is_long: bool = False) -> None:
+        """Have a message sent, from any thread, without waiting for the worker to read.
 
-        make: fills in the tensors and returns the header; called in the thread that sends.
+        is_order: by the run channel, to a worker that waits for it there. is_long: filling in the tensors takes long.
         """
-
-        def write() -> None:
-            packed = Packed(self.side_owned)
-            with suppress(OSError):
-                packed.send(self.side, kind, make(packed))
-
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name=f"{self.name}-answers", daemon=True)
-            self._writer.start()
-        self._writes.put(write)
+        channel, owned = (self.run, self.owned) if is_order else (self.side, self.side_owned)
+        self._writer.write(channel, owned, kind, make, is_long=is_long)
 
     def unpack_side(self, message: wire.Message) -> Unpacked:
-        """Open the tensors of a message of the side channel; on the listening thread."""
+        """Open the tensors of a message of the side channel; where that is read."""
         return Unpacked(message, self.side_mapped)
 
-    def _write(self) -> None:
-        while (write := self._writes.get()) is not None:
-            write()
-            del write
+    def _serve_loop(self) -> None:
+        """Do what the loop has left to this thread, and have it read again."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        self._deal_with_left()
+        if self._side_ended:
+            self._side_is_over()
+        elif self._moves and self.readers.loop is not None:
+            self._moves = False
+            with suppress(RuntimeError):  # the loop is closed
+                self.readers.loop.call_soon_threadsafe(self._add_side)
+
+    def _add_side(self) -> None:
+        descriptor = self.side.connection.fileno()
+        if descriptor >= 0:
+            self.readers.add(descriptor, self._side_readable)
+
+    def _side_readable(self) -> None:
+        """Take one message, on the loop; what takes long, or is the last, is the listening thread's."""
+        message = self._receive_side()
+        if message is not None and not message.is_long:
+            self._take(message)
+            return
+        self.readers.remove(self.side.connection.fileno())
+        self._left, self._side_ended = message, message is None
+        self.read_on_loop()
+
+    def _side_is_over(self) -> None:
+        if not _has_ended(self._started.pidfd):
+            self.kill("it closed its connection to the server")
+
+    def _deal_with_left(self) -> None:
+        left, self._left = self._left, None
+        if left is not None:
+            self._take(left)
 
     def _read_side(self) -> bool:
+        message = self._receive_side()
+        if message is not None:
+            self._take(message)
+        return message is not None
+
+    def _receive_side(self) -> wire.Message | None:
+        """Return the next message; None: there will be none."""
         try:
-            message = self.side.receive()
-            if message is None:
-                return False
-            self._handle(self, message)
+            return self.side.receive()
+        except BlockingIOError:
+            raise
         except OSError:
-            return False
+            return None
         except wire.Garbled as error:
-            _log.error("%s: the worker sent something that makes no sense: %s", self.name, error)
-            self.kill("it sent something that makes no sense")
-        return True
+            self._refuse(error)
+            return None
+
+    def _take(self, message: wire.Message) -> None:
+        try:
+            self._handle(self, message)
+        except wire.Garbled as error:
+            self._refuse(error)
+
+    def _refuse(self, error: wire.Garbled) -> None:
+        _log.error("%s: the worker sent something that makes no sense: %s", self.name, error)
+        self.kill("it sent something that makes no sense")
 
     def _read_output(self) -> bool:
         data = os.read(self._started.output, 65536)
@@ -181,6 +233,8 @@ class WorkerProcess:
         with suppress(BlockingIOError):
             while self._read_output():
                 pass
+        self.readers.close()
+        self._deal_with_left()
         self.side.connection.setblocking(False)
         with suppress(BlockingIOError):
             while self._read_side():
@@ -192,13 +246,13 @@ class WorkerProcess:
         for one in (self.run, self.side):
             with suppress(OSError):
                 one.connection.shutdown(socket.SHUT_RDWR)
-        self._writes.put(None)
+        self._writer.end()
 
     def close(self) -> None:
         """Let go of everything; once it is gone and nobody waits for it."""
-        if self._writer is not None:
-            self._writer.join(_END_S)
+        self._writer.join()
         self._started.close()
+        os.close(self._wake)
         self.owned.close()
         self.side_owned.close()
 

@@ -11,9 +11,9 @@ import threading
 from functools import partial
 
 from naiad.backends.python.answers import Answers
-from naiad.backends.python.instance import HUNG, ended, withdraw
 from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.supervised import HUNG, Supervised, ended, withdraw
 from naiad.backends.python.supervisor import Supervisor
 from naiad.backends.python.worker import wire
 from naiad.backends.python.worker.tensors import Packed
@@ -36,22 +36,26 @@ class _Open:
         self.heard_s = monotonic()
 
 
-class PythonStream:
+class PythonStream(Supervised):
     """One worker that streams."""
 
     capacity = 64
     """Batches under way; each that has not returned has a thread here."""
 
     def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers, *, is_async: bool) -> None:
-        self._supervisor = supervisor
+        super().__init__(supervisor)
         self._orders = orders
         self._answers = answers
         self._is_async = is_async
-        self._name = supervisor.order.name
         self._numbers = itertools.count(1)
         self._open: dict[int, _Open] = {}
         self._turn = threading.Lock()
         """Held by who gives an order, until `execute` has returned in the worker."""
+
+    @property
+    def is_running(self) -> bool:
+        """See `Supervised`."""
+        return bool(self._open)
 
     def execute(self, batch: Batch[InferRequest], send: Send) -> None:
         """Have a batch run. Raises NotReady where there is no worker, ModelFailed where it has ended."""
@@ -115,16 +119,6 @@ class PythonStream:
         limit_s = monotonic() - self._supervisor.order.hang_s
         if any(opened.worker is worker and opened.heard_s < limit_s for opened in list(self._open.values())):
             worker.kill(HUNG)
-
-    def interrupt(self) -> None:
-        """End everything that is under way; from any thread."""
-        self._supervisor.interrupt()
-        if self._open:
-            self._supervisor.kill("the model was unloaded")
-
-    def close(self) -> None:
-        """Finalise the model and end its worker."""
-        self._supervisor.close()
 
     def _fail(self, number: int, opened: _Open, error: NaiadError) -> None:
         self._open.pop(number, None)

@@ -78,8 +78,13 @@ class Supervisor:
     @property
     def is_up(self) -> bool:
         """Whether it can run a batch now."""
+        return self.worker_nowait is not None
+
+    @property
+    def worker_nowait(self) -> WorkerProcess | None:
+        """The worker, if it can run a batch now."""
         worker = self._worker
-        return self._state is State.UP and worker is not None and not worker.gone.is_set()
+        return worker if worker is not None and self._state is State.UP and not worker.gone.is_set() else None
 
     def start(self) -> None:
         """Start the first worker; blocks until the model is initialised. Raises LoadFailed."""
@@ -87,13 +92,15 @@ class Supervisor:
 
     def worker(self) -> WorkerProcess:
         """Return the worker, waiting for one that is being started. Raises NotReady where none comes soon."""
-        if self.is_up and self._worker is not None:
-            return self._worker
+        worker = self.worker_nowait
+        if worker is not None:
+            return worker
         name = self.order.name
         with self._changed:
             self._changed.wait_for(lambda: self.is_up or self._state in (State.PAUSED, State.CLOSED), PATIENCE_S)
-            if self.is_up and self._worker is not None:
-                return self._worker
+            worker = self.worker_nowait
+            if worker is not None:
+                return worker
             if self._state is State.CLOSED:
                 raise NotReady("the model is being unloaded")
         raise NotReady(f"the worker process of instance '{name}' has ended and is being started again; try again")
@@ -125,6 +132,7 @@ class Supervisor:
         worker, self._worker = self._worker, None
         if worker is None:
             return
+        worker.readers.close()
         if not worker.gone.is_set():
             self._finalize(worker)
         worker.kill("the model was unloaded")
@@ -169,7 +177,6 @@ class Supervisor:
         self.facts = facts
         if self.order.hang_s or facts.get("has_is_ready"):
             worker.tick(self._tick, min(READINESS_S, self.order.hang_s / 2 or READINESS_S))
-        worker.run.connection.settimeout(self.order.hang_s or None)
         with self._changed:
             if self._state is State.CLOSED:
                 raise LoadFailed("the model is being unloaded")

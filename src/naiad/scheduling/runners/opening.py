@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Instance, Instances, StreamingInstance
+from naiad.core.contracts import Instance, Instances, Posts, StreamingInstance
 from naiad.scheduling.contract import Runner
+from naiad.scheduling.runners.post import PostRunner
 from naiad.scheduling.runners.stream import StreamRunner
 from naiad.scheduling.runners.thread import ThreadRunner
 
@@ -23,6 +24,8 @@ def open_runners(
     def open_runner(instance: Instance[Any, Any] | StreamingInstance[Any], thread: str) -> Runner:
         if hasattr(instance, "capacity"):
             return StreamRunner(cast("StreamingInstance[Any]", instance), thread, clock=clock)
+        if isinstance(instance, Posts):
+            return PostRunner(instance, thread, tries_apart=tries_apart, clock=clock)
         return ThreadRunner(instance, thread, may_inline=instances.may_inline, tries_apart=tries_apart, clock=clock)
 
     narrow = [open_runner(*one) for one in zip(instances.narrow, names, strict=True)]

@@ -92,10 +92,14 @@ class ThreadRunner:
         """See `Runner.recall`."""
         return self._handed.pop(id(execution), None) is not None
 
-    def close(self) -> None:
-        """End the thread, then release the instance; blocks until the batch in hand is done."""
+    def interrupt(self) -> None:
+        """End a run that is under way, if the instance can; `close` follows."""
         if isinstance(self._instance, Interruptible):
             self._instance.interrupt()
+
+    def close(self) -> None:
+        """End the thread, then release the instance; blocks until the batch in hand is done."""
+        self.interrupt()
         if self._thread is not None:
             self._work.put(None)
             self._thread.join()

@@ -87,6 +87,11 @@ class Owned:
             dropped, self._dropped = self._dropped, []
             return dropped
 
+    def keep(self, dropped: list[int]) -> None:
+        """Return these by `dropped` once more: nobody was told."""
+        with self._lock:
+            self._dropped += dropped
+
     def close(self) -> None:
         """Let go of all of them."""
         with self._lock:

@@ -57,23 +57,32 @@ class Packed:
         self._large_bytes += size + -size % DATA_AT
         return [name, datatype, shape, size, -1 - at]
 
-    def send(self, channel: Channel, kind: int, header: dict[str, Any]) -> None:
-        """Send a message whose header holds the rows. Raises OSError."""
+    @property
+    def large_bytes(self) -> int:
+        """What is to be copied into shared memory."""
+        return self._large_bytes
+
+    def send(self, channel: Channel, kind: int, header: dict[str, Any], flags: int = 0) -> None:
+        """Send a message whose header holds the rows; flags: see `Channel.send`. Raises OSError."""
         dropped = self._owned.dropped()
         if dropped:
             header["gone"] = dropped
-        if not self._large:
-            channel.send(kind, header, self._tail)
-            return
+        try:
+            if self._large:
+                self._send_large(channel, kind, header, flags)
+            else:
+                channel.send(kind, header, self._tail, (), flags)
+        except BaseException:
+            self._owned.keep(dropped)
+            raise
+
+    def _send_large(self, channel: Channel, kind: int, header: dict[str, Any], flags: int) -> None:
         region = self._owned.take(self._large_bytes)
         try:
             self._fill(region)
             header["m"] = region.number
-            if region.is_known:
-                channel.send(kind, header, self._tail)
-            else:
-                channel.send(kind, header, self._tail, [region.descriptor])
-                region.is_known = True
+            channel.send(kind, header, self._tail, () if region.is_known else [region.descriptor], flags)
+            region.is_known = True
         except BaseException:
             self._owned.put_back(region)
             raise

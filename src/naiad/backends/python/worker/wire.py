@@ -76,6 +76,11 @@ class Message(NamedTuple):
     descriptors: list[int]
     """The receiver's to close."""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it did not fit into a packet, or has large tensors: reading it may take long."""
+        return len(self.frame) > MOST_BYTES or "m" in self.header
+
 
 class Channel:
     """One end of one of the two sockets. Any thread may send; one at a time may receive."""
@@ -95,38 +100,46 @@ class Channel:
         self._copy: Callable[[memoryview], bytes | bytearray] = bytearray if is_writable else bytes
         self._buffer = memoryview(bytearray(MOST_BYTES + 1))
 
-    def send(self, kind: int, header: Any, tail: Sequence[Piece] = (), descriptors: Sequence[int] = ()) -> None:
-        """Send a message; blocks while the other end does not read. Raises OSError when it is gone."""
+    def send(
+        self, kind: int, header: Any, tail: Sequence[Piece] = (), descriptors: Sequence[int] = (), flags: int = 0
+    ) -> None:
+        """Send a message; blocks while the other end does not read. Raises OSError when it is gone.
+
+        flags: of the system call; with MSG_DONTWAIT, it raises BlockingIOError where it would wait.
+        """
         text = self._dumps(header)
         text += b" " * (-(PREFIX.size + len(text)) % ALIGNMENT)
         pieces = [PREFIX.pack(kind, 0, len(text)), text, *tail]
         if sum(map(len, pieces)) > MOST_BYTES:
             pieces, descriptors = _spill(kind, pieces, descriptors)
             try:
-                self._send(pieces, descriptors)
+                self._send(pieces, descriptors, flags)
             finally:
                 os.close(descriptors[0])
         else:
-            self._send(pieces, descriptors)
+            self._send(pieces, descriptors, flags)
 
-    def _send(self, pieces: Sequence[Piece], descriptors: Sequence[int]) -> None:
+    def _send(self, pieces: Sequence[Piece], descriptors: Sequence[int], flags: int) -> None:
         if descriptors:
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-            self.connection.sendmsg(pieces, rights)
+            self.connection.sendmsg(pieces, rights, flags)
         else:
-            self.connection.send(b"".join(pieces))
+            self.connection.send(b"".join(pieces), flags)
 
-    def receive(self) -> Message | None:
-        """Wait for a message; None when the other end is closed. Raises Garbled, TimeoutError, OSError."""
-        size, ancillary, flags, _ = self.connection.recvmsg_into(
-            [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+    def receive(self, flags: int = 0) -> Message | None:
+        """Wait for a message; None when the other end is closed. Raises Garbled, TimeoutError, OSError.
+
+        flags: of the system call; with MSG_DONTWAIT, it raises BlockingIOError where it would wait.
+        """
+        size, ancillary, truncated, _ = self.connection.recvmsg_into(
+            [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC | flags
         )
         if not size:
             return None
         data = self._copy(self._buffer[:size])
         descriptors = _descriptors(ancillary)
         try:
-            return self._read(data, flags, descriptors)
+            return self._read(data, truncated, descriptors)
         except BaseException as error:
             for one in descriptors:
                 os.close(one)
