@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Make the descriptor module beside each .proto file, without protoc.
 
-Reads the part of the proto3 language that our files use (messages, enums, oneofs, maps, services, imports, comments)
-and nothing more; an unknown word is an error with its line. `--check` writes nothing and fails when a module is out of
-date.
+Reads the part of the language that our files use (messages, enums, oneofs, maps, services, imports, comments; of proto2
+`optional` and `[packed = true]`) and nothing more; an unknown word is an error with its line. `--check` writes nothing
+and fails when a module is out of date.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from google.protobuf.descriptor_pb2 import (
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "src/naiad/proto"
-SOURCES = ("model_config.proto", "grpc_service.proto")
+SOURCES = ("model_config.proto", "grpc_service.proto", "onnx.proto")
 """Files of the folder; one that is imported stands before those that import it."""
 
-TOKEN = re.compile(r"\s+|//[^\n]*|(?P<word>[A-Za-z_][\w.]*|\d+|\"[^\"]*\"|[{}()<>=,;])")
+TOKEN = re.compile(r"\s+|//[^\n]*|(?P<word>[A-Za-z_][\w.]*|\d+|\"[^\"]*\"|[{}()<>\[\]=,;])")
 SCALARS = {
     name: FieldDescriptorProto.Type.Value(f"TYPE_{name.upper()}")
     for name in ("double", "float", "int32", "int64", "uint32", "uint64", "bool", "string", "bytes")
@@ -89,7 +89,9 @@ def parse_file(name: str, text: str, known: dict[str, Kind]) -> FileDescriptorPr
     while word := parser.take():
         if word == "syntax":
             parser.take("=")
-            file.syntax = parser.take().strip('"')
+            syntax = parser.take().strip('"')
+            if syntax != "proto2":  # which a descriptor does not name
+                file.syntax = syntax
             parser.take(";")
         elif word == "package":
             file.package = parser.take()
@@ -166,14 +168,21 @@ def parse_message(parser: Parser, message: DescriptorProto, scope: str) -> None:
 
 
 def parse_field(parser: Parser, message: DescriptorProto, word: str) -> FieldDescriptorProto:
-    """Read `[repeated] type name = 7;`, whose first word has been taken."""
+    """Read `[repeated | optional] type name = 7 [packed = true];`, whose first word has been taken."""
     field = message.field.add(label=FieldDescriptorProto.LABEL_OPTIONAL)
-    if word == "repeated":
-        field.label = FieldDescriptorProto.LABEL_REPEATED
+    if word in ("repeated", "optional"):
+        if word == "repeated":
+            field.label = FieldDescriptorProto.LABEL_REPEATED
         word = parser.take()
     set_type(parser, field, word)
     field.name = parser.take()
-    field.number = parser.number()
+    parser.take("=")
+    field.number = int(parser.take())
+    if parser.peek() == "[":
+        for expected in ("[", "packed", "=", "true", "]"):
+            parser.take(expected)
+        field.options.packed = True
+    parser.take(";")
     return field
 
 

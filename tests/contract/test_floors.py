@@ -45,7 +45,7 @@ BACKENDS_DOOR = "naiad.backends.registry"
 
 HEAVY = {
     "onnxruntime": ("backends/onnxruntime/",),
-    "onnx": ("backends/onnxruntime/", "convert/"),
+    "onnx": (),
     "torch": ("convert/export/",),
     "transformers": ("convert/export/",),
     "tokenizers": ("tasks/",),

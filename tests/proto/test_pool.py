@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from naiad.proto.pool import _made, message_class
+from naiad.proto.pool import _POOL, message_class
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("model_config.proto", "grpc_service.proto")
+SOURCES = ("model_config.proto", "grpc_service.proto", "onnx.proto")
 
 
 def theirs(module: str) -> FileDescriptorProto:
@@ -111,4 +111,4 @@ def test_the_classes_of_inner_messages_are_made_once_and_kept() -> None:
             again.dynamic_batching,
         )
     }  # fmt: skip
-    assert kept <= {id(one) for one in _made().classes.values()}
+    assert kept <= {id(one) for one in _POOL.classes.values()}

@@ -19,6 +19,7 @@ from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.encoder_files import EncoderFiles, PixelPorts
 from naiad.core.errors import LoadFailed
 from naiad.core.ports import Dims, Ports
+from naiad.proto.onnx_messages import read_model
 from naiad.repository.checkpoint import read_config
 
 PIXELS = "pixel_values"
@@ -180,9 +181,7 @@ def _width(file: _File, output: str) -> int:
 
 def _operator(graph: Path, output: str) -> str:
     """The operator that makes an output; empty where it is a graph's input or constant."""
-    import onnx
-
-    model = onnx.load(str(graph), load_external_data=False)
+    model = read_model(graph)
     makers = {name: node for node in model.graph.node for name in node.output}
     node = makers.get(output)
     while node is not None and node.op_type in ("Identity", "Reshape", "Flatten", "Squeeze", "Cast"):

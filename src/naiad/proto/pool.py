@@ -1,19 +1,18 @@
-"""The one private pool of our protobuf messages, and what server reflection tells of them.
+"""The one pool of the messages that our gRPC door speaks, and what server reflection tells of them.
 
-Private, because the default pool would refuse to hold ours beside those of tritonclient in the same process; one,
-because the gRPC messages contain the model configuration. protobuf is imported on first use.
+One, because the gRPC messages contain the model configuration. protobuf is imported on first use.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from naiad.proto import grpc_service_descriptor, model_config_descriptor
+from naiad.proto.private_pool import PrivatePool
 from naiad.proto.small_services import REFLECTION_PACKAGES, small_files
 
 _FILES = {"model_config.proto": model_config_descriptor, "grpc_service.proto": grpc_service_descriptor}
@@ -22,20 +21,20 @@ _FILES = {"model_config.proto": model_config_descriptor, "grpc_service.proto": g
 @cache
 def message_class(name: str) -> Any:
     """Return the class of a message by its name inside the package `inference`."""
-    return _made().classes[f"inference.{name}"]
+    return _POOL.classes[f"inference.{name}"]
 
 
 @cache
 def reflection_class(name: str) -> Any:
     """Return the class of a message of the reflection service, by its name; both of its packages have the same."""
-    return _made().classes[f"{REFLECTION_PACKAGES[0]}.{name}"]
+    return _POOL.classes[f"{REFLECTION_PACKAGES[0]}.{name}"]
 
 
 def services() -> list[str]:
     """Return the full names of all services, in alphabetical order."""
     files = [
-        _pool().FindFileByName("grpc_service.proto"),
-        *(_pool().FindFileByName(file.name) for file in small_files()),
+        _POOL.descriptors.FindFileByName("grpc_service.proto"),
+        *(_POOL.descriptors.FindFileByName(file.name) for file in small_files()),
     ]
     return sorted(service.full_name for file in files for service in file.services_by_name.values())
 
@@ -43,14 +42,14 @@ def services() -> list[str]:
 def file_named(name: str) -> list[bytes]:
     """Return the descriptor of a file and of those that it needs, itself first. Raises KeyError with a sentence."""
     try:
-        return _with_needed(_pool().FindFileByName(name))
+        return _with_needed(_POOL.descriptors.FindFileByName(name))
     except KeyError as error:
         raise KeyError(f"File not found: {name}") from error
 
 
 def file_of(symbol: str) -> list[bytes]:
     """Return the same for the file that declares a service, method, message, field or enum. Raises KeyError."""
-    pool = _pool()
+    pool = _POOL.descriptors
     owner, _, last = symbol.rpartition(".")
     finders: tuple[Callable[[], Any], ...] = (
         lambda: pool.FindFileContainingSymbol(symbol),
@@ -75,48 +74,7 @@ def _with_needed(file: Any) -> list[bytes]:
     return list(found.values())
 
 
-class _Made(NamedTuple):
-    pool: Any
-    classes: dict[str, Any]
-    """The class of every message, nested ones included, by full name."""
-
-
-_lock = Lock()
-_only: list[_Made] = []
-
-
-def _made() -> _Made:
-    """Return the pool and its classes, made by whoever comes first.
-
-    All classes at once, and kept: protobuf makes the class of an inner message when one is first met, drops it with the
-    last of them, and crashes the process when two threads do so at the same time.
-    """
-    with _lock:
-        if not _only:
-            pool = _make_pool()
-            _only.append(_Made(pool, dict(_classes(pool))))
-    return _only[0]
-
-
-def _pool() -> Any:
-    return _made().pool
-
-
-def _classes(pool: Any) -> Iterator[tuple[str, Any]]:
-    from google.protobuf import message_factory
-
-    waiting = [
-        message
-        for name in (*_FILES, *(file.name for file in small_files()))
-        for message in pool.FindFileByName(name).message_types_by_name.values()
-    ]
-    while waiting:
-        message = waiting.pop()
-        waiting += message.nested_types
-        yield message.full_name, message_factory.GetMessageClass(message)
-
-
-def _make_pool() -> Any:
+def _make_pool() -> tuple[Any, list[str]]:
     from google.protobuf import descriptor_pool
 
     pool = descriptor_pool.DescriptorPool()
@@ -124,4 +82,7 @@ def _make_pool() -> Any:
         pool.AddSerializedFile(base64.b64decode(module.SERIALIZED_BASE64))
     for file in small_files():
         pool.Add(file)
-    return pool
+    return pool, [*_FILES, *(file.name for file in small_files())]
+
+
+_POOL = PrivatePool(_make_pool)

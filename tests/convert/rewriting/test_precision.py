@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -13,12 +14,13 @@ from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.rewriting.graph_file import read_graph, write_graph
 from naiad.convert.rewriting.precision import PRECISIONS, lower_precision, pack_blocks
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.proto.onnx_messages import parse_model
 
 WIDE, HIDDEN, LABELS = 96, 300, 7
 """300 is no multiple of a block of 32."""
 
 
-def graph(opset: int = 18, *, gemm: bool = False) -> onnx.ModelProto:
+def graph(opset: int = 18, *, gemm: bool = False) -> Any:
     """x (batch, tokens, WIDE) → HIDDEN → WIDE → mean over tokens → LABELS; the last product is a classifier."""
     random = np.random.default_rng(3)
 
@@ -51,10 +53,11 @@ def graph(opset: int = 18, *, gemm: bool = False) -> onnx.ModelProto:
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", LABELS])],
         weights,
     )
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    return parse_model(model.SerializeToString())
 
 
-def run(model: onnx.ModelProto, folder: Path, x: np.ndarray) -> np.ndarray:
+def run(model: Any, folder: Path, x: np.ndarray) -> np.ndarray:
     folder.mkdir(exist_ok=True)
     write_graph(model, folder / "model.onnx")
     return open_session(folder / "model.onnx").run(["logits"], {"x": x})[0]

@@ -1,6 +1,6 @@
 """Write an ONNX graph node by node, its weights streamed to a file beside it that the runtime can map.
 
-Only this file knows the onnx package. Graphs are plain ai.onnx operators of one operator set: the runtime's own fusions
+Graphs are plain ai.onnx operators of one operator set: the runtime's own fusions
 turn them into what is fastest on the machine at hand, and other runtimes can run them too.
 Not here: what the nodes mean (`bodies/`, `heads/`, `quantize.py`).
 """
@@ -14,12 +14,24 @@ from typing import Any
 import numpy as np
 
 from naiad.core.tensor import Array
+from naiad.proto.onnx_messages import (
+    BOOL,
+    EXTERNAL,
+    FLOAT,
+    INT64,
+    data_type,
+    make_graph,
+    make_model,
+    make_node,
+    make_value,
+    message,
+)
 
 OPSET = 20
 """The first with Gelu as an operator of its own; ONNX Runtime reads it since 1.17."""
 
 IR_VERSION = 9
-"""What belongs to opset 20; onnx writes a newer one by default, which older runtimes refuse."""
+"""What belongs to opset 20; older runtimes refuse a newer one."""
 
 ALIGNMENT_BYTES = 4096
 """External weights begin on a memory page, so that mapping the file needs no copy."""
@@ -34,13 +46,10 @@ Shape = tuple[int | str, ...]
 class GraphBuilder:
     """A graph in the making. Values are named by strings; an empty string is an omitted optional input."""
 
-    FLOAT = 1
-    """TensorProto.FLOAT, for Cast."""
+    FLOAT = FLOAT
+    """For Cast."""
 
     def __init__(self, name: str, data_file: Path) -> None:
-        import onnx
-
-        self._onnx = onnx
         self._name = name
         self._nodes: list[Any] = []
         self._initializers: list[Any] = []
@@ -54,14 +63,13 @@ class GraphBuilder:
 
     def input(self, name: str, shape: Shape, *, floats: bool = False) -> str:
         """Declare an int64 or float32 input of the graph."""
-        kind = self._onnx.TensorProto.FLOAT if floats else self._onnx.TensorProto.INT64
-        self._inputs.append(self._onnx.helper.make_tensor_value_info(name, kind, shape))
+        self._inputs.append(make_value(name, FLOAT if floats else INT64, shape))
         return name
 
     def output(self, name: str, value: str, shape: Shape) -> None:
         """Declare `value` as a float32 output of the graph."""
-        self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name], name=name))
-        self._outputs.append(self._onnx.helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, shape))
+        self._nodes.append(make_node("Identity", [value], [name], name=name))
+        self._outputs.append(make_value(name, FLOAT, shape))
 
     def weight(self, name: str, make: Callable[[], Array]) -> str:
         """A constant by name; `make` is called the first time only, so layers that share weights store them once."""
@@ -93,7 +101,7 @@ class GraphBuilder:
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output; gives the output's name."""
         output = self._fresh(kind)
-        self._nodes.append(self._onnx.helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        self._nodes.append(make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
     def each(self, count: str, make: Callable[[str], str], shape: Shape | None = None) -> str:
@@ -101,10 +109,9 @@ class GraphBuilder:
 
         make: adds the nodes for one number, given its name; it may use all that there is outside. shape: of one value.
         """
-        proto = self._onnx.TensorProto
         number, keep = self._fresh("number"), self._fresh("keep")
-        inputs = {number: proto.INT64, keep: proto.BOOL}
-        body = self._inner(lambda: {keep: (proto.BOOL, ()), make(number): (proto.FLOAT, shape)}, inputs)
+        inputs = {number: INT64, keep: BOOL}
+        body = self._inner(lambda: {keep: (BOOL, ()), make(number): (FLOAT, shape)}, inputs)
         return self.op("Loop", count, "", body=body)
 
     def choose(
@@ -115,7 +122,7 @@ class GraphBuilder:
         kind: type[np.generic] = np.float32,
     ) -> str:
         """One of two values of a kind by a bool scalar; of the nodes that the makers add, only the chosen ones run."""
-        datatype = self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+        datatype = data_type(np.dtype(kind))
 
         def branch(make: Callable[[], str]) -> Any:
             return self._inner(lambda: {make(): (datatype, None)})
@@ -129,11 +136,10 @@ class GraphBuilder:
 
         make: gives the values that come out, with type and shape. inputs: scalars, with their type.
         """
-        helper = self._onnx.helper
         outside, once, self._nodes = self._nodes, dict(self._once), []
-        outputs = [helper.make_tensor_value_info(self.op("Identity", value), *kind) for value, kind in make().items()]
-        given = [helper.make_tensor_value_info(name, kind, ()) for name, kind in (inputs or {}).items()]
-        graph = helper.make_graph(self._nodes, self._fresh("inner"), given, outputs)
+        outputs = [make_value(self.op("Identity", value), *kind) for value, kind in make().items()]
+        given = [make_value(name, kind, ()) for name, kind in (inputs or {}).items()]
+        graph = make_graph(self._fresh("inner"), self._nodes, given, outputs)
         self._nodes, self._once = outside, once
         return graph
 
@@ -141,7 +147,7 @@ class GraphBuilder:
         """Cut a value into parts of these sizes."""
         name = self._fresh("Split")
         outputs = [f"{name}_{part}" for part in range(len(sizes))]
-        self._nodes.append(self._onnx.helper.make_node("Split", [x, self.ints(*sizes)], outputs, axis=axis))
+        self._nodes.append(make_node("Split", [x, self.ints(*sizes)], outputs, axis=axis))
         return outputs
 
     def once(self, key: str, make: Callable[[], str]) -> str:
@@ -156,28 +162,18 @@ class GraphBuilder:
         return f"{kind}_{self._named}"
 
     def save(self, path: Path) -> None:
-        """Check the graph and write it; the weights are written already."""
+        """Write the graph; the weights are written already."""
         self._data.close()
-        graph = self._onnx.helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, initializer=self._initializers
-        )
-        model = self._onnx.helper.make_model(
-            graph,
-            ir_version=IR_VERSION,
-            opset_imports=[self._onnx.helper.make_opsetid("", OPSET)],
-            producer_name="naiad",
-        )
+        graph = make_graph(self._name, self._nodes, self._inputs, self._outputs, self._initializers)
+        model = make_model(graph, ir_version=IR_VERSION, opset=OPSET, producer="naiad")
         path.write_bytes(model.SerializeToString())
-        self._onnx.checker.check_model(str(path))
 
     def close(self) -> None:
         """Close the weight file; harmless after save."""
         self._data.close()
 
     def _store(self, name: str, array: Array) -> None:
-        tensor = self._onnx.TensorProto(
-            name=name, dims=array.shape, data_type=self._onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-        )
+        tensor = message("TensorProto", name=name, dims=array.shape, data_type=data_type(array.dtype))
         self._initializers.append(tensor)
         if array.nbytes < INLINE_BYTES:
             tensor.raw_data = array.tobytes()
@@ -185,6 +181,11 @@ class GraphBuilder:
         offset = -(-self._data.tell() // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
         self._data.seek(offset)
         self._data.write(array.reshape(-1).view(np.uint8).data)
-        tensor.data_location = self._onnx.TensorProto.EXTERNAL
-        for key, value in (("location", self._data_name), ("offset", str(offset)), ("length", str(array.nbytes))):
-            tensor.external_data.add(key=key, value=value)
+        point_to(tensor, self._data_name, offset, array.nbytes)
+
+
+def point_to(tensor: Any, file: str, offset: int, length: int) -> None:
+    """Say that the numbers of a TensorProto lie in a file beside the graph."""
+    tensor.data_location = EXTERNAL
+    for key, value in (("location", file), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=key, value=str(value))

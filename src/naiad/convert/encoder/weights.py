@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from naiad.core.errors import LoadFailed
 from naiad.core.json_values import shown
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import INDEX, SINGLE, inside, read_object
+from naiad.repository.checkpoint.safetensors_file import SafetensorsFile
 
 MOST_NAMED = 8
 """Names of weights that an error lists."""
@@ -64,7 +65,7 @@ class Weights:
         self._outer = ""
         """Before the names of heads, where the body's prefix tells that they are wrapped together with it."""
         self._stack = ExitStack()
-        self._where: dict[str, tuple[Any, str]] = {}
+        self._where: dict[str, tuple[SafetensorsFile, str]] = {}
         """Name without wrappers → the open file, and the name as it stands there."""
         self._files = files
         for file in files:
@@ -127,10 +128,8 @@ class Weights:
         found = self.find(name)
         if found is None:
             raise LoadFailed(f"{self._files[0]}: the weight {name} is missing", weight=name)
-        handle, stored = self._where[found]
-        if handle.get_slice(stored).get_dtype() == "BF16":
-            return self._read(found)
-        return np.asarray(handle.get_tensor(stored))
+        file, stored = self._where[found]
+        return file.read(stored)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a weight by its full name. Raises LoadFailed by name."""
@@ -139,8 +138,8 @@ class Weights:
             raise LoadFailed(
                 f"{self._files[0]}: the weight {name} is missing; set another task{self._others(name)}", weight=name
             )
-        handle, stored = self._where[found]
-        return tuple(handle.get_slice(stored).get_shape())
+        file, stored = self._where[found]
+        return file.shape(stored)
 
     def find(self, name: str) -> str | None:
         """The name under which the checkpoint holds this weight, wrappers left out; or None."""
@@ -162,13 +161,8 @@ class Weights:
         return f"; outside the body it has {shown or 'nothing'}" if self.prefix else ""
 
     def _open(self, file: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            handle = self._stack.enter_context(safe_open(file, framework="numpy"))
-        except (SafetensorError, OSError) as error:
-            raise LoadFailed(f"{file}: not a readable safetensors file: {error}", path=str(file)) from error
-        for stored in handle.keys():  # noqa: SIM118 — the handle is no dict
+        handle = self._stack.enter_context(SafetensorsFile(file))
+        for stored in handle.names():
             name = ".".join(part for part in stored.split(".") if part not in WRAPPERS)
             if name in self._where:
                 raise LoadFailed(
@@ -177,13 +171,11 @@ class Weights:
             self._where[name] = (handle, stored)
 
     def _read(self, name: str) -> Array:
-        handle, stored = self._where[name]
-        kind = handle.get_slice(stored).get_dtype()
-        if kind == "BF16":
-            import ml_dtypes  # noqa: F401 — comes with onnx; registers bfloat16 with numpy, which safetensors asks for
-        elif kind not in {"F32", "F16", "F64"}:
+        file, stored = self._where[name]
+        kind = file.kind(stored)
+        if kind not in {"F32", "F16", "F64", "BF16"}:
             raise LoadFailed(f"{self._files[0]}: the weight {name} is {kind}; F32, F16 and BF16 are read", weight=name)
-        return np.asarray(handle.get_tensor(stored)).astype(np.float32, copy=False)
+        return file.read(stored).astype(np.float32, copy=False)
 
     def _find_prefix(self, base: str, anchor: str) -> str:
         prefixes = [name.removesuffix(anchor) for name in self._where if name.endswith(anchor)]

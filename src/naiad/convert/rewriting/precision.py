@@ -24,6 +24,7 @@ from naiad.convert.rewriting.graph_file import opset_of
 from naiad.convert.rewriting.products import Rewriting, rewrite_products
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
+from naiad.proto.onnx_messages import FLOAT, make_node, make_opset, make_tensor, read_tensor
 
 BLOCK = 32
 CONTRIB = "com.microsoft"
@@ -43,17 +44,14 @@ def lower_precision(model: Any, precision: str) -> None:
 
 
 def _half(model: Any) -> int:
-    from onnx import TensorProto, helper, numpy_helper
-
     graph, casts = model.graph, []
     for tensor in graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or array.nbytes < INLINE_BYTES:
+        if tensor.data_type != FLOAT or (array := read_tensor(tensor)).nbytes < INLINE_BYTES:
             continue
         name = f"{tensor.name}_half"
         limit = np.finfo(np.float16).max
-        casts.append(helper.make_node("Cast", [name], [tensor.name], to=TensorProto.FLOAT))
-        tensor.CopyFrom(numpy_helper.from_array(np.clip(array, -limit, limit).astype(np.float16), name))
+        casts.append(make_node("Cast", [name], [tensor.name], to=FLOAT))
+        tensor.CopyFrom(make_tensor(name, np.clip(array, -limit, limit).astype(np.float16)))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -102,8 +100,6 @@ def _constants(made: Rewriting, *rows: list[int]) -> list[str]:
 
 
 def _by_blocks(model: Any, *, bits: int) -> int:
-    from onnx import helper
-
     def product(made: Rewriting, x: str, matrix: Array, output: str) -> None:
         packed, scales = pack_blocks(matrix, bits)
         made.op(
@@ -113,7 +109,7 @@ def _by_blocks(model: Any, *, bits: int) -> int:
 
     replaced = rewrite_products(model, product, opset_of(model))
     if replaced and all(one.domain != CONTRIB for one in model.opset_import):
-        model.opset_import.append(helper.make_opsetid(CONTRIB, 1))
+        model.opset_import.append(make_opset(CONTRIB, 1))
     return replaced
 
 

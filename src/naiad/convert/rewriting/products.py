@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.tensor import Array
+from naiad.proto.onnx_messages import FLOAT, make_node, make_tensor, read_tensor
 
 SMALLEST = 32
 """Rows and columns that a matrix has at least to be worth it; classifiers' are smaller."""
@@ -25,18 +26,14 @@ class Rewriting:
 
     def op(self, kind: str, *inputs: str, output: str = "", domain: str = "", **attributes: Any) -> str:
         """Add a node with one output; gives the output's name."""
-        from onnx import helper
-
         output = output or self._name(kind)
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], domain=domain, **attributes))
+        self.nodes.append(make_node(kind, inputs, [output], domain=domain, **attributes))
         return output
 
     def weight(self, array: Array) -> str:
         """Add a constant."""
-        from onnx import numpy_helper
-
         name = self._name("weight")
-        self.weights.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
+        self.weights.append(make_tensor(name, array))
         return name
 
     def reduce_max(self, x: str, axis: int) -> str:
@@ -102,19 +99,17 @@ def _names_of(node: Any) -> Iterable[str]:
 
 def _matrix(node: Any, weights: dict[str, Any]) -> Array | None:
     """The constant right-hand side of a product as (in, out), or None."""
-    from onnx import TensorProto, numpy_helper
-
     if node.op_type not in ("MatMul", "Gemm") or len(node.input) < 2 or node.input[1] not in weights:
         return None
     tensor = weights[node.input[1]]
-    if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) != 2:
+    if tensor.data_type != FLOAT or len(tensor.dims) != 2:
         return None
     attributes = {attribute.name: attribute for attribute in node.attribute}
     if node.op_type == "Gemm":
         scaled = any(name in attributes and attributes[name].f != 1.0 for name in ("alpha", "beta"))
         if scaled or ("transA" in attributes and attributes["transA"].i):
             return None
-    array: Array = numpy_helper.to_array(tensor)
+    array: Array = read_tensor(tensor)
     return array.T if "transB" in attributes and attributes["transB"].i else array
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from naiad.convert.rewriting.graph_file import opset_of
 from naiad.convert.rewriting.products import Rewriting
 from naiad.core.errors import Unsupported
+from naiad.proto.onnx_messages import FLOAT, INT32, INT64, make_value
 
 OUTPUT = "output"
 SMALLEST = 1e-9
@@ -49,22 +50,18 @@ def finish_graph(model: Any, pooling: Pooling | None) -> None:
     nodes = [*casts.nodes, *graph.node, *made.nodes]
     for node in graph.node:
         for at, name in enumerate(node.input):
-            if name in {one.name for one in graph.input if one.type.tensor_type.elem_type == _INT32}:
+            if name in {one.name for one in graph.input if one.type.tensor_type.elem_type == INT32}:
                 node.input[at] = f"{name}_int64"
     del graph.node[:]
     graph.node.extend(nodes)
     graph.initializer.extend(made.weights)
 
 
-_INT32, _INT64 = 6, 7
-"""TensorProto's numbers."""
-
-
 def _take_int32(casts: Rewriting, given: Any) -> None:
     kind = given.type.tensor_type
-    if kind.elem_type == _INT64:
-        kind.elem_type = _INT32
-        casts.op("Cast", given.name, output=f"{given.name}_int64", to=_INT64)
+    if kind.elem_type == INT64:
+        kind.elem_type = INT32
+        casts.op("Cast", given.name, output=f"{given.name}_int64", to=INT64)
 
 
 def _rename_output(graph: Any) -> None:
@@ -79,13 +76,11 @@ def _rename_output(graph: Any) -> None:
 
 def _pool(made: Rewriting, graph: Any, pooling: Pooling) -> None:
     """From the first output, (batch, tokens, hidden), to `output`, (batch, hidden)."""
-    from onnx import TensorProto, helper
-
     states = graph.output[0].name
     width = graph.output[0].type.tensor_type.shape.dim[2].dim_value
     vector = made.op("Gather", states, made.weight(np.array(0, np.int64)), axis=1)
     if pooling.mode == "mean":
-        mask = made.op("Cast", "attention_mask", to=TensorProto.FLOAT)
+        mask = made.op("Cast", "attention_mask", to=FLOAT)
         mask = made.op("Unsqueeze", mask, made.weight(np.array([2], np.int64)))
         axis = made.weight(np.array([1], np.int64))
         total = made.op("ReduceSum", made.op("Mul", states, mask), axis, keepdims=0)
@@ -97,4 +92,4 @@ def _pool(made: Rewriting, graph: Any, pooling: Pooling) -> None:
         vector = made.op("Div", vector, length)
     made.op("Identity", vector, output=OUTPUT)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", width]))
+    graph.output.append(make_value(OUTPUT, FLOAT, ["batch", width]))

@@ -11,7 +11,6 @@ from naiad.convert.cache import Converted, Entry, find_entry
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.process import Progress, has_torch
 from naiad.convert.onnx_file import describe_candidate
-from naiad.convert.rewriting.graph_file import read_graph
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 from naiad.loading.conversion.builders import builder_for
@@ -19,6 +18,7 @@ from naiad.loading.conversion.convert import require_pass, run_course, with_torc
 from naiad.loading.conversion.course import Outcome, Request
 from naiad.loading.conversion.exported import ExportedCourse
 from naiad.loading.conversion.subject import Subject, recognise_subject
+from naiad.proto.onnx_messages import read_model
 
 EXPORT_VERSION = 1
 """Part of the cache's keys; raise it when the same model would be exported in another way."""
@@ -91,7 +91,7 @@ def describe(subject: Subject, graph: Path) -> EncoderSpec:
     """Return what the graph gives; for images and sound, the names of the outputs."""
     if subject.kind == TEXT:
         return describe_candidate(graph, subject.folder, subject.head)
-    names = [output.name for output in read_graph(graph).graph.output]
+    names = [output.name for output in read_model(graph).graph.output]
     outputs = tuple(EncoderOutput(name, "item", 0) for name in names)
     return EncoderSpec(subject.family, subject.head, outputs, max_tokens=1, layout="padded")
 

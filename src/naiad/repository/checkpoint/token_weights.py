@@ -11,6 +11,7 @@ from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint.json_files import read_object
 from naiad.repository.checkpoint.modules import inside
+from naiad.repository.checkpoint.safetensors_file import SafetensorsFile
 
 
 def read_token_weights(folder: Path, token_id: Callable[[str], int | None]) -> Array:
@@ -21,14 +22,11 @@ def read_token_weights(folder: Path, token_id: Callable[[str], int | None]) -> A
     config = read_object(folder / "config.json")
     if isinstance(config.get("path"), str):
         return _weights_of_tokens(inside(folder, config["path"]), token_id)
-    from safetensors import SafetensorError, safe_open
-
     path = folder / "model.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            weights = np.asarray(file.get_tensor("weight"), np.float32)
-    except (SafetensorError, OSError) as error:
-        raise LoadFailed(f"{path}: no weight for each token can be read: {error}", path=str(path)) from error
+    with SafetensorsFile(path) as file:
+        if "weight" not in file.names():
+            raise LoadFailed(f"{path}: no weight for each token: there is no `weight` in it", path=str(path))
+        weights = file.read("weight").astype(np.float32, copy=False)
     if weights.ndim != 1:
         raise LoadFailed(f"{path}: `weight` has shape {weights.shape}, one number for each token is expected")
     return weights

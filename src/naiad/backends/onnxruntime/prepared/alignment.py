@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, parse_packed, read_extents
+from naiad.proto.onnx_messages import read_model
 
 Stretch = tuple[int, int]
 """Offset and length."""
@@ -26,11 +27,9 @@ def align(graph: Path, data: Path) -> None:
     """
     if not data.exists() or not data.stat().st_size:
         return
-    import onnx
-
     places = assign({(extent.offset, extent.length) for extent in read_extents(graph)}, data.stat().st_size)
     _move(data, places)
-    model = onnx.load(graph, load_external_data=False)
+    model = read_model(graph)
     _write_down(model.graph, lambda offset, length: places[offset, length])
     graph.write_bytes(model.SerializeToString())
 
