@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TextTokens
 from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.endpoint import Endpoint
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model_config import ModelConfig, TensorConfig
@@ -167,6 +168,12 @@ class TensorFiles:
     """Folder of the model (config.pbtxt, labels)."""
     version_dir: Path
     """Folder of the version (model.onnx …)."""
+    endpoint: Endpoint | None = None
+    """Code of an endpoint's that is to run in the place of a model.py."""
+
+
+Heard = Callable[[str, Mapping[str, Any]], object]
+"""Takes what an endpoint's worker tells: `ran` or `collected`, and its figures. Called on threads of the backend's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,8 @@ class LoadRequest:
     """Code of the model's own that runs longer is ended; 0 = it may run for as long as it likes."""
     host: ModelHost | None = None
     """The server, for code of the model's own; None: there is nothing to ask."""
+    heard: Heard | None = None
+    """Takes what the workers of an endpoint tell of its requests."""
 
     @property
     def tensors(self) -> TensorFiles:

@@ -14,6 +14,7 @@ One tree, so that a caller can catch as widely or as narrowly as it likes:
     │   └── Exhausted               what waits would take too much memory
     ├── Failed                      our fault, or the model's
     │   ├── ModelFailed             the model raised while it ran
+    │   │   └── HookFailed          a hook of an endpoint's `Preprocess` raised
     │   ├── Rescheduled             the model wants the request to be run again
     │   ├── LoadFailed              the model could not be loaded
     │   │   └── GateFailed          a converted model does not answer as the original does
@@ -112,6 +113,12 @@ class ModelFailed(Failed):
     """The model raised an error while running."""
 
     code = "model-failed"
+
+
+class HookFailed(ModelFailed):
+    """A hook of an endpoint's `Preprocess` raised, or returned what JSON cannot hold."""
+
+    code = "hook-failed"
 
 
 class Rescheduled(Failed):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from naiad.core.message import Deliver, InferRequest
 from naiad.core.trace import Trace
@@ -75,4 +75,15 @@ class ModelHost(Protocol):
 
     def is_ready(self, name: str, version: str) -> Future[bool]:
         """Whether a model can answer now."""
+        ...
+
+    def describe(self, name: str, version: str) -> Future[dict[str, Any]]:
+        """Say what a model takes and gives: `inputs`: rows of name, datatype, whether optional; `outputs`: names.
+
+        The future raises NotFound, NotReady.
+        """
+        ...
+
+    def room(self, name: str, version: str) -> int:
+        """How many batches a model can run at the same time; 1 where it is not there. On the event loop's thread."""
         ...

@@ -17,12 +17,13 @@ from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.core.model_host import ModelHost
 from naiad.core.places import without_places
+from naiad.loading.endpoints import load_endpoint
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.ensembles.planning import SCHEDULING, plan_declared, plan_ensemble
 from naiad.loading.function_models import plan_functions
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
-from naiad.loading.sources import AnyOrigin, BoundOrigin, DeclaredOrigin, Origin
+from naiad.loading.sources import AnyOrigin, BoundOrigin, DeclaredOrigin, EndpointOrigin, Origin
 from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
@@ -39,6 +40,7 @@ from naiad.repository import (
     fetch,
     recognise,
     signature,
+    signature_of,
     versions_of,
 )
 from naiad.serving.model import ServedModel
@@ -109,6 +111,8 @@ def plan(
         return _plan_functions(origin, settings, override)
     if isinstance(origin, DeclaredOrigin):
         return _plan_ensemble(origin, settings, override)
+    if isinstance(origin, EndpointOrigin):
+        return _plan_endpoint(origin, settings, override, host)
     _check_device(origin)
     if origin.is_triton:
         return _plan_triton(origin, fetching, settings, override, host)
@@ -169,6 +173,28 @@ def _plan_ensemble(origin: DeclaredOrigin, settings: ModelSettings, override: Ov
             model=origin.name,
         )
     return Plan([], (str(origin), ()), ensembles=plan_declared(origin.entry, settings))
+
+
+def _plan_endpoint(
+    origin: EndpointOrigin, settings: ModelSettings, override: Override | None, host: ModelHost | None
+) -> Plan:
+    if override is not None:
+        raise Unsupported(
+            f"failed to load '{origin.name}', its configuration is the manifest's and cannot be replaced",
+            model=origin.name,
+        )
+    state = origin.state  # before anything is read: what changes meanwhile is seen later
+    models = [
+        PlannedModel(
+            origin.name,
+            str(entry.endpoint.version or 1),
+            partial(load_endpoint, entry.endpoint, settings, host),
+            None,
+            (entry.endpoint, tuple(row for path in entry.files for row in signature_of(path))),
+        )
+        for entry in origin.entries
+    ]
+    return Plan(models, (str(origin), state))
 
 
 def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Override | None) -> Plan:

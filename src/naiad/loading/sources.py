@@ -13,6 +13,7 @@ from pathlib import Path
 from naiad.core.errors import InvalidConfiguration, NaiadError
 from naiad.functions import Binding, Bindings
 from naiad.repository import (
+    EndpointEntry,
     EnsembleEntry,
     Entry,
     FolderReference,
@@ -28,6 +29,7 @@ from naiad.repository import (
     model_name,
     recognise,
     signature,
+    signature_of,
 )
 
 AMBIGUOUS = "model appears in two or more repositories"
@@ -88,7 +90,24 @@ class DeclaredOrigin:
         return "an ensemble that is declared"
 
 
-AnyOrigin = Origin | BoundOrigin | DeclaredOrigin
+@dataclass(frozen=True, slots=True)
+class EndpointOrigin:
+    """The versions of an endpoint of the manifest."""
+
+    name: str
+    entries: tuple[EndpointEntry, ...]
+    folder: None = None
+
+    @property
+    def state(self) -> Signature:
+        """How the files of all versions are now. Blocks."""
+        return tuple(row for entry in self.entries for path in entry.files for row in signature_of(path))
+
+    def __str__(self) -> str:
+        return "an endpoint that is declared"
+
+
+AnyOrigin = Origin | BoundOrigin | DeclaredOrigin | EndpointOrigin
 
 
 @dataclass(slots=True)
@@ -123,6 +142,10 @@ class Sources:
         """bindings: functions to serve, too. may_be_empty: a folder without models is one that will get some."""
         self._entries = tuple(entry for entry in entries if isinstance(entry, ModelEntry))
         self._declared = tuple(entry for entry in entries if isinstance(entry, EnsembleEntry))
+        self._endpoints: dict[str, tuple[EndpointEntry, ...]] = {}
+        for entry in entries:
+            if isinstance(entry, EndpointEntry):
+                self._endpoints[entry.name] = (*self._endpoints.get(entry.name, ()), entry)
         self._bindings = bindings or Bindings()
         self._may_be_empty = may_be_empty
 
@@ -136,6 +159,7 @@ class Sources:
         survey = Survey()
         found: list[AnyOrigin] = [BoundOrigin(name, bindings) for name, bindings in self._bindings.snapshot().items()]
         found += [DeclaredOrigin(entry.name, entry) for entry in self._declared]
+        found += [EndpointOrigin(name, entries) for name, entries in self._endpoints.items()]
         for entry in self._entries:
             try:
                 found += self._origins(entry)

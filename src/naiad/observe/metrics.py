@@ -15,6 +15,7 @@ from naiad.observe.histogram import Histogram
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.load import load_families
 from naiad.observe.machine import CpuMeter
+from naiad.observe.preprocessing import preprocess_families
 from naiad.observe.queues import queue_families
 from naiad.observe.rate_limits import LIMIT_SUMMARIES, Usage, rate_limit_families
 from naiad.observe.statistics import ModelStatistics
@@ -252,6 +253,7 @@ class MetricsPage:
             yield from rate_limit_families(models, self._usage())
             yield from self._summaries(LIMIT_SUMMARIES, [one for one in models if one.count_limited is not None])
         yield from _workers(models)
+        yield from preprocess_families(models)
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))

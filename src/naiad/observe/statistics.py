@@ -13,6 +13,7 @@ from typing import Any
 
 from naiad.observe.histogram import FOLD_AFTER, Histogram
 from naiad.observe.recent import RecentTimes
+from naiad.observe.starvation import PreprocessTimes
 
 LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MOST_PRIORITIES = 32
@@ -97,6 +98,10 @@ class ModelStatistics:
         """What runs cost and what was chosen from it; set by models whose batching learns that."""
         self.tally: Callable[[], Any] | None = None
         """What the model's scheduler has decided, as its `Tally`; set by the model."""
+        self.preprocess: Callable[[], PreprocessTimes] | None = None
+        """What the code of an endpoint took, and how long its model waited for it; set by endpoints."""
+        self.starved: Callable[[], float] | None = None
+        """Which share of the last minute the model waited; set by endpoints in front of one."""
         self.success = Histogram(LATENCY_BOUNDS_S)
         self.fail = Duration()
         self.queue = Histogram(LATENCY_BOUNDS_S)

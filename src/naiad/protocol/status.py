@@ -21,6 +21,7 @@ TABLE: dict[type[errors.NaiadError], tuple[int, str]] = {
     errors.Exhausted: (503, "RESOURCE_EXHAUSTED"),
     errors.Failed: (500, "INTERNAL"),
     errors.ModelFailed: (500, "INTERNAL"),
+    errors.HookFailed: (500, "INTERNAL"),
     errors.Rescheduled: (400, "INVALID_ARGUMENT"),
     errors.LoadFailed: (400, "INVALID_ARGUMENT"),
     errors.GateFailed: (400, "INVALID_ARGUMENT"),

@@ -15,7 +15,8 @@ from naiad.repository.layout import (
     versions_of,
 )
 from naiad.repository.links import check_inside
-from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature
+from naiad.repository.listing import CONFIGS_FOLDER, Signature, holds_model, list_models, signature, signature_of
+from naiad.repository.manifest.endpoint import EndpointEntry
 from naiad.repository.manifest.ensemble import EnsembleEntry
 from naiad.repository.manifest.entry import Batching, Entry, Manifest, ModelEntry
 from naiad.repository.manifest.naiad_yaml import entry_from_mapping
@@ -41,6 +42,7 @@ __all__ = [
     "CONFIG_FILE",
     "BarProgress",
     "Batching",
+    "EndpointEntry",
     "EnsembleEntry",
     "Entry",
     "FetchSettings",
@@ -86,6 +88,7 @@ __all__ = [
     "resolve_inside",
     "secret_from_environment",
     "signature",
+    "signature_of",
     "split_name",
     "versions_of",
 ]

@@ -49,5 +49,20 @@ def signature(folder: Path) -> Signature:
     return tuple(sorted(rows))
 
 
+_COMPILED = "__pycache__/"
+
+
+def signature_of(path: Path) -> Signature:
+    """Say how code, or a file, is now; what Python makes of code by itself is left out. Nothing: it is not there."""
+    if path.is_dir():
+        rows = [row for row in signature(path) if _COMPILED not in row[0]]
+        return tuple((f"{path.name}/{row[0]}", row[1], row[2], row[3]) for row in rows)
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return ((path.name, status.st_mtime_ns, status.st_size, status.st_ino),)
+
+
 def _folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.name[0] != "." and child.is_dir())

@@ -78,6 +78,24 @@ class Host:
 
         return self._run(ask())
 
+    def describe(self, name: str, version: str) -> Future[dict[str, Any]]:
+        """See `ModelHost.describe`."""
+
+        async def describe() -> dict[str, Any]:
+            config = self._engine.catalog.find(name, version).config
+            inputs = [[tensor.name, tensor.datatype, tensor.optional] for tensor in config.inputs]
+            return {"inputs": inputs, "outputs": [tensor.name for tensor in config.outputs]}
+
+        return self._run(describe())
+
+    def room(self, name: str, version: str) -> int:
+        """See `ModelHost.room`."""
+        try:
+            tally = self._engine.catalog.find(name, version).statistics.tally
+        except (NotFound, NotReady):
+            return 1
+        return int(tally().instances) if tally is not None else 1
+
     @property
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -15,6 +15,7 @@ from naiad.core.errors import (
     Cancelled,
     DeadlineExceeded,
     Failed,
+    HookFailed,
     InvalidRequest,
     ModelFailed,
     NaiadError,
@@ -29,6 +30,9 @@ from naiad.core.model_config import ModelConfig
 from naiad.core.places import without_places
 from naiad.core.tensor import Tensor
 
+HOOK_FAILED = 16
+"""As the worker's `endpoint.answering` has it."""
+
 ERRORS: dict[int, type[NaiadError]] = {
     0: Failed,
     1: ModelFailed,
@@ -38,8 +42,9 @@ ERRORS: dict[int, type[NaiadError]] = {
     5: Unsupported,
     6: AlreadyExists,
     7: Cancelled,
+    HOOK_FAILED: HookFailed,
 }
-"""By the codes of Triton's TritonError."""
+"""By the codes of Triton's TritonError, and one more."""
 
 CODES = [
     (DeadlineExceeded, 4),
@@ -98,6 +103,8 @@ class Answers:
     def error(self, row: Sequence[Any], instance: str) -> NaiadError:
         """Return the error that a model has made, or that stands for what its code raised, which is logged."""
         code, message, traceback = row
+        if code == HOOK_FAILED:
+            return HookFailed(without_places(str(message)), model=self._name)
         if not traceback:
             return ERRORS[code](str(message))
         _log.error("%s: execute failed: %s", instance, message, exc_info=logged(traceback))

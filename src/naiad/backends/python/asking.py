@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.worker import wire
+from naiad.core.contracts import Heard
 from naiad.core.errors import NaiadError, NotReady
 from naiad.core.model_host import CustomMetric, ModelHost
 
@@ -18,14 +20,19 @@ KINDS = ("counter", "gauge", "histogram")
 class Asking:
     """The questions of one instance's workers; on their listening threads."""
 
-    def __init__(self, host: ModelHost | None) -> None:
+    def __init__(self, host: ModelHost | None, heard: Heard | None = None) -> None:
+        """heard: takes what workers of endpoints tell of each request."""
         self._host = host
+        self._heard = heard
         self._families: dict[tuple[int, int], str] = {}
         self._metrics: dict[tuple[int, int], CustomMetric] = {}
         self._do: dict[str, Callable[[WorkerProcess, ModelHost, dict[str, Any]], Any]] = {
             "load": _load,
             "unload": _unload,
             "is_ready": _is_ready,
+            "describe": _describe,
+            "ran": partial(self._hear, "ran"),
+            "collected": partial(self._hear, "collected"),
             "family": self._family,
             "metric": self._metric,
             "drop_metric": self._drop,
@@ -59,6 +66,10 @@ class Asking:
         for key in [key for key in self._families if key[0] == worker.pid]:
             del self._families[key]
 
+    def _hear(self, what: str, _: WorkerProcess, __: ModelHost, given: dict[str, Any]) -> None:
+        if self._heard is not None:
+            self._heard(what, given)
+
     def _family(self, worker: WorkerProcess, host: ModelHost, given: dict[str, Any]) -> None:
         host.metrics.declare(str(given["name"]), str(given["text"]), KINDS[given["kind"]])
         self._families[worker.pid, given["family"]] = given["name"]
@@ -84,6 +95,10 @@ def _unload(_: WorkerProcess, host: ModelHost, given: dict[str, Any]) -> Future[
 
 def _is_ready(_: WorkerProcess, host: ModelHost, given: dict[str, Any]) -> Future[bool]:
     return host.is_ready(str(given["name"]), str(given["version"]))
+
+
+def _describe(_: WorkerProcess, host: ModelHost, given: dict[str, Any]) -> Future[dict[str, Any]]:
+    return host.describe(str(given["name"]), str(given["version"]))
 
 
 def _outcome(done: Future[Any]) -> tuple[Any, BaseException | None]:

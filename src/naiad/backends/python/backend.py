@@ -12,12 +12,14 @@ from naiad.backends.graphless import Graphless
 from naiad.backends.python.answers import Answers
 from naiad.backends.python.asking import Asking
 from naiad.backends.python.calls import Calls
-from naiad.backends.python.environments.choosing import choose_launch
+from naiad.backends.python.endpoint import endpoint_header
+from naiad.backends.python.environments.choosing import choose_launch, launch_in
 from naiad.backends.python.instance import PythonInstance
+from naiad.backends.python.launching import Launch
 from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.side import Side
-from naiad.backends.python.stream import PythonStream
+from naiad.backends.python.stream import CAPACITY, PythonStream
 from naiad.backends.python.supervisor import Order, Supervisor, load
 from naiad.backends.python.worker import wire
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
@@ -72,20 +74,20 @@ class PythonBackend(Graphless):
         """Start a worker for each instance, side by side. Raises LoadFailed with what the code raises."""
         files = request.tensors
         config = files.config
-        path = _model_file(config.name, files.version_dir, config.default_model_filename)
-        launch = choose_launch(config.name, files.version_dir, config.parameters, request.settings)
+        launch = _launch(files, request.settings)
         kinds = list(_kinds(config))
         orders, answers = Orders(config), Answers(config, files.version)
         only = config.name if len(request.names) == 1 and not config.is_decoupled else ""
         supervisors, sides = [], []
         for index, name in enumerate(request.names):
-            side = Side(Calls(request.host, orders.traces, only), Asking(request.host))
-            header = _load_header(files, path, name, kinds[index] if index < len(kinds) else "CPU")
+            side = Side(Calls(request.host, orders.traces, only), Asking(request.host, request.heard))
+            header = _load_header(files, name, kinds[index] if index < len(kinds) else "CPU")
             order = Order(name, launch, header, side, request.hang_timeout_s, _seconds(config.name, request.settings))
             supervisors.append(Supervisor(order))
             sides.append(side)
         _start(config.name, supervisors)
-        instances = [_instance(*one, orders, answers) for one in zip(supervisors, sides, strict=True)]
+        capacity = CAPACITY if files.endpoint is None else files.endpoint.capacity
+        instances = [_instance(*one, orders, answers, capacity) for one in zip(supervisors, sides, strict=True)]
         return Instances(
             tuple(instances),
             names=request.names,
@@ -94,10 +96,13 @@ class PythonBackend(Graphless):
         )
 
 
-def _instance(supervisor: Supervisor, side: Side, orders: Orders, answers: Answers) -> PythonInstance | PythonStream:
+def _instance(
+    supervisor: Supervisor, side: Side, orders: Orders, answers: Answers, capacity: int
+) -> PythonInstance | PythonStream:
     if not supervisor.facts["streams"]:
         return PythonInstance(supervisor, orders, answers, side.calls)
-    stream = side.stream = PythonStream(supervisor, orders, answers, is_async=bool(supervisor.facts["is_async"]))
+    is_async = bool(supervisor.facts["is_async"])
+    stream = side.stream = PythonStream(supervisor, orders, answers, is_async=is_async, capacity=capacity)
     return stream
 
 
@@ -139,7 +144,14 @@ def _model(path: Path, version_dir: Path) -> list[str]:
     return [str(version_dir.parent), version_dir.name, path.name]
 
 
-def _load_header(files: TensorFiles, path: Path, name: str, kind: str) -> dict[str, Any]:
+def _launch(files: TensorFiles, settings: Mapping[str, str]) -> Launch:
+    config, endpoint = files.config, files.endpoint
+    if endpoint is None:
+        return choose_launch(config.name, files.version_dir, config.parameters, settings)
+    return launch_in(config.name, endpoint.environment, settings)
+
+
+def _load_header(files: TensorFiles, name: str, kind: str) -> dict[str, Any]:
     config = files.config
     args = {
         "model_config": json.dumps(config.document),
@@ -150,9 +162,15 @@ def _load_header(files: TensorFiles, path: Path, name: str, kind: str) -> dict[s
         "model_version": files.version,
         "model_name": config.name,
     }
-    outputs = [tensor.name for tensor in config.outputs]
-    model = _model(path, files.version_dir)
-    return {"model": model, "args": args, "config": {"outputs": outputs}, "decoupled": config.is_decoupled}
+    header = {
+        "args": args,
+        "config": {"outputs": [tensor.name for tensor in config.outputs]},
+        "decoupled": config.is_decoupled,
+    }
+    if files.endpoint is not None:
+        return {**header, "endpoint": endpoint_header(files.endpoint)}
+    path = _model_file(config.name, files.version_dir, config.default_model_filename)
+    return {**header, "model": _model(path, files.version_dir)}
 
 
 def _kinds(config: ModelConfig) -> Iterator[str]:

@@ -22,6 +22,9 @@ from naiad.core.contracts import Batch, Send
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest
 
+CAPACITY = 64
+"""Batches under way, where nothing is said; each that has not returned has a thread here."""
+
 
 class _Open:
     """A batch under way."""
@@ -39,11 +42,17 @@ class _Open:
 class PythonStream(Supervised):
     """One worker that streams."""
 
-    capacity = 64
-    """Batches under way; each that has not returned has a thread here."""
-
-    def __init__(self, supervisor: Supervisor, orders: Orders, answers: Answers, *, is_async: bool) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        orders: Orders,
+        answers: Answers,
+        *,
+        is_async: bool,
+        capacity: int = CAPACITY,
+    ) -> None:
         super().__init__(supervisor)
+        self.capacity = capacity
         self._orders = orders
         self._answers = answers
         self._is_async = is_async

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.manifest.endpoint import EndpointEntry, check_endpoints
 from naiad.repository.manifest.ensemble import EnsembleEntry
 from naiad.repository.manifest.secret import Secret
 from naiad.repository.names import check_model_name
@@ -100,7 +101,7 @@ class ModelEntry:
         return cls(parse_reference(source, base), **{"name": name, **settings})
 
 
-Entry = ModelEntry | EnsembleEntry
+Entry = ModelEntry | EnsembleEntry | EndpointEntry
 """What a server may be told to serve."""
 
 
@@ -112,14 +113,17 @@ class Manifest:
     path: Path | None = None
     """The file it was read from."""
     ensembles: tuple[EnsembleEntry, ...] = ()
+    endpoints: tuple[EndpointEntry, ...] = ()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Everything that is to be served."""
-        return (*self.models, *self.ensembles)
+        return (*self.models, *self.ensembles, *self.endpoints)
 
     def __post_init__(self) -> None:
-        names = [entry.name for entry in self.entries if entry.name]
+        check_endpoints(self.endpoints)
+        named: tuple[ModelEntry | EnsembleEntry, ...] = (*self.models, *self.ensembles)
+        names = [entry.name for entry in named if entry.name]
         for name in names:
             if names.count(name) > 1:
                 raise InvalidConfiguration(f"two models are called '{name}'; give one of them another name", name=name)

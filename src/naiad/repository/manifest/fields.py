@@ -107,6 +107,10 @@ class Fields:
             raise self.place.at(key).refuse(f"must be a mapping of names to values, not {_kind(value)}")
         return value
 
+    def value(self, key: str) -> object:
+        """Whatever is there; None if nothing is."""
+        return self._document.get(key)
+
     def has(self, key: str) -> bool:
         """Whether the key is there."""
         return key in self._document

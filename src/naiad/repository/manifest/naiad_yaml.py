@@ -33,6 +33,15 @@
         response_cache: true
         max_inflight_requests: 8               # runs of one step at the same time
 
+    endpoints:                     # ClearML-Serving's Preprocess: POST /serve/sentiment/1
+      - endpoint: sentiment
+        version: 1
+        engine: triton             # a model of this server; or custom, custom_async, sklearn, xgboost, lightgbm
+        model: minilm
+        preprocess: ./preprocess.py            # or a folder with __init__.py
+        workers: 2
+        metrics: {log_freq: 1.0, variable_scalar: ["length=0/512/32"], variable_enum: ["label=good,bad"]}
+
 Relative folders are relative to the file.
 """
 
@@ -44,6 +53,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.repository.manifest.endpoint import read_endpoint_entry
 from naiad.repository.manifest.ensemble import read_ensemble_entry
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.fields import Fields, Position
@@ -61,17 +71,22 @@ _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 def manifest_from_yaml(text: str, path: Path) -> Manifest:
     """Read a manifest; `path` is for messages and for relative folders. Raises InvalidConfiguration."""
     document, lines = _load(text, path)
-    top = Fields(document, Position(path.name, (), lines), ("models", "ensembles"))
+    top = Fields(document, Position(path.name, (), lines), ("models", "ensembles", "endpoints"))
+    base = path.absolute().parent
+    endpoints = [
+        read_endpoint_entry(item, top.place.at("endpoints").at(index), base)
+        for index, item in enumerate(top.items("endpoints") if top.has("endpoints") else ())
+    ]
     entries = [
-        _entry(item, top.place.at("models").at(index), path.absolute().parent)
-        for index, item in enumerate(top.items("models"))
+        _entry(item, top.place.at("models").at(index), base)
+        for index, item in enumerate(top.items("models") if top.has("models") or not endpoints else ())
     ]
     ensembles = [
         read_ensemble_entry(item, top.place.at("ensembles").at(index))
         for index, item in enumerate(top.items("ensembles") if top.has("ensembles") else ())
     ]
     try:
-        return Manifest(tuple(entries), path, tuple(ensembles))
+        return Manifest(tuple(entries), path, tuple(ensembles), tuple(endpoints))
     except InvalidConfiguration as error:
         raise top.place.refuse(error.message) from error
 

@@ -31,17 +31,20 @@ class Slot:
 
 
 def choose_slot(slots: Sequence[Slot], wide: Slot | None, lone_jobs: int) -> Slot | None:
-    """Give the first slot that can start a batch right now, if there is one.
+    """Give the slot that can start a batch right now and has least in hand, the first of several; if there is one.
 
     wide: the instance with all cores, for a job that has the machine to itself. lone_jobs: how many in a row have come
     to an empty queue and idle instances, the one that waits now included; 0: it is not alone.
     """
     if wide is not None and lone_jobs > LONE_JOBS:
         return wide
+    best: Slot | None = None
     for slot in slots:
-        if slot.in_hand < slot.capacity:
+        if not slot.in_hand:
             return slot
-    return None
+        if slot.in_hand < slot.capacity and (best is None or slot.in_hand < best.in_hand):
+            best = slot
+    return best
 
 
 def choose_ahead(slots: Sequence[Slot]) -> Slot | None:

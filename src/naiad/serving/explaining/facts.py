@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.observe.starvation import PreprocessTimes
 from naiad.scheduling.batching.tally import Tally
 from naiad.scheduling.kinds import chooses_delay, takes_batches
 from naiad.serving.model import ServedModel
@@ -31,6 +32,8 @@ class Look:
     waiting: int
     tally: Tally | None
     """None: the scheduler keeps none."""
+    preprocess: PreprocessTimes | None = None
+    """Of an endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,9 @@ def look(model: ServedModel, now: float) -> Look:
     """Read a model's statistics."""
     statistics = model.statistics
     tally = statistics.tally() if statistics.tally is not None else None
-    return Look(now, statistics.as_json(), statistics.failures["REJECTED"], statistics.count_pending(), tally)
+    preprocess = None if statistics.preprocess is None else statistics.preprocess()
+    refused = statistics.failures["REJECTED"]
+    return Look(now, statistics.as_json(), refused, statistics.count_pending(), tally, preprocess)
 
 
 def facts_between(before: Look, after: Look, config: ModelConfig) -> Facts:

@@ -19,6 +19,7 @@ from naiad.wire.http.infer import InferHandler
 from naiad.wire.http.logging import logging_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Handler, Route, Router, route
+from naiad.wire.http.serve import serve_routes
 from naiad.wire.http.shared_memory import shared_memory_routes
 from naiad.wire.http.texts import text_routes
 from naiad.wire.http.trace import trace_routes
@@ -39,11 +40,12 @@ def http_router(
     *,
     answers_head: bool = True,
 ) -> Router:
-    """Make the router of the HTTP door: v2, then the text routes of other servers.
+    """Make the router of the HTTP door: v2, then the routes of other servers.
 
     answers_head: the health routes take HEAD, too, which Triton's do not.
     """
-    routes = [*v2_routes(services, limits, forwarding, answers_head), *text_routes(services, limits)]
+    v2 = v2_routes(services, limits, forwarding, answers_head)
+    routes = [*v2, *text_routes(services, limits), *serve_routes(services, limits)]
     return Router(routes, gate, services.logs)
 
 

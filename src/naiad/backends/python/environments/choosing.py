@@ -34,22 +34,38 @@ def choose_launch(model: str, version_dir: Path, parameters: Mapping[str, str], 
     given = parameters.get(PARAMETER, "")
     if given:
         path = Path(given.replace(MODEL_DIRECTORY, str(version_dir.parent)))
-        folder = _brought_along(model, path)
-        for name in _FOREIGN:
-            variables.pop(name, None)
-        return _launch(folder, variables)
+        return _launch_own(_brought_along(model, path, PARAMETER), variables)
     for place in (version_dir, version_dir.parent):
         if (place / REQUIREMENTS).is_file():
             return _launch(installed(model, place / REQUIREMENTS), variables)
     return Launch(sys.executable, variables)
 
 
-def _brought_along(model: str, path: Path) -> Path:
+def launch_in(model: str, environment: Path | None, settings: Mapping[str, str]) -> Launch:
+    """Say how to start workers in an environment that is named; blocks. Raises LoadFailed.
+
+    environment: a requirements.txt, a folder of an environment, or an archive of one; None: the server's.
+    """
+    variables = worker_variables(os.environ, settings)
+    if environment is None:
+        return Launch(sys.executable, variables)
+    if environment.suffix == ".txt":
+        return _launch(installed(model, environment), variables)
+    return _launch_own(_brought_along(model, environment, "environment"), variables)
+
+
+def _launch_own(folder: Path, variables: dict[str, str]) -> Launch:
+    for name in _FOREIGN:
+        variables.pop(name, None)
+    return _launch(folder, variables)
+
+
+def _brought_along(model: str, path: Path, key: str) -> Path:
     """Return the folder of an environment that lies at a path, unpacked if it is an archive."""
     folder = path if path.is_dir() else unpacked(model, path)
     if not (folder / "bin" / "python").is_file():
         raise LoadFailed(
-            f"model '{model}': {PARAMETER}: there is no bin/python in {path}; give the folder of an environment "
+            f"model '{model}': {key}: there is no bin/python in {path}; give the folder of an environment "
             "(made by venv or conda), or an archive of one (made by conda-pack)",
             model=model,
         )

@@ -76,7 +76,7 @@ class Worker:
 
     def _load(self, header: dict[str, Any]) -> dict[str, Any]:
         config, args = header["config"], header["args"]
-        model = Model(import_model(*header["model"]), args)
+        model = Model(_model_class(header), args)
         streams = model.is_async or header["decoupled"]
         instance = args["model_instance_name"]
         self._model = model
@@ -113,6 +113,15 @@ class Worker:
         if what == "is_ready":
             return self._model.is_ready()
         raise ValueError(f"nobody knows '{what}' here")
+
+
+def _model_class(header: dict[str, Any]) -> Any:
+    """Import what is to run: the class of a model.py, or what stands in its place for an endpoint's code."""
+    if "endpoint" not in header:
+        return import_model(*header["model"])
+    from .endpoint.answering import endpoint_class  # needs asyncio and json, which other models may not
+
+    return endpoint_class(header["endpoint"])
 
 
 def _failure(error: BaseException) -> dict[str, Any]:

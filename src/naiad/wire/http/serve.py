@@ -1,0 +1,126 @@
+"""`POST /serve/{endpoint}[/{version}]`: the routes of ClearML-Serving, with its statuses and its words.
+
+A body is a JSON object, or raw bytes under any other content type; without a content type it is JSON, as FastAPI has
+it. gzip and deflate are taken off. Answers are JSON; errors `{"detail": …}`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import orjson
+
+from naiad.core.clock import Clock, monotonic
+from naiad.core.endpoint import BODY, IS_JSON, SUFFIX
+from naiad.core.errors import HookFailed, InvalidRequest, MalformedBody, ModelFailed, NaiadError, NotFound
+from naiad.core.features import Feature
+from naiad.core.message import Answer, InferRequest, RequestedOutput
+from naiad.core.tensor import Tensor
+from naiad.protocol.limits import Limits
+from naiad.protocol.status import http_status
+from naiad.serving.engine import Engine
+from naiad.serving.model import ServedModel
+from naiad.wire.http.answering import beside, is_long, most_read_bytes, submit, take_body
+from naiad.wire.http.exchange import Exchange
+from naiad.wire.http.routes import Route, route
+from naiad.wire.services import Services
+
+_JSON = b"application/json"
+_OUTPUTS = (RequestedOutput(BODY),)
+
+
+def serve_routes(services: Services, limits: Limits) -> list[Route]:
+    """Return the routes; a name of two parts and a version look alike, and are told apart by what is served."""
+    handler = ServeHandler(services.engine, limits)
+    return [route(r"/serve/(?P<first>[^/]+)(?:/(?P<second>[^/]+))?/?", Feature.INFERENCE, POST=handler)]
+
+
+class ServeHandler:
+    """Reads the body, submits, and answers."""
+
+    def __init__(self, engine: Engine, limits: Limits, clock: Clock = monotonic) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._clock = clock
+
+    def __call__(self, exchange: Exchange, first: str, second: str = "") -> None:
+        """Handle one request."""
+        arrived_s = self._clock()
+        try:
+            served = self._find(first, second)
+            if b"content-encoding" in exchange.headers and is_long(exchange):
+                read = partial(take_body, exchange, self._limits.body_bytes)
+                go_on = partial(self._go_on, exchange, first, second, arrived_s)
+                beside(self._engine.worker, exchange, most_read_bytes(exchange), read, go_on)
+                return
+            self._submit(exchange, served, take_body(exchange, self._limits.body_bytes), arrived_s)
+        except NaiadError as error:
+            _fail(exchange, error)
+
+    def _go_on(self, exchange: Exchange, first: str, second: str, arrived_s: float, body: bytes | NaiadError) -> None:
+        """Take up a request whose body was decompressed in a thread."""
+        try:
+            if isinstance(body, NaiadError):
+                raise body
+            exchange.count(len(body))
+            self._submit(exchange, self._find(first, second, was_accepted=True), body, arrived_s)
+        except NaiadError as error:
+            _fail(exchange, error)
+
+    def _find(self, first: str, second: str, *, was_accepted: bool = False) -> ServedModel:
+        """Return the endpoint of a URL; without a version, the newest. Raises NotFound, NotReady."""
+        whole = f"{first}/{second}" if second else first
+        engine, knows = self._engine, self._engine.catalog.knows
+        if second and not knows(whole + SUFFIX) and knows(first + SUFFIX):
+            if not (second.isascii() and second.isdigit()):
+                raise NotFound(_unknown(whole))
+            try:
+                served = engine.route(first + SUFFIX, second, was_accepted=was_accepted)
+            except NotFound as error:
+                raise NotFound(_unknown(whole)) from error
+            if served.config.parameters.get("endpoint") == first:  # it has no version
+                raise NotFound(_unknown(whole))
+            return served
+        try:
+            return engine.route(whole + SUFFIX, was_accepted=was_accepted)
+        except NotFound as error:
+            raise NotFound(_unknown(whole)) from error
+
+    def _submit(self, exchange: Exchange, served: ServedModel, body: bytes, arrived_s: float) -> None:
+        tensor = Tensor(BODY, "UINT8", np.frombuffer(body, np.uint8))
+        request = InferRequest(served.name, served.version, inputs={BODY: tensor}, outputs=_OUTPUTS)
+        request.parameters = {IS_JSON: is_json(exchange.headers.get(b"content-type"))}
+        request.arrived_s = arrived_s
+        submit(self._engine, exchange, served, request, partial(_answer, exchange))
+
+
+def is_json(content_type: bytes | None) -> bool:
+    """Whether a body of that content type is JSON."""
+    if content_type is None or not content_type.strip():
+        return True
+    kind, _, subtype = content_type.partition(b";")[0].strip().lower().partition(b"/")
+    return kind == b"application" and (subtype == b"json" or subtype.endswith(b"+json"))
+
+
+def _answer(exchange: Exchange, answer: Answer, is_final: bool) -> None:
+    del is_final  # there is one answer
+    if isinstance(answer, NaiadError):
+        _fail(exchange, answer)
+    else:
+        exchange.answer(200, answer.outputs[0].data.tobytes(), _JSON)
+
+
+def _fail(exchange: Exchange, error: NaiadError) -> None:
+    exchange.answer(_status(error), orjson.dumps({"detail": error.message}), _JSON)
+
+
+def _status(error: NaiadError) -> int:
+    """Return ClearML's status: 422 for what hooks raise and for bodies that cannot be read."""
+    if isinstance(error, HookFailed | MalformedBody) or type(error) is InvalidRequest:
+        return 422
+    return 500 if isinstance(error, ModelFailed) else http_status(error)
+
+
+def _unknown(url: str) -> str:
+    return f"Error processing request, endpoint was not found: Model inference endpoint '{url}' not found"
