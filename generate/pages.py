@@ -16,7 +16,7 @@ from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.observe import load, metrics, queues
+from naiad.observe import load, metrics, preprocessing, queues
 from naiad.observe.cache_statistics import LOCAL_ONLY, SHARED_METRICS
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
@@ -209,6 +209,8 @@ def _metrics_of_some() -> Iterator[str]:
     """Those that not every model has."""
     for name, text, kind in metrics.WORKERS:
         yield f"| `{name}` | {kind} | {text}; of models that run in [worker processes](../how-to/python-models.md) |"
+    for name, text, kind in preprocessing.METRICS:
+        yield f"| `{name}` | {kind} | {text}; of [endpoints](../how-to/move-from-clearml.md) |"
     for name, text in metrics.SEQUENCES:
         yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
     yield from (f"| `{name}` | {kind} | {text}; with `--rate-limit execution_count` |" for kind, name, text in RATES)

@@ -17,6 +17,7 @@ import pytest
 from naiad.cli.main import COMMANDS, module_of
 from naiad.core.condition import WHEN_KEYS
 from naiad.repository.manifest import naiad_yaml
+from naiad.repository.manifest.endpoint import ENDPOINT_KEYS, METRICS_KEYS
 from naiad.repository.manifest.ensemble import ENSEMBLE_KEYS, STEP_KEYS
 from naiad.repository.manifest.read import read_manifest
 
@@ -84,6 +85,7 @@ NOT_METRICS = {"naiad_text", "naiad_image", "naiad_batching", "naiad_worker", "n
 def test_every_key_of_the_manifest_is_documented() -> None:
     page = (REFERENCE / "manifest.md").read_text()
     keys = [*naiad_yaml._KEYS, *naiad_yaml._BATCHING_KEYS, *ENSEMBLE_KEYS, *STEP_KEYS, *WHEN_KEYS]
+    keys += [*ENDPOINT_KEYS, *METRICS_KEYS]
     assert [key for key in keys if f"| `{key}` |" not in page] == []
     documented = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert [key for key in documented if key not in keys] == []
@@ -159,6 +161,8 @@ def test_manifests_in_the_pages_are_right(page: Path, tmp_path: Path, monkeypatc
             monkeypatch.setenv(variable, "hf_test")
         for folder in re.findall(r"source: \./(\S+)", block):
             (tmp_path / folder).mkdir(exist_ok=True)
+        for place in re.findall(r"(?:preprocess|model_file|environment): \./(\S+)", block):
+            (tmp_path / place).touch()
         path = tmp_path / "naiad.yaml"
         path.write_text(block)
-        assert read_manifest(path).models
+        assert read_manifest(path).entries

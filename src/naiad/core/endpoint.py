@@ -15,7 +15,7 @@ SUFFIX = ".serve"
 BODY = "BODY"
 """The tensor of bytes that it takes, and that it gives."""
 
-IS_JSON, CHAIN = "json", "naiad_chain"
+IS_JSON, CHAIN = "json", "endpoint_chain"
 """Parameters of its requests: the body is JSON; names of the endpoints whose `send_request` led to it."""
 
 BETWEEN = " > "
@@ -58,7 +58,7 @@ class Endpoint:
     """Of this server; engine triton."""
     model_version: str = ""
     model_file: Path | None = None
-    """What `load` is given, and what the engines load that run in its workers."""
+    """A file or folder: what `load` is given, and what the engines load that run in its workers."""
     workers: int = 1
     concurrency: int = 0
     """Requests that a worker has under way at the same time; 0: 16 where it may wait, else 1."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from naiad.core.config import ServerSettings
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import Entry, FetchSettings, ModelEntry
 from naiad.server.assembly import Assembly
 from naiad.server.loop_thread import LoopThread
 
@@ -53,14 +53,14 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    *sources: str | ModelEntry, fetching: FetchSettings | None = None, **settings: Any
+    *sources: str | Entry, fetching: FetchSettings | None = None, **settings: Any
 ) -> Iterator[RunningServer]:
     """Serve sources on free loopback ports until the block ends; yields when all models are loaded or have failed.
 
     sources: as on the command line, or entries. settings: options, by the names of their flags:
     `allow_grpc=False`.
     """
-    entries = [source if isinstance(source, ModelEntry) else ModelEntry.from_source(source) for source in sources]
+    entries = [ModelEntry.from_source(source) if isinstance(source, str) else source for source in sources]
     chosen = ServerSettings.of(**{"http_port": 0, "grpc_port": 0, "metrics_port": 0, **settings})
     thread = LoopThread("naiad-testing")
 

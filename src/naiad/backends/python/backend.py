@@ -77,7 +77,8 @@ class PythonBackend(Graphless):
         launch = _launch(files, request.settings)
         kinds = list(_kinds(config))
         orders, answers = Orders(config), Answers(config, files.version)
-        only = config.name if len(request.names) == 1 and not config.is_decoupled else ""
+        is_alone = len(request.names) == 1 and not config.is_decoupled and files.endpoint is None
+        only = config.name if is_alone else ""
         supervisors, sides = [], []
         for index, name in enumerate(request.names):
             side = Side(Calls(request.host, orders.traces, only), Asking(request.host, request.heard))

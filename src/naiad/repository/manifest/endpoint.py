@@ -60,12 +60,11 @@ def read_endpoint_entry(document: object, place: Position, base: Path) -> Endpoi
         )
     engine = _engine(keys)
     is_attached = engine == "triton"
-    for key, belongs in (("model", is_attached), ("model_version", is_attached), ("model_file", not is_attached)):
-        if keys.has(key) and not belongs:
-            other = (
-                "model_file, the file that its workers load" if is_attached is False else "model, one of this server"
+    for key in ("model", "model_version"):
+        if keys.has(key) and not is_attached:
+            raise place.at(key).refuse(
+                f"engine '{engine}' has no {key}, a model of this server; it takes model_file, which its workers load"
             )
-            raise place.at(key).refuse(f"engine '{engine}' has no {key}; it takes {other}")
     model_file = keys.text("model_file", "")
     metrics = Fields(keys.mapping("metrics"), place.at("metrics"), METRICS_KEYS)
     environment = keys.text("environment", "")

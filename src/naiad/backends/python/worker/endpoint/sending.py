@@ -17,7 +17,7 @@ from ..api.tensor import Tensor
 from ..link import current
 from .encoding import encode
 
-BODY, IS_JSON, CHAIN = "BODY", "json", "naiad_chain"
+BODY, IS_JSON, CHAIN = "BODY", "json", "endpoint_chain"
 """The tensor of a request and of its answer; the parameters of a request: what the body is, who led to it."""
 
 SUFFIX = ".serve"
