@@ -1,4 +1,4 @@
-"""`client/aio.py` from `client/sync.py`: the same methods, awaiting where the other blocks.
+"""`client/aio.py` from `client/sync.py`, `job_aio.py` from `job.py`: the same methods, awaiting where the others block.
 
 What the clients do is in `client/calls.py`, which waits for nothing; only the thin layer that does wait exists twice,
 and it is written once.
@@ -15,15 +15,21 @@ FOLDER = Path(__file__).parents[1] / "src" / "naiad" / "client"
 
 WAITS = (
     "is_live", "is_ready", "is_model_ready", "metadata", "model_metadata", "config", "model_config", "statistics",
-    "model_statistics", "index", "infer", "send", "close",
+    "model_statistics", "index", "infer", "send", "close", "submit", "status", "wait", "result", "results", "cancel",
 )  # fmt: skip
 """Methods that wait for the server."""
 
+TWINS = {
+    "sync.py": ("aio.py", "The client for asyncio: `naiad.AsyncClient`."),
+    "job.py": ("job_aio.py", "A job that was submitted, for asyncio."),
+}
+"""File → the one made of it, and how that begins."""
+
 WORDS = (
-    (
-        r"\A\"\"\".*?\"\"\"",
-        '"""The client for asyncio: `naiad.AsyncClient`. Generated from `sync.py`; run `make generate`."""',
-    ),
+    (r"\bimport time\b", "import asyncio\nimport time"),
+    (r"\btime\.sleep\(", "await asyncio.sleep("),
+    (r"client\.job import Job\b", "client.job_aio import AsyncJob"),
+    (r"(?<![./`])\bJob(Host)?\b(?! on a)", r"AsyncJob\1"),
     (r"\bClient\b", "AsyncClient"),
     (r"\bModel(Host)?\b", r"AsyncModel\1"),
     (r"threads may share it", "tasks of one event loop may share it"),
@@ -44,17 +50,23 @@ WORDS = (
 
 
 def render() -> dict[Path, str]:
-    """The file and its text."""
-    text = (FOLDER / "sync.py").read_text(encoding="utf-8")
+    """The files and their texts."""
+    return {FOLDER / twin: _render(source, twin, title) for source, (twin, title) in TWINS.items()}
+
+
+def _render(source: str, twin: str, title: str) -> str:
+    text = (FOLDER / source).read_text(encoding="utf-8")
+    notice = f'"""{title} Generated from `{source}`; run `make generate`."""'
+    text = re.sub(r"\A\"\"\".*?\"\"\"", notice, text, flags=re.DOTALL)
     for pattern, replacement in WORDS:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
     names = "|".join(WAITS)
     text = re.sub(rf"\bdef ({names})\(", r"async def \1(", text)
     text = re.sub(rf"\b(self(?:\.host)?)\.({names})\(", r"await \1.\2(", text)
-    return {FOLDER / "aio.py": _format(text)}
+    return _format(text, twin)
 
 
-def _format(text: str) -> str:
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(FOLDER / "aio.py"), "-"]
+def _format(text: str, twin: str) -> str:
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(FOLDER / twin), "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     return done.stdout

@@ -16,7 +16,7 @@ from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.observe import load, metrics, preprocessing, queues
+from naiad.observe import jobs, load, metrics, preprocessing, queues
 from naiad.observe.cache_statistics import LOCAL_ONLY, SHARED_METRICS
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
 from naiad.observe.latencies import LatencyOptions
@@ -214,6 +214,9 @@ def _metrics_of_some() -> Iterator[str]:
     for name, text in metrics.SEQUENCES:
         yield f"| `{name}` | gauge | {text}; of models with `sequence_batching` |"
     yield from (f"| `{name}` | {kind} | {text}; with `--rate-limit execution_count` |" for kind, name, text in RATES)
+    yield from (
+        f"| `{name}` | {kind} | {text}; with [`--jobs`](../how-to/run-jobs.md) |" for name, text, kind in jobs.ALL
+    )
 
 
 def tasks_page() -> Iterator[str]:

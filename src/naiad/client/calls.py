@@ -112,22 +112,29 @@ def infer(model: meta.ModelMetadata, path: str, inputs: Mapping[str, Any], optio
     Raises InvalidRequest for an input that the model does not have or that does not suit it.
     """
     tensors, lone_outputs = to_tensors(inputs, model)
-    return _infer(path, tensors, options, lambda reply: _read_inference(reply, lone_outputs))
+    return infer_call(f"{path}/infer", tensors, options, lambda reply: read_inference(reply, lone_outputs))
 
 
 def infer_tensors(path: str, tensors: Sequence[Tensor], options: Options) -> Call[list[Tensor]]:
     """Ask for an inference, tensors in and tensors out. Raises InvalidRequest for options that cannot be sent."""
-    return _infer(path, tensors, options, lambda reply: _read_tensors(reply)[1])
+    return infer_call(f"{path}/infer", tensors, options, lambda reply: _read_tensors(reply)[1])
 
 
-def _infer(path: str, tensors: Sequence[Tensor], options: Options, read: Callable[[Reply], Value]) -> Call[Value]:
+def infer_call(
+    path: str,
+    tensors: Sequence[Tensor],
+    options: Options,
+    read: Callable[[Reply], Value],
+    headers: Mapping[str, str] | None = None,
+) -> Call[Value]:
+    """Post an inference to a path. Raises InvalidRequest for options that cannot be sent."""
     header, tail = _encode(tensors, options)
     return Call(
         "POST",
-        f"{path}/infer",
+        path,
         read,
         content=b"".join([header, *tail]),
-        headers={HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream"},
+        headers={HEADER_LENGTH: str(len(header)), "Content-Type": "application/octet-stream", **(headers or {})},
     )
 
 
@@ -183,7 +190,8 @@ def _read_tensors(reply: Reply) -> tuple[dict[str, Any], list[Tensor]]:
         return document, list(_tensors(document["outputs"], memoryview(reply.body)[header_length:]))
 
 
-def _read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
+def read_inference(reply: Reply, lone_outputs: frozenset[str]) -> Result:
+    """Read the answer to an inference; lone_outputs: see `to_tensors`. Raises the error that it is, if it is one."""
     document, tensors = _read_tensors(reply)
     with understanding(reply):
         return Result(

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import naiad.client.calls as calls
 import naiad.client.events as events
+import naiad.client.jobs as jobs
 import naiad.client.metadata as meta
 from naiad.client.calls import Call, Options, Value
 from naiad.client.connection import DEFAULT_ADDRESS, Connection
 from naiad.client.errors import translated
+from naiad.client.job import Job
 from naiad.client.result import Result
 from naiad.core.errors import InvalidRequest, NotFound
 from naiad.core.message import Parameter
@@ -116,6 +118,32 @@ class Client:
                 for line in response.iter_lines():
                     if (result := asked.read(line, self.connection.url)) is not None:
                         yield result
+
+    def submit(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        *,
+        version: str = "",
+        request_id: str = "",
+        parameters: Mapping[str, Parameter | Sequence[str]] | None = None,
+        outputs: Sequence[str] = (),
+        callback: str = "",
+        key: str = "",
+    ) -> Job:
+        """Leave a request with a server that takes jobs; it has it for good when this returns.
+
+        callback: URL that is told of the end. key: submitting the same under the same key again gives the same job.
+        """
+        options = Options(request_id, parameters or {}, outputs)
+        with self._forgetting(name, version):
+            model = self.model_metadata(name, version)
+            call, lone = jobs.submit(model, calls.model_path(name, version), inputs, options, callback, key)
+            return Job(self, name, version, (self.send(call)).id, lone)
+
+    def job(self, name: str, job_id: str, version: str = "") -> Job:
+        """Name a job by its ID; nothing is sent yet."""
+        return Job(self, name, version, job_id)
 
     @contextmanager
     def _forgetting(self, name: str, version: str) -> Generator[None, None, None]:

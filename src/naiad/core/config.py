@@ -11,6 +11,7 @@ from functools import partial
 
 from naiad.core.door_settings import DoorSettings, GrpcSettings, HttpSettings, MetricsSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.job_settings import JobSettings
 from naiad.core.options import Option, Settings, limit, option
 
 GROUPS = (
@@ -22,6 +23,7 @@ GROUPS = (
     "Rate limiter",
     "Response cache",
     "Shared memory",
+    "Jobs",
     "Limits",
     "Logging",
     "Tracing",
@@ -261,6 +263,7 @@ class ServerSettings(Settings):
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     def __post_init__(self) -> None:

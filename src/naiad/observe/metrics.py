@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from naiad.observe.cache_statistics import CacheStatistics, cache_families
 from naiad.observe.exposition import Family, write_page
 from naiad.observe.histogram import Histogram
+from naiad.observe.jobs import JobNumbers, job_families
 from naiad.observe.latencies import LatencyOptions
 from naiad.observe.load import load_families
 from naiad.observe.machine import CpuMeter
@@ -210,14 +211,16 @@ class MetricsPage:
         cache: CacheStatistics | None = None,
         usage: Callable[[], Iterable[Usage]] | None = None,
         custom: Callable[[], Iterable[Family]] = tuple,
+        jobs: Callable[[], JobNumbers] | None = None,
     ) -> None:
         """models: gives the statistics of all loaded model versions. latencies: default: Triton's.
 
         has_machine: whether the machine's use of processors and memory is shown. cache: the response cache's, if there
         is one. usage: gives what is taken of the rate limiter's resources, if there is one. custom: gives the metrics
-        that models have made.
+        that models have made. jobs: gives the numbers of jobs, if any are taken.
         """
         self._custom = custom
+        self._jobs = jobs
         self._models = models
         self._latencies = latencies or LatencyOptions()
         self._cpu = CpuMeter() if has_machine else None
@@ -254,6 +257,8 @@ class MetricsPage:
             yield from self._summaries(LIMIT_SUMMARIES, [one for one in models if one.count_limited is not None])
         yield from _workers(models)
         yield from preprocess_families(models)
+        if self._jobs is not None:
+            yield from job_families(self._jobs())
         yield from (_gauge(name, text, 0) for name, text in PINNED)
         if self._cpu is not None:
             yield from (_gauge(*texts, value) for texts, value in zip(MACHINE, self._cpu.read(), strict=True))

@@ -24,6 +24,7 @@ from naiad.observe.trace.tracing import Tracing
 from naiad.repository import Entry, FetchSettings
 from naiad.scheduling.rate_limiter.limiter import RateLimiter
 from naiad.scheduling.rate_limiter.resources import read_resources
+from naiad.server.jobs import make_jobs, numbers_of
 from naiad.server.wrapping import Wrapping
 from naiad.serving.caching.choice import make_cache
 from naiad.serving.caching.model import Caching
@@ -55,7 +56,7 @@ class Assembly:
     ) -> None:
         """entries, bindings: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
         self.settings = settings
-        self._is_open = False
+        self._is_open = self._has_jobs = False
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
         cache = make_cache(settings.cache_config)
@@ -75,7 +76,8 @@ class Assembly:
         self.engine.tracing = tracing
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
         waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
-        services = Services(self.engine, self.overview, self.control, logs=logs, waiting=waiting)
+        self.jobs = make_jobs(settings, self.engine, waiting)
+        services = Services(self.engine, self.overview, self.control, logs=logs, waiting=waiting, jobs=self.jobs)
         latencies = read_metrics_config(settings.models.metrics_config)
         page = MetricsPage(
             lambda: (model.statistics for model in self.catalog.models()),
@@ -84,6 +86,7 @@ class Assembly:
             cache=None if cache is None else cache.statistics,
             usage=None if limiter is None else limiter.usage,
             custom=metrics.families,
+            jobs=None if self.jobs is None else partial(numbers_of, self.jobs),
         )
         self._make_doors = partial(Doors, services, render_metrics=page.render)
         self.doors = self._make_doors(settings)
@@ -110,6 +113,9 @@ class Assembly:
         """
         if settings is not None:
             self.settings, self.doors = settings, self._make_doors(settings)
+        if self.jobs is not None and not self._has_jobs:
+            await self.jobs.open()
+            self._has_jobs = True
         await self.doors.open()
         self._is_open = True
         if self._shared_cache is not None:
@@ -141,6 +147,8 @@ class Assembly:
                 "some requests were not finished, or their answers not read, within %g s", self.settings.drain_timeout_s
             )
         await self.doors.close()
+        if self.jobs is not None:
+            await self.jobs.close()
         await asyncio.to_thread(self.engine.tracing.close)
         try:
             await asyncio.wait_for(self.control.close(), _RELEASE_S)
@@ -161,7 +169,11 @@ class Assembly:
     async def _drain(self) -> None:
         """Return when every request is answered and every answer sent."""
         await self.doors.stop_accepting()
+        if self.jobs is not None:
+            self.jobs.pause()
         await self.engine.drain()
+        if self.jobs is not None:
+            await self.jobs.settled()
         await self.control.drain()
         await self.doors.finish()
 

@@ -54,6 +54,14 @@ class Forwarding:
         for name, value in headers.items():
             self._add(request, name.decode("latin-1"), value, written.get(name, name).decode("latin-1"))
 
+    def chosen(self, headers: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Return the headers that `add_headers` would take, under names as they were written."""
+        written: Mapping[bytes, bytes] = getattr(headers, "written", None) or {}
+        request = InferRequest("")
+        self.add_headers(request, headers)
+        names = [name for name in headers if written.get(name, name).decode("latin-1") in request.parameters]
+        return {written.get(name, name): headers[name] for name in names}
+
     def add_metadata(self, request: InferRequest, metadata: Mapping[str, str]) -> None:
         """See `add_headers`; metadata that are not text are left out."""
         for name, value in metadata.items():

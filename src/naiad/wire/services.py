@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from naiad.jobs.keeper import Jobs
 from naiad.observe.log_control import LogControl
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
@@ -20,6 +21,8 @@ class Services:
     overview: Overview
     logs: LogControl = field(default_factory=LogControl, kw_only=True)
     control: ModelControl = field(default_factory=FixedModels)
+    jobs: Jobs | None = field(default=None, kw_only=True)
+    """None: the server takes none."""
     waiting: Waiting = field(default_factory=Waiting, kw_only=True)
 
     @property

@@ -19,7 +19,6 @@ from naiad.protocol.json_body import as_object, parse_json
 from naiad.protocol.json_pieces import parse_in_pieces
 from naiad.protocol.limits import Limits
 from naiad.protocol.load_report import FORMAT
-from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.worker import SHORT_BYTES, Worker
@@ -160,7 +159,7 @@ def answering_errors(handler: Callable[..., None], fail: Callable[[Exchange, Nai
 
 def safe(handler: Callable[..., None]) -> Callable[..., None]:
     """`handler`, with its errors of ours answered as v2 does."""
-    return answering_errors(handler, lambda exchange, error: exchange.fail(http_status(error), error.message))
+    return answering_errors(handler, lambda exchange, error: exchange.refuse(error))
 
 
 def send_json(exchange: Exchange, document: Any) -> None:

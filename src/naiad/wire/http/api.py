@@ -16,6 +16,7 @@ from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.explain import ExplainHandler
 from naiad.wire.http.generate import GenerateHandler
 from naiad.wire.http.infer import InferHandler
+from naiad.wire.http.jobs.routes import job_routes
 from naiad.wire.http.logging import logging_routes
 from naiad.wire.http.repository import repository_routes
 from naiad.wire.http.routes import Handler, Route, Router, route
@@ -69,6 +70,7 @@ def v2_routes(
             Feature.INFERENCE,
             POST=GenerateHandler(engine, limits, forwarding, streams=True),
         ),
+        *job_routes(_MODEL, services, limits, forwarding),
         health(_MODEL + "/ready", api.model_ready),
         route(_MODEL + "/config", Feature.MODEL_CONFIG, GET=safe(api.config)),
         route(_MODEL + "/stats", Feature.STATISTICS, GET=safe(api.statistics)),

@@ -7,16 +7,19 @@ from dataclasses import replace
 
 from naiad.core.config import ServerSettings
 from naiad.core.door_settings import DoorSettings
+from naiad.serving.engine import Engine
 from naiad.wire.door import Door, DoorNeeds
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.api import http_router
 from naiad.wire.http.http1.listener import HttpListener
+from naiad.wire.http.jobs.running import HttpRunner
 from naiad.wire.http.metrics import metrics_router
 from naiad.wire.http.origins import Origins
 from naiad.wire.http.routes import Router
 from naiad.wire.limiting import http_capacity, http_limits, http_times
 from naiad.wire.restrictions import Gate
 from naiad.wire.tls import TlsFiles
+from naiad.wire.waiting import Waiting
 
 
 def http_door(needs: DoorNeeds) -> Door:
@@ -34,6 +37,12 @@ def router_of(needs: DoorNeeds) -> Router:
     gate = _gate(settings)
     forwarding = Forwarding.of(http.header_forward_pattern, "--http-header-forward-pattern", gate)
     return http_router(needs.services, http_limits(settings), gate, forwarding, answers_head=http.head)
+
+
+def job_runner_of(settings: ServerSettings, engine: Engine, waiting: Waiting) -> HttpRunner:
+    """Make what runs jobs as this door would run their requests."""
+    forwarding = Forwarding.of(settings.http.header_forward_pattern, "--http-header-forward-pattern", _gate(settings))
+    return HttpRunner(engine, http_limits(settings), forwarding, waiting, settings.jobs.max_size)
 
 
 def metrics_door(needs: DoorNeeds) -> Door:

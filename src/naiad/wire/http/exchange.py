@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from naiad.core.errors import Exhausted
+from naiad.core.errors import Exhausted, NaiadError
+from naiad.protocol.status import http_status
 from naiad.wire.waiting import Account
 
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -69,6 +70,8 @@ class Exchange:
     account: Account | None = None
     """To which the request is counted, with `counted_bytes`, until its answer is on its way."""
     counted_bytes = 0
+    error: NaiadError | None = None
+    """What it, or the last of its answers so far, failed with."""
     begun_s = 0.0
     """When its first byte came, where it came in pieces; by the clock of `naiad.core.clock`. For traces."""
     _pending = b""
@@ -135,6 +138,11 @@ class Exchange:
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:
         """Answer with the v2 error object."""
         self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
+
+    def refuse(self, error: NaiadError, headers: bytes = b"") -> None:
+        """Answer with an error of ours, as v2 does."""
+        self.error = error
+        self.fail(http_status(error), error.message, headers)
 
     @property
     def is_between_chunks(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from naiad.core.client_memory import ClientMemory
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse
@@ -11,13 +12,13 @@ from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
-from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.worker import SHORT_BYTES, SHORT_ELEMENTS, Worker
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import beside, is_long, most_read_bytes, note_unreadable, submit, take_body
 from naiad.wire.http.compression import choose, deflate
+from naiad.wire.http.events import streamer
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.waiting import weight_of
 
@@ -40,8 +41,16 @@ class InferHandler:
     """Decodes, submits, and answers."""
 
     def __init__(
-        self, engine: Engine, limits: Limits, forwarding: Forwarding | None = None, clock: Clock = monotonic
+        self,
+        engine: Engine,
+        limits: Limits,
+        forwarding: Forwarding | None = None,
+        *,
+        streams: bool = False,
+        clock: Clock = monotonic,
     ) -> None:
+        """streams: answer with events, as `generate_stream` does; for who takes decoupled models, too."""
+        self._streams = streams
         self._forwarding = forwarding
         self._engine = engine
         self._limits = limits
@@ -53,7 +62,7 @@ class InferHandler:
         arrived_s = self._clock()
         try:
             served = self._engine.route(model, version)
-            if served.config.is_decoupled:
+            if served.config.is_decoupled and not self._streams:
                 raise Unsupported(_DECOUPLED, model=model)
             if (len(exchange.body) > SHORT_BYTES or b"content-encoding" in exchange.headers) and _is_long(exchange):
                 self._read_beside(exchange, served, version, arrived_s)
@@ -70,6 +79,9 @@ class InferHandler:
         if self._forwarding is not None:
             self._forwarding.add_headers(request, exchange.headers)
         request.arrived_s = arrived_s
+        if self._streams:
+            submit(self._engine, exchange, served, request, streamer(self._engine.worker, exchange), takes_one=False)
+            return
         deliver = partial(_answer, self._engine.worker, exchange, request, binary_default)
         submit(self._engine, exchange, served, request, deliver)
 
@@ -77,7 +89,7 @@ class InferHandler:
         """Read a long request in a thread; go on when that is done."""
 
         def read() -> tuple[InferRequest, bool]:
-            return self._decode_long(exchange, served, version)
+            return self.read_long(exchange, served, version, self._engine.memory)
 
         def go_on(read: tuple[InferRequest, bool] | NaiadError) -> None:
             try:
@@ -96,7 +108,7 @@ class InferHandler:
             note_unreadable(self._engine.tracing, exchange, request, error)
         is_encoding = isinstance(error, Unsupported) and b"content-encoding" in exchange.headers
         accept = b"Accept-Encoding: gzip, deflate\r\n" if is_encoding else b""
-        exchange.fail(http_status(error), error.message, accept)
+        exchange.refuse(error, accept)
 
     def _decode(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
         model = served.name
@@ -118,15 +130,20 @@ class InferHandler:
             self._known.learn(*known, body, header_length)
         return known
 
-    def _decode_long(self, exchange: Exchange, served: ServedModel, version: str) -> tuple[InferRequest, bool]:
-        """As `_decode`, in no call that takes long; for a thread."""
+    def read_long(
+        self, exchange: Exchange, served: ServedModel, version: str, memory: ClientMemory
+    ) -> tuple[InferRequest, bool]:
+        """Read a request in no call that takes long, for a thread; also whether it wants binary outputs.
+
+        memory: where tensors may lie. Raises what decoding raises.
+        """
         body = take_body(exchange, self._limits.body_bytes)
         length = exchange.headers.get(_HEADER_LENGTH)
         header_length = None if length is None and body else _parse_length(length or b"0", len(body))
         if header_length == 0:
             return decode_raw(served.config, version, body, self._limits), True
         parse = infer_json.parse_long
-        return infer_json.decode(served.name, version, body, header_length, self._limits, self._engine.memory, parse)
+        return infer_json.decode(served.name, version, body, header_length, self._limits, memory, parse)
 
 
 def _is_long(exchange: Exchange) -> bool:
@@ -165,7 +182,7 @@ def _answer(
 ) -> None:
     del is_final  # there is one answer
     if isinstance(answer, NaiadError):
-        exchange.fail(http_status(answer), answer.message)
+        exchange.refuse(answer)
         return
     accept = exchange.headers.get(b"accept-encoding")
     encoding = b"" if accept is None or accept == b"identity" else choose(accept)
@@ -177,7 +194,7 @@ def _answer(
     except infer_answer.TakesLong:
         _answer_beside(worker, exchange, request, answer, binary_default, encoding)
     except NaiadError as error:
-        exchange.fail(http_status(error), error.message)
+        exchange.refuse(error)
     else:
         if tail or encoding:
             exchange.answer(200, *_packed(header, tail, encoding))
@@ -227,6 +244,6 @@ def _packed(body: bytes, tail: tuple[bytes | memoryview, ...], encoding: bytes) 
 
 def _send(exchange: Exchange, written: _Packed | NaiadError) -> None:
     if isinstance(written, NaiadError):
-        exchange.fail(http_status(written), written.message)
+        exchange.refuse(written)
     else:
         exchange.answer(200, *written)

@@ -1,0 +1,1 @@
+"""Telling whoever asked for it that a job is over."""

@@ -1,0 +1,1 @@
+"""Jobs in a Redis server, which several servers share."""

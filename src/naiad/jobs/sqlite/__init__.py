@@ -1,0 +1,1 @@
+"""Jobs in a file of SQLite, which one server has for itself."""
