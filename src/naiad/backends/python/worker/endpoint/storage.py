@@ -66,7 +66,9 @@ def stand_in() -> None:
 
 
 def _missing(name: str) -> Any:
-    raise AttributeError(
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise ImportError(
         f"clearml.{name} is not there: clearml is not installed. Install it in the endpoint's environment, or take the "
         "import out"
     )
