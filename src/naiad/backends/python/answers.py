@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from naiad.backends.python.traceback import logged
+from naiad.backends.python.worker.forms import Form
 from naiad.backends.python.worker.tensors import Unpacked
 from naiad.backends.python.worker.wire import Garbled, Message
 from naiad.backends.reshape import Reshape
@@ -57,6 +58,9 @@ CODES = [
 
 RESCHEDULED = "rescheduled"
 
+MOST_FITTING = 64
+"""Sizes of requests that are known to go with a form of answers."""
+
 _log = logging.getLogger("naiad.model")
 
 
@@ -99,6 +103,24 @@ class Answers:
         except NaiadError as wrong:
             return wrong.with_traceback(None)
         return InferResponse(self._name, self._version, tensors, request.id, parameters or {})
+
+    def formed(self, form: Form, request: InferRequest, frame: bytes | bytearray, at: int) -> Answer:
+        """Return an answer that came in a form, or what is wrong with it. Raises Garbled."""
+        try:
+            arrays = form.arrays(frame, at)
+        except (ValueError, TypeError) as wrong:
+            raise Garbled(f"an answer makes no sense: {wrong}") from wrong
+        tensors = [Tensor(row[0], row[1], data) for row, data in zip(form.tensors, arrays, strict=True)]
+        rows = _rows(request)
+        if rows not in form.fits or self._reshapes:
+            try:
+                for tensor in tensors:
+                    self._check(tensor, request)
+            except NaiadError as wrong:
+                return wrong.with_traceback(None)
+            if len(form.fits) < MOST_FITTING:
+                form.fits.add(rows)
+        return InferResponse(self._name, self._version, tensors, request.id, {})
 
     def error(self, row: Sequence[Any], instance: str) -> NaiadError:
         """Return the error that a model has made, or that stands for what its code raised, which is logged."""

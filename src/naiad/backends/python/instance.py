@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from naiad.backends.python.answers import Answers
 from naiad.backends.python.calls import Calls
@@ -20,6 +19,7 @@ from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervised import HUNG, Supervised, ended, withdraw
 from naiad.backends.python.supervisor import Supervisor
 from naiad.backends.python.worker import wire
+from naiad.backends.python.worker.forms import read_reply, write_order
 from naiad.backends.python.worker.tensors import Packed, Unpacked
 from naiad.core.contracts import Batch
 from naiad.core.errors import NaiadError
@@ -72,18 +72,15 @@ class PythonInstance(Supervised):
         """See `Posts`."""
         worker = self._supervisor.worker_nowait
         if worker is not None and self._orders.are_short(batch.items) and self._reads(worker):
-            packed = Packed(worker.owned)
             try:
-                rows = self._orders.rows(packed, batch.items)
-                if packed.large_bytes <= MOST_POSTED_BYTES:
-                    self._send(worker, batch, packed, rows)
-                    posted = self._posted = _Posted(worker, batch, done)
-                    if self._hang_s:
-                        loop = asyncio.get_running_loop()
-                        posted.timer = loop.call_later(self._hang_s, worker.kill, HUNG)
-                    return True
+                is_sent = self._send(worker, batch, MOST_POSTED_BYTES)
             except (OSError, NaiadError):  # what is wrong, `execute` finds, too
-                pass
+                is_sent = False
+            if is_sent:
+                posted = self._posted = _Posted(worker, batch, done)
+                if self._hang_s:
+                    posted.timer = asyncio.get_running_loop().call_later(self._hang_s, worker.kill, HUNG)
+                return True
         self._read_no_more()
         return False
 
@@ -98,7 +95,8 @@ class PythonInstance(Supervised):
             return [error.with_traceback(None)] * len(items)
         try:
             worker.run.connection.settimeout(self._hang_s or None)
-            message = worker.run.receive()
+            while (message := worker.run.receive()) is not None and message.kind == wire.FORM:
+                worker.forms.learn(message.header)
             worker.run.connection.settimeout(None)
             if message is not None:
                 return self._answered(message, worker, batch)
@@ -133,22 +131,31 @@ class PythonInstance(Supervised):
         """Give a worker a batch; one that has ended unnoticed is not asked again. Raises NaiadError."""
         for _ in range(ATTEMPTS):
             worker = self._supervisor.worker()
-            packed = Packed(worker.owned)
-            rows = self._orders.rows(packed, batch.items)
             try:
-                self._send(worker, batch, packed, rows)
+                self._send(worker, batch)
             except OSError:
                 worker.wait_gone()
             else:
                 return worker
         raise ended(self._name, worker)
 
-    def _send(self, worker: WorkerProcess, batch: Batch[InferRequest], packed: Packed, rows: list[Any]) -> None:
+    def _send(self, worker: WorkerProcess, batch: Batch[InferRequest], most_bytes: float = math.inf) -> bool:
+        """Send a batch; False: more than so many bytes would have to be copied. Raises OSError, NaiadError."""
         number = next(self._numbers)
-        packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
+        formed = self._orders.formed(worker.written, worker.run, batch.items)
+        if formed is not None:
+            forms, ids, pieces = formed
+            worker.run.send(wire.EXECUTE_FORMED, write_order(number, forms, ids), pieces)
+        else:
+            packed = Packed(worker.owned)
+            rows = self._orders.rows(packed, batch.items)
+            if packed.large_bytes > most_bytes:
+                return False
+            packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
         batch.on_withdraw = partial(self._withdraw, worker, number, batch)
         for index in batch.withdrawn_items():
             batch.on_withdraw(index)
+        return True
 
     def _withdraw(self, worker: WorkerProcess, number: int, batch: Batch[InferRequest], index: int) -> None:
         """Tell the worker; when nobody waits for the batch any more, nobody waits for what it asks of other models."""
@@ -165,7 +172,10 @@ class PythonInstance(Supervised):
                 worker.kill(NONSENSE)
             return
         try:
-            message = worker.run.receive(socket.MSG_DONTWAIT)
+            message = worker.run.receive(wire.RECEIVE_NOWAIT)
+            if message is not None and message.kind == wire.FORM:
+                worker.forms.learn(message.header)
+                return
             if message is not None and not self._answers.are_long(message):
                 self._finish(posted, self._answered(message, worker, posted.batch))
                 return
@@ -214,6 +224,8 @@ class PythonInstance(Supervised):
 
     def _answered(self, message: wire.Message, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
         """Read a reply. Raises Garbled."""
+        if message.kind == wire.DONE_FORMED:
+            return self._formed(message, worker, batch)
         unpacked = Unpacked(message, worker.mapped)
         header, items = message.header, batch.items
         try:
@@ -226,3 +238,15 @@ class PythonInstance(Supervised):
         self._supervisor.answered()
         read, name = self._answers.read, self._name
         return [read(row, item, unpacked, name) for row, item in zip(rows, items, strict=True)]
+
+    def _formed(self, message: wire.Message, worker: WorkerProcess, batch: Batch[InferRequest]) -> Sequence[Answer]:
+        """Read a reply in forms. Raises Garbled."""
+        batch.input_ready_s, batch.output_ready_s, forms = read_reply(message.header, worker.forms)
+        if len(forms) != len(batch.items):
+            raise wire.Garbled(f"{len(forms)} answers to {len(batch.items)} requests")
+        self._supervisor.answered()
+        read, frame, at, answers = self._answers.formed, message.frame, message.tail, []
+        for form, item in zip(forms, batch.items, strict=True):
+            answers.append(read(form, item, frame, at))
+            at += form.size
+        return answers

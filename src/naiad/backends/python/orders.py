@@ -6,13 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from naiad.backends.python.worker.forms import MOST_TOGETHER, MOST_TOGETHER_BYTES, Form, Written
 from naiad.backends.python.worker.tensors import Packed
+from naiad.backends.python.worker.wire import Channel
 from naiad.backends.reshape import Reshape
 from naiad.core.message import InferRequest, SequenceStep
 from naiad.core.model_config import ModelConfig
 from naiad.core.trace import Trace
 
 SEQUENCE_START, SEQUENCE_END = 1, 2
+
+LONGEST_ID = 1024
+"""Bytes of a request's id that travels with a form."""
 
 SHORT_STRINGS, SHORT_BYTES = 1024, 64 * 1024
 """Strings, and their bytes together, that are moved on the loop."""
@@ -41,6 +46,33 @@ class Orders:
             sum(one.size for one in arrays) <= SHORT_STRINGS
             and sum(len(text) for one in arrays for text in one.ravel().tolist()) <= SHORT_BYTES
         )
+
+    def formed(
+        self, written: Written, channel: Channel, requests: Sequence[InferRequest]
+    ) -> tuple[list[Form], list[bytes], list[bytes]] | None:
+        """Return the requests' forms, their ids and their tensors' bytes, if all have a form. Raises OSError."""
+        if self._reshapes or len(requests) > MOST_TOGETHER:
+            return None
+        forms, ids, pieces, size = [], [], [], 0
+        for request in requests:
+            if request.parameters or request.sequence is not None or request.timeout_us or request.trace is not None:
+                return None
+            tensors, outputs = request.inputs.values(), request.outputs
+            wanted = tuple([output.name for output in outputs]) if outputs else ()
+            key = (wanted, *[(one.name, one.datatype, one.data.dtype, one.data.shape) for one in tensors])
+            form, request_id = written.find(key, channel), request.id.encode() if request.id else b""
+            if form is None or len(request_id) > LONGEST_ID:
+                return None
+            size += form.size + len(request_id)
+            if size > MOST_TOGETHER_BYTES:
+                return None
+            forms.append(form)
+            ids.append(request_id)
+            for one, pad in zip(tensors, form.pads, strict=True):
+                pieces.append(one.data.tobytes())
+                if pad:
+                    pieces.append(pad)
+        return forms, ids, pieces
 
     def rows(self, packed: Packed, requests: Sequence[InferRequest]) -> list[list[Any]]:
         """Write requests. Raises ModelFailed for an input that cannot have the shape that the model wants."""

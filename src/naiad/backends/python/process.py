@@ -18,6 +18,7 @@ from contextlib import suppress
 from naiad.backends.python.launching import Launch, start
 from naiad.backends.python.readers import Readers
 from naiad.backends.python.worker import wire
+from naiad.backends.python.worker.forms import Read, Written
 from naiad.backends.python.worker.regions import Mapped, Owned
 from naiad.backends.python.worker.tensors import Unpacked
 from naiad.backends.python.writer import Make, Writer
@@ -51,6 +52,8 @@ class WorkerProcess:
         self.run, self.side = self._started.run, self._started.side
         self.owned, self.mapped = Owned(), Mapped(is_writable=False)
         """Shared memory of the run channel."""
+        self.written, self.forms = Written(), Read()
+        """Forms of requests, and of answers."""
         self.side_owned, self.side_mapped = Owned(), Mapped(is_writable=False)
         self.reason = ""
         """Why the server has ended it; empty where it ended by itself."""

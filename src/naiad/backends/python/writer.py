@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from naiad.backends.python.worker.regions import Owned
 from naiad.backends.python.worker.tensors import Packed
-from naiad.backends.python.worker.wire import Channel
+from naiad.backends.python.worker.wire import SEND_NOWAIT, Channel
 
 _END_S = 10.0
 """What is left to be written is written by then, or never."""
@@ -53,7 +52,7 @@ class Writer:
         if not is_long and self._sending.acquire(blocking=False):
             try:
                 if not self._waiting:
-                    write.send(socket.MSG_DONTWAIT)
+                    write.send(SEND_NOWAIT)
                     return
             except BlockingIOError:
                 pass

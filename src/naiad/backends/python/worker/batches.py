@@ -13,9 +13,11 @@ from .answering import Stream, WrongAnswer, answer_row, error_of
 from .api.request import RELEASE_RESCHEDULE, InferenceRequest
 from .api.response import InferenceResponse
 from .api.tensor import Tensor
+from .forms import MOST_TOGETHER, MOST_TOGETHER_BYTES, Form, Written
 from .link import Link
 from .model import Model
 from .tensors import Packed, Unpacked
+from .wire import Channel, Message
 
 RESCHEDULED = "rescheduled"
 """In the place of an answer: the request is to come back."""
@@ -48,30 +50,34 @@ class Batches:
             streams.append(stream)
         return requests, streams
 
-    def run(self, header: dict[str, Any], unpacked: Unpacked, packed: Packed) -> dict[str, Any]:
-        """Run a batch of a model that gives one answer each, and return the reply: answers, and when it ran."""
-        requests, streams = self.requests(header, unpacked)
-        began = time.perf_counter()
+    def formed(
+        self, batch: int, rows: Sequence[tuple[Form, str]], message: Message
+    ) -> tuple[list[InferenceRequest], list[Stream]]:
+        """Make the requests of an order in forms; for models that give one answer each."""
+        link, running, at = self._link, self._link.running, message.tail
+        requests, streams = [], []
+        for index, (form, request_id) in enumerate(rows):
+            wanted = form.outputs or self._outputs
+            stream = Stream(link, batch, index, wanted, is_decoupled=False, is_sent=False)
+            running[batch, index] = stream
+            inputs = _FormedInputs(form, message.frame, at)
+            requests.append(InferenceRequest._of((request_id, *_PLAIN), stream, list(wanted), inputs))
+            streams.append(stream)
+            at += form.size
+        return requests, streams
+
+    def run(self, requests: list[InferenceRequest], streams: list[Stream]) -> Ran:
+        """Run a batch of a model that gives one answer each."""
+        began_s = time.perf_counter()
+        failure, answers = None, []
         try:
             returned = self.model.execute(requests)
             answers = [self._kept(one, stream) for one, stream in zip(self.checked(requests, returned), streams)]
-            ended = time.perf_counter()
-            rows = [
-                one if one == RESCHEDULED else answer_row(packed, one, stream._wanted)
-                for one, stream in zip(answers, streams)
-            ]
         except BaseException as error:  # noqa: BLE001 — model code may raise anything, SystemExit included
-            ended = time.perf_counter()
             failure = error_of(error, self._instance)
-            rows = [self._sent(packed, stream) or [failure, None, [], None] for stream in streams]
+        ended_s = time.perf_counter()
         self._link.running.clear()
-        return {"b": header["b"], "a": rows, "t": [began, ended]}
-
-    def _sent(self, packed: Packed, stream: Stream) -> list[Any] | None:
-        """Return the answer that a request had by its sender before all others failed."""
-        if not stream.is_closed or stream.answer is None:
-            return None
-        return answer_row(packed, stream.answer, stream._wanted)
+        return Ran(answers, streams, failure, began_s, ended_s)
 
     def checked(self, requests: Sequence[InferenceRequest], returned: Any) -> list[Any]:
         """Return what `execute` returned. Raises WrongAnswer for what it must not return."""
@@ -112,6 +118,72 @@ class Batches:
         return stream.answer
 
 
+class Ran:
+    """A batch that has run."""
+
+    __slots__ = ("_answers", "_failure", "_streams", "began_s", "ended_s")
+
+    def __init__(
+        self, answers: list[Any], streams: list[Stream], failure: list[Any] | None, began_s: float, ended_s: float
+    ) -> None:
+        """failure: row of the error that stands for all of them that have not been answered."""
+        self._answers = answers
+        self._streams = streams
+        self._failure = failure
+        self.began_s, self.ended_s = began_s, ended_s
+
+    def rows(self, packed: Packed) -> list[Any]:
+        """Write the answers for a message."""
+        if self._failure is not None:
+            return [_sent(packed, stream) or [self._failure, None, [], None] for stream in self._streams]
+        return [
+            one if one == RESCHEDULED else answer_row(packed, one, stream._wanted)
+            for one, stream in zip(self._answers, self._streams)
+        ]
+
+    def formed(self, written: Written, channel: Channel) -> tuple[list[Form], list[bytes]] | None:
+        """Return the answers' forms and their tensors' bytes, if all have a form. Raises OSError."""
+        if self._failure is not None or len(self._answers) > MOST_TOGETHER:
+            return None
+        forms, pieces, size = [], [], 0
+        for one, stream in zip(self._answers, self._streams):
+            if one is RESCHEDULED or one._error is not None or one._parameters:
+                return None
+            tensors = one._tensors
+            key = ((), *[(each._name, each._datatype, each._data.dtype, each._data.shape) for each in tensors])
+            form = written.find(key, channel)
+            if form is None or not form.names.issubset(stream._wanted):
+                return None
+            size += form.size
+            if size > MOST_TOGETHER_BYTES:
+                return None
+            forms.append(form)
+            for each, pad in zip(tensors, form.pads):
+                pieces.append(each._data.tobytes())
+                if pad:
+                    pieces.append(pad)
+        return forms, pieces
+
+
+_PLAIN = (0, 0, 0, None, None, None)
+"""What a request in a form has behind its id."""
+
+
+class _FormedInputs:
+    """Makes the inputs of one request in a form when the model first asks for them."""
+
+    __slots__ = ("_at", "_form", "_frame")
+
+    def __init__(self, form: Form, frame: Any, at: int) -> None:
+        self._form = form
+        self._frame = frame
+        self._at = at
+
+    def __call__(self) -> list[Tensor]:
+        form = self._form
+        return [Tensor._of(row[0], row[1], data) for row, data in zip(form.tensors, form.arrays(self._frame, self._at))]
+
+
 class _Inputs:
     """Makes the inputs of one request when the model first asks for them."""
 
@@ -124,6 +196,13 @@ class _Inputs:
     def __call__(self) -> list[Tensor]:
         array = self._unpacked.array
         return [Tensor._of(row[0], row[1], array(row)) for row in self._rows]
+
+
+def _sent(packed: Packed, stream: Stream) -> list[Any] | None:
+    """Return the answer that a request had by its sender before all others failed."""
+    if not stream.is_closed or stream.answer is None:
+        return None
+    return answer_row(packed, stream.answer, stream._wanted)
 
 
 def _has_other_way(request: InferenceRequest) -> bool:

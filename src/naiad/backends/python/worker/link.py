@@ -50,6 +50,9 @@ class Link:
         """The same for the requests of the batch that runs, where there is one at a time."""
         self.on_ask: Callable[[str, Any], Any] = _nothing
         """Answers what the server asks of the model; each question in a thread of its own."""
+        self._orders: tuple[Channel, Mapped] | None = None
+        self._main = 0
+        """The thread that takes orders."""
         self._mapped = Mapped(is_writable=True)
         self._waiting: dict[int, Handler] = {}
         self._numbers = itertools.count(1)
@@ -71,10 +74,33 @@ class Link:
 
     def expect(self, handler: Handler) -> int:
         """Return a new number; `handler` gets each message with it, on the receiving thread, until `forget`."""
+        number = self.number()
         with self._lock:
-            number = next(self._numbers)
             self._waiting[number] = handler
         return number
+
+    def number(self) -> int:
+        """Return a new number of which nothing comes by the side channel."""
+        return next(self._numbers)
+
+    def take_answers(self, orders: Channel, mapped: Mapped) -> None:
+        """Let this thread read answers where orders come in, while it carries one out: no other need wake it then."""
+        self._orders, self._main = (orders, mapped), threading.get_ident()
+
+    @property
+    def can_take_answers(self) -> bool:
+        """Whether this is the thread that takes orders, which gets none before it has carried out the one at hand."""
+        return threading.get_ident() == self._main
+
+    def answer(self, number: int) -> tuple[dict[str, Any], Unpacked]:
+        """Wait for the one answer to a request, in the thread that takes orders. Raises TritonModelException."""
+        assert self._orders is not None
+        channel, mapped = self._orders
+        while (message := channel.receive()) is not None:
+            unpacked = Unpacked(message, mapped)
+            if message.kind == wire.ANSWER and message.header.get("c") == number:
+                return message.header, unpacked
+        raise TritonModelException("the server is gone")
 
     def forget(self, number: int) -> None:
         """Expect nothing more with a number."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import link as links
 from . import triton_python_backend_utils, wire
-from .batches import Batches
+from .batches import Batches, Ran
+from .forms import Read, Written, read_order, write_reply
 from .link import Link, dumps, loads
 from .model import BadModel, HookFailed, Model, complete, import_model
 from .process import leave, prepare
@@ -56,14 +57,25 @@ class Worker:
         self._link = link
         self._owned = Owned()
         self._mapped = Mapped(is_writable=True)
+        self._forms, self._written = Read(), Written()
+        """Of requests, and of answers."""
         self._model: Model | None = None
         self._batches: Batches | None = None
         self._streaming: Streaming | None = None
 
     def take(self, message: Message) -> bool:
         """Carry out an order and reply; False: it was the last."""
+        if message.kind == wire.EXECUTE_FORMED:
+            self._execute_formed(message)
+            return True
         if message.kind == wire.EXECUTE:
             self._execute(message)
+            return True
+        if message.kind == wire.FORM:
+            self._forms.learn(message.header)
+            return True
+        if message.kind == wire.ANSWER:  # of a request that the model waits for no more
+            Unpacked(message, self._mapped)
             return True
         do = {wire.LOAD: self._load, wire.COMPLETE: self._complete, wire.FINALIZE: self._finalize}[message.kind]
         try:
@@ -86,6 +98,8 @@ class Worker:
         if streams:
             self._streaming = Streaming(self._link, self._batches, instance)
         self._link.on_ask = self._asked
+        if not model.is_async:
+            self._link.take_answers(self._run, self._mapped)
         self._link.is_serving = True
         return {"facts": {"streams": streams, "is_async": model.is_async, "has_is_ready": model.has_is_ready}}
 
@@ -104,9 +118,23 @@ class Worker:
         if self._streaming is not None:
             self._streaming.run(message.header, unpacked)
             return
+        number = message.header["b"]
+        self._reply(number, self._batches.run(*self._batches.requests(message.header, unpacked)))
+
+    def _execute_formed(self, message: Message) -> None:
+        assert self._batches is not None
+        number, rows = read_order(message.header, self._forms)
+        self._reply(number, self._batches.run(*self._batches.formed(number, rows, message)))
+
+    def _reply(self, number: int, ran: Ran) -> None:
+        """Answer a batch, in forms if its answers have some."""
+        formed = ran.formed(self._written, self._run)
+        if formed is not None:
+            forms, pieces = formed
+            self._run.send(wire.DONE_FORMED, write_reply(number, ran.began_s, ran.ended_s, forms), pieces)
+            return
         packed = Packed(self._owned)
-        reply = self._batches.run(message.header, unpacked, packed)
-        packed.send(self._run, wire.DONE, reply)
+        packed.send(self._run, wire.DONE, {"b": number, "a": ran.rows(packed), "t": [ran.began_s, ran.ended_s]})
 
     def _asked(self, what: str, _: Any) -> Any:
         assert self._model is not None

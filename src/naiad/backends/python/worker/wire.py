@@ -19,11 +19,14 @@ the first packet that names it. A packet that would be too long comes as a descr
 | `WITHDRAWN`   | to worker, side | `b`, `i`: nobody waits for request i of batch b any more                         |
 | `RESPONSE`    | to server, side | `b`, `i`, `a`: answer or null, `f`: whether it is the last                       |
 | `ENDED`       | to server, side | `b`: `execute` has returned; `e`: error, or null                                 |
-| `CALL`        | to server, side | `c`: call; `r`: request to a model; `d`: whether it may have many answers        |
-| `ANSWER`      | to worker, side | `c`; `a`: answer or null; `f`: whether it is the last                            |
+| `CALL`        | to server, side | `c`: call; `r`: request to a model; `d`: it may have many answers; `o`: see next |
+| `ANSWER`      | to worker, side, or run if `o` | `c`; `a`: answer or null; `f`: whether it is the last             |
 | `LET_GO`      | to server, side | `c`: the answers of that call are not wanted any more                            |
 | `ASK`         | both, side      | `c`; `what`; `with`: arguments. `c` is 0 where no reply is wanted                |
 | `REPLY`       | both, side      | `c`; `is`: value; `e`: error, or null                                            |
+| `FORM`        | both, run       | `n`: number; `o`: wanted outputs; `t`: name, datatype and shape of each tensor   |
+| `EXECUTE_FORMED` | to worker, run | see `forms.py`; as `EXECUTE`. Reply: `DONE`, or `DONE_FORMED`                  |
+| `DONE_FORMED` | to server, run  | see `forms.py`; as `DONE`                                                        |
 | `LOG`         | to server, side | `level`, `text`                                                                  |
 
 A request is `[id, correlation id, flags, timeout, parameters, output names, trace, tensors]`; one to another model has
@@ -41,9 +44,11 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
-(COMPLETE, LOAD, EXECUTE, FINALIZE, DONE, FAILED, WITHDRAWN, RESPONSE, ENDED, CALL, ANSWER, LET_GO, ASK, REPLY, LOG) = (
-    range(1, 16)
-)
+(COMPLETE, LOAD, EXECUTE, FINALIZE, DONE, FAILED, WITHDRAWN, RESPONSE, ENDED, CALL, ANSWER, LET_GO, ASK, REPLY, LOG,
+ FORM, EXECUTE_FORMED, DONE_FORMED) = range(1, 19)  # fmt: skip
+
+RAW = frozenset((EXECUTE_FORMED, DONE_FORMED))
+"""Kinds whose header is no JSON."""
 
 SPILLED = 1
 
@@ -58,6 +63,12 @@ ALIGNMENT = 16
 MOST_DESCRIPTORS = 4
 _ANCILLARY_BYTES = socket.CMSG_SPACE(MOST_DESCRIPTORS * array.array("i").itemsize)
 
+_CLOSED_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
+RECEIVE_NOWAIT = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+SEND_NOWAIT = int(socket.MSG_DONTWAIT)
+_TRUNCATED = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+"""As plain numbers, because flags of an enumeration take longer to join than a packet to receive."""
+
 Piece = Union[bytes, bytearray, memoryview]
 
 
@@ -69,7 +80,8 @@ class Message(NamedTuple):
     """What came in one packet."""
 
     kind: int
-    header: dict[str, Any]
+    header: Any
+    """A dict; bytes of the kinds in RAW."""
     frame: bytearray | bytes
     """The whole packet, in which the tail begins at `tail`."""
     tail: int
@@ -79,7 +91,7 @@ class Message(NamedTuple):
     @property
     def is_long(self) -> bool:
         """Whether it did not fit into a packet, or has large tensors: reading it may take long."""
-        return len(self.frame) > MOST_BYTES or "m" in self.header
+        return len(self.frame) > MOST_BYTES or (self.kind not in RAW and "m" in self.header)
 
 
 class Channel:
@@ -99,15 +111,16 @@ class Channel:
         self._loads = loads
         self._copy: Callable[[memoryview], bytes | bytearray] = bytearray if is_writable else bytes
         self._buffer = memoryview(bytearray(MOST_BYTES + 1))
+        self._buffers = [self._buffer]
 
     def send(
         self, kind: int, header: Any, tail: Sequence[Piece] = (), descriptors: Sequence[int] = (), flags: int = 0
     ) -> None:
         """Send a message; blocks while the other end does not read. Raises OSError when it is gone.
 
-        flags: of the system call; with MSG_DONTWAIT, it raises BlockingIOError where it would wait.
+        flags: with SEND_NOWAIT, it raises BlockingIOError where it would wait.
         """
-        text = self._dumps(header)
+        text = header if kind in RAW else self._dumps(header)
         text += b" " * (-(PREFIX.size + len(text)) % ALIGNMENT)
         pieces = [PREFIX.pack(kind, 0, len(text)), text, *tail]
         if sum(map(len, pieces)) > MOST_BYTES:
@@ -129,10 +142,10 @@ class Channel:
     def receive(self, flags: int = 0) -> Message | None:
         """Wait for a message; None when the other end is closed. Raises Garbled, TimeoutError, OSError.
 
-        flags: of the system call; with MSG_DONTWAIT, it raises BlockingIOError where it would wait.
+        flags: with RECEIVE_NOWAIT, it raises BlockingIOError where it would wait.
         """
         size, ancillary, truncated, _ = self.connection.recvmsg_into(
-            [self._buffer], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC | flags
+            self._buffers, _ANCILLARY_BYTES, flags or _CLOSED_ON_EXEC
         )
         if not size:
             return None
@@ -148,15 +161,17 @@ class Channel:
             raise
 
     def _read(self, data: bytes | bytearray, truncated: int, descriptors: list[int]) -> Message:
-        if truncated & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if truncated & _TRUNCATED:
             raise Garbled("a packet is too long")
         kind, flags, length = PREFIX.unpack_from(data)
         if flags & SPILLED:
             data = self._copy(memoryview(_unspill(descriptors.pop(0), length)))
             kind, _, length = PREFIX.unpack_from(data)
         tail = PREFIX.size + length
-        header = self._loads(data[PREFIX.size : tail])
-        if type(header) is not dict or tail > len(data):
+        header: Any = data[PREFIX.size : tail]
+        if kind not in RAW:
+            header = self._loads(header)
+        if tail > len(data) or (type(header) is not dict and kind not in RAW):
             raise Garbled("a packet has no header")
         return Message(kind, header, data, tail, descriptors)
 
@@ -171,6 +186,8 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
+    if not ancillary:
+        return []
     found = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:

@@ -20,10 +20,13 @@ _Answer = tuple[Optional[InferenceResponse], bool]
 
 
 class Call:
-    """One request under way; its answers come on the receiving thread."""
+    """One request under way; its answers come on the receiving thread, or to the one that waits for orders."""
 
-    def __init__(self, request: Any, *, is_decoupled: bool) -> None:
-        """Sends it. Raises TritonModelException outside of `execute`, and for a request without a model."""
+    def __init__(self, request: Any, *, is_decoupled: bool, waits: bool = False) -> None:
+        """Sends it. Raises TritonModelException outside of `execute`, and for a request without a model.
+
+        waits: nothing but `wait` follows.
+        """
         link = current()
         if not link.is_serving:
             raise TritonModelException("BLS is only supported during the 'execute' function.")
@@ -33,11 +36,12 @@ class Call:
         self.is_over = False
         self._link = link
         self._answers: SimpleQueue[_Answer] = SimpleQueue()
-        self._loop, self._came = _event_on_loop()
-        self._number = link.expect(self._take)
+        self._is_direct = waits and link.can_take_answers
+        self._loop, self._came = (None, None) if waits else _event_on_loop()
+        self._number = link.number() if self._is_direct else link.expect(self._take)
         packed = link.packed()
         row = _request_row(packed, request)
-        link.send(wire.CALL, {"c": self._number, "r": row, "d": is_decoupled}, packed)
+        link.send(wire.CALL, {"c": self._number, "r": row, "d": is_decoupled, "o": self._is_direct}, packed)
 
     def next(self) -> _Answer:
         """Wait for the next answer, and whether it is the last."""
@@ -57,6 +61,9 @@ class Call:
 
     def wait(self) -> InferenceResponse:
         """Wait for the one answer."""
+        if self._is_direct:
+            header, unpacked = self._link.answer(self._number)
+            return _one(None if header["a"] is None else _response(header["a"], unpacked))
         try:
             return _one(self.next()[0])
         finally:

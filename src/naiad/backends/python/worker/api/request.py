@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .calls import Call, ResponseIterator
@@ -104,7 +104,7 @@ class InferenceRequest:
 
     @classmethod
     def _of(
-        cls, row: list[Any], stream: Any, outputs: list[str], make_inputs: Callable[[], list[Tensor]]
+        cls, row: Sequence[Any], stream: Any, outputs: list[str], make_inputs: Callable[[], list[Tensor]]
     ) -> InferenceRequest:
         """Make one of what came from the server."""
         made = cls.__new__(cls)
@@ -189,7 +189,7 @@ class InferenceRequest:
 
     def exec(self, decoupled: bool = False) -> InferenceResponse | ResponseIterator:
         """Run it on its model and wait for the answer; decoupled: return an iterator over any number of answers."""
-        call = Call(self, is_decoupled=decoupled)
+        call = Call(self, is_decoupled=decoupled, waits=not decoupled)
         return ResponseIterator(call) if decoupled else call.wait()
 
     async def async_exec(self, decoupled: bool = False) -> Any:
