@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from naiad import errors
     from naiad.client import AsyncClient, Client
+    from naiad.core.batched import batched
     from naiad.core.condition import When
     from naiad.core.ensemble import Step
     from naiad.server import AsyncServer, Server
 
 __version__ = "0.1.0"
-__all__ = ["AsyncClient", "AsyncServer", "Client", "Server", "Step", "When", "__version__", "errors"]
+__all__ = ["AsyncClient", "AsyncServer", "Client", "Server", "Step", "When", "__version__", "batched", "errors"]
 
 _HOMES = {
     "AsyncClient": "naiad.client",
@@ -25,6 +26,7 @@ _HOMES = {
     "Server": "naiad.server",
     "Step": "naiad.core.ensemble",
     "When": "naiad.core.condition",
+    "batched": "naiad.core.batched",
 }
 
 

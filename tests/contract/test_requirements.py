@@ -51,8 +51,10 @@ def test_every_pin_says_which_files_it_stands_for(name: str) -> None:
         (PROJECT["optional-dependencies"]["otel"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["japanese"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["redis"], ["base", "dev"]),
+        (PROJECT["optional-dependencies"]["flask"], ["base", "dev"]),
+        (PROJECT["optional-dependencies"]["fastapi"], ["base", "dev"]),
     ],
-    ids=["base", "torch", "otel", "japanese", "redis"],
+    ids=["base", "torch", "otel", "japanese", "redis", "flask", "fastapi"],
 )
 def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: list[str]) -> None:
     pinned = {pin.name: pin.version for name in files for pin in pins(name)}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING
 
+from naiad.core.application import ApplicationEntry
 from naiad.core.contracts import Backend
 from naiad.core.errors import LoadFailed
+from naiad.core.model_host import ModelHost
+
+if TYPE_CHECKING:
+    from naiad.backends.application.running import Application
 
 BACKENDS = {
     "dyna_sequence": "naiad.backends.sequences.dyna_sequence:DynaSequenceBackend",
@@ -34,3 +40,14 @@ def find_backend(name: str) -> Backend:
     module, _, class_name = target.partition(":")
     backend: Backend = getattr(import_module(module), class_name)()
     return backend
+
+
+def open_application(entry: ApplicationEntry, host: ModelHost | None, hang_s: float, end_s: float) -> Application:
+    """Start the workers of a web application. Raises LoadFailed; blocks.
+
+    host: the server. hang_s: what takes longer ends a worker; 0 = no limit. end_s: what the application's end may take.
+    """
+    module = import_module("naiad.backends.application.running")
+    made: Application = module.Application(entry, host, hang_s, end_s)
+    made.start()
+    return made

@@ -1,8 +1,9 @@
-"""`app.py:server`: a Python file with a server in it, whose models `naiad serve` serves."""
+"""`app.py:server` or `app.py:app`: a Python file with a server, or a web application, that `naiad serve` serves."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -12,8 +13,17 @@ from typing import Any
 
 import click
 
+from naiad.core.application import ApplicationEntry
+from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.web_kinds import ASGI, WSGI, kind_of
 from naiad.server.aio import AsyncServer, only_described
+
+_OF_SERVERS = re.compile(r"\b(?:Async)?Server\b|\bTriton\b")
+_OF_APPLICATIONS = re.compile(
+    r"\b(?:flask|fastapi|starlette|quart|django|falcon|bottle|litestar|wsgi|asgi|environ)\b", re.IGNORECASE
+)
+"""Words of files that need not be run here to know what they hold; all others are."""
 
 _PROGRAM = re.compile(r"(?P<path>.+\.py):(?P<name>[A-Za-z_]\w*)")
 
@@ -32,15 +42,22 @@ def split_sources(sources: tuple[str, ...]) -> tuple[Path | None, str, tuple[str
     return (Path(found[0]["path"]), found[0]["name"], rest) if found else (None, "", rest)
 
 
-def load_program(path: Path, name: str) -> AsyncServer:
-    """Run the file, and give its server, which has not been started. Raises InvalidConfiguration.
+def load_program(path: Path, name: str) -> AsyncServer | None:
+    """Run the file, and give its server, which has not been started; None: it has a web application of that name.
 
-    A function of that name is called, and gives the server. The file's folder comes first on the path of imports.
+    A function of that name is called, and gives the server. The file's folder comes first on the path of imports. An
+    application is the business of its workers, and a file that speaks of one and of no server is left to them unread.
+    Raises InvalidConfiguration.
     """
     if not path.is_file():
         raise InvalidConfiguration(f"there is no file {path}")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if _OF_APPLICATIONS.search(text) and not _OF_SERVERS.search(text):
+        return None
     module = _imported(path)
     found: Any = vars(module).get(name)
+    if kind_of(found) in (WSGI, ASGI):
+        return None
     if found is None:
         servers = [key for key, value in vars(module).items() if not key.startswith("_") and _server(value) is not None]
         hint = f"; it has {', '.join(servers)}" if servers else ", and no server under any other name"
@@ -48,11 +65,20 @@ def load_program(path: Path, name: str) -> AsyncServer:
     if _server(found) is None and callable(found):
         found = _guarded(path, found)
     server = _server(found)
+    if server is None and kind_of(found):
+        return None
     if server is None:
         raise InvalidConfiguration(
-            f"{path}: '{name}' is of type {type(found).__name__}; it must be a naiad.Server, or a function giving one"
+            f"{path}: '{name}' is of type {type(found).__name__}; it must be a naiad.Server, a WSGI or an ASGI "
+            "application, such as Flask's or FastAPI's, or a function giving one"
         )
     return server
+
+
+def application_entry(path: Path, name: str, settings: ServerSettings) -> ApplicationEntry:
+    """Say which application is to be served. Its workers have this command's environment, but for the server's own."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("NAIAD_")}
+    return ApplicationEntry(path, name, settings.application, variables)
 
 
 def _server(value: Any) -> AsyncServer | None:

@@ -102,6 +102,7 @@ class _Run:
         if opens_first:
             await self._server.start()
         all_loaded = await self._server.load()
+        self._server.check_application()
         log_models(self._server)
         if not all_loaded and self._settings.exit_on_error:
             _log.error(

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from naiad.cli.options import SectionedCommand, settings_options
-from naiad.cli.programs import load_program, split_sources
+from naiad.cli.programs import application_entry, load_program, split_sources
 from naiad.cli.reloading import run_reloading
 from naiad.cli.running import run
 from naiad.cli.sources import entries_of, fetch_settings, source_options
@@ -36,8 +36,8 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], reloads: bool, **va
 
     SOURCE is org/name or hf://org/name[@revision][/subfolder] on the Hugging Face Hub, pkg://module/path in an
     installed package, or a folder with a checkpoint or a Triton model repository; or FILE.py:NAME, a naiad.Server in a
-    Python file, with the functions that are bound to it. Without a SOURCE, the models listed in ./naiad.yaml are
-    served.
+    Python file, with the functions that are bound to it, or a Flask, FastAPI or other WSGI or ASGI application. Without
+    a SOURCE, the models listed in ./naiad.yaml are served.
     """
     began_s = time.perf_counter()
     program, name, sources = split_sources(sources)
@@ -56,8 +56,10 @@ def command(ctx: click.Context, /, sources: tuple[str, ...], reloads: bool, **va
     # Lines among JSON lines would break whoever parses them.
     draws = options.resolved_format == "text" and not options.file
     progress = progress_for(sys.stderr) if draws else LineProgress(logging.getLogger("naiad.download").info)
-    manifest, entries = entries_of(sources, fetching_values.pop("manifest"), needs_some=server is None)
+    manifest, entries = entries_of(sources, fetching_values.pop("manifest"), needs_some=program is None)
     fetching = fetch_settings(manifest, **fetching_values, progress=progress)
     if server is not None:
         entries += server.entries
+    elif program is not None:
+        entries += (application_entry(program, name, settings),)
     sys.exit(run(entries, settings, fetching, began_s, bindings=None if server is None else server.bindings))

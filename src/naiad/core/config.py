@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from naiad.core.application import ApplicationSettings
 from naiad.core.door_settings import DoorSettings, GrpcSettings, HttpSettings, MetricsSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.job_settings import JobSettings
@@ -20,6 +21,7 @@ GROUPS = (
     "gRPC",
     "Metrics",
     "Models",
+    "Applications",
     "Rate limiter",
     "Response cache",
     "Shared memory",
@@ -264,6 +266,7 @@ class ServerSettings(Settings):
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
+    application: ApplicationSettings = field(default_factory=ApplicationSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     def __post_init__(self) -> None:

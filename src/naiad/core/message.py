@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from naiad.core.application import Work
 from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import NaiadError
 from naiad.core.tensor import Tensor
@@ -65,9 +66,11 @@ class InferRequest:
     """By the door, for the few requests that are traced."""
     output_memory: dict[str, OutputMemory] | None = None
     """Shared memory extension: by output, where to put it instead of sending it; None: nowhere, as with nearly all."""
-
     stages_s: list[float] | None = None
     """Steps of ensembles: seconds of gathering inputs, running, splitting outputs, to which the model adds its own."""
+
+    work: Work | None = None
+    """For the models of an application: what there is to do, in place of inputs."""
 
     @property
     def mark(self) -> str:

@@ -208,7 +208,8 @@ class Control:
         names = self._settings.load_model
         if self._mode != "explicit" or names == (ALL,):
             return list(survey.origins)
-        return list(dict.fromkeys([*names, *self._bindings.snapshot()]))
+        applications = [entry.name for entry in self._sources.applications]
+        return list(dict.fromkeys([*names, *self._bindings.snapshot(), *applications]))
 
     async def _load_all(self, names: Iterable[str], survey: Survey) -> bool:
         """Load by name; what fails is in the catalog with its reason. Returns whether all could be loaded."""

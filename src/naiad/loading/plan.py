@@ -17,13 +17,21 @@ from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
 from naiad.core.model_host import ModelHost
 from naiad.core.places import without_places
+from naiad.loading.application_models import VERSION, load_application
 from naiad.loading.endpoints import load_endpoint
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.ensembles.planning import SCHEDULING, plan_declared, plan_ensemble
 from naiad.loading.function_models import plan_functions
 from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
-from naiad.loading.sources import AnyOrigin, BoundOrigin, DeclaredOrigin, EndpointOrigin, Origin
+from naiad.loading.sources import (
+    AnyOrigin,
+    ApplicationOrigin,
+    BoundOrigin,
+    DeclaredOrigin,
+    EndpointOrigin,
+    Origin,
+)
 from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.loading.text_models import load_text_model
 from naiad.repository import (
@@ -113,6 +121,8 @@ def plan(
         return _plan_ensemble(origin, settings, override)
     if isinstance(origin, EndpointOrigin):
         return _plan_endpoint(origin, settings, override, host)
+    if isinstance(origin, ApplicationOrigin):
+        return _plan_application(origin, settings, override, host)
     _check_device(origin)
     if origin.is_triton:
         return _plan_triton(origin, fetching, settings, override, host)
@@ -206,6 +216,18 @@ def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Over
     made_of = {str(binding.version): id(binding) for binding in origin.bindings}
     loads = plan_functions(origin.bindings, settings)
     return Plan([PlannedModel(origin.name, version, load, None, made_of[version]) for version, load in loads])
+
+
+def _plan_application(
+    origin: ApplicationOrigin, settings: ModelSettings, override: Override | None, host: ModelHost | None
+) -> Plan:
+    if override is not None:
+        raise Unsupported(
+            f"failed to load '{origin.name}', it is an application, which has no configuration to replace",
+            model=origin.name,
+        )
+    load = partial(load_application, origin.entry, settings, host)
+    return Plan([PlannedModel(origin.name, VERSION, load, None)])
 
 
 def _check_device(origin: Origin) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from naiad.core.application import ApplicationEntry
 from naiad.core.errors import InvalidConfiguration, NaiadError
 from naiad.functions import Binding, Bindings
 from naiad.repository import (
@@ -107,7 +108,21 @@ class EndpointOrigin:
         return "an endpoint that is declared"
 
 
-AnyOrigin = Origin | BoundOrigin | DeclaredOrigin | EndpointOrigin
+@dataclass(frozen=True, slots=True)
+class ApplicationOrigin:
+    """A web application."""
+
+    name: str
+    entry: ApplicationEntry
+    folder: None = None
+    state: Signature = ()
+    """Nobody looks at its files; `--reload` does."""
+
+    def __str__(self) -> str:
+        return str(self.entry)
+
+
+AnyOrigin = Origin | BoundOrigin | DeclaredOrigin | EndpointOrigin | ApplicationOrigin
 
 
 @dataclass(slots=True)
@@ -146,6 +161,8 @@ class Sources:
         for entry in entries:
             if isinstance(entry, EndpointEntry):
                 self._endpoints[entry.name] = (*self._endpoints.get(entry.name, ()), entry)
+        self.applications = tuple(entry for entry in entries if isinstance(entry, ApplicationEntry))
+        """Web applications."""
         self._bindings = bindings or Bindings()
         self._may_be_empty = may_be_empty
 
@@ -160,6 +177,7 @@ class Sources:
         found: list[AnyOrigin] = [BoundOrigin(name, bindings) for name, bindings in self._bindings.snapshot().items()]
         found += [DeclaredOrigin(entry.name, entry) for entry in self._declared]
         found += [EndpointOrigin(name, entries) for name, entries in self._endpoints.items()]
+        found += [ApplicationOrigin(entry.name, entry) for entry in self.applications]
         for entry in self._entries:
             try:
                 found += self._origins(entry)

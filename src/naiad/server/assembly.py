@@ -11,7 +11,9 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from naiad.core.application import ApplicationEntry
 from naiad.core.config import ServerSettings
+from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.functions import Bindings
 from naiad.loading.control import Control
 from naiad.observe.custom_metrics import CustomMetrics
@@ -56,6 +58,7 @@ class Assembly:
     ) -> None:
         """entries, bindings: what to serve. fetching: how to fetch it; default: no lock file, no progress."""
         self.settings = settings
+        self._entries = entries
         self._is_open = self._has_jobs = False
         self.catalog = Catalog()
         self.engine = Engine(self.catalog, memory=SharedMemory(is_allowed=settings.allow_client_shm))
@@ -77,7 +80,15 @@ class Assembly:
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
         waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
         self.jobs = make_jobs(settings, self.engine, waiting)
-        services = Services(self.engine, self.overview, self.control, logs=logs, waiting=waiting, jobs=self.jobs)
+        services = Services(
+            self.engine,
+            self.overview,
+            self.control,
+            logs=logs,
+            waiting=waiting,
+            jobs=self.jobs,
+            application=_application(entries),
+        )
         latencies = read_metrics_config(settings.models.metrics_config)
         page = MetricsPage(
             lambda: (model.statistics for model in self.catalog.models()),
@@ -129,6 +140,13 @@ class Assembly:
         self._host.begin()
         return await self.control.start()
 
+    def check_application(self) -> None:
+        """Raise LoadFailed where there is a web application that could not be loaded: nothing else has its URLs."""
+        entry = _application(self._entries)
+        if entry is not None and not self.catalog.ready_versions(entry.name):
+            reasons = [one.reason for one in self.catalog.entries() if one.name == entry.name and one.reason]
+            raise LoadFailed(reasons[0] if reasons else f"{entry} could not be loaded; the log says why")
+
     async def leave(self) -> None:
         """Be ready no more, and return after `lame_duck_s`, in which load balancers notice; requests are answered."""
         self.overview.leave()
@@ -176,6 +194,14 @@ class Assembly:
             await self.jobs.settled()
         await self.control.drain()
         await self.doors.finish()
+
+
+def _application(entries: Sequence[Entry]) -> ApplicationEntry | None:
+    """Return the web application, if there is one. Raises InvalidConfiguration for several."""
+    found = [entry for entry in entries if isinstance(entry, ApplicationEntry)]
+    if len(found) > 1:
+        raise InvalidConfiguration(f"one server has one application, not {', '.join(map(str, found))}")
+    return found[0] if found else None
 
 
 def _rate_limiter(settings: ServerSettings) -> RateLimiter | None:

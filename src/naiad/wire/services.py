@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from naiad.core.application import ApplicationEntry
 from naiad.jobs.keeper import Jobs
 from naiad.observe.log_control import LogControl
 from naiad.serving.control import FixedModels, ModelControl
@@ -24,6 +25,8 @@ class Services:
     jobs: Jobs | None = field(default=None, kw_only=True)
     """None: the server takes none."""
     waiting: Waiting = field(default_factory=Waiting, kw_only=True)
+    application: ApplicationEntry | None = field(default=None, kw_only=True)
+    """The web application that answers all URLs but the server's own."""
 
     @property
     def memory(self) -> SharedMemory:

@@ -6,6 +6,8 @@ for each connection and for all doors of a server together, and what would go pa
 
 from __future__ import annotations
 
+from typing import Any
+
 from naiad.core.memory import available_memory
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array
@@ -38,12 +40,14 @@ class Waiting:
 class Account:
     """What waits for one connection."""
 
-    __slots__ = ("bytes", "most_bytes", "waiting")
+    __slots__ = ("bytes", "most_bytes", "transport", "waiting")
 
     def __init__(self, waiting: Waiting | None = None) -> None:
         self.waiting = waiting or Waiting()
         self.bytes = 0
         self.most_bytes = self.waiting.connection_bytes
+        self.transport: Any = None
+        """The connection's own, while it has one: who is at its ends, and the way to close it."""
 
     @property
     def is_over(self) -> bool:

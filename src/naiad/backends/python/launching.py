@@ -29,6 +29,8 @@ class Launch:
     python: str
     """The interpreter: that of the server, or of the model's own environment."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    program: Path = WORKER
+    """Folder with the worker's `__main__.py`, which takes two descriptors and the number of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def _start(launch: Launch) -> Started:
     process = None
     try:
         process = subprocess.Popen(  # noqa: S603  the model is the operator's, and so is its interpreter
-            [launch.python, "-u", str(WORKER), str(its_run.fileno()), str(its_side.fileno()), str(os.getpid())],
+            [launch.python, "-u", str(launch.program), str(its_run.fileno()), str(its_side.fileno()), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=its_output,
             stderr=its_output,

@@ -11,11 +11,10 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from naiad.backends.python.launching import Launch
 from naiad.backends.python.process import WorkerProcess
-from naiad.backends.python.side import Side
 from naiad.backends.python.traceback import logged
 from naiad.backends.python.worker import wire
 from naiad.core.errors import LoadFailed, NotReady
@@ -41,6 +40,25 @@ class State(Enum):
     CLOSED = "closed"
 
 
+class SideEnd(Protocol):
+    """Takes what comes from workers by themselves; on their listening threads."""
+
+    says_ready: bool
+    """What the model has last said of itself."""
+
+    def handle(self, worker: WorkerProcess, message: wire.Message) -> None:
+        """Take a message. Raises Garbled."""
+        ...
+
+    def gone(self, worker: WorkerProcess) -> None:
+        """Hear that no more will come from that worker."""
+        ...
+
+    def look(self, worker: WorkerProcess) -> None:
+        """Look whether the worker hangs."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """How a worker becomes an instance."""
@@ -49,7 +67,7 @@ class Order:
     launch: Launch
     load: dict[str, Any]
     """Header of the LOAD message."""
-    side: Side
+    side: SideEnd
     """Takes what comes by the side channel."""
     hang_s: float = 0.0
     """A reply that takes longer ends the worker; 0 = no limit."""

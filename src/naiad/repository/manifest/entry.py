@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from naiad.core.application import ApplicationEntry
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.manifest.endpoint import EndpointEntry, check_endpoints
 from naiad.repository.manifest.ensemble import EnsembleEntry
@@ -101,7 +102,7 @@ class ModelEntry:
         return cls(parse_reference(source, base), **{"name": name, **settings})
 
 
-Entry = ModelEntry | EnsembleEntry | EndpointEntry
+Entry = ModelEntry | EnsembleEntry | EndpointEntry | ApplicationEntry
 """What a server may be told to serve."""
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import orjson
 
+from naiad.core.application import RESERVED
 from naiad.core.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.serving.overview import Overview
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.answering import safe, send_json
+from naiad.wire.http.application import ApplicationHandler
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.explain import ExplainHandler
 from naiad.wire.http.generate import GenerateHandler
@@ -41,13 +43,18 @@ def http_router(
     *,
     answers_head: bool = True,
 ) -> Router:
-    """Make the router of the HTTP door: v2, then the routes of other servers.
+    """Make the router of the HTTP door: v2, then the routes of other servers, or the application's.
 
     answers_head: the health routes take HEAD, too, which Triton's do not.
     """
-    v2 = v2_routes(services, limits, forwarding, answers_head)
-    routes = [*v2, *text_routes(services, limits), *serve_routes(services, limits)]
-    return Router(routes, gate, services.logs)
+    routes = v2_routes(services, limits, forwarding, answers_head)
+    entry = services.application
+    if entry is None:
+        others = [*text_routes(services, limits), *serve_routes(services, limits)]
+        return Router([*routes, *others], gate, services.logs)
+    below = route(RESERVED + r"(?:/.*)?", Feature.METADATA)
+    handler = ApplicationHandler(services.engine, entry.name, trusts_proxy=entry.settings.trusts_proxy)
+    return Router([*routes, below], gate, services.logs, handler)
 
 
 def v2_routes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
+from naiad.core.application import RESERVED
 from naiad.core.config import ServerSettings
 from naiad.core.door_settings import DoorSettings
 from naiad.serving.engine import Engine
@@ -25,7 +26,8 @@ from naiad.wire.waiting import Waiting
 def http_door(needs: DoorNeeds) -> Door:
     """Make the door of the v2 protocol over HTTP/1.1."""
     http = needs.settings.http
-    listener = _listener(router_of(needs), needs, http)
+    below = "" if needs.services.application is None else RESERVED
+    listener = _listener(router_of(needs), needs, http, below=below)
     files = TlsFiles.of(http, "--http-tls")
     tls = None if files is None else files.context()
     return Door("HTTPService", "http", "--http-port", http, listener, tls)
@@ -59,11 +61,13 @@ def _gate(settings: ServerSettings) -> Gate:
     return Gate.of(settings.http.restricted_api, "--http-restricted-api")
 
 
-def _listener(router: Router, needs: DoorNeeds, door: DoorSettings, body_bytes: int = 0) -> HttpListener:
+def _listener(
+    router: Router, needs: DoorNeeds, door: DoorSettings, body_bytes: int = 0, below: str = ""
+) -> HttpListener:
     settings = needs.settings
     limits = http_limits(settings)
     if body_bytes:
         limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
-    origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()))
+    origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()), below)
     capacity = http_capacity(settings, needs.services.waiting, needs.services.engine.worker)
     return HttpListener(router, limits, http_times(settings.http), capacity, origins)

@@ -74,6 +74,12 @@ class Exchange:
     """What it, or the last of its answers so far, failed with."""
     begun_s = 0.0
     """When its first byte came, where it came in pieces; by the clock of `naiad.core.clock`. For traces."""
+    is_old = False
+    """HTTP/1.0 or older: its client takes no chunks."""
+    is_chunked = True
+    """What streams goes out in chunks; else as its head says."""
+    on_writable: Callable[[], object] | None = None
+    """Set by the handler of a stream; called when what was pushed has left and the client keeps up, perhaps at once."""
     _pending = b""
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
@@ -147,25 +153,60 @@ class Exchange:
     @property
     def is_between_chunks(self) -> bool:
         """The answer is a stream of which all that there is has been sent."""
-        return self.is_streaming and not self._pending
+        return self.is_streaming and self.is_chunked and not self._pending
 
     def begin_stream(self, status: int, content_type: bytes) -> None:
         """Begin an answer whose length is not known yet; it goes out in chunks."""
         self.is_streaming = True
         self._pending += self._head(status, content_type, b"Transfer-Encoding: chunked\r\n")
 
+    def begin_relay(self, status: int, lines: bytes, *, is_chunked: bool) -> None:
+        """Begin an answer whose header lines are those of another program, each ending in CRLF; as `begin_stream`.
+
+        is_chunked: the lines say nothing of its length.
+        """
+        self.is_streaming, self.is_chunked = True, is_chunked
+        connection = b"" if self.keep_alive else b"Connection: close\r\n"
+        if self.says_keep_alive and self.keep_alive:
+            connection = b"Connection: keep-alive\r\n"
+        chunked = b"Transfer-Encoding: chunked\r\n" if is_chunked else b""
+        reason = _REASONS.get(status, b"Unknown")
+        self._pending += b"HTTP/1.1 %d %b\r\n%b%b%b\r\n" % (status, reason, connection, lines, chunked)
+
     def push(self, data: bytes) -> None:
         """Send one more chunk of a stream; ignored once it has ended."""
         if not self.is_finished:
-            self._pending += b"%x\r\n%b\r\n" % (len(data), data)
+            if self.is_chunked and data:  # an empty chunk would be the end
+                self._pending += b"%x\r\n%b\r\n" % (len(data), data)
+            else:
+                self._pending += data
             self._on_answer()
+
+    def end_with(self, data: bytes) -> None:
+        """Send the last piece of a stream that is not in chunks, and end it; a large one is not copied."""
+        if not self.is_finished:
+            if len(data) > _JOINED_BYTES:
+                self.tail = (data,)
+            else:
+                self._pending += data
+            self.end_stream()
+
+    def cut(self) -> None:
+        """Close the connection in the middle of a stream: no end is sent, so that nobody takes it for whole."""
+        if not self.is_finished:
+            self.is_chunked = self.keep_alive = False
+            self.end_stream()
+            if self.account is not None and self.account.transport is not None:
+                self.account.transport.close()
 
     def end_stream(self) -> None:
         """End a stream; further calls are ignored."""
         if not self.is_finished:
             self.is_finished = True
             self.on_abandon = None
-            self._pending += b"0\r\n\r\n"
+            self.on_writable = None
+            if self.is_chunked:
+                self._pending += b"0\r\n\r\n"
             self._on_answer()
 
     def _head(self, status: int, content_type: bytes, headers: bytes) -> bytes:
@@ -190,6 +231,7 @@ def take_ready(exchanges: deque[Exchange]) -> list[bytes | memoryview]:
             first._pending = b""
         if first.tail:
             ready += first.tail
+            first.tail = ()
         if not first.is_finished:
             break
         exchanges.popleft()

@@ -33,16 +33,23 @@ _OPTION = "--http-allowed-origin"
 class Origins:
     """Which web pages may use one door, and by which names they may call it."""
 
-    def __init__(self, allowed: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+    def __init__(self, allowed: Iterable[str] = (), hosts: Iterable[str] = (), below: str = "") -> None:
         """allowed: origins, `scheme://host[:port]`, or `*` for all. hosts: names of this server, without ports.
 
-        The hosts of allowed origins are names of this server, too. Raises InvalidConfiguration for what is no origin.
+        below: the path below which requests are judged; others are a web application's, which judges for itself. Empty:
+        all are judged. The hosts of allowed origins are names of this server, too. Raises InvalidConfiguration for what
+        is no origin.
         """
         origins = [_checked(text) for text in allowed]
+        self._below = below.encode()
         self._allows_all = _ALL in origins
         self._allowed = frozenset(origin.encode() for origin in origins)
         named = (urlsplit(origin).hostname or "" for origin in origins if origin != _ALL)
         self._hosts = frozenset(name.lower().rstrip(".") for name in ("localhost", *hosts, *named))
+
+    def judges(self, target: bytes) -> bool:
+        """Whether a request to this target is one to be judged. target: as sent."""
+        return not self._below or path_of(target).startswith(self._below)
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> str:
         """Return why a request with `Origin` or `Sec-Fetch-Site` is refused; empty if it is not."""
@@ -84,6 +91,14 @@ def preflight_lines(headers: Mapping[bytes, bytes], methods: bytes) -> bytes:
     lines = b"Access-Control-Allow-Methods: %b\r\nAccess-Control-Max-Age: 600\r\n" % methods
     wanted = headers.get(b"access-control-request-headers")
     return lines + (b"Access-Control-Allow-Headers: %b\r\n" % wanted if wanted else b"")
+
+
+def path_of(target: bytes) -> bytes:
+    """Return the path of a request's target, as it was sent."""
+    path = target.partition(b"?")[0]
+    if path.startswith(b"/"):
+        return path
+    return b"/" + path.partition(b"://")[2].partition(b"/")[2]  # RFC 9112, 3.2.2: a server takes the absolute form too
 
 
 def _is_own(origin: bytes, host: bytes) -> bool:

@@ -15,7 +15,7 @@ from naiad.core.features import Feature
 from naiad.observe.log_control import LogControl
 from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
-from naiad.wire.http.origins import preflight_lines
+from naiad.wire.http.origins import path_of, preflight_lines
 from naiad.wire.http.request_log import note_request
 from naiad.wire.restrictions import Gate, Password
 
@@ -45,8 +45,16 @@ def route(pattern: str, feature: Feature, **methods: Handler) -> Route:
 class Router:
     """Finds and calls the handler of an exchange."""
 
-    def __init__(self, routes: Sequence[Route], gate: Gate | None = None, logs: LogControl | None = None) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        gate: Gate | None = None,
+        logs: LogControl | None = None,
+        otherwise: Handler | None = None,
+    ) -> None:
+        """otherwise: takes what no route does; default: it is not found."""
         self.routes = tuple(routes)
+        self._otherwise = otherwise or not_found
         self._logs = logs or LogControl()
         self._gate = gate or Gate()
         self._found: dict[tuple[bytes, bytes], tuple[Handler, dict[str, str]]] = {}
@@ -74,7 +82,7 @@ class Router:
         self._found[key] = found
 
     def _match(self, method: bytes, url: bytes) -> tuple[Handler, dict[str, str]]:
-        path = _path(url)
+        path = path_of(url).decode("latin-1")
         for candidate in self.routes:
             match = candidate.pattern.fullmatch(path)
             if match is not None:
@@ -82,7 +90,7 @@ class Router:
                 if method == b"OPTIONS":  # asked before the restricted header is sent, if it may be
                     handler = partial(preflight, methods=b", ".join(candidate.methods), handler=handler)
                 return handler, _arguments(match)
-        return not_found, {}
+        return self._otherwise, {}
 
     def _guarded(self, candidate: Route, handler: Handler | None) -> Handler:
         """Restriction first, then method, as Triton has it; what is not restricted costs nothing."""
@@ -106,14 +114,6 @@ def preflight(exchange: Exchange, methods: bytes, handler: Handler, **arguments:
         exchange.answer(200, headers=preflight_lines(exchange.headers, methods))
     else:
         handler(exchange, **arguments)
-
-
-def _path(url: bytes) -> str:
-    path = url.partition(b"?")[0].decode("latin-1")
-    if path.startswith("/"):
-        return path
-    # RFC 9112, 3.2.2: a server takes the absolute form too.
-    return "/" + path.partition("://")[2].partition("/")[2]
 
 
 def _arguments(match: re.Match[str]) -> dict[str, str]:

@@ -98,6 +98,7 @@ class HttpConnection(Connection):
             self._refuse(Refusal(503, self._capacity.crowded_message), ConnectionEvent.LAST)
             return
         self._connections.add(self)
+        self._account.transport = self._transport
         if self._watch is not None:
             self._watch.begin()
 
@@ -106,7 +107,7 @@ class HttpConnection(Connection):
         del exc
         self._connections.discard(self)
         self.lost.set()
-        self._transport = None
+        self._transport = self._account.transport = None
         self._rest = b""
         if self._probe is not None:
             self._probe.stop()
@@ -205,6 +206,12 @@ class HttpConnection(Connection):
         self._holds.discard(Hold.UNREAD)
         self._count_unsent()
         self._release()
+        self._let_write()
+
+    def _let_write(self) -> None:
+        """Tell a stream that more may be written, unless the client does not keep up."""
+        if self._exchanges and Hold.UNREAD not in self._holds and (wake := self._exchanges[0].on_writable) is not None:
+            wake()
 
     def _count_unsent(self) -> None:
         unsent_bytes = 0 if self._transport is None else self._transport.get_write_buffer_size()
@@ -293,6 +300,8 @@ class HttpConnection(Connection):
         if self._holds:
             self._count_unsent()
             self._release()
+        if exchanges and exchanges[0].on_writable is not None:
+            self._let_write()
         if self._state >= _CLOSING and not exchanges:
             self._close()
 

@@ -209,6 +209,7 @@ class RequestReader:
             raise Refusal(505, f"HTTP/{version} is not spoken on this port; use HTTP/1.1")
         current.method = self._parser.get_method()
         current.keep_alive = self._parser.should_keep_alive() and current.method != b"CONNECT"
+        current.is_old = version != "1.1"
         if current.keep_alive and version == "1.0":
             current.says_keep_alive = True  # RFC 9112, C.2.2
         if self._parser.should_upgrade() and current.method != b"CONNECT":
@@ -230,6 +231,8 @@ class RequestReader:
             self._on_continue()
 
     def _judge_page(self, current: Exchange) -> None:
+        if not self._origins.judges(current.url):
+            return
         reason = self._origins.refusal(current.headers)
         if reason:
             raise Refusal(403, reason)
