@@ -25,6 +25,8 @@ MIGRATE = sorted((FOLDER / "migrate").glob("*.py"))
 MIGRATED_SAYS = {
     "celery_task.py": "cancelled\n[array([6]), array([7])]\ndone\n",
     "clearml_huggingface.py": "{'data': [1, 1]}\n",
+    "fastapi_application.py": "1225\n422 Field required\n",
+    "flask_application.py": "[16.0, 22.0]\nTrue\ntogether\n",
     "pytriton_asyncio.py": "870 in time\n",
     "pytriton_decoupled.py": "one\nword\nafter\nthe\nother\n",
     "pytriton_quick_start.py": "[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]\n[5.0, 7.0, 9.0]\n",

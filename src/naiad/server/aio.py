@@ -22,6 +22,7 @@ from naiad.client.calls import scalar
 from naiad.client.metadata import ModelMetadata, read_model
 from naiad.client.result import Result
 from naiad.client.values import from_tensors, to_tensors
+from naiad.core.application import ApplicationEntry
 from naiad.core.config import ServerSettings
 from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import AlreadyExists, DeadlineExceeded, InvalidConfiguration, LoadFailed, NotReady
@@ -44,7 +45,7 @@ from naiad.serving.model import ServedModel
 
 _log = logging.getLogger("naiad.server")
 
-Source = str | Path | Mapping[str, Any] | ModelEntry
+Source = str | Path | Mapping[str, Any] | ModelEntry | ApplicationEntry
 """A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
 
 
@@ -337,8 +338,8 @@ class AsyncServer:
         return known[1]
 
 
-def _entry(source: Source) -> ModelEntry:
-    if isinstance(source, ModelEntry):
+def _entry(source: Source) -> ModelEntry | ApplicationEntry:
+    if isinstance(source, ModelEntry | ApplicationEntry):
         return source
     if isinstance(source, Mapping):
         return entry_from_mapping(source)

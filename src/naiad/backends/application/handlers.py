@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from naiad.backends.application import wire
-from naiad.backends.python.instance import HUNG, ended
 from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.supervised import HUNG, ended
 from naiad.backends.python.supervisor import Supervisor
 from naiad.backends.python.worker.tensors import Packed
 from naiad.core.application import Part, WebRequest
