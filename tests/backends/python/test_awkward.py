@@ -138,6 +138,14 @@ AWKWARD = """
                 request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_RESCHEDULE)
             return [None for _ in requests]
 
+        def is_released(self, requests):
+            for request in requests:
+                request.set_release_flags(pb_utils.TRITONSERVER_REQUEST_RELEASE_ALL)
+            return self.answer(requests)
+
+        def is_released_somehow(self, requests):
+            requests[0].set_release_flags(3)
+
         def calls_nobody(self, requests):
             return [pb_utils.InferenceRequest(inputs=[ONE]).exec() for _ in requests]
 
@@ -271,6 +279,7 @@ WORDS = {
     "sends_nothing": "Non-decoupled model cannot send complete final before sending a response.",
     "sends_an_unknown_flag": "Unable to send response. Unsupported flag provided.",
     "comes_back": "while the model is not configured to handle such a flag.",
+    "is_released_somehow": PREFIX + "TritonModelException: 3 is no release flag",
     "calls_nobody": "a request to another model needs a model_name",
 }
 
@@ -300,7 +309,7 @@ def test_the_log_says_where_it_was(awkward: Any, caplog: pytest.LogCaptureFixtur
     "do",
     [
         "gives_more", "gives_half_a_letter", "sends_later", "sends_twice", "prints", "prints_much", "closes_its_output",
-        "changes_folder", "replaces_signals", "leaves_threads",
+        "changes_folder", "replaces_signals", "leaves_threads", "is_released",
     ],
 )  # fmt: skip
 def test_what_a_model_may_do(awkward: Any, do: str) -> None:
@@ -378,6 +387,13 @@ def test_nothing_that_a_model_starts_outlives_it(code: Code, do: str) -> None:
     assert not ends.poll(0)
     instance.close()
     assert ends.poll(30_000)
+
+
+def test_when_memory_is_short_the_worker_is_the_first_to_go(awkward: Any) -> None:
+    """Linux takes the process with the highest score; the server's stays as it is."""
+    score = Path(f"/proc/{awkward._supervisor.worker().pid}/oom_score_adj")
+    assert score.read_text().strip() == "1000"
+    assert int(Path("/proc/self/oom_score_adj").read_text()) < 1000
 
 
 def test_a_model_that_hangs_is_ended_after_a_while(code: Code) -> None:

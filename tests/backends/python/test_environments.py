@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import sysconfig
 import tarfile
@@ -79,6 +80,46 @@ def test_an_archive(code: Code, environment: Path, cache: Path) -> None:
     assert Path(prefix).parent == cache / "python-environments"
     code.load_all(source, output=OUTPUT, parameters=parameters(str(archive)))
     assert len(list((cache / "python-environments").glob("*.whole"))) == 1
+
+
+UNPACK = """
+import sys
+from pathlib import Path
+root = Path(__file__).parent.parent
+assert Path(sys.executable).parent.parent == root, sys.executable
+place = root / "prefix.txt"
+assert place.read_text() == "/the/old/prefix", "it has been unpacked before"
+place.write_text(str(root))
+{more}
+"""
+"""What conda-pack puts into an archive: it writes the folder's new name over the old one."""
+
+
+def packed(environment: Path, archive: Path, more: str = "") -> None:
+    """An archive as conda-pack makes it."""
+    (environment / "prefix.txt").write_text("/the/old/prefix")
+    (environment / "bin" / "conda-unpack").write_text(UNPACK.format(more=more))
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(environment, ".")
+
+
+def test_an_archive_that_has_to_know_its_place(code: Code, environment: Path, cache: Path) -> None:
+    """conda-unpack runs once, in the environment's own Python, and before any worker."""
+    packed(environment, code.folder / "env.tar.gz")
+    source = WHERE.format(more="from pathlib import Path", said="Path(sys.prefix, 'prefix.txt').read_text()")
+    for _ in range(2):
+        prefix, told = said(code, source, parameters=parameters("$$TRITON_MODEL_DIRECTORY/env.tar.gz"))
+        assert prefix == told
+    assert Path(prefix).parent == cache / "python-environments"
+
+
+def test_an_archive_that_cannot_be_put_into_its_place(code: Code, environment: Path, cache: Path) -> None:
+    """Nothing of it is kept, and the next attempt begins anew."""
+    packed(environment, code.folder / "env.tar.gz", "sys.exit('there is no room')")
+    for _ in range(2):
+        with pytest.raises(LoadFailed, match=r"env\.tar\.gz cannot be unpacked: conda-unpack: there is no room"):
+            code.load(WHERE.format(more="", said="1"), parameters=parameters(str(code.folder / "env.tar.gz")))
+    assert list((cache / "python-environments").glob("*/")) == []
 
 
 @pytest.mark.parametrize(
@@ -171,6 +212,26 @@ def test_requirements_are_installed_once(
     assert said(code, source) == [prefix, "42"]
     (code.version / "requirements.txt").write_text("made-up-package==2.0\n")
     with pytest.raises(LoadFailed, match=r"requirements\.txt cannot be installed: .*made-up-package==2\.0"):
+        code.load(source)
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+def test_requirements_by_uv(code: Code, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by pip: installed once, beside the server's packages; what cannot be had is told."""
+    (tmp_path / "wheels").mkdir()
+    wheel(tmp_path / "wheels")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    wanted = f"--no-index\n--find-links {tmp_path / 'wheels'}\nmade-up-package=="
+    (code.version / "requirements.txt").write_text(wanted + "1.0\n")
+    source = WHERE.format(more="import made_up_package", said="made_up_package.VALUE")
+    prefix, told = said(code, source)
+    assert told == "42"
+    assert Path(prefix).parent == cache / "python-environments"
+    assert "uv = " in (Path(prefix) / "pyvenv.cfg").read_text()
+    (tmp_path / "wheels" / "made_up_package-1.0-py3-none-any.whl").unlink()
+    assert said(code, source) == [prefix, "42"]
+    (code.version / "requirements.txt").write_text(wanted + "2.0\n")
+    with pytest.raises(LoadFailed, match=r"requirements\.txt cannot be installed: .*made-up-package"):
         code.load(source)
 
 

@@ -48,7 +48,12 @@ def _unpack(archive: Path, folder: Path) -> None:
     fixer = folder / "bin" / "conda-unpack"
     if fixer.is_file():
         command = [str(folder / "bin" / "python"), str(fixer)]
-        subprocess.run(command, check=True, capture_output=True, timeout=_UNPACK_S)  # noqa: S603  the model's own
+        done = subprocess.run(  # noqa: S603  the model's own
+            command, check=False, capture_output=True, text=True, errors="replace", timeout=_UNPACK_S
+        )
+        if done.returncode:
+            words = (done.stderr + done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
+            raise tarfile.TarError(f"conda-unpack: {words[-1]}")
 
 
 def check(member: tarfile.TarInfo) -> None:
