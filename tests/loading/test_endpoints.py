@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -38,12 +40,14 @@ class Preprocess:
 """
 
 BEFORE = """
+import os
+
 class Preprocess:
     def preprocess(self, body, state, fn=None):
         return [[[1.0]], [[2.0]]]
 
     def postprocess(self, data, state, fn=None):
-        return {"sum": [float(one[0][0]) for one in data], "word": "%s"}
+        return {"sum": [float(one[0][0]) for one in data], "word": "%s", "pid": os.getpid()}
 """
 
 CONFIG = """
@@ -124,6 +128,25 @@ def asking(server: RunningServer, path: str, found: list[tuple[int, Any]]) -> It
 
 def look(server: RunningServer) -> None:
     server.run(server.server.control.look_again)
+
+
+def test_a_worker_that_is_killed_costs_what_it_had_in_hand_and_nothing_else(place: Place) -> None:
+    """The other one takes all further requests until there is one in its place."""
+    found: list[tuple[int, Any]] = []
+    with serving(place) as server:
+        model = server.server.catalog.find("before.serve")
+        workers = model.statistics.workers
+        assert workers is not None
+        with asking(server, "before", found):
+            pid = ask(server, "before")[1]["pid"]
+            os.kill(pid, signal.SIGKILL)
+            while not workers()[1] or ask(server, "before")[1].get("pid") == pid:
+                found.append(ask(server, "before"))
+    statuses = Counter(status for status, _ in found)
+    assert set(statuses) <= {200, 500}
+    assert statuses[500] <= 5  # of five clients
+    assert statuses[200] > 5
+    assert all("ended by SIGKILL" in body["detail"] for status, body in found if status == 500)
 
 
 def test_new_code_takes_over_without_losing_a_request(place: Place) -> None:

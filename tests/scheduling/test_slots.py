@@ -13,6 +13,7 @@ class Runner(NamedTuple):
     capacity: int = 1
     ahead: int = 1
     runs_inline: bool = False
+    is_up: Any = None
 
     def start(self, execution: Any, listener: Any) -> None: ...
 
@@ -20,6 +21,8 @@ class Runner(NamedTuple):
 
 
 PLAIN, INLINE, STREAM = Runner(), Runner(runs_inline=True), Runner(capacity=3, ahead=0)
+UP, AWAY = Runner(3, 0, is_up=lambda: True), Runner(3, 0, is_up=lambda: False)
+AWAY_PLAIN = Runner(is_up=lambda: False)
 
 
 def slots(*made_of: tuple[Runner, int]) -> list[Slot]:
@@ -41,6 +44,10 @@ def slots(*made_of: tuple[Runner, int]) -> list[Slot]:
         pytest.param([(STREAM, 2)], 0, id="a streaming one until it is full"),
         pytest.param([(STREAM, 3)], None, id="a full one no longer"),
         pytest.param([], None, id="no instances at all"),
+        pytest.param([(STREAM, 2), (STREAM, 1), (STREAM, 1)], 1, id="the streaming one with least to do"),
+        pytest.param([(AWAY, 0), (UP, 2)], 1, id="not one whose worker is away"),
+        pytest.param([(AWAY, 0), (UP, 3)], None, id="rather none than that one"),
+        pytest.param([(AWAY, 3), (AWAY, 1)], 1, id="unless all are away, and then one with room"),
     ],
 )
 def test_a_batch_starts_where_there_is_room(given: list[tuple[Runner, int]], chosen: int | None) -> None:
@@ -56,6 +63,7 @@ def test_a_batch_starts_where_there_is_room(given: list[tuple[Runner, int]], cho
         pytest.param([(PLAIN, 2), (PLAIN, 1)], 1, id="the next one then"),
         pytest.param([(INLINE, 1)], None, id="nothing waits for a batch on the loop"),
         pytest.param([(STREAM, 3)], None, id="a streaming one takes none"),
+        pytest.param([(AWAY_PLAIN, 0), (PLAIN, 1)], 1, id="not one that has nothing to do because it is away"),
     ],
 )
 def test_a_busy_one_takes_one_batch_ahead(given: list[tuple[Runner, int]], chosen: int | None) -> None:

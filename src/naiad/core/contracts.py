@@ -101,6 +101,15 @@ class Interruptible(Protocol):
 
 
 @runtime_checkable
+class MayBeAway(Protocol):
+    """What an instance may be besides: one whose worker may have ended, until another one is started."""
+
+    def is_up(self) -> bool:
+        """Whether it can run a batch now; from any thread, never blocks."""
+        ...
+
+
+@runtime_checkable
 class Posts(Protocol):
     """What an instance may be besides: one that runs elsewhere, so that no thread need wait for a batch."""
 

@@ -24,6 +24,10 @@ class Supervised:
     def is_running(self) -> bool:
         """Whether the worker has anything to answer."""
 
+    def is_up(self) -> bool:
+        """See `MayBeAway`."""
+        return self._supervisor.is_up
+
     def interrupt(self) -> None:
         """Start no more workers, and end everything that is under way; from any thread."""
         self._supervisor.interrupt()

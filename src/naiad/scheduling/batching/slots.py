@@ -14,7 +14,7 @@ of the other's job."""
 class Slot:
     """One instance as its scheduler sees it."""
 
-    __slots__ = ("capacity", "in_hand", "limited", "runner")
+    __slots__ = ("capacity", "in_hand", "is_up", "limited", "runner")
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
@@ -22,6 +22,8 @@ class Slot:
         """Executions that may be under way at the same time."""
         self.in_hand = 0
         """Executions started and not finished."""
+        self.is_up: Callable[[], bool] | None = getattr(runner, "is_up", None)
+        """Whether the instance can run a batch now; None: it always can."""
         self.limited: LimitedRunner | None = None
         """The runner, if it asks elsewhere before each execution."""
 
@@ -33,25 +35,33 @@ class Slot:
 def choose_slot(slots: Sequence[Slot], wide: Slot | None, lone_jobs: int) -> Slot | None:
     """Give the slot that can start a batch right now and has least in hand, the first of several; if there is one.
 
+    One whose worker is away gets none while another one's is there: it would fail what the others could do.
+
     wide: the instance with all cores, for a job that has the machine to itself. lone_jobs: how many in a row have come
     to an empty queue and idle instances, the one that waits now included; 0: it is not alone.
     """
     if wide is not None and lone_jobs > LONE_JOBS:
         return wide
     best: Slot | None = None
+    away: Slot | None = None
+    is_any_up = False
     for slot in slots:
+        if slot.is_up is not None and not slot.is_up():
+            away = away or (slot if slot.in_hand < slot.capacity else None)
+            continue
+        is_any_up = True
         if not slot.in_hand:
             return slot
         if slot.in_hand < slot.capacity and (best is None or slot.in_hand < best.in_hand):
             best = slot
-    return best
+    return best if is_any_up else away
 
 
 def choose_ahead(slots: Sequence[Slot]) -> Slot | None:
     """Give the first busy slot that takes one more batch to go on with, if there is one."""
     for slot in slots:
         runner = slot.runner
-        if slot.in_hand < slot.capacity + runner.ahead and not runner.runs_inline:
+        if slot.capacity <= slot.in_hand < slot.capacity + runner.ahead and not runner.runs_inline:
             return slot
     return None
 

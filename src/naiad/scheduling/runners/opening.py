@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Instance, Instances, Posts, StreamingInstance
+from naiad.core.contracts import Instance, Instances, MayBeAway, Posts, StreamingInstance
 from naiad.scheduling.contract import Runner
 from naiad.scheduling.runners.post import PostRunner
 from naiad.scheduling.runners.stream import StreamRunner
@@ -29,4 +29,8 @@ def open_runners(
         return ThreadRunner(instance, thread, may_inline=instances.may_inline, tries_apart=tries_apart, clock=clock)
 
     narrow = [open_runner(*one) for one in zip(instances.narrow, names, strict=True)]
+    if len(narrow) > 1:
+        for runner, instance in zip(narrow, instances.narrow, strict=True):
+            if isinstance(instance, MayBeAway) and isinstance(runner, StreamRunner | PostRunner):
+                runner.is_up = instance.is_up
     return narrow, None if instances.wide is None else open_runner(instances.wide, f"{name}_wide")

@@ -5,7 +5,7 @@ What it cannot take so, because it is long or the instance is not up, is execute
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,8 @@ class PostRunner:
     ahead = 1
     """One batch ahead is posted before the results of the one before it are looked at."""
     runs_inline = False
+    is_up: Callable[[], bool] | None = None
+    """Whether the instance can run a batch now, where others could in its place; None: it always can."""
 
     def __init__(
         self, instance: Instance[Any, Any], name: str, *, tries_apart: bool = True, clock: Clock = monotonic

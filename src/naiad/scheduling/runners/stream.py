@@ -27,6 +27,8 @@ class StreamRunner:
 
     ahead = 0
     runs_inline = False
+    is_up: Callable[[], bool] | None = None
+    """Whether the instance can run a batch now, where others could in its place; None: it always can."""
 
     def __init__(self, instance: StreamingInstance[Any], name: str, *, clock: Clock = monotonic) -> None:
         self.capacity = instance.capacity
