@@ -57,7 +57,7 @@ ENVIRONMENT = (
         (
             "Folder for converted and prepared models that cannot be kept next to the model (in `.naiad`): models from "
             "the Hub's cache, from packages and from read-only folders. If it cannot be written, a temporary folder is "
-            "used, with a warning"
+            "used, or one in memory, with a warning, and removed at exit"
         ),
     ),
     ("HF_HOME", "`~/.cache/huggingface`", "The Hub's cache, shared with other programs"),

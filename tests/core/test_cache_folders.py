@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from naiad.core.cache_folders import default_cache, is_writable, temporary_cache
+from naiad.core import cache_folders
+from naiad.core.cache_folders import default_cache, is_writable, temporary_cache, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +79,43 @@ def test_what_can_be_written(tmp_path: Path) -> None:
     assert is_writable(tmp_path / "not" / "yet")
     assert not is_writable(tmp_path / "file")
     assert not is_writable(tmp_path / "file" / "below")
+
+
+USE = "import naiad.core.cache_folders as c; f = c.temporary_folder(); (f / 'kept').touch(); print(f, flush=True); input()"
+
+
+def test_the_last_process_removes_the_folder(temporary: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", USE]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == str(temporary / f"naiad-{os.getuid()}")
+        return process
+
+    first, second = start(), start()
+    first.communicate("\n", timeout=60)
+    assert (temporary / f"naiad-{os.getuid()}" / "kept").exists(), "the second still uses it"
+    second.communicate("\n", timeout=60)
+    assert list(temporary.iterdir()) == []
+
+
+def test_memory_where_there_is_no_place_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(cache_folders, "MEMORY", str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", fail)
+    cache_folders.memory_folder.cache_clear()
+    try:
+        found = temporary_folder()
+        assert found.parent == tmp_path
+        assert found.stat().st_mode & 0o777 == 0o700
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.delenv("TMPDIR", raising=False)
+        cache_folders.have_temporary_files()
+        assert tempfile.tempdir == os.environ["TMPDIR"] == str(found)
+    finally:
+        cache_folders.memory_folder.cache_clear()
+        os.environ.pop("TMPDIR", None)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from naiad.cli.announcing import log_models, log_ready
 from naiad.cli.freed_memory import keep_freed_memory
+from naiad.core.cache_folders import have_temporary_files, remove_temporary_folders
 from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
 from naiad.functions import Bindings
@@ -51,6 +52,7 @@ def run(
     """
     import uvloop
 
+    have_temporary_files()
     this = _Run(Assembly(entries, settings, fetching, bindings), entries, settings, began_s)
     status = uvloop.run(this.serve(opens_first=opens_first))
     if this.is_held:
@@ -131,6 +133,7 @@ class _Run:
 
 def _end(status: int) -> None:
     """End the process now, without Python's own end."""
+    remove_temporary_folders()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -8,23 +8,28 @@ known that they were read before: that is most of what a quick start is made of.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from naiad.core.cache_folders import (
     close_to_others,
     default_cache,
+    folders_in_use,
     is_open_to_all,
     is_writable,
+    memory_folder,
     set_readers,
     temporary_cache,
+    temporary_folder,
 )
 from naiad.core.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
@@ -33,6 +38,9 @@ from naiad.core.file_digests import digests_of, remember
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"
 SPEC = "encoder.json"
+
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of a disk that is full or cannot be written; another may do."""
 
 _SMALL_FILES = (
     "config.json",
@@ -64,9 +72,24 @@ class Entry:
     """Beginning of the folder's name; others that begin alike are older conversions of the same thing."""
     is_private: bool = False
     """Whether this user alone may read it, because others cannot read what it is made of."""
+    model: Path | None = None
+    """Where it may lie in a temporary folder instead, if the disk does not take it; None: nowhere."""
 
     def read(self) -> Converted | None:
         """What is there, if it is whole and as it was made; None otherwise."""
+        for entry in (self, *self._elsewhere(folders_in_use())):
+            if (found := entry._read()) is not None:
+                return found
+        return None
+
+    def _elsewhere(self, tops: Iterable[Path]) -> Iterator[Entry]:
+        """Give the same entry in other folders."""
+        for top in tops if self.model is not None else ():
+            folder = top / self.model / self.folder.name if self.model is not None else top
+            if folder != self.folder:
+                yield replace(self, folder=folder, model=None)
+
+    def _read(self) -> Converted | None:
         try:
             document = json.loads((self.folder / SPEC).read_bytes())
             spec = document["spec"]
@@ -86,35 +109,53 @@ class Entry:
         """Have `build` write graph and data into an empty folder, then put it in place.
 
         Whoever fills the same entry meanwhile does the same work; the first to finish wins. Raises what `build` raises,
-        and LoadFailed where the disk does not take the files.
+        and LoadFailed where the disk does not take the files, nor a temporary folder, nor memory.
         """
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as temporary:
-                made = Path(temporary) / "entry"
-                made.mkdir()
-                spec = asdict(build(made))
-                digests = digests_of(made, (GRAPH, DATA), is_passing=True)
-                (made / SPEC).write_text(json.dumps({"spec": spec, "files": digests}, indent=1))
-                set_readers(made, is_private=self.is_private)
-                return self._put_in_place(made, digests)
+            return self._fill(build)
         except OSError as error:
-            raise LoadFailed(
-                f"{self.folder.parent}: the converted model cannot be stored here: {error}. "
-                "Free some space, or set NAIAD_CACHE to another folder",
-                path=str(self.folder.parent),
-            ) from error
+            problem = error
+        may_be_elsewhere = self.model is not None and problem.errno in _NO_PLACE
+        for find in (temporary_folder, memory_folder) if may_be_elsewhere else ():
+            with contextlib.suppress(OSError):
+                for entry in self._elsewhere([find()]):
+                    found = entry._read() or entry._fill(build)
+                    _log.warning(
+                        "%s: the converted model cannot be stored here (%s), so it is kept in %s, which is removed at "
+                        "exit. Free some space, or set NAIAD_CACHE to another folder",
+                        self.folder.parent,
+                        problem.strerror or problem,
+                        found.graph.parent,
+                    )
+                    return found
+        raise LoadFailed(
+            f"{self.folder.parent}: the converted model cannot be stored here: {problem}. "
+            "Free some space, or set NAIAD_CACHE to another folder",
+            path=str(self.folder.parent),
+        ) from problem
+
+    def _fill(self, build: Callable[[Path], EncoderSpec]) -> Converted:
+        """Raise OSError where the disk does not take the files."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".making-") as temporary:
+            made = Path(temporary) / "entry"
+            made.mkdir()
+            spec = asdict(build(made))
+            digests = digests_of(made, (GRAPH, DATA), is_passing=True)
+            (made / SPEC).write_text(json.dumps({"spec": spec, "files": digests}, indent=1))
+            set_readers(made, is_private=self.is_private)
+            return self._put_in_place(made, digests)
 
     def _put_in_place(self, made: Path, digests: Mapping[str, str]) -> Converted:
-        if self.folder.exists() and self.read() is None:
+        if self.folder.exists() and self._read() is None:
             shutil.rmtree(self.folder, ignore_errors=True)
         try:
             made.rename(self.folder)
             remember(self.folder, digests)
         except OSError:
-            if self.read() is None:  # otherwise somebody else was quicker, and theirs is as good
+            if self._read() is None:  # otherwise somebody else was quicker, and theirs is as good
                 raise
-        found = self.read()
+        found = self._read()
         if found is None:
             raise LoadFailed(f"{self.folder}: the converted model changed while it was stored", path=str(self.folder))
         self.forget_older()
@@ -145,13 +186,13 @@ def find_entry(
     for place in _candidates(folder, cache_dir):
         if os.access(place / name / SPEC, os.R_OK) or is_writable(place):
             break
-    return Entry(place / name, kind, is_private=not is_open_to_all(_sources(folder, weights)))
+    is_private = not is_open_to_all(_sources(folder, weights))
+    return Entry(place / name, kind, is_private, None if cache_dir is not None else _model_folder(folder))
 
 
 def _candidates(folder: Path, cache_dir: Path | None) -> Iterator[Path]:
     """Folders that may hold conversions of a model, the one that is preferred first."""
-    where = folder.resolve()
-    model = Path("converted") / f"{where.name}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:12]}"
+    model = _model_folder(folder)
     if cache_dir is not None:
         yield cache_dir / model
         return
@@ -159,6 +200,12 @@ def _candidates(folder: Path, cache_dir: Path | None) -> Iterator[Path]:
         yield folder / ".naiad"
     yield default_cache() / model
     yield temporary_cache() / model
+
+
+def _model_folder(folder: Path) -> Path:
+    """Where a model's conversions lie in a cache."""
+    where = folder.resolve()
+    return Path("converted") / f"{where.name}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:12]}"
 
 
 def _sources(folder: Path, weights: tuple[Path, ...]) -> tuple[Path, ...]:

@@ -5,20 +5,32 @@ Who may read what is kept is decided here, too, whatever the process's umask is.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
 import logging
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
 from pathlib import Path
+
+MEMORY = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
+"""Where Linux has a file system in memory."""
 
 _log = logging.getLogger("naiad.cache")
 
+_IN_USE: dict[Path, Callable[[], object]] = {}
+"""Folder → what removes it."""
+
 
 def default_cache() -> Path:
-    """`$NAIAD_CACHE`, or `naiad` in the user's cache folder; the temporary one for a user without a home."""
+    """`$NAIAD_CACHE`, or `naiad` in the user's cache folder; the temporary one for a user without a home.
+
+    Raises OSError where there is none of these.
+    """
     chosen = os.environ.get("NAIAD_CACHE")
     if chosen:
         return Path(chosen)
@@ -74,22 +86,92 @@ def is_open_to_all(paths: Iterable[Path]) -> bool:
 
 @cache
 def temporary_cache() -> Path:
-    """A folder of this user alone among the temporary files; says once that it is in use.
-
-    It has the same name each time, so that the next start finds what this one made; one of that name that others could
-    write to is not touched.
-    """
-    folder = Path(tempfile.gettempdir()) / f"naiad-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        state = folder.lstat()
-        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
-            folder = Path(tempfile.mkdtemp(prefix="naiad-"))
-    except FileExistsError:
-        folder = Path(tempfile.mkdtemp(prefix="naiad-"))
+    """See `temporary_folder`; says once that it is in use."""
+    folder = temporary_folder()
     _log.warning(
-        "no cache folder can be written, so converted models are kept in %s, which may be gone at the next start. "
+        "no cache folder can be written, so converted models are kept in %s, which is removed at exit. "
         "Set NAIAD_CACHE to a folder that lasts",
         folder,
     )
     return folder
+
+
+def temporary_folder() -> Path:
+    """A folder of this user alone among the temporary files, or in memory where those cannot be written.
+
+    It has the same name in all processes of the user, so that they share what is in it; the last one to end removes it.
+    One of that name that others could write to is not touched. Raises OSError where there is no such place.
+    """
+    try:
+        top = tempfile.gettempdir()
+    except FileNotFoundError:  # a read-only root, and nothing writable in it
+        return memory_folder()
+    try:
+        return _folder_in(top)
+    except OSError:
+        return memory_folder()
+
+
+@cache
+def memory_folder() -> Path:
+    """A folder of this process alone in the machine's memory, removed at exit. Raises OSError where there is none."""
+    return _of_this_process(MEMORY)
+
+
+def have_temporary_files() -> None:
+    """Let temporary files lie in memory where there is no other place for them: this process and its children.
+
+    For a program's start: where a root is read-only, Python has no temporary folder, and whatever asks for one fails.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            tempfile.tempdir = os.environ["TMPDIR"] = str(memory_folder())
+
+
+def folders_in_use() -> tuple[Path, ...]:
+    """The temporary folders that this process has asked for."""
+    return tuple(_IN_USE)
+
+
+@cache
+def _folder_in(top: str) -> Path:
+    folder = Path(top) / f"naiad-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        return _of_this_process(top)
+    state = folder.lstat()
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or state.st_mode & 0o022:
+        return _of_this_process(top)
+    lock = os.open(folder / ".in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    _use(folder, partial(_remove_unless_shared, folder, lock))
+    return folder
+
+
+def _of_this_process(top: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="naiad-", dir=top))
+    _use(folder, partial(shutil.rmtree, folder, ignore_errors=True))
+    return folder
+
+
+def _use(folder: Path, remove: Callable[[], object]) -> None:
+    if not _IN_USE:
+        atexit.register(remove_temporary_folders)
+    _IN_USE[folder] = remove
+
+
+def remove_temporary_folders() -> None:
+    """Remove what is removed at exit; for a process that ends without Python's own end. Others' stays."""
+    while _IN_USE:
+        _, remove = _IN_USE.popitem()
+        remove()
+
+
+def _remove_unless_shared(folder: Path, lock: int) -> None:
+    """Remove a folder if no other process uses it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -28,7 +28,11 @@ def upload_folder() -> Path:
 def clear_uploads() -> list[Path]:
     """Remove what processes of this user that are gone have left; gives the folders. Blocks."""
     cleared = []
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    try:
+        top = Path(tempfile.gettempdir())
+    except FileNotFoundError:  # no place for temporary files, and so none of ours
+        return []
+    for folder in top.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
