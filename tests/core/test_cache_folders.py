@@ -81,7 +81,12 @@ def test_what_can_be_written(tmp_path: Path) -> None:
     assert not is_writable(tmp_path / "file" / "below")
 
 
-USE = "import naiad.core.cache_folders as c; f = c.temporary_folder(); (f / 'kept').touch(); print(f, flush=True); input()"
+USE = """
+import naiad.core.cache_folders as c
+(c.temporary_folder() / "kept").touch()
+print(c.temporary_folder(), flush=True)
+input()
+"""
 
 
 def test_the_last_process_removes_the_folder(temporary: Path) -> None:
