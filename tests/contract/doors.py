@@ -1,16 +1,19 @@
-"""The five doors as functions of the same shape: a case in, an outcome out.
+"""The doors as functions of the same shape: a case in, an outcome out.
 
-HTTP with JSON, HTTP with binary tensors, gRPC with typed contents, gRPC with raw contents, in-process.
+HTTP with JSON, HTTP with binary tensors, gRPC with typed contents, gRPC with raw contents, in-process; the first four
+over the network and, their bytes the same, through the doors without ports.
 """
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from naiad.protocol import binary
 from naiad.protocol.sequence import SEQUENCE_KEYS
 from naiad.protocol.status import grpc_status, http_status
 from naiad.testing import RunningServer
+from naiad.wire.grpc.in_process import CallFailed
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
@@ -87,7 +91,62 @@ def in_process(server: RunningServer, case: Case) -> Outcome:
     return Outcome(tensors, (answer.model_name, answer.model_version, answer.id))
 
 
-def over_http(server: RunningServer, case: Case, *, is_binary: bool) -> Outcome:
+Post = Callable[[RunningServer, str, bytes, dict[str, str]], tuple[int, dict[str, str], bytes]]
+"""post(server, path, body, headers) → status, headers by their names in lower case, body."""
+
+
+def post_http(
+    server: RunningServer, path: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, dict[str, str], bytes]:
+    connection = http.client.HTTPConnection(server.address, timeout=60)
+    try:
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        return response.status, {key.lower(): value for key, value in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+def post_asgi(
+    server: RunningServer, path: str, body: bytes, headers: dict[str, str]
+) -> tuple[int, dict[str, str], bytes]:
+    pairs = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
+    made = http_scope("POST", path, pairs)
+    sent: list[Any] = []
+    pieces = deque([body[:7], body[7:]])
+
+    async def receive() -> dict[str, Any]:
+        if not pieces:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": pieces.popleft(), "more_body": bool(pieces)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        await server.server.in_process.asgi(made, receive, send)
+
+    server.run(ask)
+    start, *rest = sent
+    found = {key.decode(): value.decode() for key, value in start["headers"]}
+    return start["status"], found, b"".join(one["body"] for one in rest)
+
+
+def http_scope(method: str, path: str, headers: list[tuple[bytes, bytes]], root: str = "") -> dict[str, Any]:
+    """What an ASGI server says of a request."""
+    raw, _, query = path.partition("?")
+    return {
+        "type": "http",
+        "method": method,
+        "path": unquote(raw),
+        "raw_path": raw.encode(),
+        "query_string": query.encode(),
+        "root_path": root,
+        "headers": headers,
+    }
+
+
+def over_http(server: RunningServer, case: Case, *, is_binary: bool, post: Post = post_http) -> Outcome:
     document: dict[str, Any] = {"id": case.id, "parameters": {**case.parameters, "binary_data_output": is_binary}}
     tail = b""
     document["inputs"] = []
@@ -107,18 +166,13 @@ def over_http(server: RunningServer, case: Case, *, is_binary: bool) -> Outcome:
         ]
     header = json.dumps(document).encode()
     version = f"/versions/{case.version}" if case.version else ""
-    connection = http.client.HTTPConnection(server.address, timeout=60)
-    try:
-        lengths = {"Inference-Header-Content-Length": str(len(header))} if is_binary else {}
-        connection.request("POST", f"/v2/models/{quote(case.model, '')}{version}/infer", header + tail, lengths)
-        response = connection.getresponse()
-        body = response.read()
-        json_bytes = int(response.headers.get("Inference-Header-Content-Length") or len(body))
-    finally:
-        connection.close()
+    lengths = {"Inference-Header-Content-Length": str(len(header))} if is_binary else {}
+    path = f"/v2/models/{quote(case.model, '')}{version}/infer"
+    status, headers, body = post(server, path, header + tail, lengths)
+    json_bytes = int(headers.get("inference-header-content-length") or len(body))
     answer, at = json.loads(body[:json_bytes]), json_bytes
-    if response.status != 200:
-        return Outcome(error=answer["error"], status=response.status)
+    if status != 200:
+        return Outcome(error=answer["error"], status=status)
     tensors = []
     for output in answer["outputs"]:
         kind, shape = output["datatype"], tuple(output["shape"])
@@ -132,8 +186,24 @@ def over_http(server: RunningServer, case: Case, *, is_binary: bool) -> Outcome:
     return Outcome(tuple(tensors), (answer["model_name"], answer["model_version"], answer.get("id", "")))
 
 
-def over_grpc(server: RunningServer, case: Case, *, is_typed: bool) -> Outcome:
+Ask = Callable[[RunningServer, bytes], bytes]
+"""Sends the message of a ModelInfer; raises CallFailed."""
+
+
+def ask_grpc(server: RunningServer, message: bytes) -> bytes:
     grpc = pytest.importorskip("grpc", reason="grpcio is not installed (requirements/base.txt)")
+    try:
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            return bytes(channel.unary_unary(INFER)(message, timeout=60))
+    except grpc.RpcError as error:
+        raise CallFailed(error.code().name, error.details()) from None
+
+
+def ask_in_process(server: RunningServer, message: bytes) -> bytes:
+    return server.run(lambda: server.server.in_process.grpc.ask(INFER, message, {}))
+
+
+def over_grpc(server: RunningServer, case: Case, *, is_typed: bool, ask: Ask = ask_grpc) -> Outcome:
     message = message_class("ModelInferRequest")(model_name=case.model, model_version=case.version, id=case.id)
     for name, (kind, data) in case.inputs.items():
         entry = message.inputs.add(name=name, datatype=kind, shape=data.shape)
@@ -149,10 +219,9 @@ def over_grpc(server: RunningServer, case: Case, *, is_typed: bool) -> Outcome:
     for key, value in case.parameters.items():
         setattr(message.parameters[key], KINDS_OF_VALUE[type(value)], value)
     try:
-        with grpc.insecure_channel(server.grpc_address) as channel:
-            raw = channel.unary_unary(INFER)(message.SerializeToString(), timeout=60)
-    except grpc.RpcError as error:
-        return Outcome(error=error.details(), status=error.code().name)
+        raw = ask(server, message.SerializeToString())
+    except CallFailed as error:
+        return Outcome(error=error.details, status=error.status)
     answer = message_class("ModelInferResponse").FromString(raw)
     tensors = [
         found(output.name, output.datatype, binary.decode(output.name, output.datatype, tuple(output.shape), raw).data)
@@ -166,4 +235,8 @@ DOORS: dict[str, Callable[[RunningServer, Case], Outcome]] = {
     "HTTP binary": lambda server, case: over_http(server, case, is_binary=True),
     "gRPC typed": lambda server, case: over_grpc(server, case, is_typed=True),
     "gRPC raw": lambda server, case: over_grpc(server, case, is_typed=False),
+    "HTTP JSON by ASGI": lambda server, case: over_http(server, case, is_binary=False, post=post_asgi),
+    "HTTP binary by ASGI": lambda server, case: over_http(server, case, is_binary=True, post=post_asgi),
+    "gRPC typed in process": lambda server, case: over_grpc(server, case, is_typed=True, ask=ask_in_process),
+    "gRPC raw in process": lambda server, case: over_grpc(server, case, is_typed=False, ask=ask_in_process),
 }

@@ -34,6 +34,7 @@ FLOORS = {
     "server": 4,
     "testing": 5,
     "cli": 5,
+    "ray": 5,
     "compat": 6,
 }
 """Folder or module below src/naiad → its floor."""
@@ -62,11 +63,13 @@ HEAVY = {
     "uvloop": ("cli/running.py", "server/loop_thread.py"),
     "httptools": ("wire/http/http1/",),
     "google": ("proto/", "modelconfig/", "protocol/"),
-    "grpc": ("wire/grpc/", "client/grpc/"),
+    "grpc": ("wire/grpc/", "client/grpc/", "ray/"),
     "hpack": ("wire/grpc/http2/",),
     "re2": ("wire/forwarding.py",),
     "opentelemetry": ("observe/trace/spans.py",),
     "redis": ("serving/caching/shared/redis_server.py", "jobs/redis/server.py"),
+    "ray": ("ray/",),
+    "starlette": ("ray/",),
     "PIL": ("tasks/image/preparing/decoding.py",),
     "rich": ("cli/", "repository/progress.py", "observe/"),
     "click": ("cli/",),

@@ -53,8 +53,9 @@ def test_every_pin_says_which_files_it_stands_for(name: str) -> None:
         (PROJECT["optional-dependencies"]["redis"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["flask"], ["base", "dev"]),
         (PROJECT["optional-dependencies"]["fastapi"], ["base", "dev"]),
+        (PROJECT["optional-dependencies"]["ray"], ["base", "ray"]),
     ],
-    ids=["base", "torch", "otel", "japanese", "redis", "flask", "fastapi"],
+    ids=["base", "torch", "otel", "japanese", "redis", "flask", "fastapi", "ray"],
 )
 def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: list[str]) -> None:
     pinned = {pin.name: pin.version for name in files for pin in pins(name)}

@@ -1,4 +1,4 @@
-"""Makes the environments of `make test-deploy` in .bench/env: object stores, Helm, Kubernetes' schemas."""
+"""Makes the environments of `make test-deploy` in .bench/env: object stores, Helm, Kubernetes' schemas, Ray."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "bench"))
     from environment import make_environment
 
+    pins = ROOT / "requirements"
     for name in ("stores", "kubernetes"):
-        make_environment(name, ROOT / "requirements" / f"{name}.txt")
+        make_environment(name, pins / f"{name}.txt")
+    make_environment("ray", pins / "base.txt", pins / "ray.txt")  # Naiad itself runs there, beside Ray
     npm = shutil.which("npm")
     if npm is None:
         sys.stderr.write("no npm here: the emulators azurite and s3rver are left out\n")

@@ -42,6 +42,7 @@ from naiad.repository import (
 )
 from naiad.server.assembly import Assembly
 from naiad.serving.model import ServedModel
+from naiad.wire.in_process import InProcess
 
 _log = logging.getLogger("naiad.server")
 
@@ -154,6 +155,21 @@ class AsyncServer:
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+
+    def check_ready(self) -> None:
+        """Raise NotReady, which names every model that cannot answer and why, unless all can that should."""
+        running = self._running
+        if not running.overview.is_ready:
+            reasons = running.catalog.reasons()
+            listed = "; ".join(
+                f"model '{name}' is not ready{': ' + reason if reason else ''}" for name, reason in reasons.items()
+            )
+            raise NotReady(listed or "the server is not ready", models=reasons)
+
+    @property
+    def drain_timeout_s(self) -> float:
+        """How long `close` lets running requests finish."""
+        return self._settings.drain_timeout_s
 
     def stop(self) -> None:
         """Let `serve` return; called on the loop's thread."""
@@ -299,7 +315,15 @@ class AsyncServer:
         """Counts and durations of a model, as the statistics extension of v2 gives them."""
         return {"model_stats": self._running.overview.statistics(name, version)}
 
-    # ports
+    # doors
+
+    @property
+    def in_process(self) -> InProcess:
+        """The doors without ports, for a program that owns the sockets: `.asgi` is an ASGI application, `.grpc` calls.
+
+        Both are used on the event loop of the server.
+        """
+        return self._running.in_process
 
     @property
     def http_address(self) -> str:
@@ -351,6 +375,6 @@ def _entry(source: Source) -> ModelEntry | ApplicationEntry:
 def _check_served(assembly: Assembly, *, all_loaded: bool) -> None:
     if all_loaded:
         return
-    reasons = {entry.name: entry.reason for entry in assembly.catalog.entries() if not entry.is_as_wanted}
+    reasons = assembly.catalog.reasons()
     listed = "; ".join(f"model '{name}' cannot be served: {reason}" for name, reason in reasons.items())
     raise LoadFailed(listed or "not every model can be served; the log says why", models=reasons)

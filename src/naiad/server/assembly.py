@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 
 from naiad.core.application import ApplicationEntry
 from naiad.core.config import ServerSettings
@@ -36,7 +36,9 @@ from naiad.serving.engine import Engine
 from naiad.serving.host import Host
 from naiad.serving.overview import Overview
 from naiad.serving.shared_memory.registry import SharedMemory
+from naiad.wire.door import DoorNeeds
 from naiad.wire.doors import Doors
+from naiad.wire.in_process import InProcess
 from naiad.wire.services import Services
 from naiad.wire.waiting import Waiting
 
@@ -101,6 +103,12 @@ class Assembly:
         )
         self._make_doors = partial(Doors, services, render_metrics=page.render)
         self.doors = self._make_doors(settings)
+        self._needs = DoorNeeds(services, settings, page.render)
+
+    @cached_property
+    def in_process(self) -> InProcess:
+        """The doors without ports; made when first asked for. Used on the event loop's thread."""
+        return InProcess(self._needs)
 
     @property
     def http_port(self) -> int:
@@ -194,6 +202,8 @@ class Assembly:
             await self.jobs.settled()
         await self.control.drain()
         await self.doors.finish()
+        if "in_process" in self.__dict__:
+            await self.in_process.finish()
 
 
 def _application(entries: Sequence[Entry]) -> ApplicationEntry | None:

@@ -210,6 +210,12 @@ class Catalog:
             entry.is_as_wanted and (entry.model is None or can_answer(entry.model)) for entry in self.entries()
         )
 
+    def reasons(self) -> dict[str, str]:
+        """Why models cannot answer that should, by name."""
+        found = {entry.name: entry.reason or f"it is {entry.state}" for entry in self.entries() if not entry.is_as_wanted}
+        waiting = (entry for entry in self.entries() if entry.model is not None and not can_answer(entry.model))
+        return {entry.name: "what runs it cannot answer now" for entry in waiting} | found
+
     @property
     def is_loading(self) -> bool:
         """Whether there may soon be models that are not here, or cannot answer, now."""

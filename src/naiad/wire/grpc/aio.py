@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.serving.worker import Worker
-from naiad.wire.grpc.call import GONE, Serve
-from naiad.wire.grpc.compression import Packed, choose_encoding
+from naiad.wire.grpc.call import Serve
+from naiad.wire.grpc.compression import choose_encoding
 from naiad.wire.grpc.http2.options import Http2Options
+from naiad.wire.grpc.queued_call import QueuedCall
 from naiad.wire.listening import address, cannot_listen, open_sockets
 from naiad.wire.tls import TlsFiles
 from naiad.wire.waiting import Account, Waiting
@@ -149,82 +150,24 @@ def _free_places(hosts: Sequence[str], port: int, option: str, reuse_port: bool)
     return places
 
 
-class AioCall:
+class AioCall(QueuedCall):
     """One RPC; see `Call`."""
 
-    begun_s = 0.0
-    """grpcio hands over whole messages, and does not say when they began to come."""
-
-    def __init__(self, method: str, metadata: Mapping[str, str], deadline_s: float | None, account: Account) -> None:
-        self.method = method
-        self.account = account
-        self.metadata = metadata
-        self.deadline_s = deadline_s
-        self.on_message: Any = None
-        self.on_end: Any = None
-        self.on_cancel: Any = None
-        self.status = ""
-        """Empty until the call is finished."""
-        self.details = ""
-        self.encoding = ""
-        """Compression of answers."""
-        self.trailing: Any = None
-        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
-        """Messages to write; None ends them."""
-
     def compress(self, level: str) -> None:
-        """See `Call`."""
+        """See `Call`; grpcio does it."""
         self.encoding = choose_encoding(level, self.metadata.get("grpc-accept-encoding", "gzip,deflate"))
-
-    def pack(self, message: bytes) -> Packed:
-        """Leave it to grpcio, which compresses beside the loop."""
-        return Packed(False, message)
-
-    def send(self, message: bytes | Packed) -> None:
-        """See `Call`."""
-        if not self.status:
-            self._outbox.put_nowait(message.data if isinstance(message, Packed) else message)
-
-    def answer(self, message: bytes | Packed) -> None:
-        """See `Call`."""
-        self.send(message)
-        self.finish()
-
-    def finish(self, status: str = "OK", message: str = "") -> None:
-        """See `Call`."""
-        if not self.status:
-            self.status, self.details = status, message
-            self.on_message = self.on_end = None
-            self._outbox.put_nowait(None)
-
-    def end(self) -> None:
-        """End the call because its client has not asked to the end, and every request has been answered."""
-        if not self.status:
-            self.finish("UNAVAILABLE", GONE)
-            if self.on_cancel is not None:
-                self.on_cancel()
-
-    def abandon(self) -> None:
-        """Tell the servicer that nobody waits any more."""
-        if not self.status:
-            self.status = "CANCELLED"
-            self.on_message = self.on_end = None
-            if self.on_cancel is not None:
-                self.on_cancel()
 
     async def read(self, context: Any) -> None:
         """Hand over what the client sends, until it will send no more."""
         import grpc
 
         while (message := await context.read()) is not grpc.aio.EOF:
-            if self.on_message is not None:
-                self.on_message(message)
-        if self.on_end is not None:
-            self.on_end()
+            self.take(message)
+        self.take_end()
 
     async def write(self, context: Any) -> None:
         """Write what the servicer sends, until it finishes."""
-        while (message := await self._outbox.get()) is not None:
+        while (message := await self.outbox.get()) is not None:
             await context.write(message)
 
 

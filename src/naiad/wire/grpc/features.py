@@ -25,6 +25,8 @@ _OF_V2 = {
     Feature.TRACE: ("TraceSetting",),
     Feature.LOGGING: ("LogSettings",),
 }
+V2_METHODS = tuple(name for names in _OF_V2.values() for name in names)
+"""Names of the methods of v2's service."""
 _METHODS = {SERVICE + name: feature for feature, names in _OF_V2.items() for name in names}
 _SERVICES = {"/grpc.health.": Feature.HEALTH, "/grpc.reflection.": Feature.METADATA}
 """Whole services, by what their paths begin with."""

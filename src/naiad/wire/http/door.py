@@ -12,6 +12,7 @@ from naiad.serving.engine import Engine
 from naiad.wire.door import Door, DoorNeeds
 from naiad.wire.forwarding import Forwarding
 from naiad.wire.http.api import http_router
+from naiad.wire.http.asgi import AsgiDoor
 from naiad.wire.http.http1.listener import HttpListener
 from naiad.wire.http.jobs.running import HttpRunner
 from naiad.wire.http.metrics import metrics_router
@@ -26,11 +27,18 @@ from naiad.wire.waiting import Waiting
 def http_door(needs: DoorNeeds) -> Door:
     """Make the door of the v2 protocol over HTTP/1.1."""
     http = needs.settings.http
-    below = "" if needs.services.application is None else RESERVED
-    listener = _listener(router_of(needs), needs, http, below=below)
+    listener = _listener(router_of(needs), needs, http, below=_below(needs))
     files = TlsFiles.of(http, "--http-tls")
     tls = None if files is None else files.context()
     return Door("HTTPService", "http", "--http-port", http, listener, tls)
+
+
+def asgi_door(needs: DoorNeeds) -> AsgiDoor:
+    """Make the same door as an ASGI application, without a port."""
+    settings, services = needs.settings, needs.services
+    capacity = http_capacity(settings, services.waiting, services.engine.worker)
+    origins = _origins(settings, settings.http, _below(needs))
+    return AsgiDoor(router_of(needs), http_limits(settings), capacity, origins)
 
 
 def router_of(needs: DoorNeeds) -> Router:
@@ -68,6 +76,15 @@ def _listener(
     limits = http_limits(settings)
     if body_bytes:
         limits = replace(limits, body_bytes=body_bytes, binary_bytes=body_bytes)
-    origins = Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()), below)
+    origins = _origins(settings, door, below)
     capacity = http_capacity(settings, needs.services.waiting, needs.services.engine.worker)
     return HttpListener(router, limits, http_times(settings.http), capacity, origins)
+
+
+def _origins(settings: ServerSettings, door: DoorSettings, below: str) -> Origins:
+    return Origins(settings.http.allowed_origin, (*door.hosts, socket.gethostname()), below)
+
+
+def _below(needs: DoorNeeds) -> str:
+    """Where requests are the server's own; empty: everywhere."""
+    return "" if needs.services.application is None else RESERVED

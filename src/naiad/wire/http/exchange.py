@@ -18,7 +18,7 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _JSON = b"application/json"
 _JOINED_BYTES = 64 * 1024
 """Bodies up to here are joined with their heads, which costs less than handing over two pieces."""
-_RETRY_AFTER = {429: b"Retry-After: 1\r\n", 503: b"Retry-After: 1\r\n"}
+RETRY_AFTER = {429: b"Retry-After: 1\r\n", 503: b"Retry-After: 1\r\n"}
 """By status that says that it will be better later: when to ask again, in seconds."""
 
 
@@ -215,7 +215,7 @@ class Exchange:
         if self.says_keep_alive and self.keep_alive:
             connection = b"Connection: keep-alive\r\n"
         reason = _REASONS.get(status, b"Unknown")
-        headers += _RETRY_AFTER.get(status, b"")
+        headers += RETRY_AFTER.get(status, b"")
         if self.late_lines is not None:
             headers += self.late_lines()
         return b"HTTP/1.1 %d %b\r\n%b%b%b%b\r\n" % (status, reason, kind, connection, self.answer_lines, headers)
