@@ -28,8 +28,6 @@ def app(args: Mapping[str, Any]) -> Any:
     `naiad serve`, by the names of their flags), and `deployment`: options of Ray's deployment, such as num_replicas,
     autoscaling_config, ray_actor_options and user_config. Raises InvalidConfiguration.
     """
-    from ray import serve
-
     unknown = sorted(set(args) - set(ARGUMENTS))
     if unknown:
         raise InvalidConfiguration(f"args: '{unknown[0]}' is not known; use one of: {', '.join(ARGUMENTS)}")
@@ -37,8 +35,10 @@ def app(args: Mapping[str, Any]) -> Any:
     check_options(options)
     wanted = dict(args.get("deployment") or {})
     replica = {key: args[key] for key in ARGUMENTS[:-1] if key in args}
-    deployment = deployment_options(_capacity(args, options, wanted.get("user_config")), wanted)
-    return serve.deployment(**deployment)(Naiad).bind(**replica)
+    given = deployment_options(_capacity(args, options, wanted.get("user_config")), wanted)
+    from ray import serve
+
+    return serve.deployment(**given)(Naiad).bind(**replica)
 
 
 def deployment_options(capacity: Capacity, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotReady
 from naiad.ray.grpc_service import SERVICES, STREAMS, Written, metadata_of, set_status
 from naiad.server.aio import AsyncServer, Source
@@ -124,6 +125,10 @@ def check_options(options: Mapping[str, Any]) -> None:
         value = options.get(name)
         if value and not (name == "model_control_mode" and value in ALLOWED_MODES):
             raise InvalidConfiguration(f"options: {name} cannot be {value!r} behind Ray Serve: {reason}")
+    try:
+        ServerSettings.of(**options)
+    except TypeError as error:
+        raise InvalidConfiguration(f"options: {error}") from error
     ports = sorted(name for name in options if name.endswith("_port"))
     if ports:
         raise InvalidConfiguration(

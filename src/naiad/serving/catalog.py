@@ -212,9 +212,13 @@ class Catalog:
 
     def reasons(self) -> dict[str, str]:
         """Why models cannot answer that should, by name."""
-        found = {entry.name: entry.reason or f"it is {entry.state}" for entry in self.entries() if not entry.is_as_wanted}
-        waiting = (entry for entry in self.entries() if entry.model is not None and not can_answer(entry.model))
-        return {entry.name: "what runs it cannot answer now" for entry in waiting} | found
+        found = {}
+        for entry in self.entries():
+            if not entry.is_as_wanted:
+                found[entry.name] = entry.reason or f"it is {entry.state}"
+            elif entry.model is not None and not can_answer(entry.model):
+                found[entry.name] = "what runs it cannot answer now"
+        return found
 
     @property
     def is_loading(self) -> bool:

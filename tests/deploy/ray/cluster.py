@@ -1,6 +1,6 @@
 """Runs a cluster of Ray, several nodes on this machine, in a network of its own that has only loopback.
 
-Started with `unshare --net` by the Python of .bench/env/ray. Reads orders from stdin, one JSON object a line, and
+Started with `unshare --net --uts` by the Python of .bench/env/ray. Reads orders from stdin, one JSON object a line, and
 answers each with one line: {"ok": …} or {"error": …}. At the end of stdin it takes everything down.
 """
 
@@ -22,15 +22,17 @@ os.environ |= {
     "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # there is one proxy, and no replica need be on its node
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "0.5",
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "0.5",
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_enable_worker_prestart": "0",  # of workers that nobody asks for
+    "RAY_prestart_worker_first_driver": "0",
 }
 
 ORDER_S = 120.0
 """What an order may take on a busy machine."""
 
 
-def bring_up_loopback() -> None:
-    """Needed in a new network."""
+def settle() -> None:
+    """Bring up loopback, which is down in a new network, and take the name that it has: Ray looks its own name up."""
+    socket.sethostname("localhost")
     name, get_flags, set_flags, is_up = b"lo", 0x8913, 0x8914, 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         row = struct.pack("16sH14s", name, 0, b"")
@@ -46,7 +48,7 @@ class House:
         import ray
         from ray.cluster_utils import Cluster
 
-        size = {"num_cpus": 4, "object_store_memory": 80 * 1024 * 1024}
+        size = {"num_cpus": 2, "object_store_memory": 80 * 1024 * 1024}
         self.cluster = Cluster(
             initialize_head=True,
             head_node_args={**size, "node_ip_address": "127.0.0.1", "include_dashboard": False},
@@ -101,14 +103,13 @@ class House:
         return found
 
     def replicas(self) -> list[dict[str, Any]]:
-        """Return actor, process and node of each replica that is alive."""
-        from ray.util.state import list_actors
+        """Return process and node of each replica that is alive."""
+        from ray._private.state import actors
 
-        rows = list_actors(address=None, filters=[("state", "=", "ALIVE")], detail=True)
         return [
-            {"name": row.name, "pid": row.pid, "node": row.node_id, "actor": row.actor_id}
-            for row in rows
-            if row.class_name.startswith("ServeReplica")
+            {"pid": row["Pid"], "node": row["Address"]["NodeID"]}
+            for row in actors().values()
+            if row["State"] == "ALIVE" and row["ActorClassName"].startswith("ServeReplica")
         ]
 
     def kill(self, pid: int) -> None:
@@ -116,11 +117,15 @@ class House:
         os.kill(pid, signal.SIGKILL)
 
     def options(self) -> dict[str, Any]:
-        """Return the options of the deployment as they are in force."""
-        from ray.serve.context import _get_global_client
+        """Return the options of each deployment that are in force."""
+        from ray import serve
 
-        [(_, info)] = _get_global_client().list_deployments() if False else [(None, None)]
-        return {"info": info}
+        details = serve.context._get_global_client().get_serve_details()
+        return {
+            name: one["deployment_config"]
+            for application in details["applications"].values()
+            for name, one in application["deployments"].items()
+        }
 
     def close(self) -> None:
         """Take everything down."""
@@ -134,7 +139,7 @@ class House:
 
 def main() -> None:
     """Answer orders until there are no more."""
-    bring_up_loopback()
+    settle()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # Ray writes to stdout as it likes
     house = House(sys.argv[1], int(sys.argv[2]))
