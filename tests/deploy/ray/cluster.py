@@ -45,8 +45,9 @@ class House:
 
     def __init__(self, folder: str, nodes: int) -> None:
         os.environ["RAY_TMPDIR"] = folder
-        import ray
         from ray.cluster_utils import Cluster
+
+        import ray
 
         size = {"num_cpus": 2, "object_store_memory": 80 * 1024 * 1024}
         self.cluster = Cluster(
@@ -63,9 +64,10 @@ class House:
 
     def deploy(self, config: dict[str, Any], wait: bool = True) -> None:
         """Do what `serve deploy` does with a configuration file; wait: until it runs."""
-        from ray import serve
         from ray.serve.context import _get_global_client
         from ray.serve.schema import ServeDeploySchema
+
+        from ray import serve
 
         schema = ServeDeploySchema.model_validate(config)
         serve.start(

@@ -86,6 +86,13 @@ async def test_who_leaves_takes_the_request_back(server: Assembly) -> None:
     assert calls._waiting.bytes == 0
 
 
+async def test_a_load_report_comes_behind_the_answer(server: Assembly) -> None:
+    trailing: dict[str, bytes] = {}
+    metadata = {"endpoint-load-metrics-format": "json"}
+    await server.in_process.grpc.ask(SERVICE + "ModelInfer", request("quick"), metadata, trailing)
+    assert list(trailing) == ["endpoint-load-metrics"]
+
+
 async def messages(*those: bytes) -> AsyncIterator[bytes]:
     for one in those:
         yield one

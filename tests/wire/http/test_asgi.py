@@ -105,6 +105,12 @@ async def test_an_answer_to_head_has_the_length_and_no_body(server: Assembly) ->
     assert client.sent[-1]["more_body"] is False
 
 
+async def test_a_load_report_comes_with_the_answer(server: Assembly) -> None:
+    headers = {"endpoint-load-metrics-format": "json"}
+    client = await asked(server, "POST", "/v2/models/slow/infer", INFER_SLOW, headers=headers)
+    assert client.headers["endpoint-load-metrics"].startswith("JSON {")
+
+
 async def test_a_stream_comes_in_pieces(server: Assembly) -> None:
     body = json.dumps({"IN": [1, 2, 3], "DELAY": [0, 0, 0], "WAIT": 0}).encode()
     client = await asked(server, "POST", "/v2/models/repeat/generate_stream", body)
