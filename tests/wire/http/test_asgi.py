@@ -14,7 +14,7 @@ import pytest
 from naiad.core.config import ServerSettings
 from naiad.repository import ModelEntry
 from naiad.server.assembly import Assembly
-from naiad.wire.http.asgi import AsgiExchange, target_of
+from naiad.wire.http.asgi import AsgiExchange, _send_answer, target_of
 
 REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
 REPEAT = """backend: "repeat" max_batch_size: 0 model_transaction_policy { decoupled: true }
@@ -205,6 +205,37 @@ async def test_a_client_that_reads_too_little_is_given_up() -> None:
     exchange.push(b"x" * 60)
     exchange.push(b"x" * 60)
     assert (exchange.is_gone, left) == (True, [1])
+
+
+async def test_an_answer_of_another_program_is_passed_on_and_one_that_ends_early_is_no_whole_one() -> None:
+    exchange = AsgiExchange(10**6)
+    exchange.begin_relay(207, b"Content-Length: 4\r\nX-Some:a:b\r\n", is_chunked=False)
+    exchange.push(b"ab")
+    exchange.end_with(b"cd")
+    exchange.end_with(b"no more")
+    start, *rest = exchange.take()
+    assert (start["status"], start["headers"]) == (207, [(b"content-length", b"4"), (b"x-some", b"a:b")])
+    assert [(one["body"], one["more_body"]) for one in rest] == [(b"ab", True), (b"cd", False)]
+    woken, sent = [], []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def wake() -> None:
+        woken.append(1)
+        exchange.cut()
+
+    exchange = AsgiExchange(10**6)
+    exchange.begin_relay(200, b"", is_chunked=True)
+    exchange.push(b"ab")
+    exchange.on_writable = wake
+    with pytest.raises(ConnectionAbortedError):
+        await _send_answer(exchange, receive, send)
+    assert (len(sent), woken) == (2, [1])
 
 
 @pytest.mark.parametrize(

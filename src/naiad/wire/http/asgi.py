@@ -33,6 +33,8 @@ class AsgiExchange(Exchange):
 
     is_gone = False
     """Nobody waits for the answer any more."""
+    is_cut = False
+    """The answer will not be whole."""
 
     def __init__(self, most_unsent_bytes: int) -> None:
         """most_unsent_bytes: of a stream, for a client that does not read it."""
@@ -86,6 +88,21 @@ class AsgiExchange(Exchange):
         self.is_streaming = True
         self._begin(status, content_type, b"")
 
+    def begin_relay(self, status: int, lines: bytes, *, is_chunked: bool) -> None:
+        """See `Exchange`."""
+        self.is_streaming, self.is_chunked = True, is_chunked
+        self._start(status, lines)
+
+    def end_with(self, data: bytes) -> None:
+        """See `Exchange`."""
+        self._end(data)
+
+    def cut(self) -> None:
+        """See `Exchange`."""
+        if not self.is_finished:
+            self.is_cut = self.is_finished = True
+            self.more.set()
+
     def push(self, data: bytes) -> None:
         """See `Exchange`; a client that has too much to read is given up."""
         if self.is_finished or self.is_gone:
@@ -97,19 +114,24 @@ class AsgiExchange(Exchange):
 
     def end_stream(self) -> None:
         """See `Exchange`."""
+        self._end(b"")
+
+    def _end(self, data: bytes) -> None:
         if not self.is_finished:
             self.is_finished = True
-            self.on_abandon = None
-            self._add(b"", has_more=False)
+            self.on_abandon = self.on_writable = None
+            self._add(data, has_more=False)
 
     def _begin(self, status: int, content_type: bytes, lines: bytes) -> None:
         lines += self.answer_lines + RETRY_AFTER.get(status, b"")
         if self.late_lines is not None:
             lines += self.late_lines()
-        pairs = [line.split(b": ", 1) for line in lines.split(b"\r\n") if line]
-        headers = [(name.lower(), value) for name, value in pairs]
-        if content_type:
-            headers.insert(0, (b"content-type", content_type))
+        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
+        self._start(status, kind + lines)
+
+    def _start(self, status: int, lines: bytes) -> None:
+        pairs = [line.split(b":", 1) for line in lines.split(b"\r\n") if line]
+        headers = [(name.lower(), value.strip()) for name, value in pairs]
         self._messages.append({"type": "http.response.start", "status": status, "headers": headers})
 
     def _add(self, data: bytes, *, has_more: bool) -> None:
@@ -182,7 +204,7 @@ class AsgiDoor:
             headers[key] = headers[key] + b", " + value if key in headers else value
         if size > limits.header_bytes:
             raise Refusal(431, f"request headers exceed the maximum of {limits.header_bytes} bytes")
-        if b"origin" in headers or b"sec-fetch-site" in headers:
+        if (b"origin" in headers or b"sec-fetch-site" in headers) and self._origins.judges(exchange.url):
             if reason := self._origins.refusal(headers):
                 raise Refusal(403, reason)
             exchange.answer_lines = self._origins.answer_lines(headers)
@@ -241,6 +263,10 @@ async def _send_answer(exchange: AsgiExchange, receive: Receive, send: Send) -> 
                 await send(message)
                 if message.get("more_body") is False:
                     return
+            if exchange.is_cut:
+                raise ConnectionAbortedError("the answer cannot be sent to its end")
+            if exchange.on_writable is not None:
+                exchange.on_writable()
     finally:
         if watch is not None:
             watch.cancel()
