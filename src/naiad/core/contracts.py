@@ -121,6 +121,24 @@ class Posts(Protocol):
         ...
 
 
+@runtime_checkable
+class PacesItself(Protocol):
+    """What a streaming instance may be besides: one that looks at its requests' `flow` itself.
+
+    Others are held back in `send`, which does not return before the answer has been taken up.
+    """
+
+    paces_itself: bool
+
+
+@runtime_checkable
+class FreesItself(Protocol):
+    """What a streaming instance may be besides: one that may take its next batch as soon as `execute` has returned."""
+
+    is_free_when_returned: bool
+    """Answers that still come then count as no batch of its `capacity`."""
+
+
 class Samples(Protocol[Item_co]):
     """Makes up items that suit a model, so that its runs can be measured before there are any requests."""
 

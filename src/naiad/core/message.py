@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from naiad.core.application import Work
 from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import NaiadError
+from naiad.core.flow import Flow
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Trace
 
@@ -68,6 +69,8 @@ class InferRequest:
     """Shared memory extension: by output, where to put it instead of sending it; None: nowhere, as with nearly all."""
     stages_s: list[float] | None = None
     """Steps of ensembles: seconds of gathering inputs, running, splitting outputs, to which the model adds its own."""
+    flow: Flow | None = None
+    """By a caller that may be slower than the model: what holds a decoupled model back; None: nothing does."""
 
     work: Work | None = None
     """For the models of an application: what there is to do, in place of inputs."""

@@ -23,6 +23,10 @@ KEPT_AS_STRINGS = {
 }
 
 
+_MOST_WHOLE = 1e15
+"""Larger ones are written with an exponent."""
+
+
 def config_class() -> Any:
     """Return the message class; imports protobuf on first use."""
     return message_class("ModelConfig")
@@ -66,9 +70,13 @@ def _plain(field: Any, value: Any) -> Any:
 
 
 def _number(field: Any, value: float) -> float | str:
-    """The shortest decimal that gives the same float32 or float64; JSON has no words for the infinite ones."""
+    """The shortest decimal that gives the same float32 or float64, `1` and not `1.0`, as protobuf's JSON has it.
+
+    JSON has no words for the infinite ones.
+    """
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
-    return float(str(np.float32(value))) if field.type == field.TYPE_FLOAT else value
+    number = float(str(np.float32(value))) if field.type == field.TYPE_FLOAT else value
+    return int(number) if number.is_integer() and abs(number) < _MOST_WHOLE else number

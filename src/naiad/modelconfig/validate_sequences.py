@@ -27,7 +27,7 @@ def validate_sequences(document: Document) -> None:
     sizes = oldest.get("preferred_batch_size", [])
     validate_preferred(model, "sequence batching preferred batch size", sizes, max_batch_size)
     utilization = batching.get("direct", {}).get("minimum_slot_utilization", 0.0)
-    if not isinstance(utilization, float) or not 0.0 <= utilization <= 1.0:
+    if not isinstance(utilization, int | float) or not 0.0 <= utilization <= 1.0:
         reason = f"sequence batching minimum slot utilization must be in range (0.0, 1.0] for {model}"
         refuse(model, reason, f"it is {utilization}")
     names = [control["name"] for control in batching["control_input"]]

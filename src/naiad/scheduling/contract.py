@@ -71,6 +71,7 @@ class Execution(Batch[Any]):
     __slots__ = (
         "beside",
         "finished_s",
+        "has_returned",
         "is_wide",
         "jobs",
         "size",
@@ -100,6 +101,8 @@ class Execution(Batch[Any]):
         """By the scheduler: it runs on all cores."""
         self.failure: NaiadError | None = None
         """By the runner: the instance failed as a whole, whatever was in the batch."""
+        self.has_returned = False
+        """By the scheduler: its instance may take another one, while answers of this still come."""
         self.started_s = 0.0
         """By the runner, when the instance gets it."""
         self.finished_s = 0.0
@@ -175,6 +178,10 @@ class Listener(Protocol):
 
     def sent(self, execution: Execution, index: int, result: Any, is_final: bool) -> None:
         """Take one result, or error, of the item at `index`; nothing follows an item's last one."""
+        ...
+
+    def returned(self, execution: Execution) -> None:
+        """Hear, before `finished`, that the instance may take another one; only of those that end later than that."""
         ...
 
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:

@@ -155,6 +155,12 @@ LISTED: dict[str, tuple[str, ...]] = {
         "shared memory/two regions", "shared memory/an offset within a page", "shared memory/size 0",
         "grpc others/register no bytes", "grpc others/register at 2**64-1",
     ),
+    "A request must have every input that is not optional.": ("python/optional_inputs: b", "python/optional_inputs: bc"),
+    "A Python model gets the errors of models that it asks as every client does, with their codes.": (
+        "python/bls_sync: nobody", "python/bls_sync: square", "python/bls_decoupled_sync: -1",
+        "python/bls_decoupled_async: -1", "python/bls_errors: all",
+    ),
+    "An error of a Python model with the code UNKNOWN has status 500.": ("python/error_codes: 0",),
     "A key of shared memory that is only a slash is an invalid argument.": (
         "shared memory/a key of a slash", "shared memory/a key of slashes", "grpc others/register a slash",
     ),
@@ -206,11 +212,9 @@ ELSEWHERE = (
     "Without `initial_state`, a sequence's first state is zeros.",
     "Requests with sequence parameters are not cached.",
     "An unknown setting in `--cache-config` is an error.",
-    "A request must have every input that is not optional.",
     "A configuration that names an input or an output twice, or ragged inputs without batches, is refused.",
     "A tensor without dimensions can also be declared without batches: `dims: [ 1 ]` and an empty `reshape`.",
     "An output of a Python model whose datatype or shape is not the declared one is an error.",
-    "Clients get an exception of a Python model without its traceback.",
     "A Python model does not get environment variables that look like secrets.",
     "A Python model with one instance gets an error if it sends a request to itself.",
     "Coroutines of one Python model run at the same time, whether or not it is decoupled.",
@@ -224,6 +228,7 @@ RULES = {
     "json errors": "Every error is `application/json`; Triton calls some of them `text/plain`.",
     "405": "405 has an `Allow` header, and statuses have their standard phrases.",
     "503": "503 has a `Retry-After` header.",
+    "traceback": "Clients get an exception of a Python model without its traceback.",
     "generate": "`/generate` answers with a `Content-Length`, not in chunks.",
 }
 """Differences that are in so many answers that they are taken out before comparing; name → line of the page."""

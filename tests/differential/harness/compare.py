@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+_TRACEBACK = re.compile(r"\n\nAt:\n(?:  .+\n)+")
 
 _OTHERS = {"ns", "last_inference", "platform", "backend", "default_model_filename"}
 """Keys of JSON objects whose values are a time, or say which backend computes."""
@@ -16,8 +19,15 @@ def expected(theirs: Any, used: set[str]) -> Any:
     """
     if isinstance(theirs, list):
         return [expected(one, used) for one in theirs]
+    if isinstance(theirs, dict) and "error_message" in theirs:
+        return {**theirs, "error_message": _without_traceback(theirs["error_message"], used)}
     if not isinstance(theirs, dict) or "body" not in theirs:
         return theirs
+    if isinstance(theirs["body"], str) and "At:" in theirs["body"]:
+        shown = json.loads(theirs["body"])
+        if "error" in shown:
+            shown["error"] = _without_traceback(shown["error"], used)
+            theirs = {**theirs, "body": json.dumps(shown, ensure_ascii=False)}
     headers, reason = dict(theirs["headers"]), theirs["reason"]
     if theirs["status"] >= 400 and headers.get("content-type") == "text/plain":
         used.add("json errors")
@@ -33,6 +43,13 @@ def expected(theirs: Any, used: set[str]) -> Any:
         del headers["transfer-encoding"]
         headers["content-length"] = "that of the body"
     return {**theirs, "headers": headers, "reason": reason}
+
+
+def _without_traceback(message: str, used: set[str]) -> str:
+    plain = _TRACEBACK.sub("", message)
+    if plain != message:
+        used.add("traceback")
+    return plain
 
 
 def neutral(answer: Any) -> Any:

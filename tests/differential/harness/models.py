@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+PYTHON_MODELS = Path(__file__).parents[1] / "python_models"
 REPOSITORY = Path(__file__).parents[2] / "data" / "model_repository"
 
 DATATYPES = {
@@ -86,6 +87,12 @@ IDENTITIES = {
 """Models whose n-th output is the n-th input. `counted` is only asked by the cases on statistics."""
 
 LABELS = "cat\ndog\nbird\n"
+
+
+def copy_python_models(folder: Path) -> Path:
+    """Copy the Python models below `folder`, as they are."""
+    shutil.copytree(PYTHON_MODELS, folder)
+    return folder
 
 
 def write_repository(folder: Path, *, is_triton: bool, has_broken: bool) -> Path:

@@ -18,7 +18,8 @@ from harness.case import Http, Raw, Step
 from harness.compare import neutral
 from harness.grpc_call import call_grpc
 from harness.http_call import call_http
-from harness.models import write_repository
+from harness.models import copy_python_models, write_repository
+from harness.ports import free_ports
 from harness.region import CONTENT
 from harness.triton import running_triton
 from naiad.testing import running_server
@@ -30,6 +31,8 @@ class Configuration:
 
     triton: tuple[str, ...] = ()
     naiad: tuple[tuple[str, Any], ...] = ()
+    has_python_models: bool = False
+    """They serve `python_models`, the same files on both sides."""
 
 
 _GRPC_RESTRICTED = ("model-repository,statistics:admin=secret", "trace:other=key")
@@ -44,6 +47,7 @@ CONFIGURATIONS = {
         + tuple(f"--grpc-restricted-protocol={one}" for one in _GRPC_RESTRICTED),
         (("http_restricted_api", restricted.OPTIONS), ("grpc_restricted_protocol", _GRPC_RESTRICTED)),
     ),
+    "python models": Configuration(naiad=(("allow_client_shm", True),), has_python_models=True),
 }
 
 
@@ -77,10 +81,16 @@ class Server:
 def running_pair(name: str, folder: Path, memory: SharedMemory) -> Iterator[tuple[Server, Server]]:
     """Start Triton and ours with the same models; yields them in this order."""
     configuration = CONFIGURATIONS[name]
-    theirs = write_repository(folder / "triton", is_triton=True, has_broken=name == "explicit")
-    ours = write_repository(folder / "naiad", is_triton=False, has_broken=name == "explicit")
+    if configuration.has_python_models:
+        theirs, ours = (copy_python_models(folder / side) for side in ("triton", "naiad"))
+    else:
+        theirs = write_repository(folder / "triton", is_triton=True, has_broken=name == "explicit")
+        ours = write_repository(folder / "naiad", is_triton=False, has_broken=name == "explicit")
+    options = configuration.triton
+    if configuration.has_python_models:  # some of which have metrics, without which Triton ends
+        options += ("--allow-metrics=true", "--metrics-address=127.0.0.1", f"--metrics-port={free_ports(1)[0]}")
     with (
-        running_triton(theirs, folder / "triton.log", configuration.triton) as triton,
+        running_triton(theirs, folder / "triton.log", options) as triton,
         running_server(str(ours), http_head=False, allow_setting_changes=True, **dict(configuration.naiad)) as running,
         grpc.insecure_channel(triton.grpc) as their_channel,
         grpc.insecure_channel(running.grpc_address) as our_channel,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from cases import python_models
 from cases.grpc import inference, others, streams
 from cases.http import (
     generate,
@@ -39,6 +40,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "grpc streams": streams.CASES,
         "grpc others": others.CASES,
     },
+    "python models": {"python": python_models.CASES},
     "explicit": {"explicit": repository.EXPLICIT},
     "restricted": {"restricted": restricted.CASES, "grpc restricted": others.RESTRICTED},
 }

@@ -19,7 +19,7 @@ from harness.ports import free_ports
 
 ENVIRONMENT = Path(__file__).parents[3] / ".bench" / "env" / "triton"
 FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
-_START_S = 60.0
+_START_S = 240.0
 _STOP_S = 5.0
 
 

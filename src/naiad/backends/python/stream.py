@@ -23,7 +23,7 @@ from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest
 
 CAPACITY = 64
-"""Batches under way, where nothing is said; each that has not returned has a thread here."""
+"""Batches that an instance whose `execute` is a coroutine has under way, where nothing is said."""
 
 
 class _Open:
@@ -33,6 +33,8 @@ class _Open:
         self.worker = worker
         self.batch = batch
         self.send = send
+        self.sent = [0] * len(batch.items)
+        """Answers that are not the last, by request."""
         self.left = set(range(len(batch.items)))
         """Requests that have not had their last answer."""
         self.returned = threading.Event()
@@ -41,6 +43,9 @@ class _Open:
 
 class PythonStream(Supervised):
     """One worker that streams."""
+
+    paces_itself = True
+    """The model's code is held back in the worker."""
 
     def __init__(
         self,
@@ -52,7 +57,9 @@ class PythonStream(Supervised):
         capacity: int = CAPACITY,
     ) -> None:
         super().__init__(supervisor)
-        self.capacity = capacity
+        self.capacity = capacity if is_async else 1
+        self.is_free_when_returned = not is_async
+        """As in Triton: the next batch is formed when `execute` has returned, though answers may still come."""
         self._orders = orders
         self._answers = answers
         self._is_async = is_async
@@ -76,7 +83,7 @@ class PythonStream(Supervised):
             opened = self._open[number] = _Open(worker, batch, send)
             batch.input_ready_s = monotonic()
             try:
-                packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows})
+                packed.send(worker.run, wire.EXECUTE, {"b": number, "r": rows, **_held_back(batch)})
             except OSError:
                 worker.wait_gone()
             batch.on_withdraw = partial(withdraw, worker, number)
@@ -109,6 +116,10 @@ class PythonStream(Supervised):
                 answer = None if row is None else self._answers.read(row, request, unpacked, self._name)
                 if answer is not None or is_final:
                     opened.send(index, answer, is_final)
+                    if not is_final and request.flow is not None:
+                        opened.sent[index] += 1
+                        told = {"b": header["b"], "i": index, "n": opened.sent[index]}
+                        request.flow.when(opened.sent[index], partial(worker.write, wire.TAKEN, lambda _: told))
                 if is_final:
                     opened.left.discard(index)
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -137,3 +148,9 @@ class PythonStream(Supervised):
             opened.send(index, error, True)
         opened.left.clear()
         opened.returned.set()
+
+
+def _held_back(batch: Batch[InferRequest]) -> dict[str, list[int]]:
+    """What an order says of requests whose answers are held back; nothing, as nearly always."""
+    numbers = [number for number, request in enumerate(batch.items) if request.flow is not None]
+    return {"p": numbers} if numbers else {}

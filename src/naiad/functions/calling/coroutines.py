@@ -6,11 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Send
 from naiad.core.errors import ModelFailed, NaiadError, NotReady
+from naiad.core.flow import Flow
 from naiad.core.message import InferRequest
 from naiad.functions.calling.generators import UNDER_WAY
 from naiad.functions.calling.kinds import Kind
@@ -31,6 +33,8 @@ class CoroutineInstance:
     """One copy of a function that waits instead of blocking; its loop's thread starts with the first batch."""
 
     capacity = UNDER_WAY
+    paces_itself = True
+    """A call that is held back waits, and blocks no other."""
 
     def __init__(
         self, function: Callable[..., Any], model: FunctionModel, results: Results, kind: Kind, limit_s: float = 0.0
@@ -135,15 +139,16 @@ class CoroutineInstance:
             for number, answer in zip(numbers, answers, strict=True):
                 send(number, answer, True)
             return
-        waiting = set(numbers)
+        waiting, sent = set(numbers), dict.fromkeys(numbers, 0)
         steps = self._function(requests)
         try:
-            while (returned := await self._limited(anext(steps, _END))) is not _END:
+            while waiting and (returned := await self._limited(anext(steps, _END))) is not _END:
                 for number, answer in zip(numbers, self._results.answers(items, returned), strict=True):
-                    if answer is not None and number in waiting and not send(number, answer, False):
-                        waiting.discard(number)
-                if not waiting:
-                    break
+                    if answer is not None and number in waiting:
+                        sent[number] += 1
+                        if not send(number, answer, False):
+                            waiting.discard(number)
+                await _all_taken([(item.flow, sent[one]) for one, item in zip(numbers, items, strict=True)])
         finally:
             await steps.aclose()
         for number in numbers:
@@ -159,3 +164,13 @@ class CoroutineInstance:
                 raise
             message = f"the function of model '{self._model.name}' has not returned within {self._limit_s:g} s"
             raise ModelFailed(message, model=self._model.name) from error
+
+
+async def _all_taken(held: Sequence[tuple[Flow | None, int]]) -> None:
+    """Wait until so many answers to each request have been taken up, where anything holds them back."""
+    loop = asyncio.get_running_loop()
+    for flow, number in held:
+        if flow is not None:
+            came = asyncio.Event()
+            flow.when(number, partial(loop.call_soon_threadsafe, came.set))
+            await came.wait()

@@ -236,17 +236,20 @@ class BatchScheduler:
             execution.successes += 1
         self._tell(execution.jobs[index], result, is_final)
 
+    def returned(self, execution: Execution) -> None:
+        """See `Listener.returned`."""
+        execution.has_returned = True
+        self._free(execution.slot, self._clock())
+        if self._queue.length and not self._is_turn_due:
+            self._plan_turn()
+
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         """See `Listener.finished`."""
         self._running -= 1
         self._under_way -= len(execution.jobs)
         slot: Slot = execution.slot
-        slot.in_hand -= 1
-        if self._aheads:
-            self._aheads.pop(slot, None)  # it is what the instance goes on with
-        if slot is not self._wide and slot.in_hand < slot.capacity:
-            self._idle += 1
-            self._situation.free_s = execution.finished_s
+        if not execution.has_returned:
+            self._free(slot, execution.finished_s)
         for result in results:
             if not isinstance(result, NaiadError):
                 execution.successes += 1
@@ -264,6 +267,15 @@ class BatchScheduler:
             self._tell_all(jobs, results)
         if self._quieting.waiters:
             self._wake_waiters()
+
+    def _free(self, slot: Slot, now: float) -> None:
+        """Note that an instance has one execution less in hand."""
+        slot.in_hand -= 1
+        if self._aheads:
+            self._aheads.pop(slot, None)  # it is what the instance goes on with
+        if slot is not self._wide and slot.in_hand < slot.capacity:
+            self._idle += 1
+            self._situation.free_s = now
 
     def _recall(self, job: Job) -> bool:
         """Take a job out of a batch that waits for its instance; the others of the batch go on waiting there."""

@@ -122,10 +122,16 @@ class RateLimitedRunner:
         """See `Listener.sent`."""
         self._listeners[id(execution)].sent(execution, index, result, is_final)
 
+    def returned(self, execution: Execution) -> None:
+        """See `Listener.returned`; what the execution took is free again."""
+        self._listeners[id(execution)].returned(execution)
+        self._limiter.release(self._member, has_run=True)
+
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         """See `Listener.finished`; the listener plans its next batch before the line is looked at."""
         self._listeners.pop(id(execution)).finished(execution, results)
-        self._limiter.release(self._member, has_run=True)
+        if not execution.has_returned:
+            self._limiter.release(self._member, has_run=True)
 
     def _end(self) -> None:
         self._is_closed = True

@@ -15,8 +15,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.contracts import Interruptible, StreamingInstance
+from naiad.core.contracts import FreesItself, Interruptible, PacesItself, StreamingInstance
 from naiad.core.errors import ModelFailed, NaiadError, NotReady
+from naiad.core.flow import Flow
 from naiad.scheduling.contract import Execution, Listener
 
 _log = logging.getLogger("naiad.scheduling")
@@ -33,6 +34,8 @@ class StreamRunner:
     def __init__(self, instance: StreamingInstance[Any], name: str, *, clock: Clock = monotonic) -> None:
         self.capacity = instance.capacity
         self._instance = instance
+        self._is_free_when_returned = isinstance(instance, FreesItself) and instance.is_free_when_returned
+        self._holds_back = not (isinstance(instance, PacesItself) and instance.paces_itself)
         self._name = name
         self._clock = clock
         self._work: SimpleQueue[_Stream | None] = SimpleQueue()
@@ -62,6 +65,8 @@ class StreamRunner:
         """End the threads and what is still owed, then release the instance; blocks until every `execute` returned."""
         if isinstance(self._instance, Interruptible):
             self._instance.interrupt()
+        for stream in list(self._streams):
+            stream.let_go()
         for _ in self._threads:
             self._work.put(None)
         for thread in self._threads:
@@ -73,7 +78,7 @@ class StreamRunner:
     def _serve(self) -> None:
         while (stream := self._work.get()) is not None:
             stream.execution.started_s = self._clock()
-            send = _Send(stream)
+            send = _Send(stream, holds_back=self._holds_back)
             error: NaiadError | None = None
             try:
                 self._instance.execute(stream.execution, send)
@@ -85,8 +90,10 @@ class StreamRunner:
             stream.call(stream.returned, error)
             del stream, send, error  # or the last batch's tensors would live until the next one
 
-    def _returned(self) -> None:
+    def _returned(self) -> bool:
+        """Returns whether the instance may take another batch, whatever is still owed of this one."""
         self._free_threads += 1
+        return self._is_free_when_returned
 
     def _over(self, stream: _Stream) -> None:
         self._streams.discard(stream)
@@ -100,7 +107,7 @@ class _Stream:
         self,
         execution: Execution,
         listener: Listener,
-        on_return: Callable[[], None],
+        on_return: Callable[[], bool],
         on_over: Callable[[_Stream], None],
     ) -> None:
         self.execution = execution
@@ -131,11 +138,20 @@ class _Stream:
     def returned(self, error: NaiadError | None) -> None:
         """Note that `execute` is over. error: why it gives no more results."""
         self._has_returned = True
-        self._on_return()
+        is_free = self._on_return()
         if error is not None:
             self.execution.failure = error
             self.fail(error)
+        if is_free and self._open:
+            self._listener.returned(self.execution)
         self._end()
+
+    def let_go(self) -> None:
+        """Hold the instance back no longer; from any thread."""
+        for item in self.execution.items:
+            flow = flow_of(item)
+            if flow is not None:
+                flow.end()
 
     def dropped(self) -> None:
         """End what nobody can end any longer: the instance has let go of `send`."""
@@ -159,18 +175,29 @@ class _Stream:
 class _Send:
     """What the instance gets as `send`; when it has let go of it, nothing more can come."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_flows", "_sent", "_stream")
 
-    def __init__(self, stream: _Stream) -> None:
+    def __init__(self, stream: _Stream, *, holds_back: bool) -> None:
         self._stream = stream
+        self._flows = [flow_of(item) for item in stream.execution.items] if holds_back else []
+        self._sent = [0] * len(self._flows)
 
     def __call__(self, index: int, result: Any, is_final: bool) -> bool:
         execution = self._stream.execution
         if not 0 <= index < len(execution.items):
             raise IndexError(f"there is no item {index} in a batch of {len(execution.items)}")
         self._stream.call(self._stream.sent, index, result, is_final)
+        if not is_final and self._flows and (flow := self._flows[index]) is not None:
+            self._sent[index] += 1
+            flow.wait(self._sent[index])
         jobs = execution.jobs  # the loop empties it when all items have had their last result
         return bool(jobs) and jobs[index] not in execution.withdrawn
 
     def __del__(self) -> None:
         self._stream.call(self._stream.dropped)
+
+
+def flow_of(item: Any) -> Flow | None:
+    """What holds back the answers to an item; None: nothing does."""
+    flow: Flow | None = getattr(item, "flow", None)
+    return flow

@@ -185,11 +185,19 @@ class SequenceScheduler:
             execution.successes += 1
         self._hand_over(execution, job, result, is_final)
 
+    def returned(self, execution: Execution) -> None:
+        """See `Listener.returned`."""
+        execution.has_returned = True
+        lane: Lane = execution.slot
+        lane.in_hand -= 1
+        self._plan_turn()
+
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         """See `Listener.finished`."""
         lane: Lane = execution.slot
         self._running -= 1
-        lane.in_hand -= 1
+        if not execution.has_returned:
+            lane.in_hand -= 1
         self._under_way -= len(execution.jobs)
         jobs, execution.jobs = execution.jobs, ()  # or they would keep each other until garbage is collected
         for job, result in zip(jobs, results, strict=False):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.serving.ensemble.limits import StepLimit
+from naiad.serving.ensemble.limits import Flows, StepLimit
 from naiad.serving.ensemble.plan import Plan
 from naiad.serving.ensemble.progress import Complete, Progress, Run
 from naiad.serving.ensemble.sequence import read_sequence, written_sequence
@@ -33,6 +33,8 @@ class Flight:
 
     __slots__ = (
         "_engine",
+        "_flows",
+        "_held_back",
         "_is_driving",
         "_limits",
         "_open",
@@ -50,14 +52,16 @@ class Flight:
         plan: Plan,
         parts: Sequence[ServedModel],
         limits: Sequence[StepLimit],
+        held_back: Sequence[bool],
         engine: Engine,
         request: InferRequest,
         sender: ResponseSender,
         ended: Callable[[Flight, Answer | None], object],
     ) -> None:
-        """parts, limits: by step; no limits: there are none. ended: called once, before the last answer is given.
+        """parts, limits, held_back: by step; see `limits`. No limits: there are none.
 
-        What it is called with is that answer, None where there is none, or where the request was withdrawn.
+        ended: called once, before the last answer is given, with that answer; with None where there is none, or where
+        the request was withdrawn.
         """
         self._plan = plan
         self._parts = parts
@@ -67,6 +71,8 @@ class Flight:
         self._open: dict[Run, ResponseSender | None] = {}
         """Runs that have begun and not ended."""
         self._is_driving = False
+        self._held_back = held_back
+        self._flows = Flows(request.flow) if limits or request.flow is not None else None
         self.request = request
         self.sender = sender
         self.ended: Callable[[Flight, Answer | None], object] | None = ended
@@ -98,15 +104,22 @@ class Flight:
             self._open[run] = None
             if not limits or limits[run.step].try_take(partial(self._start_late, run)):
                 self._start(run)
+            elif self._flows is not None:
+                self._flows.held += 1
         self._is_driving = False
         if self.ended is not None:
             self._answer()
+        if self._flows is not None:
+            self._flows.let()
 
     def _start_late(self, run: Run) -> bool:
         """Start a run that has waited for others of its step; returns whether it is still wanted."""
         if self.ended is None:
             return False
+        assert self._flows is not None  # there are limits
+        self._flows.held -= 1
         self._start(run)
+        self._flows.let()
         return True
 
     def _start(self, run: Run) -> None:
@@ -125,6 +138,8 @@ class Flight:
         )
         if asked.trace is not None:
             self._engine.tracing.follow_step(request, asked.trace)
+        if self._flows is not None and self._held_back[run.step]:
+            request.flow = self._flows.begin(run)
         deliver = partial(self._answered, run)
         sender = self._engine.submit(part, request, deliver, takes_one=not step.is_decoupled)
         if run in self._open:
@@ -138,6 +153,8 @@ class Flight:
                 self._limits[run.step].give_back()
         if self.ended is None:
             return
+        if self._flows is not None:
+            self._flows.came(run, is_final=is_final)
         if isinstance(answer, NaiadError):
             self._fail(run, answer)
             return
@@ -169,6 +186,8 @@ class Flight:
             if (is_last and not complete) or isinstance(response, NaiadError):
                 self._finish(response)
                 return
+            if self._flows is not None:
+                self._flows.passed_on()
             self.sender.send(response, False)
         if is_last and self.ended is not None:
             self._finish(None)
@@ -206,6 +225,8 @@ class Flight:
         if ended is None:
             return
         ended(self, answer)
+        if self._flows is not None:
+            self._flows.end()
         self._progress.ready.clear()
         for sender in list(self._open.values()):
             if sender is not None:

@@ -43,6 +43,7 @@ class _StreamedRequest:
         "request_id",
         "sender",
         "wants_empty_final",
+        "was_taken_up",
     )
 
     def __init__(self, model_name: str, request_id: str, counted_bytes: int) -> None:
@@ -58,6 +59,8 @@ class _StreamedRequest:
         self.is_done = False
         """The last answer is there."""
         self.sender: ResponseSender | None = None
+        self.was_taken_up = False
+        """The last answer came from the model, and not instead of it."""
 
 
 class StreamCall:
@@ -227,6 +230,7 @@ class StreamCall:
     def _deliver(self, streamed: _StreamedRequest, answer: Answer, is_final: bool) -> None:
         if is_final:
             streamed.is_done = True
+            streamed.was_taken_up = streamed.sender is not None
             streamed.sender = None
         if self._is_over:
             return
@@ -293,7 +297,8 @@ class StreamCall:
             self.end(grpc_status(error), error.message)
             return
         # Triton names the model once it has taken the request up; what is refused before that has the id alone.
-        was_taken_up = isinstance(error, Failed | Cancelled | DeadlineExceeded) or not is_final
+        failed_late = isinstance(error, Failed | Cancelled | DeadlineExceeded)
+        was_taken_up = failed_late or streamed.was_taken_up or not is_final
         model_name = streamed.model_name if was_taken_up else ""
         self._call.send(encode_stream_error(error.message, streamed.request_id, model_name, is_final=is_final))
 

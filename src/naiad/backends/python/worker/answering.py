@@ -23,8 +23,8 @@ FINAL = 1
 LOST = "the model has let go of the request without a last response"
 
 
-_closed = threading.Condition()
-"""Notified when any stream has had its last answer; one for all, because hardly any is waited for."""
+_changed = threading.Condition()
+"""Notified when a stream has had its last answer, or may go on; one for all, because hardly any is waited for."""
 
 
 class WrongAnswer(TritonModelException):
@@ -51,6 +51,21 @@ class Stream:
         self._is_decoupled = is_decoupled
         self._is_sent = is_sent
         self._has_sent = False
+        self.is_held_back = False
+        """No answer is sent before the one before it has been taken up."""
+        self._sent = self._taken = 0
+
+    def withdraw(self) -> None:
+        """Note that nobody waits for answers any more."""
+        with _changed:
+            self.is_withdrawn = True
+            _changed.notify_all()
+
+    def note_taken(self, number: int) -> None:
+        """Note that so many answers have been taken up."""
+        with _changed:
+            self._taken = max(self._taken, number)
+            _changed.notify_all()
 
     def send(self, response: InferenceResponse | None, flags: int) -> None:
         """Take what the model sends by its sender; the words of the errors are Triton's."""
@@ -89,8 +104,13 @@ class Stream:
             answer = None if response is None else answer_row(packed, response, self._wanted)
             self._link.send(wire.RESPONSE, {"b": self._key[0], "i": self._key[1], "a": answer, "f": is_final}, packed)
         if is_final:
-            with _closed:
-                _closed.notify_all()
+            with _changed:
+                _changed.notify_all()
+        elif self.is_held_back:
+            self._sent += 1
+            sent = self._sent
+            with _changed:
+                _changed.wait_for(lambda: self._taken >= sent or self.is_withdrawn or self.is_closed)
 
     def fail(self, error: TritonError) -> None:
         """End it with an error, unless it has ended."""
@@ -100,8 +120,8 @@ class Stream:
 
     def wait(self) -> None:
         """Wait for the last answer, which a thread of the model's will give."""
-        with _closed:
-            _closed.wait_for(lambda: self.is_closed)
+        with _changed:
+            _changed.wait_for(lambda: self.is_closed)
 
     def __del__(self) -> None:
         """Nothing more can come: a stream that has not ended never will, so that it ends here."""

@@ -45,6 +45,7 @@ class Batches:
         for index, row in enumerate(header["r"]):
             wanted = row[5] or self._outputs
             stream = Stream(link, batch, index, wanted, is_decoupled=self._is_decoupled, is_sent=self._streams)
+            stream.is_held_back = index in header.get("p", ())
             known[batch, index] = stream
             requests.append(InferenceRequest._of(row, stream, list(wanted), _Inputs(row[7], unpacked)))
             streams.append(stream)

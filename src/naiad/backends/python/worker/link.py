@@ -42,6 +42,8 @@ class Link:
     def __init__(self, side: Channel) -> None:
         self.side = side
         self.owned = Owned()
+        self.instance = ""
+        """Name of the instance, for errors."""
         self.is_serving = False
         """Whether requests to other models are allowed: not in `initialize` and `finalize`, as in Triton."""
         self.streams: weakref.WeakValueDictionary[tuple[int, int], Any] = weakref.WeakValueDictionary()
@@ -142,7 +144,11 @@ class Link:
                 key = (header["b"], header["i"])
                 stream = self.running.get(key) or self.streams.get(key)
                 if stream is not None:
-                    stream.is_withdrawn = True
+                    stream.withdraw()
+            elif message.kind == wire.TAKEN:
+                stream = self.streams.get((header["b"], header["i"]))
+                if stream is not None:
+                    stream.note_taken(header["n"])
             elif message.kind == wire.ASK:
                 threading.Thread(target=self._answer, args=[header], daemon=True).start()
             else:

@@ -88,6 +88,7 @@ class Worker:
 
     def _load(self, header: dict[str, Any]) -> dict[str, Any]:
         config, args = header["config"], header["args"]
+        self._link.instance = args["model_instance_name"]
         model = Model(_model_class(header), args)
         streams = model.is_async or header["decoupled"]
         instance = args["model_instance_name"]

@@ -14,9 +14,11 @@ the first packet that names it. A packet that would be too long comes as a descr
 |---------------|-----------------|----------------------------------------------------------------------------------|
 | `COMPLETE`    | to worker, run  | `model`; `config`: as JSON text. Reply: `DONE` with `config`, or `FAILED`        |
 | `LOAD`        | to worker, run  | `model`; `args` of `initialize`; `streams`. Reply: `DONE` with `facts`, `FAILED` |
-| `EXECUTE`     | to worker, run  | `b`: batch; `r`: requests. Reply if plain: `DONE` with `a`: answers, `t`: times  |
+| `EXECUTE`     | to worker, run  | `b`: batch; `r`: requests. Reply if plain: `DONE` with `a`: answers, `t`: times; |
+|               |                 | `p`, where there are any: requests whose answers are held back, by `TAKEN`       |
 | `FINALIZE`    | to worker, run  | nothing. Reply: `DONE` or `FAILED`, and the worker ends                          |
 | `WITHDRAWN`   | to worker, side | `b`, `i`: nobody waits for request i of batch b any more                         |
+| `TAKEN`       | to worker, side | `b`, `i`, `n`: so many answers to request i of batch b have been taken up        |
 | `RESPONSE`    | to server, side | `b`, `i`, `a`: answer or null, `f`: whether it is the last                       |
 | `ENDED`       | to server, side | `b`: `execute` has returned; `e`: error, or null                                 |
 | `CALL`        | to server, side | `c`: call; `r`: request to a model; `d`: it may have many answers; `o`: see next |
@@ -45,7 +47,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
 (COMPLETE, LOAD, EXECUTE, FINALIZE, DONE, FAILED, WITHDRAWN, RESPONSE, ENDED, CALL, ANSWER, LET_GO, ASK, REPLY, LOG,
- FORM, EXECUTE_FORMED, DONE_FORMED) = range(1, 19)  # fmt: skip
+ FORM, EXECUTE_FORMED, DONE_FORMED, TAKEN) = range(1, 20)  # fmt: skip
 
 RAW = frozenset((EXECUTE_FORMED, DONE_FORMED))
 """Kinds whose header is no JSON."""

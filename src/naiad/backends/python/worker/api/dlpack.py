@@ -61,6 +61,8 @@ def from_dlpack(source: Any) -> tuple[str, Any]:
 
     Raises TritonModelException for what does not lie in the CPU's memory or has a type that models cannot have.
     """
+    if isinstance(source, np.ndarray):  # which exports itself only where it can be written to
+        return "", source
     if hasattr(source, "__dlpack__"):
         if source.__dlpack_device__()[0] != _CPU:
             raise TritonModelException("from_dlpack: the tensor is not in the memory of the CPU; copy it there first")

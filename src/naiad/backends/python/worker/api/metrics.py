@@ -26,15 +26,17 @@ class Metric:
     def increment(self, value: float) -> None:
         """Add to a counter or a gauge. Raises TritonModelException for a counter that would fall."""
         if self._family._kind == MetricFamily.COUNTER and value < 0:
-            raise TritonModelException("a counter cannot be decremented; use a gauge")
+            raise _refused("increment", "can only be incremented monotonically by non-negative values.")
         if self._family._kind == MetricFamily.HISTOGRAM:
             raise TritonModelException("a histogram cannot be incremented; use observe()")
         current().tell("increment", metric=self._number, value=float(value))
 
     def set(self, value: float) -> None:
         """Set a gauge."""
-        if self._family._kind != MetricFamily.GAUGE:
+        if self._family._kind == MetricFamily.HISTOGRAM:
             raise TritonModelException("only a gauge can be set")
+        if self._family._kind == MetricFamily.COUNTER:
+            raise _refused("set", "does not support Set")
         current().tell("set", metric=self._number, value=float(value))
 
     def observe(self, value: float) -> None:
@@ -77,3 +79,11 @@ class MetricFamily:
 
     def __repr__(self) -> str:
         return f"MetricFamily(kind={self._kind})"
+
+
+def _refused(what: str, why: str) -> TritonModelException:
+    """Return the error for a counter, in Triton's words."""
+    return TritonModelException(
+        f"Failed to {what} metric value: Failed to process the request for model '{current().instance}', message: "
+        f"TRITONSERVER_METRIC_KIND_COUNTER {why}"
+    )

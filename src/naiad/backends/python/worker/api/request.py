@@ -71,7 +71,7 @@ class InferenceRequest:
         correlation_id: int | str = 0,
         inputs: Iterable[Tensor] = (),
         requested_output_names: Iterable[str] = (),
-        model_name: str = "",
+        model_name: str | None = None,
         model_version: int = -1,
         flags: int = 0,
         timeout: int = 0,
@@ -80,8 +80,13 @@ class InferenceRequest:
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         """Raises TypeError, TritonModelException for arguments of the wrong type."""
+        if model_name is None:
+            raise TypeError("InferenceRequest needs a model_name")
         self._inputs: list[Tensor] | None = list(inputs)
         for tensor in self._inputs:
+            if tensor is None:
+                which = f"request with id '{request_id}' and model name '{model_name}'"
+                raise TritonModelException(f"Input tensor for {which} should not be empty.")
             if not isinstance(tensor, Tensor):
                 raise TypeError(f"inputs must be pb_utils.Tensor objects, not {type(tensor).__name__}")
         self._outputs = list(requested_output_names)

@@ -1,0 +1,5 @@
+"""Beside the model."""
+
+
+def times(array, factor):
+    return array * factor

@@ -1,0 +1,3 @@
+"""Beside the configuration."""
+
+FACTOR = 5
