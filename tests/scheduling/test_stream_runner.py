@@ -11,7 +11,10 @@ import pytest
 
 from naiad.core.contracts import Batch, Send
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError, NotReady
+from naiad.core.flow import Flow
+from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.contract import Execution, Job
+from naiad.scheduling.kinds import ONE_BY_ONE
 from naiad.scheduling.runners.stream import StreamRunner
 
 
@@ -30,6 +33,13 @@ class Streaming:
         self.is_closed = True
 
 
+async def turns(condition: Callable[[], bool]) -> None:
+    """Give the loop turns until something holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
+
 class Heard:
     """A listener that keeps what it hears."""
 
@@ -43,6 +53,9 @@ class Heard:
         assert execution not in self.finished_executions
         self.results.append((index, result, is_final))
         self._news.set()
+
+    def returned(self, execution: Execution) -> None:
+        raise AssertionError("no instance here says so")
 
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         assert not results, "all were sent"
@@ -200,3 +213,62 @@ async def test_close_ends_what_is_still_owed() -> None:
     kept[0](0, "too late", True)
     await asyncio.sleep(0)
     assert len(heard.results) == 2
+
+
+async def test_an_instance_that_says_so_takes_its_next_batch_when_execute_has_returned() -> None:
+    """Though answers to the first are still to come; each execution is finished when it has had its last."""
+    sends: list[Send] = []
+    instance = Streaming(lambda _, send: sends.append(send))
+    instance.is_free_when_returned = True  # type: ignore[attr-defined]
+    scheduler = BatchScheduler([StreamRunner(instance, "m")], ONE_BY_ONE)
+    told: list[tuple[Any, Any, bool]] = []
+    jobs = [Job(number, 1, lambda job, result, last: told.append((job.item, result, last))) for number in range(3)]
+    for job in jobs:
+        scheduler.submit(job)
+    await turns(lambda: len(sends) == 3)
+    assert [job.execution is not None for job in jobs] == [True, True, True]
+    for number in (2, 0, 1):
+        sends[number](0, number * 10, True)
+    await scheduler.drain()
+    assert told == [(2, 20, True), (0, 0, True), (1, 10, True)]
+    scheduler.close()
+
+
+async def test_other_instances_take_no_more_than_their_capacity_while_answers_are_to_come() -> None:
+    sends: list[Send] = []
+    scheduler = BatchScheduler([StreamRunner(Streaming(lambda _, send: sends.append(send)), "m")], ONE_BY_ONE)
+    jobs = [Job(number, 1, lambda *_: None) for number in range(2)]
+    for job in jobs:
+        scheduler.submit(job)
+    await turns(lambda: len(sends) == 1)
+    assert jobs[1].execution is None
+    sends[0](0, None, True)
+    await turns(lambda: len(sends) == 2)
+    sends[1](0, None, True)
+    await scheduler.drain()
+    scheduler.close()
+
+
+async def test_send_holds_an_instance_back_until_its_answer_is_taken_up() -> None:
+    flow, passed = Flow(), threading.Event()
+
+    class Item:
+        pass
+
+    item = Item()
+    item.flow = flow  # type: ignore[attr-defined]
+
+    def run(_: Batch[Any], send: Send) -> None:
+        send(0, 1, False)
+        passed.set()
+        send(0, None, True)
+
+    runner, heard = StreamRunner(Streaming(run), "m"), Heard()
+    runner.start(Execution([Job(item, 1, lambda *_: None)]), heard)
+    await heard.until(results=1)
+    assert not passed.is_set()
+    flow.came()
+    flow.go_on()
+    await heard.until(executions=1)
+    assert passed.is_set()
+    runner.close()

@@ -437,3 +437,64 @@ def test_a_worker_that_ends_shows_in_readiness_and_metrics(running: RunningServe
     assert infer(client, "echo", [1]) == [1]
     assert client.is_model_ready("echo")
     assert page(running)['naiad_worker_restarts_total{model="echo",version="1"}'] == "1"
+
+
+BATCHES = """
+    import os
+    import threading
+    import time
+    import numpy as np
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def execute(self, requests):
+            for request in requests:
+                threading.Thread(target=self.answer, args=[request.get_response_sender(), len(requests)]).start()
+            open(pb_utils.get_model_dir() + "/begun", "w").close()
+            while not os.path.exists(pb_utils.get_model_dir() + "/go"):
+                time.sleep(0.01)
+
+        def answer(self, sender, together):
+            while not os.path.exists(pb_utils.get_model_dir() + "/answer"):
+                time.sleep(0.01)
+            sender.send(pb_utils.InferenceResponse([pb_utils.Tensor("y", np.full((1, 1), together, np.int32))]))
+            sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+"""
+
+
+def test_a_decoupled_model_gets_its_next_batch_when_execute_has_returned(tmp_path: Path) -> None:
+    """What comes meanwhile waits in the queue, where it forms one batch; answers may come when they like."""
+    ports = "".join(f'{side} {{ name: "{name}" data_type: TYPE_INT32 dims: [ 1 ] }} '
+                    for side, name in (("input", "x"), ("output", "y")))  # fmt: skip
+    config = f"max_batch_size: 8 {ports} {DECOUPLED} dynamic_batching {{ }} instance_group {{ kind: KIND_CPU }}"
+    put(tmp_path, "batches", BATCHES, config)
+    version = tmp_path / "batches" / "1"
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with running_server(str(tmp_path)) as running, grpc_client.InferenceServerClient(running.grpc_address) as client:
+        client.start_stream(lambda result, error: answers.put(error or result))
+        given = grpc_client.InferInput("x", [1, 1], "INT32")
+        given.set_data_from_numpy(np.ones((1, 1), np.int32))
+        client.async_stream_infer("batches", [given])
+        wait_for(version / "begun")
+        for _ in range(5):
+            client.async_stream_infer("batches", [given])
+        statistics = running.server.engine.route("batches").statistics
+        end = time.monotonic() + 20
+        while statistics.count_pending() < 5 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert statistics.count_pending() == 5, "none of them is taken ahead"
+        (version / "go").touch()
+        while statistics.count_pending() and time.monotonic() < end:
+            time.sleep(0.01)
+        assert statistics.count_pending() == 0, "the answers to the first are still to come"
+        (version / "answer").touch()
+        told = [int(answers.get(timeout=20).as_numpy("y")[0, 0]) for _ in range(6)]
+        client.stop_stream()
+    assert sorted(told) == [1, 5, 5, 5, 5, 5]
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} does not come"
+        time.sleep(0.01)

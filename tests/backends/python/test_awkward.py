@@ -147,7 +147,7 @@ AWKWARD = """
             requests[0].set_release_flags(3)
 
         def calls_nobody(self, requests):
-            return [pb_utils.InferenceRequest(inputs=[ONE]).exec() for _ in requests]
+            return [pb_utils.InferenceRequest(model_name="", inputs=[ONE]).exec() for _ in requests]
 
         def prints(self, requests):
             print("printed é", flush=True)

@@ -63,6 +63,10 @@ class PostRunner:
         """See `Listener.sent`; the thread sends nothing."""
         raise NotImplementedError
 
+    def returned(self, execution: Execution) -> None:
+        """See `Listener.returned`; what the thread runs is over when it has returned."""
+        raise NotImplementedError
+
     def finished(self, execution: Execution, results: Sequence[Any]) -> None:
         """See `Listener.finished`; by the thread, and with what has been posted."""
         listener, self._listener, self._posted = self._listener, None, None

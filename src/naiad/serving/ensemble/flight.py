@@ -34,7 +34,6 @@ class Flight:
     __slots__ = (
         "_engine",
         "_flows",
-        "_held_back",
         "_is_driving",
         "_limits",
         "_open",
@@ -52,13 +51,13 @@ class Flight:
         plan: Plan,
         parts: Sequence[ServedModel],
         limits: Sequence[StepLimit],
-        held_back: Sequence[bool],
+        behind: Sequence[frozenset[int] | None],
         engine: Engine,
         request: InferRequest,
         sender: ResponseSender,
         ended: Callable[[Flight, Answer | None], object],
     ) -> None:
-        """parts, limits, held_back: by step; see `limits`. No limits: there are none.
+        """parts, limits, behind: by step; see `limits`. No limits: there are none.
 
         ended: called once, before the last answer is given, with that answer; with None where there is none, or where
         the request was withdrawn.
@@ -71,8 +70,9 @@ class Flight:
         self._open: dict[Run, ResponseSender | None] = {}
         """Runs that have begun and not ended."""
         self._is_driving = False
-        self._held_back = held_back
-        self._flows = Flows(request.flow) if limits or request.flow is not None else None
+        self._flows: Flows | None = None
+        if limits or request.flow is not None:
+            self._flows = Flows(behind, self._open, request.flow)
         self.request = request
         self.sender = sender
         self.ended: Callable[[Flight, Answer | None], object] | None = ended
@@ -105,7 +105,7 @@ class Flight:
             if not limits or limits[run.step].try_take(partial(self._start_late, run)):
                 self._start(run)
             elif self._flows is not None:
-                self._flows.held += 1
+                self._flows.hold(run)
         self._is_driving = False
         if self.ended is not None:
             self._answer()
@@ -117,7 +117,7 @@ class Flight:
         if self.ended is None:
             return False
         assert self._flows is not None  # there are limits
-        self._flows.held -= 1
+        self._flows.release(run)
         self._start(run)
         self._flows.let()
         return True
@@ -138,7 +138,7 @@ class Flight:
         )
         if asked.trace is not None:
             self._engine.tracing.follow_step(request, asked.trace)
-        if self._flows is not None and self._held_back[run.step]:
+        if self._flows is not None:
             request.flow = self._flows.begin(run)
         deliver = partial(self._answered, run)
         sender = self._engine.submit(part, request, deliver, takes_one=not step.is_decoupled)

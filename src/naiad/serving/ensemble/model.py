@@ -16,7 +16,7 @@ from naiad.core.message import Answer, InferRequest, InferResponse, add_stages
 from naiad.core.model_config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
 from naiad.serving.ensemble.flight import Flight
-from naiad.serving.ensemble.limits import StepLimit, held_back
+from naiad.serving.ensemble.limits import StepLimit, steps_behind
 from naiad.serving.ensemble.plan import Plan
 from naiad.serving.model import ServedModel
 from naiad.serving.response_sender import ResponseSender
@@ -56,7 +56,7 @@ class EnsembleModel:
         self._check = RequestCheck(config)
         most = config.ensemble.max_inflight_requests
         self._limits = [StepLimit(most) for _ in parts] if most else []
-        self._held_back = held_back(plan, parts)
+        self._behind = steps_behind(plan, parts)
         self._flights: set[Flight] = set()
         self._is_stopping = False
         self._waiters: list[asyncio.Future[None]] = []
@@ -68,9 +68,7 @@ class EnsembleModel:
         sender.rows = self._check.rows(request)
         if request.trace is not None:
             request.trace.mark("QUEUE_START", request.arrived_s)
-        flight = Flight(
-            self._plan, self._parts, self._limits, self._held_back, self._engine, request, sender, self._ended
-        )
+        flight = Flight(self._plan, self._parts, self._limits, self._behind, self._engine, request, sender, self._ended)
         sender.on_cancel = flight.cancel
         self._flights.add(flight)
         flight.begin()

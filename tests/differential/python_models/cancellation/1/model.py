@@ -15,4 +15,3 @@ class TritonPythonModel:
                 sender.send(pb_utils.InferenceResponse(error=error), pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
                 continue
             sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
-            told = [int(request.is_cancelled()), int(sender.is_cancelled())]
