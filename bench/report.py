@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from report_batcher import delay, scheduler
+from report_batcher import delay, ensembles, scheduler
 from report_python import python_models
 from report_words import NAIAD, against, middle, ratio, table
 from sections.caching import CACHED, INLINE
@@ -60,6 +60,7 @@ def markdown(results: dict) -> str:
         "batching": _batching,
         "delay": delay,
         "scheduler": scheduler,
+        "ensembles": ensembles,
         "families": _families,
         "caching": _caching,
         "functions": _functions,

@@ -9,6 +9,8 @@ FULL = "Triton, 5 ms of delay"
 TRITON = "Triton, default"
 FULL_AIM, ALONE_AIM, BURST_AIM = 0.9, 0.95, 1.0
 """Against full batches at eight clients; one client against waiting for nobody; the bursts' p99 against Triton's."""
+OVERHEAD_AIM, WHOLE_AIM = 0.5, 1.1
+"""Of an ensemble of three steps against Triton's; of an ensemble against the sum of its parts."""
 LEAST_RATE, MOST_BYTES, BACKLOG_AIM, MANY_AIM = 100_000, 2048, 1.1, 0.95
 
 
@@ -68,6 +70,26 @@ def scheduler(data: dict) -> str:
         ],
     ]
     return "## The scheduler\n\n" + table(["", "measured", "aim"], rows)
+
+
+def ensembles(data: dict) -> str:
+    """A row for each server, and what the text model in steps costs."""
+    rounds, rows = data["rounds"], []
+    names = [name for name in rounds[0] if name != "text"]
+    for name in names:
+        three, alone = (middle(rounds, name, model, "p50_ms") * 1000 for model in ("three", "part"))
+        rows.append([name, f"{three:,.0f} µs", f"{alone:,.0f} µs", f"{middle(rounds, name, 'overhead_us'):,.0f} µs"])
+    lines = [
+        "## Ensembles: three identity steps, one client (p50)",
+        table(["", "the ensemble", "the model alone", "overhead"], rows),
+    ]
+    for name in names if "Triton" in names else ():
+        if name != "Triton":
+            compared = ratio(rounds, (name, "overhead_us"), ("Triton", "overhead_us"))
+            lines.append(f"Overhead, {name} / Triton: {against(compared, OVERHEAD_AIM, at_most=True)}.")
+    whole = ratio(rounds, ("text", "ensemble_us"), ("text", "parts_us"))
+    lines.append(f"Tokenise, encode, normalise as an ensemble / its parts: {against(whole, WHOLE_AIM, at_most=True)}.")
+    return "\n\n".join(lines)
 
 
 def _bound(is_reached: bool, words: str) -> str:

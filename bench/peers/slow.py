@@ -49,14 +49,14 @@ class Slow:
         more = JOINS.format(us=self.delay_us) if self.joins else ""
         if self.is_triton:
             write(repository, CONFIG.format(backend="python", most=self.most, more=more), "triton_slow.py")
-            launch = _Triton(repository).launch(JOB, Setting(), files)
+            launch = OverRepository(repository).launch(JOB, Setting(), files)
             return replace(launch, argv=[*launch.argv, *self.options])
         more += '\nparameters { key: "execute_delay_ms" value { string_value: "10" } }'
         write(repository, CONFIG.format(backend="identity", most=self.most, more=more))
         return Naiad.serve([str(repository), *self.options], "/v2/models/slow/ready", files)
 
 
-class _Triton(Triton):
+class OverRepository(Triton):
     """Triton over a repository that has been written already."""
 
     def __init__(self, repository: Path) -> None:
