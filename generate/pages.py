@@ -34,6 +34,7 @@ BY_PRIORITY = (
 )
 QUEUES = (
     ("histogram", *queues.BATCH_SIZE),
+    ("summary", queues.BATCH_SUMMARY[0], f"{queues.BATCH_SUMMARY[1]}; with `summary_latencies=true`"),
     ("gauge", queues.WAITING[0], f"{queues.WAITING[1]}; {BY_PRIORITY}"),
     ("histogram", queues.WAITED[0], f"{queues.WAITED[1]}; {BY_PRIORITY}"),
     ("summary", queues.SUMMARY[0], f"{queues.SUMMARY[1]}; with `summary_latencies=true`, {BY_PRIORITY}"),

@@ -84,6 +84,42 @@ async def test_what_waits_and_waited_is_counted_by_level() -> None:
     assert values(text, "naiad_priority_queue_duration_seconds_count") == {"1": 2, "2": 1, "3": 2}
 
 
+async def test_statistics_tell_of_queues_by_priority() -> None:
+    subject = ModelStatistics("m", "1")
+    assert "naiad_queues" not in subject.as_json()
+    subject.count_by_priority = lambda: {2: 3, MOST_PRIORITIES + 1: 1, MOST_PRIORITIES + 9: 1}
+    subject.record_queue(1, 0.25)
+    subject.record_queue(1, 0.25)
+    nothing = {"count": 0, "ns": 0}
+    assert subject.as_json()["naiad_queues"] == [
+        {"priority": 1, "pending": 0, "queue": {"count": 2, "ns": 500_000_000}},
+        {"priority": 2, "pending": 3, "queue": nothing},
+        {"priority": 0, "pending": 2, "queue": nothing},
+    ]
+
+
+def test_statistics_tell_of_waits_for_resources() -> None:
+    subject = ModelStatistics("m", "1")
+    assert "naiad_rate_limit" not in subject.as_json()
+    subject.count_limited = lambda: 2
+    subject.record_limit(0.5)
+    assert subject.as_json()["naiad_rate_limit"] == {"pending": 2, "wait": {"count": 1, "ns": 500_000_000}}
+
+
+def test_a_summary_of_batch_sizes_where_it_is_wanted() -> None:
+    subject = MeasuredStatistics("m", "1", has_summaries=True, clock=ManualClock())
+    for rows in (1, 1, 3, 3, 3, 7, 500):
+        subject.record_run(rows, 0.0, 0.0, 0.0)
+    options = LatencyOptions(summaries=True, quantiles=(0.25, 0.5, 0.75, 1.0))
+    text = MetricsPage(lambda: [subject], options, has_machine=False).render().decode()
+    told = re.findall(r'^naiad_batch_size_summary\{.*quantile="(.+?)".*\} (\S+)$', text, re.MULTILINE)
+    assert [(one, float(value)) for one, value in told] == [("0.25", 1), ("0.5", 3), ("0.75", 7), ("1", 500)]
+    assert re.search(r"^naiad_batch_size_summary_sum\{.*\} 518$", text, re.MULTILINE)
+    assert re.search(r"^naiad_batch_size_summary_count\{.*\} 7$", text, re.MULTILINE)
+    plain = MetricsPage(lambda: [subject], has_machine=False).render().decode()
+    assert "naiad_batch_size_summary" not in plain
+
+
 def test_summaries_where_they_are_wanted() -> None:
     clock = ManualClock()
     subject = MeasuredStatistics("m", "1", has_summaries=True, clock=clock)

@@ -20,6 +20,9 @@ CACHE_STAGES = ("cache_hit", "cache_miss")
 """The same of models that ask for the response cache."""
 
 
+ROWS = "rows"
+"""Batch elements of executions, each counted as a microsecond."""
+
 LIMIT_STAGE = "limit"
 """The same of executions that wait for resources, where rates are limited."""
 
@@ -39,7 +42,7 @@ class MeasuredStatistics(ModelStatistics):
         """first_response_ms: bounds of the buckets for the first response, ascending; empty: it is not wanted."""
         super().__init__(model, version)
         if has_summaries:
-            self.recent = {stage: RecentTimes(clock) for stage in (*STAGES, *CACHE_STAGES, LIMIT_STAGE)}
+            self.recent = {stage: RecentTimes(clock) for stage in (*STAGES, *CACHE_STAGES, LIMIT_STAGE, ROWS)}
         self._clock = clock
         if first_response_ms:
             self.first_response = Histogram(first_response_ms)
@@ -57,6 +60,12 @@ class MeasuredStatistics(ModelStatistics):
         if self.recent:
             for stage, seconds in zip(STAGES[2:], (compute_input, compute_infer, compute_output), strict=True):
                 self.recent[stage].observe(seconds, requests)
+
+    def record_run(self, rows: int, compute_input: float, compute_infer: float, compute_output: float) -> None:
+        """See `ModelStatistics.record_run`."""
+        super().record_run(rows, compute_input, compute_infer, compute_output)
+        if self.recent:
+            self.recent[ROWS].observe((rows + 0.5) * 1e-6)
 
     def record_queue(self, priority: int, seconds: float) -> None:
         """See `ModelStatistics.record_queue`."""

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from naiad.observe.exposition import Family
+from naiad.observe.measured import ROWS
 from naiad.observe.statistics import MOST_PRIORITIES, ModelStatistics
 
 BATCH_SIZE = ("naiad_batch_size", "Batch elements of an execution")
+BATCH_SUMMARY = ("naiad_batch_size_summary", "Summary of batch elements of an execution")
 BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 WAITING = ("naiad_priority_pending_count", "Requests that wait for an instance, by priority")
@@ -28,11 +30,15 @@ def queue_families(models: Iterable[ModelStatistics], quantiles: Sequence[float]
     quantiles: of summaries; none: no summaries.
     """
     summary = Family(*SUMMARY, "summary")
-    sizes = Family(*BATCH_SIZE, "histogram")
+    sizes, rows_summary = Family(*BATCH_SIZE, "histogram"), Family(*BATCH_SUMMARY, "summary")
     waiting, waited = Family(*WAITING, "gauge"), Family(*WAITED, "histogram")
     for model in models:
         counts = {rows: batch.count for rows, batch in model.batches.items()}
-        sizes.add_histogram(model.labels, _cumulative(counts), sum(rows * count for rows, count in counts.items()))
+        total = sum(rows * count for rows, count in counts.items())
+        sizes.add_histogram(model.labels, _cumulative(counts), total)
+        if quantiles and ROWS in model.recent:
+            found = model.recent[ROWS].quantiles(quantiles)
+            rows_summary.add_summary(model.labels, zip(quantiles, found, strict=True), sum(counts.values()), total)
         if model.count_by_priority is None:
             continue
         now: Counter[str] = Counter()
@@ -47,7 +53,7 @@ def queue_families(models: Iterable[ModelStatistics], quantiles: Sequence[float]
                 found = model.recent_by_priority[level].quantiles(quantiles)
                 rows = zip(quantiles, found, strict=True)
                 summary.add_summary(labels, rows, histogram.count, round(histogram.sum * 1e6))
-    yield from (sizes, waiting, waited, *([summary] if quantiles else ()))
+    yield from (sizes, waiting, waited, *([rows_summary, summary] if quantiles else ()))
 
 
 def _label(level: int) -> str:

@@ -7,6 +7,7 @@ Names and meanings are Triton's statistics extension: `inference_count` counts r
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +67,17 @@ class ResponseStatistics:
     """The request was withdrawn here."""
 
 
+@dataclass(slots=True)
+class StepTimes:
+    """The runs of one step of an ensemble."""
+
+    model: str
+    runs: Duration = field(default_factory=Duration)
+    """From when each was handed to its model to its last answer."""
+    waits: Duration = field(default_factory=Duration)
+    """Before that, of those that had to wait: `max_inflight_requests` of the step were under way."""
+
+
 RESPONSE_FIELDS = ("compute_infer", "compute_output", "success", "fail", "empty_response", "cancel")
 
 
@@ -102,6 +114,10 @@ class ModelStatistics:
         """What the code of an endpoint took, and how long its model waited for it; set by endpoints."""
         self.starved: Callable[[], float] | None = None
         """Which share of the last minute the model waited; set by endpoints in front of one."""
+        self.steps: list[StepTimes] = []
+        """Set by ensembles."""
+        self.count_held: Callable[[], list[int]] = list
+        """By step, runs that wait for others of it right now; set by ensembles."""
         self.success = Histogram(LATENCY_BOUNDS_S)
         self.fail = Duration()
         self.queue = Histogram(LATENCY_BOUNDS_S)
@@ -226,8 +242,41 @@ class ModelStatistics:
             ],
             "memory_usage": [],
             **({} if self.batching is None else {"naiad_batching": self.batching()}),
+            **({} if self.count_by_priority is None else {"naiad_queues": self._queues(self.count_by_priority())}),
+            **({} if self.count_limited is None else {"naiad_rate_limit": self._limited(self.count_limited())}),
+            **({"naiad_steps": self._steps()} if self.steps else {}),
             **({} if self.count_sequences is None else {"naiad_sequences": _sequences(*self.count_sequences())}),
         }
+
+    def _queues(self, waiting: Mapping[int, int]) -> list[dict[str, Any]]:
+        """By priority, the most urgent first; all levels that are not told apart are the last, as 0."""
+        now: Counter[int] = Counter()
+        for level, count in waiting.items():
+            now[told_apart(level)] += count
+        levels = sorted({*now, *self.queue_by_priority}, key=lambda level: level or MOST_PRIORITIES + 1)
+        return [
+            {
+                "priority": level,
+                "pending": now[level],
+                "queue": _count_and_ns(self.queue_by_priority.get(level, Duration())),
+            }
+            for level in levels
+        ]
+
+    def _limited(self, waiting: int) -> dict[str, Any]:
+        return {"pending": waiting, "wait": _count_and_ns(self.limit)}
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "step": number,
+                "model": step.model,
+                "run": _count_and_ns(step.runs),
+                "wait": _count_and_ns(step.waits),
+                "pending": pending,
+            }
+            for number, (step, pending) in enumerate(zip(self.steps, self.count_held(), strict=True))
+        ]
 
 
 def _sequences(active: int, waiting: int) -> dict[str, int]:

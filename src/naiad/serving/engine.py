@@ -29,7 +29,7 @@ class Engine:
         self.memory = memory or SharedMemory()
         self.worker = Worker()
         """For what takes long with the bodies of requests and answers."""
-        self._clock = clock
+        self.clock = clock
         self.is_stopping = False
         """New requests are refused."""
         self.load = LoadMeter(lambda: (model.statistics for model in catalog.models()), clock)
@@ -63,9 +63,9 @@ class Engine:
         returns; errors arrive there too. takes_one: for callers who can take only one answer; it is then called once.
         """
         if not request.arrived_s:
-            request.arrived_s = self._clock()
+            request.arrived_s = self.clock()
         sender = ResponseSender(
-            model, request, deliver, self.tracing, self.worker, takes_one=takes_one, clock=self._clock
+            model, request, deliver, self.tracing, self.worker, takes_one=takes_one, clock=self.clock
         )
         try:
             model.submit(request, sender)

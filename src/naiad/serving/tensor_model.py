@@ -53,6 +53,8 @@ class TensorModel:
         self.has_rows = config.max_batch_size > 0
         self._clock = clock
         self._check = RequestCheck(config)
+        self._is_shaped = not self._check.has_one_shape and config.max_batch_size > 1
+        """Requests may share a batch, but not with every other."""
         self._costs = None if config.batch_cost is None else config.batch_cost.input
         """The input whose elements are what a request costs."""
         self._scheduler = open_scheduler(
@@ -85,7 +87,7 @@ class TensorModel:
     def submit(self, request: InferRequest, sender: ResponseSender) -> None:
         """See `ServedModel.submit`."""
         rows = self._check.rows(request)
-        key = None if self._check.has_one_shape else self._check.key(request)
+        key = self._check.key(request) if self._is_shaped else None
         job = Job(request, rows, self._done, key)
         if self._costs is not None and self._costs in request.inputs:
             job.cost = request.inputs[self._costs].data.size

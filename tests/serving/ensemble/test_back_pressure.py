@@ -116,3 +116,20 @@ async def test_two_requests_share_the_limit() -> None:
     found = await asyncio.gather(whole(fixture), whole(fixture))
     assert [len(one) for one in found] == [MANY, MANY]
     assert streams.ahead <= 3, "one under way, and one of each that is held back"
+
+
+async def test_steps_are_counted_with_their_waits() -> None:
+    fixture, streams = Fixture(), Streams()
+    fixture.part("s", streams.stream, streams=True)
+    fixture.part("p", FakeInstance(streams.take))
+    model = fixture.ensemble("s:at p:tb", most=1)
+    await whole(fixture)
+    first, second = model.statistics.as_json()["naiad_steps"]
+    assert [(one["step"], one["model"], one["run"]["count"]) for one in (first, second)] == [
+        (0, "s", 1),
+        (1, "p", MANY),
+    ]
+    assert (first["wait"]["count"], first["pending"], second["pending"]) == (0, 0, 0)
+    assert 0 < second["wait"]["count"] < MANY
+    assert second["wait"]["ns"] > 0
+    assert first["run"]["ns"] >= second["run"]["ns"], "the stream lasts as long as all that is made of it"

@@ -9,7 +9,7 @@ import pytest
 
 from naiad.core.model_config import DynamicBatching, ModelConfig
 from naiad.serving.explaining.diagnoses import DIAGNOSES, diagnose
-from naiad.serving.explaining.facts import Batching, Facts
+from naiad.serving.explaining.facts import Batching, Facts, StepFacts
 from naiad.serving.explaining.numbers import counted, duration, number, share
 from naiad.serving.explaining.words import explain
 
@@ -26,6 +26,8 @@ def facts(runs: dict[int, int] | None = None, **more: Any) -> Facts:
     return Facts(**{"model": "m", "version": "1", "seconds": 10.0, **given, **taken, **more})
 
 
+STEPS = (StepFacts(0, "tokenize", 1000, 2.0), StepFacts(1, "encode", 1000, 8.0))
+HELD = (STEPS[0], replace(STEPS[1], waited_s=4.0, pending=3))
 IDLE = Facts("m", "1", 10.0, ADAPTIVE)
 BY_THE_ROW = {"ran_s": {2: 500 * 0.02, 8: 500 * 0.08}}
 
@@ -35,6 +37,27 @@ CASES = [
         facts(batching=Batching(0, steps=("tokenize", "encode"))),
         "batched each by itself: tokenize, encode.",
         "`naiad explain tokenize`",
+    ),
+    (
+        "_ensemble",
+        facts(batching=Batching(0, steps=("tokenize", "encode")), steps=STEPS),
+        "80 % goes to step 1, model 'encode': 8 ms a run.",
+        "Ask about that step: `naiad explain encode`.",
+    ),
+    (
+        "_ensemble",
+        facts(
+            batching=Batching(0, steps=("tokenize", "encode")),
+            steps=HELD,
+        ),
+        "a run waits 4 ms for others of the step, because max_inflight_requests are under way; 3 wait now.",
+        "raise max_inflight_requests",
+    ),
+    (
+        "_limited",
+        facts(limited=1000, limited_s=5.0, limited_pending=1),
+        "Before a run, an instance waits 5 ms for the rate limiter's resources, which other runs have; 1 wait now.",
+        "--rate-limit-resource",
     ),
     ("_sequences", facts({3: 900}, batching=Batching(8, sequences=True)), "a batch holds one request of each", ""),
     ("_idle", IDLE, "Nothing ran, because nothing came.", "Send some requests"),
@@ -196,3 +219,16 @@ def test_numbers_as_people_say_them() -> None:
     assert [number(value) for value in (1240.4, 7.26, 8.0, 0.042, 0.0)] == ["1,240", "7.3", "8", "0.04", "0"]
     assert [counted(value, "row", "rows") for value in (1.0, 0.2, 3)] == ["one row", "0.2 rows", "3 rows"]
     assert share(0.934) == "93 %"
+
+
+def test_waits_for_resources_that_are_nothing_beside_the_runs_are_no_reason() -> None:
+    found = facts(limited=1000, limited_s=0.1)
+    assert "rate limiter" not in explain(found).parts["Why this size"]
+    assert "A run waits 100 µs for the rate limiter's resources." in explain(found).parts["Queue"]
+
+
+def test_the_steps_of_an_ensemble_are_told_in_their_order() -> None:
+    said = explain(facts({}, batching=Batching(0, steps=("tokenize", "encode")), steps=STEPS, requests=1000))
+    assert said.parts["What runs"] == (
+        "step 0, tokenize: 100 runs a second, 2 ms each; step 1, encode: 100 runs a second, 8 ms each."
+    )

@@ -248,8 +248,13 @@ class BatchScheduler:
         self._running -= 1
         self._under_way -= len(execution.jobs)
         slot: Slot = execution.slot
-        if not execution.has_returned:
-            self._free(slot, execution.finished_s)
+        if not execution.has_returned:  # as `_free`, which every request would pass through
+            slot.in_hand -= 1
+            if self._aheads:
+                self._aheads.pop(slot, None)
+            if slot is not self._wide and slot.in_hand < slot.capacity:
+                self._idle += 1
+                self._situation.free_s = execution.finished_s
         for result in results:
             if not isinstance(result, NaiadError):
                 execution.successes += 1

@@ -7,11 +7,13 @@ bound their queues and count them. Owned by the event loop's thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
+from naiad.observe.statistics import StepTimes
 from naiad.serving.ensemble.limits import Flows, StepLimit
 from naiad.serving.ensemble.plan import Plan
 from naiad.serving.ensemble.progress import Complete, Progress, Run
@@ -28,17 +30,29 @@ _DEADLOCK = "unexpected deadlock, at least one output is not set while no more e
 Error = TypeVar("Error", bound=NaiadError)
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What all requests of an ensemble share; sequences are by step."""
+
+    plan: Plan
+    parts: Sequence[ServedModel]
+    engine: Engine
+    limits: Sequence[StepLimit]
+    """None: runs are not limited."""
+    behind: Sequence[frozenset[int] | None]
+    """See `limits.steps_behind`."""
+    times: Sequence[StepTimes]
+
+
 class Flight:
     """One request, and the runs that are under way for it."""
 
     __slots__ = (
-        "_engine",
+        "_ensemble",
         "_flows",
         "_is_driving",
-        "_limits",
+        "_now_s",
         "_open",
-        "_parts",
-        "_plan",
         "_progress",
         "ended",
         "request",
@@ -48,31 +62,25 @@ class Flight:
 
     def __init__(
         self,
-        plan: Plan,
-        parts: Sequence[ServedModel],
-        limits: Sequence[StepLimit],
-        behind: Sequence[frozenset[int] | None],
-        engine: Engine,
+        ensemble: Loaded,
         request: InferRequest,
         sender: ResponseSender,
         ended: Callable[[Flight, Answer | None], object],
     ) -> None:
-        """parts, limits, behind: by step; see `limits`. No limits: there are none.
+        """ended: called once, before the last answer is given, with that answer.
 
-        ended: called once, before the last answer is given, with that answer; with None where there is none, or where
-        the request was withdrawn.
+        With None where there is none, or where the request was withdrawn.
         """
-        self._plan = plan
-        self._parts = parts
-        self._limits = limits
-        self._engine = engine
-        self._progress = Progress(plan, plan.route(request.outputs), request.parameters)
+        self._ensemble = ensemble
+        self._progress = Progress(ensemble.plan, ensemble.plan.route(request.outputs), request.parameters)
         self._open: dict[Run, ResponseSender | None] = {}
         """Runs that have begun and not ended."""
         self._is_driving = False
+        self._now_s = request.arrived_s
+        """When what is being done began."""
         self._flows: Flows | None = None
-        if limits or request.flow is not None:
-            self._flows = Flows(behind, self._open, request.flow)
+        if ensemble.limits or request.flow is not None:
+            self._flows = Flows(ensemble.behind, self._open, request.flow)
         self.request = request
         self.sender = sender
         self.ended: Callable[[Flight, Answer | None], object] | None = ended
@@ -98,16 +106,17 @@ class Flight:
             return
         self._is_driving = True
         ready = self._progress.ready
-        limits = self._limits
+        limits = self._ensemble.limits
         while ready and self.ended is not None:
             run = ready.popleft()
             self._open[run] = None
+            run.began_s = self._now_s
             if not limits or limits[run.step].try_take(partial(self._start_late, run)):
                 self._start(run)
             elif self._flows is not None:
                 self._flows.hold(run)
         self._is_driving = False
-        if self.ended is not None:
+        if self.ended is not None and (self._progress.complete or not self._open):
             self._answer()
         if self._flows is not None:
             self._flows.let()
@@ -118,12 +127,16 @@ class Flight:
             return False
         assert self._flows is not None  # there are limits
         self._flows.release(run)
+        self._now_s = self._ensemble.engine.clock()
+        self._ensemble.times[run.step].waits.add(self._now_s - run.began_s)
+        run.began_s = self._now_s
         self._start(run)
         self._flows.let()
         return True
 
     def _start(self, run: Run) -> None:
-        asked, step, part = self.request, self._plan.steps[run.step], self._parts[run.step]
+        ensemble, asked = self._ensemble, self.request
+        step, part = ensemble.plan.steps[run.step], ensemble.parts[run.step]
         request = InferRequest(
             part.name,
             part.version,
@@ -133,24 +146,27 @@ class Flight:
             asked.parameters,
             asked.priority,
             asked.timeout_us,
+            run.began_s,
             sequence=run.sequence or asked.sequence,
             stages_s=self.stages_s,
         )
         if asked.trace is not None:
-            self._engine.tracing.follow_step(request, asked.trace)
+            self._ensemble.engine.tracing.follow_step(request, asked.trace)
         if self._flows is not None:
             request.flow = self._flows.begin(run)
         deliver = partial(self._answered, run)
-        sender = self._engine.submit(part, request, deliver, takes_one=not step.is_decoupled)
+        sender = self._ensemble.engine.submit(part, request, deliver, takes_one=not step.is_decoupled)
         if run in self._open:
             self._open[run] = sender
 
     def _answered(self, run: Run, answer: Answer, is_final: bool) -> None:
         """Take an answer of a step."""
+        self._now_s = self._ensemble.engine.clock()
         if is_final and run in self._open:
             del self._open[run]
-            if self._limits:
-                self._limits[run.step].give_back()
+            self._ensemble.times[run.step].runs.add(self._now_s - run.began_s)
+            if self._ensemble.limits:
+                self._ensemble.limits[run.step].give_back()
         if self.ended is None:
             return
         if self._flows is not None:
@@ -172,7 +188,7 @@ class Flight:
     def _answer(self) -> None:
         """Give the answers that are complete; the last one is marked if nothing more can come."""
         complete, is_last = self._progress.complete, not self._open
-        if not self._plan.is_decoupled:
+        if not self._ensemble.plan.is_decoupled:
             if complete:
                 self._finish(self._response(complete.popleft()))
             elif is_last:
@@ -197,7 +213,7 @@ class Flight:
         asked = {output.name for output in self.request.outputs}
         for name, step in complete.skipped.items():
             if name in asked or not complete.outputs:
-                planned = self._plan.steps[step]
+                planned = self._ensemble.plan.steps[step]
                 reason = f"{self.request.mark}output '{name}' was not made, because step {step}, model "
                 reason += f"'{planned.model}', runs only when {planned.when}"
                 return self._naming(InvalidRequest(reason, tensor=name), "")
@@ -206,13 +222,13 @@ class Flight:
 
     def _fail(self, run: Run, error: NaiadError) -> None:
         """Answer with the error of a step, which names the ensemble and the step's model."""
-        model = self._plan.steps[run.step].model
+        model = self._ensemble.plan.steps[run.step].model
         self._finish(
             self._naming(error, "" if f"'{model}'" in error.message else f" (step {run.step}: model '{model}')")
         )
 
     def _naming(self, error: Error, where: str) -> Error:
-        return type(error)(f"in ensemble '{self._plan.name}', {error.message}{where}", **error.detail)
+        return type(error)(f"in ensemble '{self._ensemble.plan.name}', {error.message}{where}", **error.detail)
 
     def _finish(self, answer: Answer | None) -> None:
         sender = self.sender

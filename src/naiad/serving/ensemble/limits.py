@@ -25,6 +25,11 @@ class StepLimit:
         self._left = most
         self._waiting: deque[Callable[[], bool]] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """Runs that wait, those included whose request has ended meanwhile."""
+        return len(self._waiting)
+
     def try_take(self, start: Callable[[], bool]) -> bool:
         """Say whether a run may begin now; otherwise `start` is called when it may, and says whether it did begin."""
         if self._left:

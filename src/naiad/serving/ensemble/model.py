@@ -14,8 +14,8 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import NotReady
 from naiad.core.message import Answer, InferRequest, InferResponse, add_stages
 from naiad.core.model_config import ModelConfig
-from naiad.observe.statistics import ModelStatistics
-from naiad.serving.ensemble.flight import Flight
+from naiad.observe.statistics import ModelStatistics, StepTimes
+from naiad.serving.ensemble.flight import Flight, Loaded
 from naiad.serving.ensemble.limits import StepLimit, steps_behind
 from naiad.serving.ensemble.plan import Plan
 from naiad.serving.model import ServedModel
@@ -49,14 +49,14 @@ class EnsembleModel:
         self.statistics = statistics or ModelStatistics(config.name, version)
         self.labels = labels or {}
         self.has_rows = config.max_batch_size > 0
-        self._plan = plan
-        self._parts = parts
-        self._engine = engine
         self._clock = clock
         self._check = RequestCheck(config)
         most = config.ensemble.max_inflight_requests
-        self._limits = [StepLimit(most) for _ in parts] if most else []
-        self._behind = steps_behind(plan, parts)
+        limits = [StepLimit(most) for _ in parts] if most else []
+        times = [StepTimes(part.name) for part in parts]
+        self._ensemble = Loaded(plan, parts, engine, limits, steps_behind(plan, parts), times)
+        self.statistics.steps = times
+        self.statistics.count_held = lambda: [limit.waiting for limit in limits] or [0] * len(times)
         self._flights: set[Flight] = set()
         self._is_stopping = False
         self._waiters: list[asyncio.Future[None]] = []
@@ -68,7 +68,7 @@ class EnsembleModel:
         sender.rows = self._check.rows(request)
         if request.trace is not None:
             request.trace.mark("QUEUE_START", request.arrived_s)
-        flight = Flight(self._plan, self._parts, self._limits, self._behind, self._engine, request, sender, self._ended)
+        flight = Flight(self._ensemble, request, sender, self._ended)
         sender.on_cancel = flight.cancel
         self._flights.add(flight)
         flight.begin()

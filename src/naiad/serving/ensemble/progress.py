@@ -7,7 +7,7 @@ own: the steps behind it run once in each, on the tensors of that answer alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from naiad.core.condition import Value
@@ -48,7 +48,7 @@ class Wave:
 class Run:
     """One step that is to run once."""
 
-    __slots__ = ("inputs", "sequence", "step", "wave")
+    __slots__ = ("began_s", "inputs", "sequence", "step", "wave")
 
     def __init__(self, wave: Wave, step: int, inputs: dict[str, Tensor], sequence: SequenceStep | None) -> None:
         self.wave = wave
@@ -57,6 +57,8 @@ class Run:
         """By the model's names; what no model has made is left out."""
         self.sequence = sequence
         """None: the request's own."""
+        self.began_s = 0.0
+        """By whoever runs it: when it was handed to its model, or began to wait at a limit."""
 
 
 @dataclass(slots=True)
@@ -97,7 +99,7 @@ class Progress:
             self._put(wave, tensor, None if given is None else _fitted(given, name, fit))
         self._go_on()
 
-    def answered(self, run: Run, outputs: Iterable[Tensor], sequence: SequenceStep | None = None) -> None:
+    def answered(self, run: Run, outputs: Sequence[Tensor], sequence: SequenceStep | None = None) -> None:
         """Take an answer of a step. sequence: what it says of the sequence."""
         step = self._plan.steps[run.step]
         wave = self._wave(step.stream) if step.is_decoupled else run.wave
@@ -105,9 +107,12 @@ class Progress:
         if sequence is not None:
             wave.sequences = wave.sequences or {}
             wave.sequences.update(dict.fromkeys(step.makes.values(), sequence))
-        made = {tensor.name: tensor for tensor in outputs}
-        for name, number in step.makes.items():
-            self._put(wave, number, made.get(name))
+        if len(step.makes) == 1 == len(outputs) and outputs[0].name in step.makes:
+            self._put(wave, step.makes[outputs[0].name], outputs[0])
+        else:
+            made = {tensor.name: tensor for tensor in outputs}
+            for name, number in step.makes.items():
+                self._put(wave, number, made.get(name))
         self._go_on()
 
     def _wave(self, stream: int) -> Wave:

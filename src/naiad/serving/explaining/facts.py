@@ -5,7 +5,7 @@ Pure but for `look`, which reads them. What it means is `diagnoses.py`, how it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,21 @@ class Batching:
 
 
 @dataclass(frozen=True, slots=True)
+class StepFacts:
+    """What happened to one step of an ensemble."""
+
+    number: int
+    model: str
+    runs: int = 0
+    took_s: float = 0.0
+    """All runs together, in the model's hands."""
+    waited_s: float = 0.0
+    """All runs together, for others of the step: as many as `max_inflight_requests` were under way."""
+    pending: int = 0
+    """Runs that wait so at the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What happened in some seconds."""
 
@@ -104,6 +119,14 @@ class Facts:
     waits: int = 0
     waited_s: float = 0.0
     splits: int = 0
+    limited: int = 0
+    """Runs that had to ask the rate limiter."""
+    limited_s: float = 0.0
+    """How long they waited for their resources, all together."""
+    limited_pending: int = 0
+    """Runs that wait so at the end."""
+    steps: tuple[StepFacts, ...] = ()
+    """Of an ensemble."""
     usual_tokens: int = 0
     """Of a text; 0: not known."""
     tokens_chosen: int = 0
@@ -175,8 +198,32 @@ def facts_between(before: Look, after: Look, config: ModelConfig) -> Facts:
         waits=tally.waits - earlier.waits,
         waited_s=tally.waited_s - earlier.waited_s,
         splits=tally.splits - earlier.splits,
+        limited=_grown(before, after, "naiad_rate_limit", "wait", "count"),
+        limited_s=_grown(before, after, "naiad_rate_limit", "wait", "ns") / 1e9,
+        limited_pending=after.statistics.get("naiad_rate_limit", {}).get("pending", 0),
+        steps=_steps(before.statistics.get("naiad_steps", []), after.statistics.get("naiad_steps", [])),
         usual_tokens=learned.get("usual_tokens", 0),
         tokens_chosen=learned.get("tokens_chosen", 0),
+    )
+
+
+def _grown(before: Look, after: Look, part: str, what: str, key: str) -> int:
+    """How much a count in a part of the statistics that not every model has has grown."""
+    old, new = (one.statistics.get(part, {}).get(what, {}).get(key, 0) for one in (before, after))
+    return int(new - old)
+
+
+def _steps(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> tuple[StepFacts, ...]:
+    return tuple(
+        StepFacts(
+            new["step"],
+            new["model"],
+            new["run"]["count"] - old["run"]["count"],
+            (new["run"]["ns"] - old["run"]["ns"]) / 1e9,
+            (new["wait"]["ns"] - old["wait"]["ns"]) / 1e9,
+            new["pending"],
+        )
+        for old, new in zip(before, after, strict=True)
     )
 
 

@@ -6,16 +6,46 @@ from collections.abc import Callable
 
 from naiad.serving.explaining.diagnosis import Diagnosis
 from naiad.serving.explaining.facts import Facts
-from naiad.serving.explaining.numbers import counted, share
+from naiad.serving.explaining.numbers import counted, duration, share
+
+WAITS = 0.2
+"""Waiting that is worth a word: of the time that runs take."""
 
 
 def _ensemble(facts: Facts) -> Diagnosis | None:
     steps = facts.batching.steps
     if not steps:
         return None
+    itself = f"It is an ensemble and runs nothing itself; its steps are batched each by itself: {', '.join(steps)}."
+    spent_s = sum(step.took_s + step.waited_s for step in facts.steps)
+    if not spent_s:
+        return Diagnosis(itself, f"Ask about its steps, such as `naiad explain {steps[0]}`.")
+    slowest = max(facts.steps, key=lambda step: step.took_s + step.waited_s)
+    name, runs = f"step {slowest.number}, model '{slowest.model}'", max(1, slowest.runs)
+    part = share((slowest.took_s + slowest.waited_s) / spent_s)
+    why = f"{itself} Of the time that its steps take, {part} goes to {name}: {duration(slowest.took_s / runs)} a run."
+    if slowest.waited_s > WAITS * slowest.took_s:
+        waits = f" Before that, a run waits {duration(slowest.waited_s / runs)} for others of the step"
+        now = f"; {slowest.pending} wait now" if slowest.pending else ""
+        return Diagnosis(
+            f"{why}{waits}, because max_inflight_requests are under way{now}.",
+            f"If `naiad explain {slowest.model}` shows idle instances or small batches, raise max_inflight_requests; "
+            "otherwise make that model faster.",
+        )
+    return Diagnosis(why, f"Ask about that step: `naiad explain {slowest.model}`.")
+
+
+def _limited(facts: Facts) -> Diagnosis | None:
+    """Runs wait for resources longer than is nothing beside what they take."""
+    ran_s = sum(facts.ran_s.values())
+    if not facts.limited or facts.limited_s <= WAITS * ran_s:
+        return None
+    now = f"; {facts.limited_pending} wait now" if facts.limited_pending else ""
     return Diagnosis(
-        f"It is an ensemble and runs nothing itself; its steps are batched each by itself: {', '.join(steps)}.",
-        f"Ask about its steps, such as `naiad explain {steps[0]}`.",
+        f"Before a run, an instance waits {duration(facts.limited_s / facts.limited)} for the rate limiter's "
+        f"resources, which other runs have{now}. What comes meanwhile shares the batch.",
+        "Let more runs go on at a time with --rate-limit-resource, let the instance groups ask for less, or give this "
+        "model's a priority nearer to 1.",
     )
 
 
@@ -108,6 +138,7 @@ DIAGNOSES: tuple[Callable[[Facts], Diagnosis | None], ...] = (
     _idle,
     _cached,
     _running,
+    _limited,
     _sequences,
     _apart,
     _inline,

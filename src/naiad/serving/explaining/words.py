@@ -24,7 +24,7 @@ def explain(facts: Facts) -> Explanation:
     found = diagnose(facts)
     parts = {
         "What comes": _coming(facts),
-        "What runs": _running(facts),
+        "What runs": _steps(facts) or _running(facts),
         "Queue": _queue(facts),
         "Why this size": found.why,
         "What limits": _limit(facts),
@@ -80,6 +80,17 @@ def _running(facts: Facts) -> str:
     return f"{words} {times}, so joining saves time."
 
 
+def _steps(facts: Facts) -> str:
+    """The steps of an ensemble, in their order."""
+    told = [
+        f"step {step.number}, {step.model}: {number(step.runs / facts.seconds)} runs a second, "
+        f"{duration(step.took_s / step.runs)} each"
+        for step in facts.steps
+        if step.runs
+    ]
+    return f"{'; '.join(told)}." if told else ""
+
+
 def _queue(facts: Facts) -> str:
     asked = facts.requests - facts.hits
     if asked <= 0:
@@ -87,11 +98,14 @@ def _queue(facts: Facts) -> str:
     words = (
         f"A request waits {duration(facts.queued_s / asked)} of the {duration(facts.took_s / facts.requests)} it takes"
     )
-    return f"{words}; {facts.waiting} wait now." if facts.waiting else f"{words}."
+    words += f"; {facts.waiting} wait now." if facts.waiting else "."
+    if facts.limited:
+        words += f" A run waits {duration(facts.limited_s / facts.limited)} for the rate limiter's resources."
+    return words
 
 
 def _limit(facts: Facts) -> str:
-    if not facts.run_count:
+    if not facts.run_count or facts.steps:
         return ""
     name = "The instance runs" if facts.instances == 1 else f"The {facts.instances} instances run"
     busy = f"{name} for {share(facts.busy)} of the time"

@@ -41,11 +41,11 @@ class Batches:
         """Make the requests of an order."""
         link, batch = self._link, header["b"]
         known: Any = link.streams if self._streams else link.running
-        requests, streams = [], []
+        requests, streams, held_back = [], [], header.get("p", ())
         for index, row in enumerate(header["r"]):
             wanted = row[5] or self._outputs
             stream = Stream(link, batch, index, wanted, is_decoupled=self._is_decoupled, is_sent=self._streams)
-            stream.is_held_back = index in header.get("p", ())
+            stream.is_held_back = index in held_back
             known[batch, index] = stream
             requests.append(InferenceRequest._of(row, stream, list(wanted), _Inputs(row[7], unpacked)))
             streams.append(stream)
