@@ -250,8 +250,7 @@ class BatchScheduler:
         slot: Slot = execution.slot
         if not execution.has_returned:  # as `_free`, which every request would pass through
             slot.in_hand -= 1
-            if self._aheads:
-                self._aheads.pop(slot, None)
+            self._aheads.pop(slot, None)
             if slot is not self._wide and slot.in_hand < slot.capacity:
                 self._idle += 1
                 self._situation.free_s = execution.finished_s
