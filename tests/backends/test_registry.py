@@ -21,7 +21,10 @@ def test_every_row_is_a_backend_of_that_name_and_the_only_one(name: str) -> None
 def test_an_unknown_backend_is_named_with_those_there_are() -> None:
     with pytest.raises(LoadFailed) as caught:
         find_backend("tensorrt")
-    assert caught.value.message == f"there is no backend 'tensorrt'; this server has: {', '.join(sorted(BACKENDS))}"
+    assert caught.value.message == (
+        f"there is no backend 'tensorrt'; this server has: {', '.join(sorted(BACKENDS))}; "
+        "name the folder of one that is Python code with --backend-directory"
+    )
 
 
 def test_finding_a_backend_does_not_import_its_runtime() -> None:

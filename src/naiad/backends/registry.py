@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naiad.core.application import ApplicationEntry
@@ -31,14 +32,33 @@ ENCODERS = "onnxruntime"
 """The backend of encoders: it runs the graphs that our builders write, and those that exporters do."""
 
 
+PYTHON = "python"
+
+CODE = "model.py"
+"""What a backend of the operator's own consists of, in a folder of its name."""
+
+
+def find_backend(name: str, directory: str = "") -> Backend:
+    """Give the one backend of that name; instances of one model find each other through it. Raises LoadFailed.
+
+    directory: where backends are that are Python code, in folders of their names; empty: there are none.
+    """
+    if name in BACKENDS:
+        return _made(name)
+    what = f"there is no backend '{name}'; this server has: {', '.join(sorted(BACKENDS))}"
+    if not directory:
+        hint = "name the folder of one that is Python code with --backend-directory"
+        raise LoadFailed(f"{what}; {hint}", backend=name)
+    home = Path(directory).resolve() / name
+    if Path(name).name != name or not (home / CODE).is_file():
+        raise LoadFailed(f"{what}; nor has {directory} a folder of that name with a {CODE}", backend=name)
+    return _made(PYTHON, home)
+
+
 @cache
-def find_backend(name: str) -> Backend:
-    """Give the one backend of that name; instances of one model find each other through it. Raises LoadFailed."""
-    target = BACKENDS.get(name)
-    if target is None:
-        raise LoadFailed(f"there is no backend '{name}'; this server has: {', '.join(sorted(BACKENDS))}", backend=name)
-    module, _, class_name = target.partition(":")
-    backend: Backend = getattr(import_module(module), class_name)()
+def _made(name: str, *arguments: Path) -> Backend:
+    module, _, class_name = BACKENDS[name].partition(":")
+    backend: Backend = getattr(import_module(module), class_name)(*arguments)
     return backend
 
 

@@ -183,7 +183,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _repeats("trace-config", "trace_config"),
     ),
     "Backend": (
-        _ignored("backend-directory", TEXT, "backends are part of this server"),
+        _sets("backend-directory", TEXT, "backend_directory"),
         _repeats("backend-config", "backend_config"),
     ),
     "Repository Agent": (

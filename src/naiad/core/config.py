@@ -92,6 +92,11 @@ class ModelSettings(Settings):
     backend_config: tuple[str, ...] = _models(
         "backend_config", (), "Setting for a backend, as BACKEND,KEY=VALUE, or for all of them, as KEY=VALUE."
     )
+    backend_directory: str = _models(
+        "backend_directory",
+        "",
+        "Folder of backends that are Python code: NAME/model.py there runs the models whose backend is NAME.",
+    )
     allow_code_upload: bool = _models(
         "allow_code_upload", False, "Accept uploaded model files that can run code (.py, .so ...)."
     )

@@ -88,7 +88,7 @@ def _load(
     began_s = time.perf_counter()
     version_dir = folder.folder / str(version)
     config = _config(folder, version_dir, document, settings)
-    backend = find_backend(config.backend)
+    backend = find_backend(config.backend, settings.backend_directory)
     labels = read_labels(config, folder.folder)
     told = settings_of(settings.backend_config, config.backend)
     is_counted = any(group.get("count") for group in document.get("instance_group", ()))
@@ -139,7 +139,8 @@ def _config(folder: ModelFolder, version_dir: Path, document: dict[str, Any], se
     backend_name = document.get("backend", "")
     if backend_name and settings.auto_complete_config:  # ensembles have none
         told = settings_of(settings.backend_config, backend_name)
-        document = find_backend(backend_name).complete(document, version_dir, told)
+        backend = find_backend(backend_name, settings.backend_directory)
+        document = backend.complete(document, version_dir, told)
     return checked(document, folder.folder, settings)
 
 

@@ -42,19 +42,22 @@ END_S = 30.0
 class PythonBackend(Graphless):
     """Starts workers."""
 
-    name = "python"
+    def __init__(self, home: Path | None = None) -> None:
+        """home: folder of the code that runs all models of this backend; None: each model brings its own."""
+        self.name = "python" if home is None else home.name
+        self._home = home
 
     def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
         """Have `auto_complete_config` complete the configuration, in a worker of its own, if the code has one.
 
         Raises LoadFailed.
         """
-        path = _model_file(config["name"], version_dir, config.get("default_model_filename", ""))
+        path = _code(config["name"], version_dir, config.get("default_model_filename", ""), self._home)
         if b"auto_complete_config" not in path.read_bytes():
             return config
         order = {"model": _model(path, version_dir), "config": json.dumps(config)}
         try:
-            launch = choose_launch(config["name"], version_dir, _parameters(config), settings)
+            launch = choose_launch(config["name"], version_dir, _parameters(config), settings, self._home)
             worker = WorkerProcess(launch, config["name"], Side(Calls(None, {}), Asking(None)).handle)
         except OSError as error:
             raise LoadFailed(f"model '{config['name']}': no worker process can be started: {error}") from error
@@ -74,7 +77,7 @@ class PythonBackend(Graphless):
         """Start a worker for each instance, side by side. Raises LoadFailed with what the code raises."""
         files = request.tensors
         config = files.config
-        launch = _launch(files, request.settings)
+        launch = _launch(files, request.settings, self._home)
         kinds = list(_kinds(config))
         orders, answers = Orders(config), Answers(config, files.version)
         is_alone = len(request.names) == 1 and not config.is_decoupled and files.endpoint is None
@@ -82,7 +85,7 @@ class PythonBackend(Graphless):
         supervisors, sides = [], []
         for index, name in enumerate(request.names):
             side = Side(Calls(request.host, orders.traces, only), Asking(request.host, request.heard))
-            header = _load_header(files, name, kinds[index] if index < len(kinds) else "CPU")
+            header = _load_header(files, name, kinds[index] if index < len(kinds) else "CPU", self._home)
             order = Order(name, launch, header, side, request.hang_timeout_s, _seconds(config.name, request.settings))
             supervisors.append(Supervisor(order))
             sides.append(side)
@@ -133,26 +136,27 @@ def _parameters(document: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value.get("string_value", "")) for key, value in document.get("parameters", {}).items()}
 
 
-def _model_file(model: str, version_dir: Path, filename: str) -> Path:
-    path = version_dir / (filename or "model.py")
+def _code(model: str, version_dir: Path, filename: str, home: Path | None) -> Path:
+    """Return the file of a model's code: the model's own, or its backend's. Raises LoadFailed where there is none."""
+    path = version_dir / (filename or "model.py") if home is None else home / "model.py"
     if not path.is_file():
-        raise LoadFailed(f"model '{model}': there is no file {version_dir.name}/{path.name}", model=model)
+        raise LoadFailed(f"model '{model}': there is no file {path.parent.name}/{path.name}", model=model)
     return path
 
 
 def _model(path: Path, version_dir: Path) -> list[str]:
-    """What a worker imports: the model's folder, the version, the file's name."""
-    return [str(version_dir.parent), version_dir.name, path.name]
+    """What a worker imports, as a package's folder, its name and a file's; then the folder of the model's version."""
+    return [str(path.parent.parent), path.parent.name, path.name, str(version_dir)]
 
 
-def _launch(files: TensorFiles, settings: Mapping[str, str]) -> Launch:
+def _launch(files: TensorFiles, settings: Mapping[str, str], home: Path | None) -> Launch:
     config, endpoint = files.config, files.endpoint
     if endpoint is None:
-        return choose_launch(config.name, files.version_dir, config.parameters, settings)
+        return choose_launch(config.name, files.version_dir, config.parameters, settings, home)
     return launch_in(config.name, endpoint.environment, settings)
 
 
-def _load_header(files: TensorFiles, name: str, kind: str) -> dict[str, Any]:
+def _load_header(files: TensorFiles, name: str, kind: str, home: Path | None) -> dict[str, Any]:
     config = files.config
     args = {
         "model_config": json.dumps(config.document),
@@ -170,7 +174,7 @@ def _load_header(files: TensorFiles, name: str, kind: str) -> dict[str, Any]:
     }
     if files.endpoint is not None:
         return {**header, "endpoint": endpoint_header(files.endpoint)}
-    path = _model_file(config.name, files.version_dir, config.default_model_filename)
+    path = _code(config.name, files.version_dir, config.default_model_filename, home)
     return {**header, "model": _model(path, files.version_dir)}
 
 

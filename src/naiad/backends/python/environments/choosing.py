@@ -25,18 +25,24 @@ _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DE
 """Variables of the server's Python that another one must not get."""
 
 
-def choose_launch(model: str, version_dir: Path, parameters: Mapping[str, str], settings: Mapping[str, str]) -> Launch:
+def choose_launch(
+    model: str,
+    version_dir: Path,
+    parameters: Mapping[str, str],
+    settings: Mapping[str, str],
+    backend_dir: Path | None = None,
+) -> Launch:
     """Say how to start a model's workers, making their environment if need be; blocks. Raises LoadFailed.
 
-    parameters: the model's. settings: the backend's.
+    parameters: the model's. settings: the backend's. backend_dir: of its code, where that is not the model's.
     """
     variables = worker_variables(os.environ, settings)
     given = parameters.get(PARAMETER, "")
     if given:
         path = Path(given.replace(MODEL_DIRECTORY, str(version_dir.parent)))
         return _launch_own(_brought_along(model, path, PARAMETER), variables)
-    for place in (version_dir, version_dir.parent):
-        if (place / REQUIREMENTS).is_file():
+    for place in (version_dir, version_dir.parent, backend_dir):
+        if place is not None and (place / REQUIREMENTS).is_file():
             return _launch(installed(model, place / REQUIREMENTS), variables)
     return Launch(sys.executable, variables)
 

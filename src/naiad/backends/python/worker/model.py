@@ -24,30 +24,30 @@ class HookFailed(Exception):
     """A hook has raised what this is raised from; the message is its name."""
 
 
-def import_model(model_dir: str, version: str, filename: str) -> Any:
-    """Import `<version>.<file>` and return its class; siblings can be imported by their names, or relative to it.
+def import_model(folder: str, package: str, filename: str, version_dir: str) -> Any:
+    """Import `<package>.<file>` and return its class; siblings can be imported by their names, or relative to it.
 
-    Raises BadModel, and whatever the code raises.
+    folder: the package's, which is a version of a model, or a backend. version_dir: of the model's version. Raises
+    BadModel, and whatever the code raises.
     """
-    version_dir = Path(model_dir) / version
-    path = version_dir / filename
+    path = Path(folder) / package / filename
     if not path.is_file():
-        raise BadModel(f"there is no file {version}/{filename}")
-    sys.path += [str(version_dir), model_dir]
-    set_model_dir(str(version_dir))
-    name = f"{version}.{path.stem}"
+        raise BadModel(f"there is no file {package}/{filename}")
+    sys.path += [str(path.parent), folder]
+    set_model_dir(version_dir)
+    name = f"{package}.{path.stem}"
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(name) if path.suffix == ".py" and "." not in path.stem else None
     except ModuleNotFoundError as error:
-        if error.name not in (version, name):
+        if error.name not in (package, name):
             raise
         module = None
     if module is None or Path(getattr(module, "__file__", None) or "").resolve() != path.resolve():
         module = _import_file(name, path)
     found = getattr(module, CLASS, None)
     if not inspect.isclass(found):
-        raise BadModel(f"{version}/{filename} has no class {CLASS}")
+        raise BadModel(f"{package}/{filename} has no class {CLASS}")
     return found
 
 
