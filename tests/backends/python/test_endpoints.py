@@ -124,6 +124,30 @@ def test_forms_of_a_hook(pool: Pool, source: str) -> None:
     assert ask(pool.load(source), {"n": 1}) == {"n": 1}
 
 
+def test_an_asynchronous_class_may_have_hooks_that_are_not(pool: Pool) -> None:
+    source = """
+        import asyncio
+        class Preprocess:
+            def preprocess(self, body, state, fn): return body["n"]
+            async def process(self, data, state, fn):
+                await asyncio.sleep(0)
+                return data + 1
+    """
+    assert ask(pool.load(source, engine="custom_async"), {"n": 1}) == 2
+
+
+def test_a_file_beside_the_code_hides_no_module_of_python(pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("word = 'ours'\n")
+    (tmp_path / "beside.py").write_text("word = 'ours'\n")
+    source = """
+        import colorsys
+        import beside
+        class Preprocess:
+            def process(self, data, state, fn): return [hasattr(colorsys, "word"), beside.word]
+    """
+    assert ask(pool.load(source), {}) == [False, "ours"]
+
+
 def test_without_process_there_is_nothing_to_postprocess(pool: Pool) -> None:
     """As in ClearML-Serving."""
     source = """

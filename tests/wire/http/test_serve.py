@@ -450,6 +450,31 @@ def test_a_starved_model_is_explained_under_both_names(server: RunningServer, mo
     assert "Send more requests at the same time" in said
 
 
+def test_an_endpoint_without_a_model_of_its_name_is_explained_by_its_own(server: RunningServer) -> None:
+    with urlopen(f"{server.url}/v2/models/own/explain?seconds=0.1") as answer:
+        told = json.loads(answer.read())
+    assert told["model"] == "own.serve"
+    assert list(told["parts"]) == ["Preprocess", "What to change"]
+
+
+def test_what_runs_for_a_traced_request_is_part_of_its_trace(server: RunningServer, tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    entries = read_manifest(server_folder(server) / "naiad.yaml").entries
+    traced = ("rate=1", "level=TIMESTAMPS", "triton,log-frequency=1", f"triton,file={file}")
+    with running_server(*entries, trace_config=traced) as own:
+        assert ask(own, "pair/1", {"a": [1, 2], "b": 0.5})[0] == 200
+    rows = [row for path in tmp_path.glob("trace.json*") for row in json.loads(path.read_text())]
+    ids = {row["id"]: row for row in rows if "model_name" in row}
+    (model,) = [row for row in ids.values() if row["model_name"] == "pair"]
+    assert ids[model["parent_id"]]["model_name"] == "pair.serve"
+
+
+def server_folder(server: RunningServer) -> Path:
+    """Where the manifest of the fixture lies."""
+    endpoint = server.server.catalog.find("own.serve").endpoint  # type: ignore[attr-defined]
+    return Path(endpoint.code).parent
+
+
 def test_a_client_that_leaves_leaves_nothing_behind(server: RunningServer) -> None:
     connection = http.client.HTTPConnection(server.address, timeout=30)
     connection.request("POST", "/serve/side", b'{"n": 1, "s": 0.5}', {"Content-Type": "application/json"})

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from naiad.core.clock import monotonic
 from naiad.core.cores import available_cores
+from naiad.core.endpoint import SUFFIX
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.protocol.status import http_status
 from naiad.serving.catalog import Catalog
@@ -54,7 +55,8 @@ class ExplainHandler:
     def __call__(self, exchange: Exchange, model: str, version: str = "") -> None:
         """Answer later. Raises NotFound, NotReady, InvalidRequest."""
         seconds = _seconds(exchange.url)
-        served = self._catalog.find(model, version)
+        knows = self._catalog.knows
+        served = self._catalog.find(model if knows(model) or not knows(model + SUFFIX) else model + SUFFIX, version)
         watched = [_Watched(one, look(one, monotonic())) for one in (served, *self._beside(served))]
         timer = asyncio.get_running_loop().call_later(seconds, self._answer, exchange, watched)
         exchange.on_abandon = timer.cancel

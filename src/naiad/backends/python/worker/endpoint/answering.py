@@ -115,6 +115,7 @@ class _Endpoint:
         url, parameters = self.declared["url"], request._parameters or {}
         led_by = str(parameters.get(sending.CHAIN) or "")
         sending.chain.set(f"{led_by}{sending.BETWEEN if led_by else ''}{url}")
+        sending.trace.set(request.trace())
         statistics = self.declared["statistics"]
         collected = Collected(statistics["variables"]) if random.random() < statistics["log_freq"] else None  # noqa: S311
         began = time.perf_counter()

@@ -29,7 +29,7 @@ def import_class(path: str) -> Any:
         missing = f"the folder {place.name} has no __init__.py" if place.is_dir() else f"there is no file {place.name}"
         raise BadModel(missing)
     storage.stand_in()
-    sys.path.insert(0, str(file.parent))
+    sys.path.append(str(file.parent))
     name = place.name.replace(".", "_") if place.is_dir() else CLASS
     inner = [str(place)] if place.is_dir() else None
     spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inner)

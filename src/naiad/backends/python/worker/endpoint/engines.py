@@ -14,6 +14,7 @@ from ..api.tensor import Tensor
 from ..datatypes import BY_NAME, name_of
 from ..link import current
 from ..model import BadModel, HookFailed
+from . import sending
 
 STATUS = {
     TritonError.UNKNOWN: "UNKNOWN",
@@ -94,7 +95,11 @@ class Attached:
             tensors.append(_tensor(name, name_of(np.dtype(given)) or datatype if given else datatype, one))
         version = int(self._version) if self._version else -1
         return InferenceRequest(
-            inputs=tensors, requested_output_names=self._outputs, model_name=self._model, model_version=version
+            inputs=tensors,
+            requested_output_names=self._outputs,
+            model_name=self._model,
+            model_version=version,
+            trace=sending.trace.get(),
         )
 
 

@@ -29,6 +29,9 @@ BETWEEN = " > "
 chain: ContextVar[str] = ContextVar("chain", default="")
 """Endpoints whose hooks led to the one that runs now, itself included."""
 
+trace: ContextVar[Any] = ContextVar("trace", default=None)
+"""The trace of the request that runs now, an InferenceTrace, for those that are made for it."""
+
 
 def send(_: Any, endpoint: str, version: str | None = None, data: Any = None) -> Any:
     """Stand for `Preprocess.send_request`, and wait."""
@@ -61,6 +64,7 @@ def _request(endpoint: str, version: Any, data: Any) -> InferenceRequest:
         model_version=int(wanted) if wanted else -1,
         inputs=[Tensor(BODY, np.frombuffer(body, np.uint8))],
         requested_output_names=[BODY],
+        trace=trace.get(),
         parameters={IS_JSON: is_json, CHAIN: chain.get()},
     )
 
