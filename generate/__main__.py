@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from generate import async_client, benchmarks, families, pages
+from generate import async_client, benchmarks, families, manifests, pages
 
 ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
     """Write the files, or compare them."""
-    wanted = pages.render() | families.render() | benchmarks.render() | async_client.render()
+    wanted = pages.render() | families.render() | benchmarks.render() | async_client.render() | manifests.render()
     stale = {path: text for path, text in wanted.items() if not _is_same(path, text)}
     names = [path.relative_to(ROOT).as_posix() for path in stale]
     if "--check" in sys.argv[1:]:

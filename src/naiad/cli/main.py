@@ -17,6 +17,7 @@ COMMANDS = {
     "pull": "Download and lock models without serving them.",
     "convert": "Convert a checkpoint, check its answers and write a folder to serve.",
     "convert-model": "Convert a model with transformer-deploy's command line.",
+    "manifests": "Write Kubernetes manifests for the models of a naiad.yaml.",
     "push": "Upload a servable folder to the Hugging Face Hub or an object store.",
     "infer": "Send one request to a running server.",
     "explain": "Say why a model's batches have the size they have.",

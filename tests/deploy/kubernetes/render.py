@@ -1,26 +1,31 @@
 """Renders the chart and checks what comes out; runs in .bench/env/kubernetes, which has Helm and the schemas.
 
-Reads {"chart": folder, "release": name, "cases": {name: values}} and writes, for each case,
-{"lint": […], "documents": […], "error": …, "faults": […]}: what Helm found, what it rendered, why it refused, and what
-Kubernetes' schemas do not allow.
+Reads {"chart": folder, "release": name, "cases": {name: values}, "documents": {name: [document]}} and writes, for each
+case, {"lint": […], "documents": […], "error": …, "faults": […]}: what Helm found, what it rendered, why it refused, and
+what the schemas do not allow, those of Kubernetes and those of operators in schemas/. Of documents, only the faults.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import helm_python
-import kubernetes_validate
 import yaml
+from jsonschema import Draft202012Validator
+from kubernetes_validate.utils import schema_contents
+from referencing import Registry, Resource
 
 VERSIONS = ("1.28", "1.33", "1.37")
 """Of Kubernetes: the oldest that the chart takes, one between, the newest."""
 
-OWN_KINDS = {"PodMonitor", "PrometheusRule", "ScaledObject"}
-"""Of operators; Kubernetes' schemas do not have them."""
+OWN = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "schemas").glob("*.json")}
+"""Of operators, by kind; Kubernetes' schemas do not have them."""
 
 
 def main() -> None:
@@ -29,6 +34,7 @@ def main() -> None:
     chart = helm_python.Chart.load(asked["chart"])
     release = asked["release"]
     found = {name: _case(asked["chart"], chart, release, values) for name, values in asked["cases"].items()}
+    found |= {name: {"faults": list(_faults(documents))} for name, documents in asked["documents"].items()}
     json.dump(found, sys.stdout)
 
 
@@ -51,11 +57,29 @@ def _case(folder: str, chart: Any, release: str, values: Mapping[str, Any]) -> d
 
 def _faults(documents: list[dict[str, Any]]) -> Iterator[str]:
     for document in documents:
-        for version in VERSIONS if document["kind"] not in OWN_KINDS else ():
-            try:
-                kubernetes_validate.validate(document, version, strict=True)
-            except kubernetes_validate.ValidationError as error:
-                yield f"{document['kind']} for Kubernetes {version}: {error.message}"
+        for version in VERSIONS:
+            kind = document["kind"]
+            for error in _validator(kind, document["apiVersion"], version).iter_errors(document):
+                where = ".".join(map(str, error.absolute_path))
+                yield f"{kind} for Kubernetes {version}: {where}: {error.message}"
+
+
+@cache
+def _validator(kind: str, group: str, version: str) -> Any:
+    """As `kubernetes_validate` makes it for each document anew, and for operators, which refer to the same parts."""
+    schema = OWN.get(kind)
+    if schema is None:
+        schema = _read(f"{kind.lower()}-{re.sub(r'[.][^/]*', '', group).replace('/', '-')}", version)
+    return Draft202012Validator(schema, registry=_registry(version))
+
+
+@cache
+def _registry(version: str) -> Any:
+    return (Resource.from_contents(_read("_definitions", version)) @ Registry()).crawl()
+
+
+def _read(name: str, version: str) -> Any:
+    return schema_contents(f"kubernetes-json-schema/v{version}.0-local-strict/{name}.json", version)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from rendering import FOLDER, PYTHON, ROOT, kustomized, render
 
 from naiad.cli.main import group
 from naiad.repository import read_manifest
-
-sys.path.append(str(Path(__file__).parent))
-from write import FOLDER, PYTHON, ROOT, manifests, render
 
 MODELS = {"models": [{"source": "org/one"}, {"source": "s3://bucket/two", "name": "two", "quantize": "int8"}]}
 MATRIX: dict[str, list[Mapping[str, Any]]] = {
@@ -50,6 +46,12 @@ REFUSED: dict[str, tuple[Mapping[str, Any], str]] = {
     ),
     "short grace": ({**MODELS, "graceSeconds": 70}, "graceSeconds (70) must be longer"),
     "cache": ({**MODELS, "cache": {"kind": "disk"}}, "cache.kind must be emptyDir, claim or perPod, not disk"),
+    "lone lock": ({"args": ["s3://bucket/models"], "lock": "{}"}, "ensembles and lock are of models: set models, too"),
+    "misspelt": ({**MODELS, "replica": 3}, "additional properties 'replica' not allowed"),
+    "misspelt inside": ({**MODELS, "keda": {"enable": True}}, "additional properties 'enable' not allowed"),
+    "no number": ({**MODELS, "replicas": "two"}, "got string, want integer"),
+    "no source": ({"models": [{"name": "one"}]}, "missing property 'source'"),
+    "digest": ({**MODELS, "image": {"digest": "sha256:1"}}, "does not match pattern"),
 }
 
 pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="Helm is not installed; run `make test-deploy`")
@@ -137,14 +139,27 @@ def test_values_that_contradict_each_other_are_refused(rendered: Mapping[str, An
     assert REFUSED[case][1] in rendered[case]["error"]
 
 
-def test_the_plain_manifests_are_those_of_the_chart() -> None:
-    """Where they are not: python tests/deploy/kubernetes/write.py."""
-    assert (FOLDER / "naiad.yaml").read_text() == manifests()
-
-
 def test_kustomize_reads_the_plain_manifests() -> None:
-    kubectl = PYTHON.with_name("kubectl")
-    done = subprocess.run([kubectl, "kustomize", FOLDER], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    kinds = {document["kind"] for document in yaml.safe_load_all(done.stdout)}
+    documents = kustomized(FOLDER)
+    kinds = {document["kind"] for document in documents}
     assert {"ConfigMap", "Deployment", "Service", "PodDisruptionBudget"} == kinds
+    assert render({}, documents={"plain": documents})["plain"]["faults"] == []
+
+
+KSERVE = sorted((ROOT / "deploy" / "kserve").glob("*.yaml"))
+
+
+def test_kserve_takes_its_manifests() -> None:
+    documents = {path.name: list(yaml.safe_load_all(path.read_text())) for path in KSERVE}
+    found = render({}, documents=documents)
+    assert {name: found[name]["faults"] for name in documents} == {name: [] for name in documents}
+
+
+def test_the_schemas_of_kserve_can_find_fault() -> None:
+    [runtime, *_] = yaml.safe_load_all((ROOT / "deploy" / "kserve" / "runtime.yaml").read_text())
+    misspelt = {**runtime, "spec": {**runtime["spec"], "protocolVersion": ["v2"]}}
+    container = {**runtime["spec"]["containers"][0], "arg": []}
+    inside = {**runtime, "spec": {**runtime["spec"], "containers": [container]}}
+    found = render({}, documents={"key": [misspelt], "inside": [inside]})
+    assert "'protocolVersion' was unexpected" in found["key"]["faults"][0]
+    assert "'arg' was unexpected" in found["inside"]["faults"][0]

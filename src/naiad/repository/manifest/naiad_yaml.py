@@ -47,7 +47,7 @@ Relative folders are relative to the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ from naiad.repository.manifest.ensemble import read_ensemble_entry
 from naiad.repository.manifest.entry import Batching, Manifest, ModelEntry
 from naiad.repository.manifest.fields import Fields, Position
 from naiad.repository.manifest.fields import Path as KeyPath
-from naiad.repository.manifest.secret import secret_from_environment
+from naiad.repository.manifest.secret import Secret, secret_from_environment
 from naiad.repository.reference import HubReference, Reference, parse_reference
 
 _KEYS = (
@@ -68,7 +68,11 @@ _KEYS = (
 _BATCHING_KEYS = tuple(each.name for each in fields(Batching))
 
 
-def manifest_from_yaml(text: str, path: Path) -> Manifest:
+ReadSecret = Callable[[str], Secret]
+"""Gives the token in a variable. Raises InvalidConfiguration."""
+
+
+def manifest_from_yaml(text: str, path: Path, read_secret: ReadSecret = secret_from_environment) -> Manifest:
     """Read a manifest; `path` is for messages and for relative folders. Raises InvalidConfiguration."""
     document, lines = _load(text, path)
     top = Fields(document, Position(path.name, (), lines), ("models", "ensembles", "endpoints"))
@@ -78,7 +82,7 @@ def manifest_from_yaml(text: str, path: Path) -> Manifest:
         for index, item in enumerate(top.items("endpoints") if top.has("endpoints") else ())
     ]
     entries = [
-        _entry(item, top.place.at("models").at(index), base)
+        _entry(item, top.place.at("models").at(index), base, read_secret)
         for index, item in enumerate(top.items("models") if top.has("models") or not endpoints else ())
     ]
     ensembles = [
@@ -96,14 +100,16 @@ def entry_from_mapping(keys: Mapping[str, Any]) -> ModelEntry:
     return _entry(keys, Position("model entry", (), {}), Path.cwd())
 
 
-def _entry(document: object, place: Position, base: Path) -> ModelEntry:
+def _entry(
+    document: object, place: Position, base: Path, read_secret: ReadSecret = secret_from_environment
+) -> ModelEntry:
     keys = Fields(document, place, _KEYS)
     token_env = keys.text("token_env", "")
     try:
         return ModelEntry(
             source=_source(keys, base),
             name=keys.text("name", ""),
-            token=secret_from_environment(token_env) if token_env else None,
+            token=read_secret(token_env) if token_env else None,
             task=keys.text("task", ""),
             allow=keys.texts("allow"),
             ignore=keys.texts("ignore"),
