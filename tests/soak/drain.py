@@ -43,7 +43,7 @@ class Load:
 
     def __init__(self, http_port: int, grpc_port: int, rests_s: float = 0.002) -> None:
         self._ports = http_port, grpc_port
-        self._rests_s = rests_s
+        self.rests_s = rests_s
         self._over = threading.Event()
         self.counts: dict[str, Counter[str]] = {}
         kinds: dict[str, Callable[[Counter[str]], None]] = {
@@ -63,15 +63,23 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    def _http_port(self) -> int:
+        """Where the next connection goes."""
+        return self._ports[0]
+
     def _http(self, counts: Counter[str], *, keeps: bool) -> None:
         client: socket.socket | None = None
         while not self._over.is_set():
             if client is None:
                 try:
-                    client = socket.create_connection(("127.0.0.1", self._ports[0]), timeout=20)
+                    client = socket.create_connection(("127.0.0.1", self._http_port()), timeout=20)
                 except OSError:
                     counts["refused"] += 1
-                    time.sleep(self._rests_s)
+                    time.sleep(self.rests_s)
                     continue
             outcome, is_last = exchange(client)
             counts[outcome] += 1
@@ -93,7 +101,7 @@ class Load:
                     words = str(error.details()).lower()
                     is_unsent = any(one in words for one in UNSENT)
                     counts["refused" if is_unsent else f"lost: {error.code().name} {words[:80]}"] += 1
-                    time.sleep(self._rests_s)
+                    time.sleep(self.rests_s)
                 else:
                     counts["answered" if ANSWER in raw else "wrong"] += 1
 

