@@ -98,6 +98,10 @@ BAD_MANIFESTS = {
     "nothing": ("models: []\n", "'models' must be a list with at least one item"),
     "unknown key": ("models:\n  - source: org/one\n    quantise: int8\n", "unknown key 'quantise'"),
     "a folder": ("models:\n  - source: ./here\n", "is a folder of this machine, which no pod has"),
+    "an endpoint": (
+        "endpoints:\n  - endpoint: one\n    engine: custom\n    preprocess: ./here\n",
+        "endpoint 'one' is made of",
+    ),
     "no YAML": ("models: [\n", "not YAML"),
     "large": (GOOD + "#" * 1_000_000, "a ConfigMap holds 1000000"),
 }

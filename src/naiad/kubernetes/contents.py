@@ -45,13 +45,19 @@ def read_contents(path: Path, lock: Path) -> Contents:
 
 
 def _check_sources(manifest: Manifest, path: Path) -> None:
-    for entry in manifest.models:
-        if isinstance(entry.source, FolderReference):
+    for model in manifest.models:
+        if isinstance(model.source, FolderReference):
             raise InvalidConfiguration(
-                f"{path.name}: {entry.source} is a folder of this machine, which no pod has. Put the model into an "
-                f"object store, and name that: naiad push {entry.source} s3://bucket/path",
-                source=str(entry.source),
+                f"{path.name}: {model.source} is a folder of this machine, which no pod has. Put the model into an "
+                f"object store, and name that: naiad push {model.source} s3://bucket/path",
+                source=str(model.source),
             )
+    for entry in manifest.endpoints:
+        raise InvalidConfiguration(
+            f"{path.name}: endpoint '{entry.endpoint.name}' is made of {entry.files[0]}, which is on this machine "
+            "and in no pod; build an image that has naiad.yaml and what it names, or leave the endpoint out",
+            endpoint=entry.endpoint.name,
+        )
 
 
 def _variables(manifest: Manifest) -> tuple[str, ...]:
