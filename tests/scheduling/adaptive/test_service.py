@@ -21,6 +21,8 @@ def test_nothing_is_known_at_first() -> None:
 def test_between_and_below_what_was_seen_it_lies_on_lines_and_above_it_is_as_the_largest() -> None:
     table = times((2, 6.0), (6, 10.0)).table()
     assert [table[rows] for rows in (1, 2, 4, 6, 7, 8)] == pytest.approx([5, 6, 8, 10, 10, 10])
+    for runs in ([(2, 6.0), (6, 10.0)], [(2, 6.0), (6, 4.0)], [(6, 10.0), (2, 6.0), (6, 1.0)], [(9, 3.0)]):
+        assert times(*runs).largest_s == times(*runs).table()[-1]
 
 
 def test_one_size_alone_makes_smaller_ones_cost_in_proportion() -> None:

@@ -54,5 +54,6 @@ class AdaptiveBatching:
         self._rows += (execution.size / requests - self._rows) * ROWS_RATE
         self.times.learn(execution.size, run_s)
         self._arrivals.useful_s = run_s * USEFUL
-        self.rule = AdaptiveRule(self._limits, self.times.table(), self._rows)
-        self._is_quick = self.rule.seconds[-1] < LEAST_RUN_S
+        self._is_quick = self.times.largest_s < LEAST_RUN_S
+        if not self._is_quick:  # else nobody asks, and a table takes as long as a quick run
+            self.rule = AdaptiveRule(self._limits, self.times.table(), self._rows)

@@ -35,6 +35,11 @@ class ServiceTimes:
         self.known[rows] = seconds
         self._table = ()
 
+    @property
+    def largest_s(self) -> float:
+        """Seconds of the largest run so far, with which the table ends; something has run."""
+        return self.known[max(self.known)]
+
     def table(self) -> Sequence[float]:
         """Seconds of 0 to the most rows; empty until something has run.
 
