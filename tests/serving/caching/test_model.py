@@ -249,3 +249,18 @@ def test_a_model_that_does_not_ask_for_it_has_no_cache_in_front(caplog: pytest.L
     assert caplog.messages == [
         "model 'twice': response_cache has no effect without a cache; give the server --cache-config local,size=BYTES"
     ]
+
+
+async def test_after_a_hit_the_loop_stays_awake_for_a_moment() -> None:
+    """As after a run on it, because the same client asks again soon; waking up costs more than the hit."""
+    fixture = Fixture()
+    await fixture.ask(1.0)
+    lingering = fixture.model._lingering
+    assert lingering is not None
+    assert lingering.looks_left == 0
+    await fixture.ask(1.0)
+    assert lingering.looks_left > 0
+    fixture.model.close()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert lingering.looks_left == 0

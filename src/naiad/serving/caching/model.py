@@ -15,6 +15,7 @@ from functools import partial
 
 from naiad.core.errors import Failed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
+from naiad.scheduling.batching.lingering import Lingering
 from naiad.serving.caching.answer import KeptAnswer
 from naiad.serving.caching.contract import AnswerCache
 from naiad.serving.caching.key import size_of
@@ -74,6 +75,8 @@ class CachedModel:
         self._cache = cache
         self._worker = worker
         self._clock = cache.clock
+        self._lingering = None if cache.is_shared else Lingering(cache.clock)
+        """After a hit the loop stays awake for a moment, as after a run on it: the next request is soon to come."""
         self._keys = cache.keys(model, contents)
         self._kept: set[bytes] = set()
         """Keys of its answers that are in the cache, where that is known."""
@@ -118,6 +121,8 @@ class CachedModel:
 
     def close(self) -> None:
         """See `ServedModel.close`."""
+        if self._lingering is not None:
+            self._lingering.stop()
         self._model.close()
 
     def _timed_key(self, request: InferRequest, sender: ResponseSender) -> tuple[bytes, float]:
@@ -154,6 +159,8 @@ class CachedModel:
         self.statistics.record_hit(took_s)
         sender.rows = 0  # nothing is inferred
         sender.send(kept.response())
+        if self._lingering is not None:
+            self._lingering.begin()
 
     def _go_on(self, request: InferRequest, sender: ResponseSender) -> None:
         """Hand the model a request that is not in the cache, unless it was withdrawn meanwhile."""
