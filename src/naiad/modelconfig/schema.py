@@ -35,7 +35,8 @@ def config_class() -> Any:
 def to_document(message: Any) -> Document:
     """Turn a message into JSON values the way `GET /v2/models/M/config` prints it."""
     document: Document = {}
-    for field in message.DESCRIPTOR.fields:
+    # protobuf's JSON has alternatives that are no messages behind all else.
+    for field in sorted(message.DESCRIPTOR.fields, key=_is_plain_alternative):
         value = getattr(message, field.name)
         if is_map(field):
             side = field.message_type.fields_by_name["value"]
@@ -54,6 +55,10 @@ def is_map(field: Any) -> bool:
 
 def _key(key: Any) -> str:
     return key if isinstance(key, str) else str(key)
+
+
+def _is_plain_alternative(field: Any) -> bool:
+    return field.containing_oneof is not None and field.message_type is None
 
 
 def _plain(field: Any, value: Any) -> Any:

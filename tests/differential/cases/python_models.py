@@ -78,10 +78,10 @@ def grid(name: str, rows: int, columns: int) -> dict[str, Any]:
     return tensor(name, "FP32", [float(number) for number in range(rows * columns)], rows, columns)
 
 
-def step(value: int, flags: str = "", name: int = 5) -> Http:
+def step(value: int, flags: str = "", name: int = 5, model: str = "sequence") -> Http:
     """A step of a sequence; flags: `<` begins it, `>` ends it."""
     marks = {"sequence_id": name, "sequence_start": "<" in flags, "sequence_end": ">" in flags}
-    return ask("sequence", ints(value), parameters=marks)
+    return ask(model, ints(value), parameters=marks)
 
 
 def shared(size: int = 64, offset: int = 0, **more: Any) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _declared() -> Cases:
         yield f"{model}: a wrong shape", ask(model, *four(count=3))
         yield f"{model}: a wrong datatype", ask(model, *four("FP64"))
         yield f"{model}: an input is missing", ask(model, *four()[:1])
-    for model in ("auto_complete", "auto_complete_batch", "sequence", "rescheduling", "reshaped"):
+    for model in ("auto_complete", "auto_complete_batch", "sequence", "rescheduling", "reshaped", "states"):
         yield f"{model}: metadata and configuration", [get(f"/v2/models/{model}"), get(f"/v2/models/{model}/config")]
     for rows in (1, 3, 5):
         given = tensor("IN", "INT64", list(range(2 * rows)), rows, 2)
@@ -140,6 +140,8 @@ def _streams() -> Cases:
     yield "sequence: three steps", [step(1, "<"), step(2), step(3, ">")]
     yield "sequence: one step", step(4, "<>")
     yield "sequence: no start", step(4, name=99)
+    states = [step(value, flags, 8, "states") for value, flags in ((1, "<"), (2, ""), (3, ">"), (4, "<>"))]
+    yield "states: two sequences", states
     yield "sequence: one after another", [step(1, "<", 6), step(2, ">", 6), step(5, "<>", 7)]
 
 
