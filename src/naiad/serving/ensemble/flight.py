@@ -210,7 +210,7 @@ class Flight:
 
     def _response(self, complete: Complete) -> InferResponse | InvalidRequest:
         """Make an answer; an error where an output is asked for by name, or nothing is left, because of conditions."""
-        asked = {output.name for output in self.request.outputs}
+        asked = {output.name for output in self.request.outputs} if complete.skipped else ()
         for name, step in complete.skipped.items():
             if name in asked or not complete.outputs:
                 planned = self._ensemble.plan.steps[step]

@@ -57,6 +57,8 @@ class Route:
     """By step: how many tensors it waits for; 0: it is not needed."""
     readers: tuple[tuple[int, ...], ...]
     """By tensor: needed steps that read it."""
+    uses: tuple[int, ...]
+    """By tensor: how many these are."""
     outputs: tuple[tuple[str, int, Fit], ...]
     """Name, tensor, and how that fits, of each output."""
     output_tensors: frozenset[int]
@@ -116,7 +118,16 @@ class Plan:
         tensors = frozenset(tensor for _, tensor, _ in outputs)
         alternatives = {tensor: len(steps) for tensor, steps in makers.items() if len(steps) > 1}
         has_conditions = any(self.steps[number].when is not None for number in needed)
-        return Route(tuple(missing), tuple(map(tuple, readers)), outputs, tensors, stream, alternatives, has_conditions)
+        return Route(
+            tuple(missing),
+            tuple(map(tuple, readers)),
+            tuple(map(len, readers)),
+            outputs,
+            tensors,
+            stream,
+            alternatives,
+            has_conditions,
+        )
 
 
 def make_plan(config: ModelConfig, parts: Sequence[ModelConfig], streams: Streams) -> Plan:

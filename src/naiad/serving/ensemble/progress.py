@@ -34,7 +34,7 @@ class Wave:
         self.missing = list(route.missing)
         """By step: tensors that are not there yet."""
         self.tensors: list[Tensor | Skipped | None] = [None] * plan.tensors
-        self.uses: list[int] = [len(readers) for readers in route.readers]
+        self.uses = list(route.uses)
         """By tensor: steps that have not taken it yet."""
         self.outputs_missing = len(route.output_tensors)
         self.sequences: dict[int, SequenceStep] | None = None
@@ -96,7 +96,7 @@ class Progress:
         wave = self._wave(0)
         for name, tensor, fit in self._plan.inputs:
             given = inputs.get(name)
-            self._put(wave, tensor, None if given is None else _fitted(given, name, fit))
+            self._put(wave, tensor, given if given is None or fit is None else _fitted(given, name, fit))
         self._go_on()
 
     def answered(self, run: Run, outputs: Sequence[Tensor], sequence: SequenceStep | None = None) -> None:
