@@ -43,7 +43,7 @@ import triton_python_backend_utils as pb_utils
 
 class TritonPythonModel:
     def execute(self, requests):
-        time.sleep(0.02)
+        time.sleep(0.05)
         made = int(open(pb_utils.get_model_dir() + "/../../how_many").read())
         return [pb_utils.InferenceResponse([pb_utils.Tensor("Y", np.array([made], np.int32))]) for _ in requests]
 """
