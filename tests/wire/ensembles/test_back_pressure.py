@@ -54,15 +54,15 @@ PORTS = (
 STREAM = "model_transaction_policy { decoupled: true }"
 
 
-def made_when_taken(address: str, model: str) -> list[int]:
+def made_when_taken(address: str, model: str, count: int = MANY) -> list[int]:
     """How many answers had been made whenever one was taken up."""
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with grpc_client.InferenceServerClient(address) as client:
         client.start_stream(lambda result, error: answers.put(error or result))
         given = grpc_client.InferInput("a", [1], "INT32")
-        given.set_data_from_numpy(np.array([MANY], np.int32))
+        given.set_data_from_numpy(np.array([count], np.int32))
         client.async_stream_infer(model, [given])
-        told = [answers.get(timeout=30) for _ in range(MANY)]
+        told = [answers.get(timeout=30) for _ in range(count)]
         client.stop_stream()
     return [int(one.as_numpy("b")[0]) for one in told]
 
@@ -80,3 +80,13 @@ def test_a_python_model_is_held_back(tmp_path: Path, keyword: str) -> None:
     # When the n-th is taken, so many have been made: n, those that may be under way, and the one that is held back.
     assert all(made <= number + MOST + 1 for number, made in enumerate(held)), held
     assert any(made > number + MOST + 1 for number, made in enumerate(free)), "else this test shows nothing"
+
+
+def test_a_model_that_is_held_back_does_not_hang(tmp_path: Path) -> None:
+    """Its worker says nothing for longer than a run may take; that is not its fault."""
+    write(tmp_path, "made", f'backend: "python" {PORTS} {STREAM}', files={"model.py": MAKES.format(keyword="def")})
+    slow = 'parameters { key: "execute_delay_ms" value { string_value: "2500" } }'
+    write(tmp_path, "taken", f'backend: "identity" {PORTS} {slow}')
+    write(tmp_path, "limited", ensemble(chain("made:at", "taken:tb"), limit="max_inflight_requests: 1"))
+    with running_server(str(tmp_path), model_hang_timeout=2.0) as running:
+        assert made_when_taken(running.grpc_address, "limited", 3) == [0, 1, 2]

@@ -35,6 +35,8 @@ class _Open:
         self.send = send
         self.sent = [0] * len(batch.items)
         """Answers that are not the last, by request."""
+        self.held_back = 0
+        """Answers that have not been taken up: meanwhile the worker may wait, and say nothing."""
         self.left = set(range(len(batch.items)))
         """Requests that have not had their last answer."""
         self.returned = threading.Event()
@@ -118,8 +120,9 @@ class PythonStream(Supervised):
                     opened.send(index, answer, is_final)
                     if not is_final and request.flow is not None:
                         opened.sent[index] += 1
+                        opened.held_back += 1
                         told = {"b": header["b"], "i": index, "n": opened.sent[index]}
-                        request.flow.when(opened.sent[index], partial(worker.write, wire.TAKEN, lambda _: told))
+                        request.flow.when(opened.sent[index], partial(self._taken, opened, told))
                 if is_final:
                     opened.left.discard(index)
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -127,6 +130,12 @@ class PythonStream(Supervised):
         if not opened.left and opened.returned.is_set():
             self._open.pop(header["b"], None)
             self._orders.done(opened.batch.items)
+
+    def _taken(self, opened: _Open, told: dict[str, int]) -> None:
+        """Tell the worker that an answer has been taken up."""
+        opened.held_back -= 1
+        opened.heard_s = monotonic()
+        opened.worker.write(wire.TAKEN, lambda _: told)
 
     def gone(self, worker: WorkerProcess) -> None:
         """End what a worker can no longer answer."""
@@ -137,7 +146,10 @@ class PythonStream(Supervised):
     def look(self, worker: WorkerProcess) -> None:
         """End a worker that has said nothing of a batch for too long."""
         limit_s = monotonic() - self._supervisor.order.hang_s
-        if any(opened.worker is worker and opened.heard_s < limit_s for opened in list(self._open.values())):
+        if any(
+            opened.worker is worker and opened.heard_s < limit_s and not opened.held_back
+            for opened in list(self._open.values())
+        ):
             worker.kill(HUNG)
 
     def _fail(self, number: int, opened: _Open, error: NaiadError) -> None:
