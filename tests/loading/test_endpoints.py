@@ -216,5 +216,6 @@ def test_a_class_that_is_wrong_at_the_start_is_the_reason_in_the_index(place: Pl
         assert "importing alone.py failed: ModuleNotFoundError: No module named 'nothing_like_this'" in reason
         assert ask(server, "before")[0] == 200
         status, body = ask(server, "alone")
-        assert status == 404
-        assert "endpoint was not found" in body["detail"]
+        assert status == 422
+        assert body["detail"].startswith("Error [<class 'EndpointModelLoadException'>] processing request: ")
+        assert body["detail"].endswith("No module named 'nothing_like_this'")

@@ -13,7 +13,7 @@ import orjson
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.endpoint import BODY, IS_JSON, SUFFIX
-from naiad.core.errors import HookFailed, InvalidRequest, MalformedBody, ModelFailed, NaiadError, NotFound
+from naiad.core.errors import HookFailed, InvalidRequest, MalformedBody, ModelFailed, NaiadError, NotFound, NotReady
 from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
 from naiad.core.tensor import Tensor
@@ -21,6 +21,7 @@ from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
+from naiad.serving.states import VersionState
 from naiad.wire.http.answering import beside, is_long, most_read_bytes, submit, take_body
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Route, route
@@ -28,6 +29,8 @@ from naiad.wire.services import Services
 
 _JSON = b"application/json"
 _OUTPUTS = (RequestedOutput(BODY),)
+_LOAD_FAILED = "Error [<class 'EndpointModelLoadException'>] processing request: {}"
+"""ClearML's words for an endpoint that is there and cannot be loaded."""
 
 
 def serve_routes(services: Services, limits: Limits) -> list[Route]:
@@ -71,21 +74,28 @@ class ServeHandler:
     def _find(self, first: str, second: str, *, was_accepted: bool = False) -> ServedModel:
         """Return the endpoint of a URL; without a version, the newest. Raises NotFound, NotReady."""
         whole = f"{first}/{second}" if second else first
-        engine, knows = self._engine, self._engine.catalog.knows
-        if second and not knows(whole + SUFFIX) and knows(first + SUFFIX):
-            if not (second.isascii() and second.isdigit()):
-                raise NotFound(_unknown(whole))
-            try:
-                served = engine.route(first + SUFFIX, second, was_accepted=was_accepted)
-            except NotFound as error:
-                raise NotFound(_unknown(whole)) from error
-            if served.config.parameters.get("endpoint") == first:  # it has no version
-                raise NotFound(_unknown(whole))
-            return served
+        knows = self._engine.catalog.knows
+        if not second or knows(whole + SUFFIX) or not knows(first + SUFFIX):
+            return self._route(whole, "", whole, was_accepted=was_accepted)
+        if not (second.isascii() and second.isdigit()):
+            raise NotFound(_unknown(whole))
+        served = self._route(first, second, whole, was_accepted=was_accepted)
+        if served.config.parameters.get("endpoint") == first:  # it has no version
+            raise NotFound(_unknown(whole))
+        return served
+
+    def _route(self, name: str, version: str, url: str, *, was_accepted: bool) -> ServedModel:
+        """Return a version of an endpoint. Raises NotFound, NotReady; HookFailed where its code cannot be loaded."""
         try:
-            return engine.route(whole + SUFFIX, was_accepted=was_accepted)
-        except NotFound as error:
-            raise NotFound(_unknown(whole)) from error
+            return self._engine.route(name + SUFFIX, version, was_accepted=was_accepted)
+        except (NotFound, NotReady) as error:
+            for entry in self._engine.catalog.versions(name + SUFFIX):
+                is_failed = entry.state is VersionState.UNAVAILABLE and not entry.is_as_wanted
+                if is_failed and version in ("", entry.version):
+                    raise HookFailed(_LOAD_FAILED.format(entry.reason)) from error
+            if isinstance(error, NotReady):
+                raise
+            raise NotFound(_unknown(url)) from error
 
     def _submit(self, exchange: Exchange, served: ServedModel, body: bytes, arrived_s: float) -> None:
         tensor = Tensor(BODY, "UINT8", np.frombuffer(body, np.uint8))
