@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
+from report_applications import applications
 from report_batcher import delay, ensembles, scheduler
 from report_python import python_models
 from report_words import NAIAD, against, middle, ratio, table
@@ -64,6 +65,7 @@ def markdown(results: dict) -> str:
         "families": _families,
         "caching": _caching,
         "functions": _functions,
+        "applications": applications,
         "python-models": python_models,
         "footprint": _footprint,
     }

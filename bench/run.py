@@ -32,6 +32,7 @@ from peers.triton import Triton
 from picture import picture
 from report import markdown
 from sections import (
+    applications,
     batching,
     caching,
     delay,
@@ -61,6 +62,7 @@ SECTIONS = (
     "families",
     "caching",
     "functions",
+    "applications",
     "python-models",
     "footprint",
 )
@@ -87,6 +89,7 @@ def ways(peers: Sequence[Peer], pace: Pace, files: Files, *, quick: bool) -> dic
         "families": lambda: families.measure(pace, files),
         "caching": lambda: caching.measure(pace, files),
         "functions": lambda: functions.measure(pace, files),
+        "applications": lambda: applications.measure(pace, files),
         "python-models": lambda: python_models.measure(pace, files),
         "footprint": lambda: footprint.measure(pace, files),
     }

@@ -61,7 +61,7 @@ def measure(pace: Pace, files: Files, *, with_triton: bool = True) -> dict[str, 
             with running(slow.launch(files), logs / "slow.log") as server:
                 measure_load(server.port, [request()], 8, pace.warm_up_s)
                 sent = measure_bursts(server.port, request(), SIZE, PERIOD_S, pace.seconds)
-            opened[slow.name] = _latencies(sent)
+            opened[slow.name] = latencies(sent)
             bursts[slow.name] = [[one.sent_s, one.took_s] for one in sent if one.sent_s < SHOWN_S]
             note(f"  bursts, round {number + 1}: {slow.name} p50 {opened[slow.name]['p50_ms']:.1f}, "
                  f"p99 {opened[slow.name]['p99_ms']:.1f} ms")  # fmt: skip
@@ -111,7 +111,8 @@ def _order(contenders: Sequence[Slow], number: int, with_triton: bool) -> list[S
     return chosen[::-1] if number % 2 else chosen
 
 
-def _latencies(sent: list[Burst]) -> dict[str, float]:
+def latencies(sent: list[Burst]) -> dict[str, float]:
+    """Of all requests, and the longest of the last burst."""
     took = sorted(one.took_s for one in sent)
     return {
         "p50_ms": percentile_ms(took, 0.50),

@@ -59,7 +59,7 @@ def load_program(path: Path, name: str) -> AsyncServer | None:
     if kind_of(found) in (WSGI, ASGI):
         return None
     if found is None:
-        servers = [key for key, value in vars(module).items() if not key.startswith("_") and _server(value) is not None]
+        servers = [key for key, value in vars(module).items() if not key.startswith("_") and _is_served(value)]
         hint = f"; it has {', '.join(servers)}" if servers else ", and no server under any other name"
         raise InvalidConfiguration(f"{path} has no '{name}'{hint}")
     if _server(found) is None and callable(found):
@@ -79,6 +79,10 @@ def application_entry(path: Path, name: str, settings: ServerSettings) -> Applic
     """Say which application is to be served. Its workers have this command's environment, but for the server's own."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith("NAIAD_")}
     return ApplicationEntry(path, name, settings.application, variables)
+
+
+def _is_served(value: Any) -> bool:
+    return _server(value) is not None or kind_of(value) in (WSGI, ASGI)
 
 
 def _server(value: Any) -> AsyncServer | None:
