@@ -154,11 +154,14 @@ class Relay:
 
     def _push(self, body: bytes, *, is_last: bool) -> None:
         exchange = self._exchange
+        if exchange.is_finished:
+            return
         if self._left is not None:
             self._left -= len(body)
             if self._left < 0 or (is_last and self._left):
                 exchange.cut()  # more or less than was announced: the connection cannot be used any further
                 return
+            is_last = is_last or not self._left  # whatever becomes of the application now, the response is whole
         if not is_last:
             self._unsent += len(body)
             exchange.on_writable = self._acknowledge

@@ -56,6 +56,10 @@ class _Answering:
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._has_written = False
+        self._left: int | None = None
+        """Bytes that are still to come, where the application has said how many."""
+        self._is_over = False
+        """All of the response has been sent; what the application still does, as in `close`, holds nobody up."""
 
     def run(self, application: Callable[..., Iterable[bytes]], environ: Environ) -> None:
         """Call the application and send what it gives."""
@@ -65,8 +69,10 @@ class _Answering:
                 self._send(b"".join(result), is_last=True)
                 return
             for data in result:
-                if data:
+                if data and not self._is_over:
                     self._write(data)
+                if self._is_head and self._is_over:
+                    break
             self._send(b"", is_last=True)
         finally:
             close = getattr(result, "close", None)
@@ -96,17 +102,24 @@ class _Answering:
     def _send(self, data: bytes, *, is_last: bool) -> None:
         if not self._status:
             raise AssertionError("the application gave a body before it called start_response (PEP 3333)")
-        if self._is_head:
-            data = b""
-        if self._has_written:
-            if data or is_last:
-                self._response.send(data, is_last=is_last)
+        if self._is_over:
             return
-        self._has_written = True
-        headers = self._headers
-        if is_last and not self._is_head and not any(name.lower() == "content-length" for name, _ in headers):
-            headers = [*headers, ("Content-Length", str(len(data)))]
-        self._response.send(data, is_last=is_last, status=self._status, headers=headers)
+        if not self._has_written:
+            said = [value for name, value in self._headers if name.lower() == "content-length"]
+            self._left = int(said[0]) if said and said[0].isdigit() else None
+            if is_last and not self._is_head and not said:
+                self._headers = [*self._headers, ("Content-Length", str(len(data)))]
+        if self._is_head:
+            data, is_last = b"", True
+        elif self._left is not None:
+            self._left -= len(data)
+            is_last = is_last or not self._left
+        self._is_over = is_last
+        if self._has_written:
+            self._response.send(data, is_last=is_last)
+        else:
+            self._has_written = True
+            self._response.send(data, is_last=is_last, status=self._status, headers=self._headers)
 
 
 def environ_of(request: Request, workers: int) -> Environ:
