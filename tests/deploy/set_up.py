@@ -1,4 +1,4 @@
-"""Makes the environments of `make test-deploy` in .bench/env: object stores, Helm, Kubernetes' schemas, Ray."""
+"""Makes the environments of `make test-deploy` in .bench/env: object stores, Helm and schemas, KServe, Ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> None:
     from environment import make_environment
 
     pins = ROOT / "requirements"
-    for name in ("stores", "kubernetes"):
+    for name in ("stores", "kubernetes", "kserve"):
         make_environment(name, pins / f"{name}.txt")
     make_environment("ray", pins / "base.txt", pins / "ray.txt")  # Naiad itself runs there, beside Ray
     npm = shutil.which("npm")
