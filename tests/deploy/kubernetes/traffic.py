@@ -36,18 +36,23 @@ class Endpoints:
         self._folder = folder
         self.ports: dict[str, tuple[int, ...]] = {"http": (), "grpc": ()}
         self._timers: list[threading.Timer] = []
+        self._lock = threading.Lock()
+        self._taken = -1
+        """The number of the change that is known."""
         self._write()
 
     def publish(self, pods: Sequence[Pod]) -> None:
         """Take a change; it is known after a while."""
         ports = {name: tuple(pod.ports[name] for pod in pods) for name in self.ports}
-        timer = threading.Timer(DELAY_S, self._take, (ports,))
+        timer = threading.Timer(DELAY_S, self._take, (len(self._timers), ports))
         self._timers.append(timer)
         timer.start()
 
-    def _take(self, ports: dict[str, tuple[int, ...]]) -> None:
-        self.ports = ports
-        self._write()
+    def _take(self, number: int, ports: dict[str, tuple[int, ...]]) -> None:
+        with self._lock:
+            if number > self._taken:  # else a later change is known already
+                self._taken, self.ports = number, ports
+                self._write()
 
     def _write(self) -> None:
         """Files that Envoy watches; it looks when one is moved into its place."""
