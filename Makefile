@@ -46,7 +46,7 @@ test-triton: setup-dev ## compare our answers with those of NVIDIA's own server 
 	$(BIN)/python tests/differential/set_up.py
 	$(BIN)/python -m pytest tests/differential $(wildcard tests/*/test_real_triton*.py tests/*/*/test_real_triton*.py) $(ARGS)
 
-test-deploy: setup-dev ## stores by emulators, Helm, Kubernetes' schemas, KServe's parts (installs them in .bench)
+test-deploy: setup-dev ## stores by emulators, Helm, Kubernetes' schemas, KServe's parts, Ray (installs them in .bench)
 	$(BIN)/python tests/deploy/set_up.py
 	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
