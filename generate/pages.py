@@ -64,6 +64,12 @@ ENVIRONMENT = (
     ("HF_HOME", "`~/.cache/huggingface`", "The Hub's cache, shared with other programs"),
     ("HF_TOKEN", "the saved login", "Token for the Hub"),
     ("HF_ENDPOINT", "https://huggingface.co", "A mirror of the Hub"),
+    ("HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "", "A proxy for downloads, and what is reached without it"),
+    (
+        "SSL_CERT_FILE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE",
+        "the usual certificates",
+        "File with the certificates to trust; the first one set counts",
+    ),
     ("HF_HUB_OFFLINE", "0", "1 means `--offline`"),
     (
         DELAY,
@@ -112,7 +118,10 @@ def cli_page() -> Iterator[str]:
     yield "## Environment variables without an option\n"
     yield "| Variable | Default | Meaning |"
     yield "|---|---|---|"
-    yield from (f"| `{name}` | {default} | {meaning} |" for name, default, meaning in ENVIRONMENT)
+    yield from (
+        f"| {', '.join(f'`{one}`' for one in name.split(', '))} | {default} | {meaning} |"
+        for name, default, meaning in ENVIRONMENT
+    )
 
 
 def _option_tables(command: click.Command) -> Iterator[str]:

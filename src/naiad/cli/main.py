@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from naiad import __version__
+from naiad.cli.own_ca import use_own_ca
 from naiad.core.errors import NaiadError
 
 COMMANDS = {
@@ -57,6 +58,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="naiad")
 def group() -> None:
     """Serve Hugging Face models and Triton repositories."""
+    use_own_ca()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

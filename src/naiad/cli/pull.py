@@ -9,14 +9,35 @@ import click
 
 from naiad.cli.sources import entries_of, fetch_settings, source_options
 from naiad.core.errors import NaiadError
-from naiad.repository import ModelEntry, fetch, progress_for, recognise
+from naiad.repository import (
+    FolderReference,
+    ModelEntry,
+    Reference,
+    carry,
+    fetch,
+    parse_reference,
+    progress_for,
+    recognise,
+)
 
 
 @click.command("pull")
 @click.argument("sources", nargs=-1, metavar="[NAME=]SOURCE...")
+@click.option(
+    "--to",
+    "target",
+    metavar="TARGET",
+    help="Also copy each model into a folder of its name below this folder or object store (s3://bucket/path).",
+)
 @source_options
 def command(
-    sources: tuple[str, ...], manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool
+    sources: tuple[str, ...],
+    target: str | None,
+    manifest: Path | None,
+    lock: Path | None,
+    update: bool,
+    verify: bool,
+    offline: bool,
 ) -> None:
     """Download models and write naiad.lock without serving them.
 
@@ -24,12 +45,14 @@ def command(
     cannot be downloaded, the others still are, and the exit status is 1.
     """
     manifest, entries = entries_of(sources, manifest)
+    place = None if target is None else _place(target)
     fetching = fetch_settings(manifest, lock, update, verify, offline, progress_for(sys.stderr))
     failed = 0
     for entry in (one for one in entries if isinstance(one, ModelEntry)):
         try:
             fetched = fetch(entry, fetching)
             recognise(fetched.folder, onnx=entry.onnx_file)
+            carried = place and carry(fetched, entry.name or entry.source.default_name, place, fetching.progress)
         except NaiadError as error:
             failed += 1
             _tell(entry, error.message)
@@ -37,8 +60,15 @@ def command(
         for notice in fetched.notices:
             _tell(entry, notice)
         click.echo(fetched.origin)
+        if carried is not None:
+            click.echo(f"serve it with: naiad serve {carried}")
     if failed:
         sys.exit(1)
+
+
+def _place(target: str) -> Reference:
+    """What is no URL is a folder, whether or not there is one of that name. Raises InvalidConfiguration."""
+    return parse_reference(target) if "://" in target else FolderReference(Path(target).absolute())
 
 
 def _tell(entry: ModelEntry, sentence: str) -> None:

@@ -1,5 +1,6 @@
 """Floor 1: where models come from."""
 
+from naiad.repository.carrying import carry
 from naiad.repository.checkpoint.card import model_name
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings, Source
 from naiad.repository.fetch import fetch
@@ -67,6 +68,7 @@ __all__ = [
     "SilentProgress",
     "Source",
     "StoreReference",
+    "carry",
     "check_inside",
     "check_model_name",
     "check_relative_path",

@@ -46,6 +46,19 @@ def test_each_error_of_the_library_in_our_words(error: Exception, kind: type[Exc
     assert words in str(ours)
 
 
+def test_a_proxy_in_between_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://user:secret@127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "other")
+    for error in (httpx2.ConnectError("refused"), errors.LocalEntryNotFoundError("x")):
+        said = str(WORDS.of("file", error))
+        assert "through the proxy in HTTP_PROXY" in said
+        assert "secret" not in said
+    assert "proxy" not in str(HubErrors("o/n", "http://other", None).of("file", httpx2.ConnectError("refused")))
+    assert "proxy" not in str(HubErrors("o/n", "https://hub", None).of("file", httpx2.ConnectError("refused")))
+    monkeypatch.setenv("NO_PROXY", "hub")
+    assert "proxy" not in str(WORDS.of("file", httpx2.ConnectError("refused")))
+
+
 @pytest.mark.usefixtures("hub")  # no saved login of the machine's owner
 @pytest.mark.parametrize(("token", "words"), [("hf_x", "does not accept the token in HF_TOKEN"), ("", "set HF_TOKEN")])
 def test_a_refused_token_is_told_from_none(monkeypatch: pytest.MonkeyPatch, token: str, words: str) -> None:

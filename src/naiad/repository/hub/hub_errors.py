@@ -6,8 +6,11 @@ Tokens never come into a message; where one came from does.
 from __future__ import annotations
 
 import errno
+import os
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError, NotFound
 from naiad.repository.hub.retries import Busy, HubUnavailable, retry_after_s
@@ -45,12 +48,14 @@ class HubErrors:
             return HubUnavailable("HF_HUB_OFFLINE is set, so the Hub may not be contacted")
         if isinstance(error, errors.LocalEntryNotFoundError):
             # The library has already tried several times by itself.
-            return HubUnavailable(f"{self.endpoint} did not give {what} ({reason(error.__cause__)})")
+            return HubUnavailable(
+                f"{self.endpoint} did not give {what}{through(self.endpoint)} ({reason(error.__cause__)})"
+            )
         if isinstance(error, httpx2.LocalProtocolError):
             # Its own words would show the header, and with it the token.
             return DownloadFailed(f"{self._whose_token()} contains characters that no token has; set it again")
         if isinstance(error, httpx2.TransportError | ConnectionError):
-            return Busy(f"{self.endpoint} cannot be reached ({reason(error)})")
+            return Busy(f"{self.endpoint} cannot be reached{through(self.endpoint)} ({reason(error)})")
         if isinstance(error, errors.HFValidationError):
             return InvalidConfiguration(f"{self.repo_id}: {reason(error)}")
         if isinstance(error, RuntimeError) or type(error).__module__ == "hf_xet":
@@ -113,6 +118,17 @@ class HubErrors:
             f"{self.endpoint} has no public repository {self.repo_id}; check the name, or for a private one set "
             "HF_TOKEN (or token_env in naiad.yaml)"
         )
+
+
+def through(endpoint: str) -> str:
+    """Say which variable names the proxy that an address is reached through; empty where there is none."""
+    parts = urlsplit(endpoint)
+    proxies = getproxies_environment()
+    names = [f"{one}_proxy" for one in (parts.scheme, "all") if proxies.get(one)]
+    if not names or proxy_bypass_environment(parts.netloc, proxies):
+        return ""
+    name = names[0].upper() if names[0].upper() in os.environ else names[0]
+    return f" through the proxy in {name} (NO_PROXY names what is reached without it)"
 
 
 def reason(error: BaseException | None) -> str:

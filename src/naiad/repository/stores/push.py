@@ -26,15 +26,22 @@ AT_ONCE = 4
 
 
 def push_to_store(
-    folder: Path, target: StoreReference, *, allow_code: bool = False, progress: Progress | None = None
+    folder: Path,
+    target: StoreReference,
+    *,
+    files: Sequence[str] = (),
+    allow_code: bool = False,
+    progress: Progress | None = None,
 ) -> Sequence[str]:
     """Upload a folder; gives the paths of its files, in their order. Blocks.
+
+    files: those that are uploaded; empty: all that may leave the machine.
 
     Raises InvalidConfiguration for a folder that cannot be served or must not leave the machine, Failed when the store
     cannot be had.
     """
     recognise(folder)
-    files = files_that_may_leave(folder, allow_code=allow_code)
+    files = files or files_that_may_leave(folder, allow_code=allow_code)
     size = sum((folder / path).stat().st_size for path in files)
     (progress or SilentProgress()).note(f"uploading {folder.name} ({size_text(size)}) to {target}")
     store = Store(target)
