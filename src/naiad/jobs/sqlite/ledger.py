@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ Do = Callable[[sqlite3.Connection], Any]
 FILE, LOCK = "jobs.sqlite3", "jobs.lock"
 _AT_ONCE = 256
 """Calls that share a commit at most."""
+_LITTLE_BYTES = 2**20
+"""Where less is free, a disk that fails is full: SQLite calls that an I/O error at times."""
 _BUSY_S = 5.0
 """How long another program may hold the file, as a backup does."""
 
@@ -152,13 +155,19 @@ class Ledger:
         connection.execute("RELEASE one")
         return result, None
 
+    def _has_no_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.path.parent).free < _LITTLE_BYTES
+        except OSError:
+            return False
+
     def _translated(self, error: Exception) -> Exception:
         if isinstance(error, NaiadError):
             return error.with_traceback(None)
         if not isinstance(error, sqlite3.Error):
             return error
         reason = str(error)
-        if "full" in reason:
+        if "full" in reason or ("I/O" in reason and self._has_no_room()):
             return Overloaded(f"jobs cannot be kept now: the disk of --jobs is full ({reason})")
         if "locked" in reason or "busy" in reason:
             return NotReady("jobs cannot be kept now: the file of --jobs is locked by another program; try again")
