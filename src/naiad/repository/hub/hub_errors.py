@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from naiad.core.errors import DownloadFailed, InvalidConfiguration, NaiadError, NotFound
 from naiad.repository.hub.retries import Busy, HubUnavailable, retry_after_s
@@ -125,7 +125,7 @@ def through(endpoint: str) -> str:
     parts = urlsplit(endpoint)
     proxies = getproxies_environment()
     names = [f"{one}_proxy" for one in (parts.scheme, "all") if proxies.get(one)]
-    if not names or proxy_bypass_environment(parts.netloc, proxies):
+    if not names or proxy_bypass(parts.netloc):
         return ""
     name = names[0].upper() if names[0].upper() in os.environ else names[0]
     return f" through the proxy in {name} (NO_PROXY names what is reached without it)"
