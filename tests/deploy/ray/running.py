@@ -37,6 +37,13 @@ def why_not() -> str:
     return ""
 
 
+PATIENT = {
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+}
+"""Of Ray with its own proxies, which it ends where the machine is too busy to start them in a few seconds."""
+
+
 class RayCluster:
     """Several nodes, and one proxy for each protocol."""
 
@@ -105,7 +112,7 @@ def running_cluster() -> Iterator[RayCluster]:
 def _started() -> Iterator[RayCluster]:
     """Raise RuntimeError if it does not start; what Ray has logged is on stderr then."""
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "NAIAD_CACHE": f"{folder}/cache"}
+        environ = {**os.environ, **PATIENT, "PYTHONPATH": str(ROOT / "src"), "NAIAD_CACHE": f"{folder}/cache"}
         program = [str(PYTHON), str(Path(__file__).with_name("cluster.py")), folder, str(NODES)]
         with Path(folder, "log").open("w") as log:
             process = subprocess.Popen(

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 sys.path.append(str(Path(__file__).parent))
-from running import NEW, PYTHON, ROOT, why_not
+from running import NEW, PATIENT, PYTHON, ROOT, why_not
 
 PAGE = (ROOT / "docs" / "how-to" / "run-on-ray.md").read_text()
 FILE = ROOT / "deploy" / "ray" / "naiad.yaml"
@@ -57,6 +57,7 @@ def test_every_command_of_the_page_runs() -> None:
         Path(folder, "naiad.yaml").write_text(FILE.read_text().replace(CHECKPOINT, checkpoint))
         environ = {
             **os.environ,
+            **PATIENT,
             "PATH": f"{PYTHON.parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "src"),
             "RAY_TMPDIR": folder,
