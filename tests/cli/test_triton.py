@@ -58,7 +58,7 @@ def test_every_flag_of_tritonserver_is_there() -> None:
 def test_every_flag_sets_a_field_or_says_why_not() -> None:
     fields = {option.name for option in options()}
     by_name = ("model-repository", "model-store", "disable-auto-complete-config", "strict-model-config")
-    by_name += ("response-cache-byte-size",)
+    by_name += ("response-cache-byte-size", "manifest")
     for flag in all_flags():
         if flag.field:
             assert flag.field in fields

@@ -19,8 +19,10 @@ COMMANDS = {
     "convert": "Convert a checkpoint, check its answers and write a folder to serve.",
     "convert-model": "Convert a model with transformer-deploy's command line.",
     "manifests": "Write Kubernetes manifests for the models of a naiad.yaml.",
+    "containerize": "Write a Dockerfile for the models of a manifest.",
     "push": "Upload a servable folder to the Hugging Face Hub or an object store.",
     "infer": "Send one request to a running server.",
+    "health": "Ask a server whether it is ready or live; for probes.",
     "explain": "Say why a model's batches have the size they have.",
 }
 """The name and the line in `naiad --help`; each is in the module of its name, which is imported when it is called."""

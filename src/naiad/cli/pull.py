@@ -46,7 +46,7 @@ def command(
     """
     manifest, entries = entries_of(sources, manifest)
     place = None if target is None else _place(target)
-    fetching = fetch_settings(manifest, lock, update, verify, offline, progress_for(sys.stderr))
+    fetching = fetch_settings(manifest, lock, update, verify, offline, progress=progress_for(sys.stderr))
     failed = 0
     for entry in (one for one in entries if isinstance(one, ModelEntry)):
         try:

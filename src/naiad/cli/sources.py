@@ -12,6 +12,8 @@ from naiad.loading.fetching import LOCK, settings_for
 from naiad.repository import Entry, FetchSettings, ModelEntry, Progress, read_manifest
 
 MANIFEST = "naiad.yaml"
+LOCK_VARIABLE = "NAIAD_LOCK"
+"""Stands for --lock, where the manifest's own folder cannot be written, as in containers."""
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -25,7 +27,10 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--update", is_flag=True, help="Update to what branches and tags point to now, and lock that."),
         click.option(
-            "--lock", type=click.Path(path_type=Path), help="Lock file.  [default: naiad.lock next to the manifest]"
+            "--lock",
+            type=click.Path(path_type=Path),
+            envvar=LOCK_VARIABLE,
+            help=f"Lock file, also ${LOCK_VARIABLE}.  [default: naiad.lock next to the manifest]",
         ),
         click.option(
             "--manifest",
@@ -58,7 +63,13 @@ def entries_of(
 
 
 def fetch_settings(
-    manifest: Path | None, lock: Path | None, update: bool, verify: bool, offline: bool, progress: Progress
+    manifest: Path | None,
+    lock: Path | None,
+    update: bool = False,
+    verify: bool = False,
+    offline: bool = False,
+    *,
+    progress: Progress,
 ) -> FetchSettings:
     """Return how to fetch; the lock file is next to the manifest, or in the working directory."""
     folder = manifest.parent if manifest is not None else Path()

@@ -11,16 +11,18 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from naiad.cli.running import run
+from naiad.cli.sources import LOCK_VARIABLE, fetch_settings
 from naiad.cli.triton_arguments import TritonArguments, read_arguments
 from naiad.cli.triton_flags import DEFAULTS, FLAGS, SWITCH, TritonFlag, all_flags
 from naiad.core.config import options
 from naiad.core.errors import NaiadError
 from naiad.observe.logs import LogOptions, set_up_logging
-from naiad.repository import FetchSettings, ModelEntry
+from naiad.repository import Entry, FetchSettings, LineProgress
 
 _OWN = {option.name: option for option in options()}
 
@@ -104,11 +106,16 @@ def command(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     sys.exit(_serve(given, entries, began_s))
 
 
-def _serve(given: TritonArguments, entries: tuple[ModelEntry, ...], began_s: float) -> int:
+def _serve(given: TritonArguments, entries: tuple[Entry, ...], began_s: float) -> int:
     for warning in given.warnings:
         _log.warning("%s", warning)
+    progress = LineProgress(logging.getLogger("naiad.download").info)
+    fetching = FetchSettings()
+    if given.manifest is not None:
+        lock = os.environ.get(LOCK_VARIABLE)
+        fetching = fetch_settings(given.manifest, Path(lock) if lock else None, progress=progress)
     try:
-        return run(entries, given.settings, FetchSettings(), began_s, opens_first=False)
+        return run(entries, given.settings, fetching, began_s, opens_first=False)
     except NaiadError as error:
         message = _in_tritons_words(error.message)
         _log.error("%s", message)

@@ -14,7 +14,7 @@ from typing import Any
 from naiad.cli.triton_flags import BOOLEAN, DEFAULTS, NUMBER, REPLACED, SWITCH, TritonFlag, all_flags
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.repository import FolderReference, ModelEntry, StoreReference, parse_reference
+from naiad.repository import Entry, FolderReference, ModelEntry, StoreReference, parse_reference, read_manifest
 
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 _BY_NAME = {flag.name: flag for flag in all_flags()}
@@ -30,10 +30,21 @@ class TritonArguments:
     settings: ServerSettings = field(default_factory=ServerSettings)
     repositories: tuple[FolderReference | StoreReference, ...] = ()
     """Each once; paths are absolute."""
+    manifest: Path | None = None
+    """Lists further models."""
     warnings: list[str] = field(default_factory=list)
     """One line for each flag that has no effect, or no longer the best name."""
 
-    def entries(self) -> tuple[ModelEntry, ...]:
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the repositories as entries, and those of the manifest.
+
+        Raises what `repository_entries` does, InvalidConfiguration for a manifest with mistakes, and NotFound if there
+        is no such manifest.
+        """
+        listed = () if self.manifest is None else read_manifest(self.manifest).entries
+        return (*self.repository_entries(), *listed)
+
+    def repository_entries(self) -> tuple[ModelEntry, ...]:
         """Return the repositories as entries.
 
         Raises InvalidConfiguration for a folder that is not there, unless errors are to be borne.
@@ -66,7 +77,10 @@ class _Reader:
             if flag.field:
                 values[flag.field] = tuple(value) if flag.is_repeatable else value
         self._complete(values)
-        return TritonArguments(ServerSettings.of(**values), self._repositories(), self._warnings)
+        manifest = self._given.get("manifest")
+        return TritonArguments(
+            ServerSettings.of(**values), self._repositories(), Path(manifest) if manifest else None, self._warnings
+        )
 
     def _take(self, flag: TritonFlag, text: str) -> None:
         try:
@@ -136,7 +150,7 @@ class _Reader:
 
     def _repositories(self) -> tuple[FolderReference | StoreReference, ...]:
         named = [*self._given.get("model-repository", ()), *self._given.get("model-store", ())]
-        if not named:
+        if not named and not self._given.get("manifest"):
             raise InvalidConfiguration("creating server: Invalid argument - --model-repository must be specified")
         return tuple(dict.fromkeys(map(_repository, named)))
 

@@ -82,6 +82,12 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
             is_repeatable=True,
         ),
         TritonFlag("model-store", TEXT, "The same as --model-repository.", is_repeatable=True),
+        TritonFlag(
+            "manifest",
+            TEXT,
+            "File that lists further models (naiad.yaml or hfmodels.json); --model-repository may then be left out. "
+            "Not in Triton.",
+        ),
         _sets("exit-on-error", BOOLEAN, "exit_on_error"),
         TritonFlag("disable-auto-complete-config", SWITCH, "Do not complete configurations from the model file."),
         _sets("strict-readiness", BOOLEAN, "strict_readiness"),

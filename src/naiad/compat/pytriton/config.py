@@ -170,4 +170,4 @@ def read_config(
     if restriction := security.restriction:
         words += [f"--http-restricted-api={restriction}", f"--grpc-restricted-protocol={restriction}"]
     arguments = read_arguments(words)
-    return arguments, arguments.entries() if has_repository else ()
+    return arguments, arguments.repository_entries() if has_repository else ()
