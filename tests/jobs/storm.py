@@ -109,7 +109,7 @@ def storm(servers: list[Process], kills: int, seed: int) -> Clients:
         server.start()
     clients = Clients(servers)
     for _ in range(kills):
-        clients.wait_accepted(len(clients.accepted) + chance.randint(1, 30))
+        clients.wait_accepted(len(clients.accepted) + chance.randint(1, 30 * len(servers)))
         server = chance.choice(servers)
         server.end(signal.SIGKILL)
         server.start()
