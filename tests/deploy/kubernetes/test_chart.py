@@ -122,9 +122,11 @@ def test_naiad_knows_every_argument(rendered: Mapping[str, Any], case: str) -> N
     _check_arguments(deployment["spec"]["template"]["spec"]["containers"][0]["args"])
 
 
-def test_naiad_knows_every_argument_of_the_kserve_runtime() -> None:
-    runtime = yaml.safe_load((ROOT / "deploy" / "kserve" / "runtime.yaml").read_text())
-    _check_arguments(runtime["spec"]["containers"][0]["args"])
+def test_naiad_knows_every_argument_of_the_kserve_runtimes() -> None:
+    runtimes = list(yaml.safe_load_all((ROOT / "deploy" / "kserve" / "runtime.yaml").read_text()))
+    assert len(runtimes) == 2
+    for runtime in runtimes:
+        _check_arguments(runtime["spec"]["containers"][0]["args"])
 
 
 def _check_arguments(words: list[str]) -> None:

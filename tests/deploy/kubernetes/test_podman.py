@@ -103,8 +103,9 @@ def test_the_deployment_in_real_containers(environ: Mapping[str, str], hub: Loca
         assert found["Config"]["User"].split(":")[0] == str(USER)
         assert not found["EffectiveCaps"]
         check_answer(podman(environ, "logs", CONTAINER))
-        podman(environ, "kill", "--signal=TERM", CONTAINER)
-        assert podman(environ, "wait", CONTAINER).strip() == "0"
+        podman(environ, "stop", "--time=20", CONTAINER)  # SIGTERM first; killed, it would be started again
+        [found] = json.loads(podman(environ, "inspect", CONTAINER))
+        assert (found["State"]["Status"], found["State"]["ExitCode"]) == ("exited", 0)
     finally:
         podman(environ, "pod", "rm", "--force", "--ignore", "--time=5", "naiad-played-pod-0")
 
