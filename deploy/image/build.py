@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -117,19 +118,48 @@ def _package_lists() -> list[Path]:
 
 def _build(name: str, variant: str, wheels: Path | None, archive: Path, *, uses_layers: bool = True) -> str:
     """Build, write the archive, and return the image's digest."""
+    revision = _output("git", "-C", ROOT, "rev-parse", "HEAD")
+    created = f"{datetime.fromtimestamp(int(_epoch()), UTC):%Y-%m-%dT%H:%M:%SZ}"
     with _secrets() as secrets:
         _run(
             "buildah", "bud", "--quiet", "--isolation", "chroot", "--format", "docker",
             f"--layers={str(uses_layers).lower()}", "--timestamp", _epoch(), *secrets,
             *(("--build-context", f"wheels={wheels.resolve()}") if wheels else ()),
             "--build-arg", f"DEBIAN={BASE}", "--build-arg", f"VERSION={VERSION}",
-            "--build-arg", f"REVISION={_output('git', '-C', ROOT, 'rev-parse', 'HEAD')}",
-            "--build-arg", f"CREATED={datetime.fromtimestamp(int(_epoch()), UTC):%Y-%m-%dT%H:%M:%SZ}",
-            "--target", variant, "--tag", f"localhost/{name}", "--file", HERE / "Dockerfile", ROOT,
+            "--build-arg", f"REVISION={revision}",
+            "--build-arg", f"CREATED={created}",
+            # Given once more as labels: buildah takes the layers of an older build although these arguments differ.
+            "--label", f"org.opencontainers.image.revision={revision}",
+            "--label", f"org.opencontainers.image.created={created}",
+            "--identity-label=false", "--target", variant,
+            "--tag", f"localhost/{name}", "--file", HERE / "Dockerfile", ROOT,
         )  # fmt: skip
-    archive.unlink(missing_ok=True)
-    _run("skopeo", "copy", "--quiet", f"containers-storage:localhost/{name}", f"docker-archive:{archive}:{name}")
-    return _output("skopeo", "inspect", "--format", "{{.Digest}}", f"containers-storage:localhost/{name}")
+    store = f"containers-storage:localhost/{name}"
+    with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
+        _run("skopeo", "copy", "--quiet", "--format", "v2s2", store, f"dir:{folder}")
+        _settle(Path(folder))
+        archive.unlink(missing_ok=True)
+        _run("skopeo", "copy", "--quiet", f"dir:{folder}", f"docker-archive:{archive}:{name}")
+        _run("skopeo", "copy", "--quiet", f"dir:{folder}", store)
+        return _output("skopeo", "inspect", "--format", "{{.Digest}}", f"dir:{folder}")
+
+
+def _settle(image: Path) -> None:
+    """Remove from an image's configuration what docker's format says of the build: names of its containers."""
+    manifest_path = image / "manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    old = image / manifest["config"]["digest"].removeprefix("sha256:")
+    config = json.loads(old.read_text())
+    for key in ("container", "container_config", "parent"):
+        config.pop(key, None)
+    config["config"]["Hostname"] = ""
+    config["history"] = [{**one, "comment": ""} for one in config["history"]]
+    text = json.dumps(config, sort_keys=True).encode()
+    old.unlink()
+    digest = hashlib.sha256(text).hexdigest()
+    (image / digest).write_bytes(text)
+    manifest["config"] |= {"digest": f"sha256:{digest}", "size": len(text)}
+    manifest_path.write_text(json.dumps(manifest, sort_keys=True))
 
 
 @contextmanager
