@@ -65,7 +65,7 @@ def main() -> int:
     archive = given.out / f"{name.replace(':', '-')}.tar"
     digest = _build(name, given.variant, given.wheels, archive)
     if given.twice:
-        again = _build(f"{name}-again", given.variant, given.wheels, archive.with_suffix(".again"), uses_layers=False)
+        again = _build(f"{name}-again", given.variant, given.wheels, archive.with_suffix(".again"), uses_cache=False)
         archive.with_suffix(".again").unlink()
         _run("buildah", "rmi", f"localhost/{name}-again")
         if again != digest:
@@ -116,14 +116,14 @@ def _package_lists() -> list[Path]:
     return [path for path in found if path.is_file() and SUITE in path.read_text()]
 
 
-def _build(name: str, variant: str, wheels: Path | None, archive: Path, *, uses_layers: bool = True) -> str:
+def _build(name: str, variant: str, wheels: Path | None, archive: Path, *, uses_cache: bool = True) -> str:
     """Build, write the archive, and return the image's digest."""
     revision = _output("git", "-C", ROOT, "rev-parse", "HEAD")
     created = f"{datetime.fromtimestamp(int(_epoch()), UTC):%Y-%m-%dT%H:%M:%SZ}"
     with _secrets() as secrets:
         _run(
             "buildah", "bud", "--quiet", "--isolation", "chroot", "--format", "docker",
-            f"--layers={str(uses_layers).lower()}", "--timestamp", _epoch(), *secrets,
+            *(["--layers"] if uses_cache else ["--layers", "--no-cache"]), "--timestamp", _epoch(), *secrets,
             *(("--build-context", f"wheels={wheels.resolve()}") if wheels else ()),
             "--build-arg", f"DEBIAN={BASE}", "--build-arg", f"VERSION={VERSION}",
             "--build-arg", f"REVISION={revision}",
