@@ -16,7 +16,7 @@ import threading
 import time
 from pathlib import Path
 
-from served import ask, body, post
+from job_server import ask, body, post
 
 NAIAD = [sys.executable, "-c", "from naiad.cli.main import main; main()"]
 PORTS = ["--http-port", "0", "--no-allow-grpc", "--no-allow-metrics"]
@@ -134,7 +134,7 @@ def main() -> None:
     """python tests/jobs/storm.py KILLS PLACE [SERVERS]: the long one, by hand."""
     import tempfile
 
-    from served import put
+    from job_server import put
 
     kills, place = int(sys.argv[1]), sys.argv[2]
     with tempfile.TemporaryDirectory() as folder:

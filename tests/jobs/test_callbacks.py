@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import ask, body, post, put
+from job_server import ask, body, post, put
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.jobs.callbacks.allowed import Allowed

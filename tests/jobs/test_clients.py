@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served import put, put_repeat
+from job_server import put, put_repeat
 
 from naiad import AsyncClient, Client, errors
 from naiad.testing import RunningServer, running_server

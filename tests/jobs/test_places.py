@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import ask, body, post, put
+from job_server import ask, body, post, put
 from stores import claim_one, done, make, request
 
 from naiad.core.config import ServerSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import ask, body, post, put, put_repeat, tensor
+from job_server import ask, body, post, put, put_repeat, tensor
 
 from naiad.testing import RunningServer, running_server
 

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from served import ask, body, post, put
+from job_server import ask, body, post, put
 from storm import Process, storm, wrong
 
 
