@@ -63,7 +63,7 @@ def main() -> int:
     _make_base()
     name = f"naiad:{VERSION}" + ("" if given.variant == "default" else f"-{given.variant}")
     archive = given.out / f"{name.replace(':', '-')}.tar"
-    digest = _build(name, given.variant, given.wheels, archive)
+    digest = _build(name, given.variant, given.wheels, archive, uses_cache=not given.twice)
     if given.twice:
         again = _build(f"{name}-again", given.variant, given.wheels, archive.with_suffix(".again"), uses_cache=False)
         archive.with_suffix(".again").unlink()
@@ -123,7 +123,7 @@ def _build(name: str, variant: str, wheels: Path | None, archive: Path, *, uses_
     with _secrets() as secrets:
         _run(
             "buildah", "bud", "--quiet", "--isolation", "chroot", "--format", "docker",
-            *(["--layers"] if uses_cache else ["--layers", "--no-cache"]), "--timestamp", _epoch(), *secrets,
+            *(["--layers"] if uses_cache else ["--layers", "--no-cache"]), "--timestamp", "0", *secrets,
             *(("--build-context", f"wheels={wheels.resolve()}") if wheels else ()),
             "--build-arg", f"DEBIAN={BASE}", "--build-arg", f"VERSION={VERSION}",
             "--build-arg", f"REVISION={revision}",
