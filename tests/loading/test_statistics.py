@@ -49,11 +49,11 @@ def test_nothing_is_measured_that_is_not_asked_for() -> None:
 
 def test_each_for_itself() -> None:
     summaries = made(config(), "summary_latencies=true")
-    assert (len(summaries.recent), summaries.first_response) == (8, None)
+    assert (len(summaries.recent), summaries.first_response) == (9, None)
     histogram = made(config(), "histogram_latencies=true")
     assert (histogram.recent, bounds(histogram)) == ({}, [100, 500, 2000, 5000, float("inf")])
     both = made(config(), "summary_latencies=true", "histogram_latencies=true")
-    assert (len(both.recent), len(bounds(both))) == (8, 5)
+    assert (len(both.recent), len(bounds(both))) == (9, 5)
 
 
 @pytest.mark.parametrize("end", [[], ["Infinity"]])

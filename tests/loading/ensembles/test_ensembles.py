@@ -186,7 +186,7 @@ async def test_a_new_version_of_a_part_is_taken_unless_the_step_names_another(re
         (repository / "p" / "2").mkdir()
         await server.load("p")
         newer = server.catalog.find("e"), server.catalog.find("old")
-        assert [model._parts[0].version for model in newer] == ["2", "1"]  # type: ignore[attr-defined]
+        assert [model._ensemble.parts[0].version for model in newer] == ["2", "1"]  # type: ignore[attr-defined]
         assert newer[0] is not first[0]
         write(repository, "p", part(more="version_policy { specific { versions: [ 2 ] } }"), 2)
         await server.load("p")
@@ -207,7 +207,7 @@ async def test_a_new_form_that_does_not_suit_its_parts_leaves_the_old_one(reposi
         assert await ask(server) == [0, 1]
         write(repository, "e", ensemble(chain("p:ab")))
         await server.load("e")
-        assert len(server.catalog.find("e")._parts) == 1  # type: ignore[attr-defined]
+        assert len(server.catalog.find("e")._ensemble.parts) == 1  # type: ignore[attr-defined]
 
 
 async def test_loading_again_what_failed_tries_again(repository: Path) -> None:

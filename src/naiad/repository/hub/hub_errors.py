@@ -46,6 +46,11 @@ class HubErrors:
             return self._of_answer(what, error)
         if isinstance(error, errors.OfflineModeIsEnabled):
             return HubUnavailable("HF_HUB_OFFLINE is set, so the Hub may not be contacted")
+        if "CERTIFICATE_VERIFY_FAILED" in f"{error} {error.__cause__}":  # told from other failures by nothing else
+            return HubUnavailable(
+                f"the certificate of {self.endpoint} is signed by nobody that is trusted here; set SSL_CERT_FILE to "
+                f"the file with your company's certificates ({reason(error.__cause__ or error)})"
+            )
         if isinstance(error, errors.LocalEntryNotFoundError):
             # The library has already tried several times by itself.
             return HubUnavailable(
