@@ -39,10 +39,10 @@ def streamer(worker: Worker, exchange: Exchange) -> Deliver:
         if not exchange.is_streaming:
             exchange.begin_stream(http_status(body) if isinstance(body, NaiadError) else 200, EVENTS)
         if isinstance(body, NaiadError):
-            exchange.error = body
+            exchange.note(body)
             body = orjson.dumps({"error": body.message})
         elif body:
-            exchange.error = None
+            exchange.note(None)
         if body:
             exchange.push(generate.event(body))
         if is_final:

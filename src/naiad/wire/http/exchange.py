@@ -70,8 +70,6 @@ class Exchange:
     account: Account | None = None
     """To which the request is counted, with `counted_bytes`, until its answer is on its way."""
     counted_bytes = 0
-    error: NaiadError | None = None
-    """What it, or the last of its answers so far, failed with."""
     begun_s = 0.0
     """When its first byte came, where it came in pieces; by the clock of `naiad.core.clock`. For traces."""
     is_old = False
@@ -145,9 +143,15 @@ class Exchange:
         """Answer with the v2 error object."""
         self.answer(status, orjson.dumps({"error": message}), b"application/json", headers)
 
+    def note(self, error: NaiadError | None) -> None:
+        """Hear with what the answer, or the last one of a stream so far, failed; None: with nothing.
+
+        Not kept here: an error knows the frames that it came through, and they know this.
+        """
+
     def refuse(self, error: NaiadError, headers: bytes = b"") -> None:
         """Answer with an error of ours, as v2 does."""
-        self.error = error
+        self.note(error)
         self.fail(http_status(error), error.message, headers)
 
     @property

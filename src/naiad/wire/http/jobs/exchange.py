@@ -46,6 +46,7 @@ class JobExchange(Exchange):
         self._events_bytes = 0
         self._content_type = b""
         self._failed: str = ""
+        self._error: NaiadError | None = None
         self.account = Account(waiting)
         self.account.take(request.size)
         if self.account.is_over:
@@ -76,6 +77,10 @@ class JobExchange(Exchange):
         """See `Exchange.answer_json`."""
         self._end(200, body, _JSON, "")
 
+    def note(self, error: NaiadError | None) -> None:
+        """See `Exchange.note`."""
+        self._error = error
+
     def fail(self, status: int, message: str, headers: bytes = b"") -> None:  # noqa: ARG002 - none are kept
         """See `Exchange.fail`."""
         self._failed = message
@@ -99,8 +104,8 @@ class JobExchange(Exchange):
 
     def end_stream(self) -> None:
         """See `Exchange.end_stream`."""
-        status = 200 if self.error is None else http_status(self.error)
-        self._failed = "" if self.error is None else self.error.message
+        status = 200 if self._error is None else http_status(self._error)
+        self._failed = "" if self._error is None else self._error.message
         self._end(status, b"".join(self._events), self._content_type, "")
 
     def cancel_for(self, error: NaiadError) -> None:
@@ -110,11 +115,12 @@ class JobExchange(Exchange):
         if abandon is not None:
             abandon()
         self._done = done
-        self._failed, self.error, self.is_finished = error.message, error, False
+        self._failed, self._error, self.is_finished = error.message, error, False
         self._end(http_status(error), b"", _JSON, "")
 
     def _end(self, status: int, body: bytes, content_type: bytes, header_length: str) -> None:
         done, self._done = self._done, None
+        error, self._error = self._error, None
         if self.is_finished or done is None:
             return
         self.is_finished = True
@@ -124,8 +130,8 @@ class JobExchange(Exchange):
         if status == 200:
             result = JobResult(content_type.decode("latin-1"), body, header_length)
             done(Outcome(JobState.DONE, result, responses=self.responses))
-        elif isinstance(self.error, NotReady | Overloaded) and not self.is_streaming:
-            done(Postponed(self.error.message))
+        elif isinstance(error, NotReady | Overloaded) and not self.is_streaming:
+            done(Postponed(error.message))
         else:
-            code = "failed" if self.error is None else self.error.code
+            code = "failed" if error is None else error.code
             done(Outcome(JobState.FAILED, None, status, self._failed, code, self.responses))
