@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -158,15 +159,20 @@ def test_a_trace_is_passed_on(running: RunningServer, traces: Path, do: str) -> 
     assert infer(running, 1, {}, do=do)["parameters"] == {"context": "None"}
 
     def found() -> list[dict[str, Any]]:
-        files = [file for file in traces.parent.iterdir() if file.name.startswith(traces.name)]
+        assert running.server.engine.tracing.flush()
+        files = [
+            file for file in traces.parent.iterdir() if re.fullmatch(rf"{re.escape(traces.name)}(\.\d+)?", file.name)
+        ]
         return [one for file in sorted(files) for one in json.loads(file.read_bytes() or b"[]") if "model_name" in one]
 
-    until(lambda: {"outer", "inner"} <= {one["model_name"] for one in found()}, "there are no traces")
-    parents = {one["id"]: one.get("parent_id") for one in found()}
-    names = {one["id"]: one["model_name"] for one in found()}
-    inner = [number for number, name in names.items() if name == "inner"]
-    assert inner
-    assert all(names[parents[number]] == "outer" for number in inner)
+    def parents() -> list[str | None]:
+        """Of the requests to the inner model: the model that made each."""
+        traced = found()
+        names = {one["id"]: one["model_name"] for one in traced}
+        return [names.get(one.get("parent_id")) for one in traced if one["model_name"] == "inner"]
+
+    until(lambda: parents() and all(parents()), "no request to the other model is traced with its parent")
+    assert set(parents()) == {"outer"}
 
 
 def test_a_model_sees_the_context_of_its_caller(

@@ -72,6 +72,7 @@ LISTED: dict[str, tuple[str, ...]] = {
     "FP32 is written with as many digits as FP32 has: 0.1, not 0.10000000149011612.": ("json/FP32",),
     # HTTP
     "Every error is `application/json`; Triton calls some of them `text/plain`.": (),
+    "Clients get an exception of a Python model without its traceback.": (),
     "405 has an `Allow` header, and statuses have their standard phrases.": (),
     "503 has a `Retry-After` header.": (),
     "`/generate` answers with a `Content-Length`, not in chunks.": (),

@@ -108,7 +108,7 @@ class Tracing:
             return
         request.trace = trace = self._begin(request, door, caller, begun_s)
         trace.sending, trace.sampler = door.value[1], sampler
-        self._enter(request, trace)
+        self._enter(request, trace, self._clock())
 
     def follow_step(self, request: InferRequest, parent: Trace) -> None:
         """Trace a request that an ensemble makes for one that is traced: always, and as a part of it."""
@@ -117,7 +117,7 @@ class Tracing:
         self._last_id += 1
         trace = Trace(self._last_id, request.model_name, request.model_version, request.id, parent_id=parent.id)
         request.trace, trace.sampler = trace, sampler
-        self._enter(request, trace)
+        self._enter(request, trace, request.arrived_s or self._clock())
 
     def note_answer(self, trace: Trace, answer: Answer, is_final: bool) -> None:
         """Note an answer of a traced request that is about to be given to its door."""
@@ -179,9 +179,9 @@ class Tracing:
         trace.mark(f"{reading}_END", ended_s)
         return trace
 
-    def _enter(self, request: InferRequest, trace: Trace) -> None:
+    def _enter(self, request: InferRequest, trace: Trace, now_s: float) -> None:
         """Note that a request goes to its model."""
-        trace.mark("REQUEST_START", self._clock())
+        trace.mark("REQUEST_START", now_s)
         if self._keeps_tensors(trace.sampler):
             trace.tensors = [("TENSOR_QUEUE_INPUT", _copied(tensor)) for tensor in request.inputs.values()]
 
