@@ -27,7 +27,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, real_triton: object) -> Itera
             if name not in current:
                 stack.pop_all().close()
                 current.clear()
-                folder = tmp_path_factory.mktemp(name)
+                folder = tmp_path_factory.mktemp(name.replace(" ", "-"))  # Triton starts its Python programs by a shell
                 current[name] = stack.enter_context(running_pair(name, folder, memory))
             return current[name]
 

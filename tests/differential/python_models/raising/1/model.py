@@ -23,15 +23,6 @@ class TritonPythonModel:
     def way_3(self, requests):
         return requests[0].inputs()[9]
 
-    def way_4(self, requests):
-        return None
-
-    def way_5(self, requests):
-        return (pb_utils.InferenceResponse([]),)
-
-    def way_6(self, requests):
-        return [None]
-
     def way_7(self, requests):
         return [pb_utils.InferenceResponse([]), pb_utils.InferenceResponse([])]
 
