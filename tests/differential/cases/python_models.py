@@ -147,7 +147,6 @@ def _streams() -> Cases:
 
 def _told() -> Cases:
     """What a model is told, and what it tells."""
-    yield "custom_metrics: what they hold", ask("custom_metrics", ints(1))
     yield "instance_kind: what it is told", ask("instance_kind", ints(1))
     yield "logging: all ways", ask("logging", ints(1, 2))
     told: dict[str, Any] = {"a": 1, "b": "c", "d": True, "e": 0.5}
