@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import re
-import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from naiad.core.application import ApplicationEntry
+from naiad.core.application import ApplicationEntry, workers_environment
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.python_file import import_file
 from naiad.core.web_kinds import ASGI, WSGI, kind_of
 from naiad.server.aio import AsyncServer, only_described
 
@@ -54,7 +53,7 @@ def load_program(path: Path, name: str) -> AsyncServer | None:
     text = path.read_text(encoding="utf-8", errors="replace")
     if _OF_APPLICATIONS.search(text) and not _OF_SERVERS.search(text):
         return None
-    module = _imported(path)
+    module = _guarded(path, partial(import_file, path))
     found: Any = vars(module).get(name)
     if kind_of(found) in (WSGI, ASGI):
         return None
@@ -76,9 +75,8 @@ def load_program(path: Path, name: str) -> AsyncServer | None:
 
 
 def application_entry(path: Path, name: str, settings: ServerSettings) -> ApplicationEntry:
-    """Say which application is to be served. Its workers have this command's environment, but for the server's own."""
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("NAIAD_")}
-    return ApplicationEntry(path, name, settings.application, variables)
+    """Say which application is to be served."""
+    return ApplicationEntry(path, name, settings.application, workers_environment())
 
 
 def _is_served(value: Any) -> bool:
@@ -91,21 +89,6 @@ def _server(value: Any) -> AsyncServer | None:
         return None
     below = value if isinstance(value, AsyncServer) else getattr(value, "asynchronous", None)
     return below if isinstance(below, AsyncServer) else None
-
-
-def _imported(path: Path) -> Any:
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    name = path.stem if path.stem not in sys.modules else f"_served_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader = spec.loader
-    _guarded(path, lambda: loader.exec_module(module))
-    return module
 
 
 def _guarded(path: Path, call: Callable[[], Any]) -> Any:

@@ -7,14 +7,13 @@ that import its file, so that what is to happen in the file's own program alone 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from naiad.core.application import ApplicationEntry, ApplicationSettings
+from naiad.core.application import ApplicationEntry, ApplicationSettings, workers_environment
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.web_kinds import ASGI, WSGI, kind_of
 from naiad.server import Server
@@ -75,8 +74,7 @@ def _server(
         )
     path, name = find_place(application)
     settings = ApplicationSettings(workers, threads, bool(options.pop("app_trust_proxy", False)))
-    variables = {key: value for key, value in os.environ.items() if not key.startswith("NAIAD_")}
-    entry = ApplicationEntry(path, name, settings, variables)
+    entry = ApplicationEntry(path, name, settings, workers_environment())
     return Server([entry, *models], http_port=port, host=(host,), **options)
 
 

@@ -7,6 +7,7 @@ marked with `naiad.batched` is one whose requests carry a `Call`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,6 +61,11 @@ class ApplicationEntry:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.name}"
+
+
+def workers_environment() -> dict[str, str]:
+    """Return this process's environment as the workers have it: without the server's own options."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("NAIAD_")}
 
 
 @dataclass(slots=True)

@@ -118,16 +118,17 @@ def memory_folder() -> Path:
     return _of_this_process(MEMORY)
 
 
-def have_temporary_files() -> None:
-    """Let temporary files lie in memory where there is no other place for them: this process and its children.
+def have_temporary_files(find: Callable[[], Path] | None = None) -> None:
+    """Have a place for temporary files where there is none: this process and its children.
 
-    For a program's start: where a root is read-only, Python has no temporary folder, and whatever asks for one fails.
+    find: gives a folder, or raises OSError; default: one in memory. For a program's start: where a root is read-only,
+    Python has no temporary folder, and whatever asks for one fails.
     """
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
         with contextlib.suppress(OSError):
-            tempfile.tempdir = os.environ["TMPDIR"] = str(memory_folder())
+            tempfile.tempdir = os.environ["TMPDIR"] = str((find or memory_folder)())
 
 
 def folders_in_use() -> tuple[Path, ...]:

@@ -71,6 +71,11 @@ class Endpoint:
     variables: Mapping[str, Variable] = field(default_factory=dict)
 
     @property
+    def folder(self) -> Path:
+        """Where the code lies."""
+        return self.code if self.code.is_dir() else self.code.parent
+
+    @property
     def model_name(self) -> str:
         """Its name as a model of the server."""
         return self.name + SUFFIX

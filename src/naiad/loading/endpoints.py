@@ -55,9 +55,8 @@ def load_endpoint(endpoint: Endpoint, settings: ModelSettings, host: ModelHost |
             series.collected(float(given["latency"]), given["values"])
 
     own_host = EndpointHost(host, endpoint.model, endpoint.model_version, starvation)
-    folder = endpoint.code if endpoint.code.is_dir() else endpoint.code.parent
     request = LoadRequest(
-        TensorFiles(config, version, folder, folder, endpoint),
+        TensorFiles(config, version, endpoint.folder, endpoint.folder, endpoint),
         instance_names(config),
         settings=settings_of(settings.backend_config, BACKEND),
         hang_timeout_s=settings.hang_timeout_s,
@@ -104,8 +103,7 @@ def _document(endpoint: Endpoint) -> dict[str, Any]:
 
 def _tell_of_requirements(endpoint: Endpoint) -> None:
     """A requirements.txt beside the code is the training's as often as not, so that it is not installed unasked."""
-    beside = endpoint.code if endpoint.code.is_dir() else endpoint.code.parent
-    if endpoint.environment is None and (beside / "requirements.txt").is_file():
+    if endpoint.environment is None and (endpoint.folder / "requirements.txt").is_file():
         _log.info(
             "endpoint '%s': the requirements.txt beside its code is not installed; set environment to have it so",
             endpoint.url,

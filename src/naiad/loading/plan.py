@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,6 @@ from naiad.repository import (
     fetch,
     recognise,
     signature,
-    signature_of,
     versions_of,
 )
 from naiad.serving.model import ServedModel
@@ -177,42 +177,30 @@ def plan_upload(name: str, override: Override, settings: ModelSettings, host: Mo
 
 
 def _plan_ensemble(origin: DeclaredOrigin, settings: ModelSettings, override: Override | None) -> Plan:
-    if override is not None:
-        raise Unsupported(
-            f"failed to load '{origin.name}', its configuration follows from its steps and cannot be replaced",
-            model=origin.name,
-        )
+    _refuse(override, origin, "its configuration follows from its steps and cannot be replaced")
     return Plan([], (str(origin), ()), ensembles=plan_declared(origin.entry, settings))
 
 
 def _plan_endpoint(
     origin: EndpointOrigin, settings: ModelSettings, override: Override | None, host: ModelHost | None
 ) -> Plan:
-    if override is not None:
-        raise Unsupported(
-            f"failed to load '{origin.name}', its configuration is the manifest's and cannot be replaced",
-            model=origin.name,
-        )
-    state = origin.state  # before anything is read: what changes meanwhile is seen later
+    _refuse(override, origin, "its configuration is the manifest's and cannot be replaced")
+    states = [entry.state for entry in origin.entries]  # before anything is read: what changes meanwhile is seen later
     models = [
         PlannedModel(
             origin.name,
             str(entry.endpoint.version or 1),
             partial(load_endpoint, entry.endpoint, settings, host),
             None,
-            (entry.endpoint, tuple(row for path in entry.files for row in signature_of(path))),
+            (entry.endpoint, state),
         )
-        for entry in origin.entries
+        for entry, state in zip(origin.entries, states, strict=True)
     ]
-    return Plan(models, (str(origin), state))
+    return Plan(models, (str(origin), tuple(chain.from_iterable(states))))
 
 
 def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Override | None) -> Plan:
-    if override is not None:
-        raise Unsupported(
-            f"failed to load '{origin.name}', its configuration is the program's and cannot be replaced",
-            model=origin.name,
-        )
+    _refuse(override, origin, "its configuration is the program's and cannot be replaced")
     made_of = {str(binding.version): id(binding) for binding in origin.bindings}
     loads = plan_functions(origin.bindings, settings)
     return Plan([PlannedModel(origin.name, version, load, None, made_of[version]) for version, load in loads])
@@ -221,13 +209,15 @@ def _plan_functions(origin: BoundOrigin, settings: ModelSettings, override: Over
 def _plan_application(
     origin: ApplicationOrigin, settings: ModelSettings, override: Override | None, host: ModelHost | None
 ) -> Plan:
-    if override is not None:
-        raise Unsupported(
-            f"failed to load '{origin.name}', it is an application, which has no configuration to replace",
-            model=origin.name,
-        )
+    _refuse(override, origin, "it is an application, which has no configuration to replace")
     load = partial(load_application, origin.entry, settings, host)
     return Plan([PlannedModel(origin.name, VERSION, load, None)])
+
+
+def _refuse(override: Override | None, origin: AnyOrigin, why: str) -> None:
+    """Raise Unsupported if there is a configuration in the place of one that cannot be replaced."""
+    if override is not None:
+        raise Unsupported(f"failed to load '{origin.name}', {why}", model=origin.name)
 
 
 def _check_device(origin: Origin) -> None:

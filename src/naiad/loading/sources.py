@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from naiad.core.application import ApplicationEntry
@@ -30,7 +31,6 @@ from naiad.repository import (
     model_name,
     recognise,
     signature,
-    signature_of,
 )
 
 AMBIGUOUS = "model appears in two or more repositories"
@@ -102,7 +102,7 @@ class EndpointOrigin:
     @property
     def state(self) -> Signature:
         """How the files of all versions are now. Blocks."""
-        return tuple(row for entry in self.entries for path in entry.files for row in signature_of(path))
+        return tuple(chain.from_iterable(entry.state for entry in self.entries))
 
     def __str__(self) -> str:
         return "an endpoint that is declared"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,26 @@ def read_tensor(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
     if stored is None:
         stored = tensor.uint64_data if kind.str[1:] in ("u4", "u8") else tensor.int32_data
     return np.array(stored, kind).reshape(tensor.dims)
+
+
+def graphs_in(node: Any) -> Iterator[Any]:
+    """Give the graphs within a node, such as the branches of an If."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
+def constants_in(graph: Any) -> Iterator[Any]:
+    """Give the TensorProtos of a graph and of its nodes, those of the graphs within it included."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from attribute.tensors
+            if attribute.HasField("t"):
+                yield attribute.t
+        for inner in graphs_in(node):
+            yield from constants_in(inner)
 
 
 def _attribute(name: str, value: Any) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from naiad.backends.application import wire
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervised import HUNG, ended
-from naiad.backends.python.supervisor import Supervisor
+from naiad.backends.python.supervisor import Supervisor, close_all
 from naiad.backends.python.worker.tensors import Packed
 from naiad.core.application import Part, WebRequest
 from naiad.core.clock import monotonic
@@ -123,11 +123,7 @@ class HandlersInstance:
 
     def close(self) -> None:
         """Let the application end, in all workers side by side."""
-        closing = [threading.Thread(target=one.close, daemon=True) for one in self._supervisors]
-        for one in closing:
-            one.start()
-        for one in closing:
-            one.join()
+        close_all(self._supervisors)
 
     def _choose(self) -> int:
         """Take the worker with fewest requests, of those that run if any does."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from naiad.backends.application.functions import FunctionInstance
 from naiad.backends.application.handlers import HandlersInstance
 from naiad.backends.python.launching import Launch
 from naiad.backends.python.process import WorkerProcess
-from naiad.backends.python.supervisor import Order, Supervisor
+from naiad.backends.python.supervisor import Order, Supervisor, start_all
 from naiad.core.application import RESERVED, ApplicationEntry
 from naiad.core.errors import LoadFailed
 from naiad.core.model_host import ModelHost
@@ -69,11 +68,8 @@ class Application:
 
     def start(self) -> None:
         """Start all workers, side by side. Raises LoadFailed; none is left then."""
-        with ThreadPoolExecutor(len(self._supervisors)) as threads:
-            futures = [threads.submit(one.start) for one in self._supervisors]
         try:
-            for one in futures:
-                one.result()
+            start_all(self._supervisors)
             self._take_facts()
         except LoadFailed as error:
             self.handlers.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from naiad.backends.python.orders import Orders
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.side import Side
 from naiad.backends.python.stream import CAPACITY, PythonStream
-from naiad.backends.python.supervisor import Order, Supervisor, load
+from naiad.backends.python.supervisor import Order, Supervisor, load, start_all
 from naiad.backends.python.worker import wire
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.errors import LoadFailed
@@ -112,16 +111,10 @@ def _instance(
 
 def _start(model: str, supervisors: list[Supervisor]) -> None:
     """Start all; none is left when one fails. Raises LoadFailed."""
-    with ThreadPoolExecutor(len(supervisors)) as threads:
-        futures = [threads.submit(one.start) for one in supervisors]
-    errors = [error for future in futures if (error := future.exception()) is not None]
-    if not errors:
-        return
-    for one in supervisors:
-        one.close()
-    if isinstance(errors[0], LoadFailed):
-        raise LoadFailed(f"model '{model}': {errors[0].message}", model=model) from errors[0]
-    raise errors[0]
+    try:
+        start_all(supervisors)
+    except LoadFailed as error:
+        raise LoadFailed(f"model '{model}': {error.message}", model=model) from error
 
 
 def _in_thread(worker: WorkerProcess) -> Any:

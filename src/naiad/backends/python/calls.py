@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 from naiad.backends.python.answers import CODES
 from naiad.backends.python.orders import SEQUENCE_END, SEQUENCE_START
 from naiad.backends.python.process import WorkerProcess
+from naiad.backends.python.withdrawals import Withdrawals
 from naiad.backends.python.worker import wire
 from naiad.backends.python.worker.tensors import Packed, Unpacked
 from naiad.core.errors import InvalidRequest, NaiadError, NotReady
@@ -23,11 +22,9 @@ SHORT_BYTES = 128 * 1024
 STRING_BYTES = 64
 """What could be copied while one string is written."""
 
-_Key = tuple[int, int]
-
 
 class Calls:
-    """Those of one instance; its numbers are those that its workers give, each beside the worker's process."""
+    """Those of one instance."""
 
     def __init__(self, host: ModelHost | None, traces: dict[int, Trace], only: str = "") -> None:
         """traces: of the requests that are under way. only: the model, if it has one instance, which takes one batch.
@@ -37,8 +34,7 @@ class Calls:
         self._host = host
         self._traces = traces
         self._only = only
-        self._withdraw: dict[_Key, Callable[[], None]] = {}
-        self._lock = threading.Lock()
+        self._withdrawals = Withdrawals()
 
     def take(self, worker: WorkerProcess, message: wire.Message) -> None:
         """Send a request on its way. Raises Garbled."""
@@ -48,46 +44,30 @@ class Calls:
             request, trace = _request(row, unpacked), self._traces.get(row[8])
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise wire.Garbled(f"a request makes no sense: {error}") from error
-        call = _Call(self, worker, number, is_order=bool(message.header.get("o")))
+        call = _Call(self._withdrawals, worker, number, is_order=bool(message.header.get("o")))
         if self._host is None:
             call.deliver(NotReady("there is no server that could run other models"), True)
         elif request.model_name == self._only:
             call.deliver(InvalidRequest(f"model '{self._only}' would wait for itself: it has one instance"), True)
         else:
             withdraw = self._host.infer(request, call.deliver, trace, takes_one=not is_decoupled)
-            with self._lock:
-                if not call.is_over:
-                    self._withdraw[worker.pid, number] = withdraw
-            if worker.gone.is_set():
-                self.withdraw_all(worker)
+            self._withdrawals.keep(call, withdraw)
 
     def let_go(self, worker: WorkerProcess, message: wire.Message) -> None:
         """Withdraw a request whose answers nobody wants any more."""
-        with self._lock:
-            withdraw = self._withdraw.pop((worker.pid, message.header.get("c", 0)), None)
-        if withdraw is not None:
-            withdraw()
+        self._withdrawals.let_go(worker, message.header.get("c", 0))
 
     def withdraw_all(self, worker: WorkerProcess) -> None:
         """Withdraw everything that a worker waits for: it is gone, or nobody waits for it."""
-        with self._lock:
-            found = [self._withdraw.pop(key) for key in list(self._withdraw) if key[0] == worker.pid]
-        for withdraw in found:
-            withdraw()
-
-    def end(self, call: _Call) -> None:
-        """Note that a request has had its last answer."""
-        with self._lock:
-            call.is_over = True
-            self._withdraw.pop((call.worker.pid, call.number), None)
+        self._withdrawals.withdraw_all(worker)
 
 
 class _Call:
     """One request under way."""
 
-    def __init__(self, calls: Calls, worker: WorkerProcess, number: int, *, is_order: bool) -> None:
+    def __init__(self, withdrawals: Withdrawals, worker: WorkerProcess, number: int, *, is_order: bool) -> None:
         """is_order: the worker waits for the answer where it waits for orders."""
-        self._calls = calls
+        self._withdrawals = withdrawals
         self.worker = worker
         self.number = number
         self._is_order = is_order
@@ -100,7 +80,7 @@ class _Call:
             return {"c": self.number, "a": _row(packed, answer), "f": is_final}
 
         if is_final:
-            self._calls.end(self)
+            self._withdrawals.end(self)
         self.worker.write(wire.ANSWER, make, is_order=self._is_order, is_long=_is_long(answer))
 
 

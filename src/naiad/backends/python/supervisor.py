@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -275,3 +277,20 @@ def load(worker: WorkerProcess, header: dict[str, Any], kind: int = wire.LOAD) -
     if not isinstance(found, dict):
         raise LoadFailed(f"the worker process of instance '{worker.name}' sent something that makes no sense")
     return found
+
+
+def start_all(supervisors: Sequence[Supervisor]) -> None:
+    """Start all, side by side. Raises what the first one that fails raises; none is left then."""
+    with ThreadPoolExecutor(len(supervisors)) as threads:
+        futures = [threads.submit(one.start) for one in supervisors]
+    for future in futures:
+        if (error := future.exception()) is not None:
+            close_all(supervisors)
+            raise error
+
+
+def close_all(supervisors: Sequence[Supervisor]) -> None:
+    """Close all, side by side."""
+    with ThreadPoolExecutor(len(supervisors)) as threads:
+        for future in [threads.submit(one.close) for one in supervisors]:
+            future.result()

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from naiad.cli.sources import MANIFEST
 from naiad.core.errors import AlreadyExists, InvalidConfiguration
+from naiad.loading.fetching import LOCK
 from naiad.repository import (
     FolderReference,
     HubReference,
@@ -23,7 +25,6 @@ from naiad.repository import (
     read_manifest,
 )
 
-MANIFEST, LOCK = "naiad.yaml", "naiad.lock"
 _HOME = "/srv"
 """The image's working directory."""
 _TOKEN = "/run/secrets/hf_token"  # noqa: S105 - where one is, not one

@@ -10,11 +10,9 @@ ENABLE_HF_MODELS adds the models of /hfmodels.json, ENABLE_PIP_INSTALL installs 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from pathlib import Path
 import click
 
 from naiad.cli.container.packages import install
-from naiad.core.cache_folders import default_cache
+from naiad.core.cache_folders import default_cache, have_temporary_files
 from naiad.core.errors import InvalidConfiguration, NaiadError
 
 HF_MODELS = Path("/hfmodels.json")
@@ -120,13 +118,13 @@ def _run_hook(hook: Path) -> None:
 
 def provide_temporary_folder() -> None:
     """Use a folder of the cache for temporary files, now and in processes to come, where there is no other."""
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
+
+    def find() -> Path:
         folder = default_cache() / "tmp"
-        with contextlib.suppress(OSError):  # then whoever needs a file says so
-            folder.mkdir(parents=True, exist_ok=True)
-            os.environ["TMPDIR"] = str(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    have_temporary_files(find)
 
 
 def main() -> None:

@@ -5,13 +5,12 @@ The weights lie beside the graph, each at the beginning of a memory page, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from naiad.convert.encoder.graph import ALIGNMENT_BYTES, INLINE_BYTES, point_to
 from naiad.core.errors import LoadFailed
-from naiad.proto.onnx_messages import EXTERNAL, message, read_model
+from naiad.proto.onnx_messages import EXTERNAL, constants_in, message, read_model
 from naiad.repository.checkpoint import inside
 
 
@@ -19,7 +18,7 @@ def read_graph(path: Path) -> Any:
     """An ONNX model with all its weights in memory. Raises LoadFailed."""
     try:
         model = read_model(path)
-        for tensor in _tensors(model.graph):
+        for tensor in constants_in(model.graph):
             if tensor.data_location == EXTERNAL:
                 _fetch(tensor, path.parent)
     except (OSError, ValueError) as error:
@@ -45,18 +44,6 @@ def write_graph(model: Any, path: Path) -> None:
 def opset_of(model: Any) -> int:
     """The version of the standard operators."""
     return next((int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx")), 1)
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Constants of a graph and of its nodes, those of the graphs within it included."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from attribute.tensors
-            if attribute.HasField("t"):
-                yield attribute.t
-            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-                yield from _tensors(inner)
 
 
 def _fetch(tensor: Any, folder: Path) -> None:

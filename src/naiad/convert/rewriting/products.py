@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.tensor import Array
-from naiad.proto.onnx_messages import FLOAT, make_node, make_tensor, read_tensor
+from naiad.proto.onnx_messages import FLOAT, graphs_in, make_node, make_tensor, read_tensor
 
 SMALLEST = 32
 """Rows and columns that a matrix has at least to be worth it; classifiers' are smaller."""
@@ -90,11 +90,10 @@ def drop_unused(graph: Any) -> None:
 
 def _names_of(node: Any) -> Iterable[str]:
     yield from node.input
-    for attribute in node.attribute:
-        for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
-            for child in inner.node:
-                yield from _names_of(child)
-            yield from (output.name for output in inner.output)
+    for inner in graphs_in(node):
+        for child in inner.node:
+            yield from _names_of(child)
+        yield from (output.name for output in inner.output)
 
 
 def _matrix(node: Any, weights: dict[str, Any]) -> Array | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from naiad.core.endpoint import ENGINES, Endpoint, Tensors, Variable
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.layout import VERSION
+from naiad.repository.listing import Signature, signature_of
 from naiad.repository.manifest.fields import Fields, Position
 
 ENDPOINT_KEYS = (
@@ -48,6 +49,11 @@ class EndpointEntry:
         """What it is made of; environments are not looked at again."""
         endpoint = self.endpoint
         return (endpoint.code,) if endpoint.model_file is None else (endpoint.code, endpoint.model_file)
+
+    @property
+    def state(self) -> Signature:
+        """How the files are now. Blocks."""
+        return tuple(row for path in self.files for row in signature_of(path))
 
 
 def read_endpoint_entry(document: object, place: Position, base: Path) -> EndpointEntry:

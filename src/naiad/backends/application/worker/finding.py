@@ -1,10 +1,8 @@
-"""The application in a Python file: imported, found by its name, and told what kind it is and which URLs it has."""
+"""The application in a Python file: found by its name, and told what kind it is and which URLs it has."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,6 @@ from naiad.core.web_kinds import kind_of
 
 class BadApplication(Exception):
     """The file, or what it holds, is not what can be served; the message says why."""
-
-
-def import_file(path: Path) -> Any:
-    """Import the file under its own name, its folder first on the path of imports. Raises whatever it raises."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    name = path.stem if path.stem not in sys.modules else f"_served_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BadApplication(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def find(module: Any, path: Path, name: str) -> tuple[Any, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import socket
-import sys
 import threading
 import traceback
 from pathlib import Path
@@ -15,14 +14,16 @@ import orjson
 
 from naiad.backends.application import wire
 from naiad.backends.application.worker.exchanges import Request, Response
-from naiad.backends.application.worker.finding import BadApplication, find, import_file, urls_of, websockets_of
+from naiad.backends.application.worker.finding import BadApplication, find, urls_of, websockets_of
 from naiad.backends.application.worker.joining import Joining
 from naiad.backends.application.worker.link import Link
 from naiad.backends.python.worker.process import leave, prepare
+from naiad.backends.python.worker.receiving import take_orders
 from naiad.backends.python.worker.regions import Mapped
 from naiad.backends.python.worker.tensors import Unpacked
 from naiad.backends.python.worker.wire import Channel
 from naiad.core import batched
+from naiad.core.python_file import import_file
 from naiad.core.web_kinds import ASGI, SERVER
 
 
@@ -48,14 +49,7 @@ def main(run: int, side: int, parent: int) -> None:
     channels = [Channel(socket.socket(fileno=one), orjson.dumps, orjson.loads) for one in (run, side)]
     worker = Worker(channels[0], Link(channels[1]))
     threading.Thread(target=_serve_side, args=[worker, channels[1]], name="server", daemon=True).start()
-    try:
-        while (message := channels[0].receive()) is not None:
-            if not worker.take_order(message):
-                leave(0)
-            del message  # or what came with it would live until the next one
-    except (OSError, wire.Garbled) as error:
-        print(f"the worker has lost its server: {error}", file=sys.stderr)  # noqa: T201 — there is no other way left
-    leave(1)
+    take_orders(channels[0], worker.take_order)
 
 
 def _serve_side(worker: Worker, side: Channel) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, parse_packed, read_extents
-from naiad.proto.onnx_messages import read_model
+from naiad.proto.onnx_messages import constants_in, read_model
 
 Stretch = tuple[int, int]
 """Offset and length."""
@@ -61,7 +61,7 @@ def _move(data: Path, places: dict[Stretch, int]) -> None:
 
 
 def _write_down(graph: Any, place_of: Callable[[int, int], int]) -> None:
-    for tensor in _tensors(graph):
+    for tensor in constants_in(graph):
         entries = {entry.key: entry for entry in tensor.external_data}
         if "offset" in entries:
             place = place_of(int(entries["offset"].value), int(entries["length"].value))
@@ -71,13 +71,3 @@ def _write_down(graph: Any, place_of: Callable[[int, int], int]) -> None:
                 key, blobs = parse_packed(entry.value)
                 parts = [f"{place_of(offset, length)};{length};{checksum}" for offset, length, checksum in blobs]
                 entry.value = "|".join((key, *parts))
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    """Constants of a graph and of the graphs within it."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)

@@ -80,7 +80,7 @@ class Model:
         self.is_async = inspect.iscoroutinefunction(self.execute)
         if callable(getattr(self.instance, "initialize", None)):
             try:
-                _finished(self.instance.initialize(args))
+                finished(self.instance.initialize(args))
             except BaseException as error:
                 raise HookFailed("initialize") from error
 
@@ -91,7 +91,7 @@ class Model:
 
     def is_ready(self) -> bool:
         """Ask it. Raises BadModel for an answer that is neither True nor False."""
-        said = _finished(self.instance.is_ready())
+        said = finished(self.instance.is_ready())
         if not isinstance(said, bool):
             raise BadModel(f"is_ready must return True or False, not {type(said).__name__}")
         return said
@@ -100,12 +100,12 @@ class Model:
         """Tell it that it is over."""
         if callable(getattr(self.instance, "finalize", None)):
             try:
-                _finished(self.instance.finalize())
+                finished(self.instance.finalize())
             except BaseException as error:
                 raise HookFailed("finalize") from error
 
 
-def _finished(returned: Any) -> Any:
+def finished(returned: Any) -> Any:
     """Return what a hook returned; if it is a coroutine, what that returns."""
     if not inspect.iscoroutine(returned):
         return returned

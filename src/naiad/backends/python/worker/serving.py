@@ -14,6 +14,7 @@ from .forms import Read, Written, read_order, write_reply
 from .link import Link, dumps, loads
 from .model import BadModel, HookFailed, Model, complete, import_model
 from .process import leave, prepare
+from .receiving import take_orders
 from .regions import Mapped, Owned
 from .shown import shown
 from .streaming import Streaming
@@ -30,15 +31,7 @@ def main(run: int, side: int, parent: int) -> None:
     link = Link(channels[1])
     links.set_current(link)
     threading.Thread(target=_serve_side, args=[link], name="server", daemon=True).start()
-    worker = Worker(channels[0], link)
-    try:
-        while (message := channels[0].receive()) is not None:
-            if not worker.take(message):
-                leave(0)
-            del message
-    except (OSError, wire.Garbled) as error:
-        print(f"the worker has lost its server: {error}", file=sys.stderr)  # noqa: T201 — there is no other way left
-    leave(1)
+    take_orders(channels[0], Worker(channels[0], link).take)
 
 
 def _serve_side(link: Link) -> None:

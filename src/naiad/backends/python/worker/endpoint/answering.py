@@ -22,7 +22,7 @@ from ..api.request import InferenceRequest
 from ..api.response import InferenceResponse
 from ..api.tensor import Tensor
 from ..link import current
-from ..model import HookFailed
+from ..model import HookFailed, finished
 from ..shown import shown
 from . import sending
 from .code import CLASS, import_class, make
@@ -81,7 +81,7 @@ class _Endpoint:
         loaded = None
         if callable(getattr(made, "load", None)):
             try:
-                loaded = _finished(made.load(path))
+                loaded = finished(made.load(path))
             except BaseException as error:
                 raise HookFailed(f"{CLASS}.load") from error
         self._process: Callable[..., Any]
@@ -101,7 +101,7 @@ class _Endpoint:
     def finalize(self) -> None:
         """Call `unload`."""
         if callable(getattr(self._hooks, "unload", None)):
-            _finished(self._hooks.unload())
+            finished(self._hooks.unload())
 
     async def _answer(self, request: InferenceRequest) -> InferenceResponse:
         times: dict[str, float] = {}
@@ -208,7 +208,3 @@ def _unchanged(data: Any, *_: Any) -> Any:
 
 def _nothing(*_: Any) -> None:
     return None
-
-
-def _finished(returned: Any) -> Any:
-    return asyncio.run(returned) if inspect.iscoroutine(returned) else returned
