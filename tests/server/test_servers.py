@@ -141,6 +141,11 @@ def test_models_come_from_whatever_names_them(ask: Ask, echo: Path, tmp_path: Pa
 # mistakes
 
 
+def test_one_source_needs_no_list(ask: Ask, echo: Path) -> None:
+    for source in (str(echo), f"echo={echo}", echo, {"source": str(echo)}):
+        assert ask(source, lambda server: server.infer("echo", {"text": "a"}))["text_out"] == "a"
+
+
 def test_there_is_no_such_model(ask: Ask, echo: Path) -> None:
     with pytest.raises(NotFound, match="unknown model: 'ecco' is not found"):
         ask([echo], lambda server: server.infer("ecco", {"text": "a"}))

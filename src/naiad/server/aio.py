@@ -48,6 +48,7 @@ _log = logging.getLogger("naiad.server")
 
 Source = str | Path | Mapping[str, Any] | ModelEntry | ApplicationEntry
 """A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
+_ONE_SOURCE = (str, Path, Mapping, ModelEntry, ApplicationEntry)
 
 
 only_described: ContextVar[bool] = ContextVar("only_described", default=False)
@@ -65,7 +66,7 @@ class AsyncServer:
 
     def __init__(
         self,
-        models: Sequence[Source] = (),
+        models: Source | Sequence[Source] = (),
         *,
         manifest: str | Path | None = None,
         lock: str | Path | None = None,
@@ -81,7 +82,8 @@ class AsyncServer:
         ask no network. Ports: 0 lets the system choose; None: shut. options: those of `naiad serve`, by the names of
         their flags, such as max_waiting=100.
         """
-        entries: list[Entry] = [_entry(source) for source in models]
+        sources = [models] if isinstance(models, _ONE_SOURCE) else models
+        entries: list[Entry] = [_entry(source) for source in sources]
         if manifest is not None:
             entries += read_manifest(Path(manifest)).entries
             lock = lock or Path(manifest).parent / LOCK

@@ -35,7 +35,7 @@ class Server:
 
     def __init__(
         self,
-        models: Sequence[Source] = (),
+        models: Source | Sequence[Source] = (),
         *,
         manifest: str | Path | None = None,
         lock: str | Path | None = None,
