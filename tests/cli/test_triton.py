@@ -146,6 +146,9 @@ def test_the_defaults_are_tritons() -> None:
         ("--grpc-use-ssl-mutual=1 --grpc-server-cert=c --grpc-server-key=k --grpc-root-cert=r", "grpc.tls_client_ca",
          "r"),
         ("--grpc-server-cert=c --grpc-server-key=k", "grpc.tls_cert", ""),
+        ("--jobs=/kept --jobs-max-wait-s 7", "jobs.max_wait_s", 7.0),
+        ("--jobs /kept --jobs-callback-host=a --jobs-callback-host b", "jobs.callback_hosts", ("a", "b")),
+        ("--jobs /kept --jobs-listing", "jobs.listing", True),
     ],
 )  # fmt: skip
 def test_flags(words: str, field: str, value: Any) -> None:

@@ -85,6 +85,7 @@ def test_what_cannot_be_marked(make: Any, message: str) -> None:
         ((np.array(1),), {}, "needs an argument with rows"),
         (([1], 1.0, None, 3), {}, "too many positional"),
         (([1],), {"scal": 2}, "unexpected keyword argument 'scal'"),
+        ((np.ma.masked_array([1, 2], [True, False]),), {}, "'rows' is a masked array; pass its data and its mask"),
     ],
 )
 def test_calls_that_cannot_be_joined(args: Any, kwargs: Any, message: str) -> None:
@@ -163,3 +164,26 @@ def test_arrays_and_lists_are_put_one_behind_the_other() -> None:
     calls = [bound(np.zeros((1, 2)), 2.0, ["a"]), bound(np.ones((2, 2)), 2.0, ["b", "c"])]
     assert run_joined("one", model, calls) == [(["a"], None), (["b", "c"], None)]
     assert (seen["rows"].shape, seen["scale"], seen["names"]) == ((3, 2), 2.0, ["a", "b", "c"])
+
+
+def read_only() -> Any:
+    array = np.ones((1, 2))
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize("rows", [(1,), [1], np.ones((1, 2)), np.rec.array(np.ones((1, 2))), read_only()], ids=type)
+def test_a_function_sees_the_same_kinds_alone_and_with_others(rows: Any) -> None:
+    seen: list[Any] = []
+
+    def model(arguments: dict[str, Any]) -> list[Any]:
+        seen.append(arguments["rows"])
+        return [0] * len(arguments["rows"])
+
+    run_joined("one", model, [bound(rows)])
+    run_joined("one", model, [bound(rows), bound(rows)])
+    alone, joined = seen
+    assert type(alone) is type(joined)
+    assert type(alone) in (list, np.ndarray)
+    if isinstance(alone, np.ndarray):
+        assert (alone.shape[1:], alone.flags.writeable) == (joined.shape[1:], joined.flags.writeable)

@@ -197,6 +197,12 @@ def test_the_metrics_count_what_waits_runs_and_has_ended(models: str, place: str
             'naiad_jobs{model="slow",state="running"} 1',
             'naiad_jobs_ended_total{model="same",state="done"} 1',
             'naiad_jobs_ended_total{model="same",state="failed"} 1',
+            'naiad_jobs_ended_total{model="slow",state="cancelled"} 0',
+            'naiad_jobs_accepted_total{model="same"} 2',
+            'naiad_jobs_accepted_total{model="slow"} 2',
+            'naiad_job_wait_seconds_count{model="same"} 2',
+            'naiad_job_run_seconds_bucket{model="same",le="+Inf"} 2',
+            'naiad_job_run_seconds_count{model="slow"} 0',
         }
         for _ in range(3000):
             rows = metrics(server)
@@ -204,6 +210,37 @@ def test_the_metrics_count_what_waits_runs_and_has_ended(models: str, place: str
                 break
         assert wanted <= set(rows)
         assert any(row.startswith('naiad_jobs_oldest_seconds{model="slow"} ') for row in rows)
+
+
+def test_the_statistics_of_a_model_count_its_jobs(models: str, place: str) -> None:
+    with served(models, place, jobs_at_once=1) as server:
+        first = post(server.url, body(1), Idempotency_Key="one").headers["Location"]
+        assert post(server.url, body(1), Idempotency_Key="one").headers["Location"] == first
+        ask(f"{server.url}{first}?wait_s=30")
+        slow = post(server.url, body(1), "slow").headers["Location"]
+        until(server, slow, "running")
+        ask(f"{server.url}{slow}", "DELETE")
+
+        def jobs(model: str) -> Any:
+            (row,) = ask(f"{server.url}/v2/models/{model}/stats").json["model_stats"]
+            return row["naiad_jobs"]
+
+        same = jobs("same")
+        assert {name: same[name] for name in ("accepted", "done", "failed", "cancelled")} == {
+            "accepted": 1,
+            "done": 1,
+            "failed": 0,
+            "cancelled": 0,
+        }
+        assert (same["wait"]["count"], same["run"]["count"], same["run"]["ns"] > 0) == (1, 1, True)
+        found = jobs("slow")
+        assert (found["accepted"], found["cancelled"], found["run"]) == (1, 1, {"count": 0, "ns": 0})
+
+
+def test_without_jobs_the_statistics_say_nothing_of_them(models: str) -> None:
+    with running_server(models, allow_grpc=False) as server:
+        (row,) = ask(f"{server.url}/v2/models/same/stats").json["model_stats"]
+    assert "naiad_jobs" not in row
 
 
 def test_the_same_key_gives_the_same_job(models: str, place: str) -> None:

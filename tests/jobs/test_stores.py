@@ -41,6 +41,7 @@ def test_a_job_goes_from_waiting_to_its_result(place: str) -> None:
         asked = request(body, version="2", headers={"X-Ä": "1"}, callback="http://a/")
         job = await store.add(asked)
         assert (job.state, job.model, job.version, job.attempts, len(job.id)) == (JobState.WAITING, "m", "2", 0, 32)
+        assert job.is_new
         assert await store.read(job.id) == job
         assert await store.read_result(job.id) is None
         claim = await claim_one(store)

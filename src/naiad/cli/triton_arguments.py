@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.cli.triton_flags import BOOLEAN, DEFAULTS, NUMBER, REPLACED, SWITCH, TritonFlag, all_flags
-from naiad.core.config import ServerSettings
+from naiad.core.config import ServerSettings, options
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository import Entry, FolderReference, ModelEntry, StoreReference, parse_reference, read_manifest
 
@@ -113,9 +113,9 @@ class _Reader:
         if traces:
             values["trace_config"] = tuple(traces)
         self._complete_cache(values)
-        for seconds in ("repository_poll_s", "drain_timeout_s", "lame_duck_s"):
-            if seconds in values:
-                values[seconds] = float(values[seconds])
+        for option in options():
+            if isinstance(option.default, float) and option.name in values:
+                values[option.name] = float(values[option.name])
         self._complete_tls(values)
 
     def _complete_cache(self, values: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from naiad.core.config import options
+from naiad.core.options import Option
 
 BOOLEAN, NUMBER, TEXT, SWITCH = "boolean", "integer", "string", "switch"
 """Kinds of values; a switch takes none."""
@@ -52,6 +53,14 @@ def _sets(
 
 def _repeats(name: str, field: str, more: str = "") -> TritonFlag:
     return TritonFlag(name, TEXT, _OWN_HELP[field] + more, field, is_repeatable=True)
+
+
+def _ours(option: Option) -> TritonFlag:
+    """An option of ours under its own name."""
+    kinds = {bool: BOOLEAN, int: NUMBER, float: NUMBER}
+    kind = kinds.get(type(option.default), TEXT)
+    name, is_repeatable = option.flag.removeprefix("--"), isinstance(option.default, tuple)
+    return TritonFlag(name, kind, f"{option.help} Not in Triton.", option.name, is_repeatable=is_repeatable)
 
 
 def _ignored(name: str, kind: str, reason: str, *harmless: str) -> TritonFlag:
@@ -185,6 +194,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
         _ignored("metrics-interval-ms", TEXT, "metrics are collected when they are requested"),
         _repeats("metrics-config", "metrics_config"),
     ),
+    "Jobs": tuple(_ours(option) for option in options() if option.group == "Jobs"),
     "Tracing": (
         _repeats("trace-config", "trace_config"),
     ),

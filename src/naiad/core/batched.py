@@ -170,10 +170,11 @@ def batched(
         def embed(texts: list[str]) -> np.ndarray: ...
 
     Lists, tuples and numpy arrays among the arguments have one element for each row, and so must what it returns: a
-    list or an array, or a tuple or dict of these. Other arguments are the same for all rows; calls that differ in them
-    are not joined. What it raises reaches only the calls that cause it. name: of the model as which it is seen in
-    metrics, behind the application's; default: the function's. max_batch_size: rows. max_wait_ms: how long a call waits
-    for others; None: chosen from what comes and how long runs take, and never while there is nothing to gain.
+    list or an array, or a tuple or dict of these. However many calls are joined, lists and tuples reach it as a list.
+    Other arguments are the same for all rows; calls that differ in them are not joined. What it raises reaches only the
+    calls that cause it. name: of the model as which it is seen in metrics, behind the application's; default: the
+    function's. max_batch_size: rows. max_wait_ms: how long a call waits for others; None: chosen from what comes and
+    how long runs take, and never while there is nothing to gain.
     instances: workers that run it; 0: all. Raises TypeError, ValueError.
     """
     if function is not None:

@@ -1,9 +1,10 @@
 """Calls of one function, joined along their rows and split again: what `naiad.batched` means, without any server.
 
 A list, tuple or numpy array among the arguments has one element for each row. All that one call passes have the same
-number; those of several calls are put one behind the other. Everything else is the same for all rows, so that calls
-which differ in it are never joined. The function must return rows, too: a list or an array, or a tuple or a dict of
-these.
+number; those of several calls are put one behind the other. A function sees the same kinds whether a call runs alone or
+with others: a list for lists and tuples, a plain array that it may write to for arrays. Everything else is the same for
+all rows, so that calls which differ in it are never joined. The function must return rows, too: a list or an array, or
+a tuple or a dict of these.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def bind_call(name: str, signature: inspect.Signature, args: Sequence[Any], kwar
     arguments = dict(signature.bind(*args, **kwargs).arguments)
     lengths = {key: len(value) for key, value in arguments.items() if is_rows(value)}
     for key, value in arguments.items():
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name}: '{key}' is a masked array; pass its data and its mask as two arrays")
         if key not in lengths and hasattr(value, "shape") and hasattr(value, "__len__") and np.ndim(value) > 0:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
             raise TypeError(f"{name}: '{key}' is a {kind}; batched joins lists and numpy arrays, so pass it as one")
@@ -82,17 +85,15 @@ def _group(arguments: Mapping[str, Any]) -> str:
 
 def join(calls: Sequence[BoundCall]) -> dict[str, Any]:
     """Return the arguments of one call that stands for all of these, which are of one group."""
-    first = calls[0].arguments
-    if len(calls) == 1:
-        return first
-    return {key: _joined([call.arguments[key] for call in calls]) for key in first}
+    return {key: _joined([call.arguments[key] for call in calls]) for key in calls[0].arguments}
 
 
 def _joined(values: Sequence[Any]) -> Any:
     if not is_rows(values[0]):
         return values[0]
     if isinstance(values[0], np.ndarray):
-        return np.concatenate(values)
+        alone = np.asarray(values[0])
+        return alone if len(values) == 1 and alone.flags.writeable else np.concatenate([*map(np.asarray, values)])
     return [row for value in values for row in value]
 
 

@@ -94,6 +94,8 @@ class Job:
     code: str = ""
     """The error's, see `naiad.core.errors`."""
     callback: str = ""
+    is_new: bool = field(default=False, compare=False)
+    """Of what was just submitted: no earlier job had its key."""
 
     @property
     def path(self) -> str:
@@ -148,6 +150,8 @@ class Claim:
     attempt: int
     """Which run of it; who has an older one has lost it."""
     request: JobRequest
+    waited_s: float = 0.0
+    """Since it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 from naiad.core.errors import NaiadError, NotReady
@@ -17,12 +17,13 @@ from naiad.jobs.job import Claim, Job, JobRequest, JobResult, JobState, Totals
 from naiad.jobs.runner import Runner
 from naiad.jobs.running import Running
 from naiad.jobs.store import JobStore
+from naiad.observe.jobs import JobStatistics
 
 TICK_S = 1.0
 """How often leases are renewed, at least, and what time brings is done."""
 
 _MODELS_REMEMBERED = 1000
-"""Whose ends are counted for the metrics."""
+"""Whose jobs are told apart in the metrics."""
 
 _log = logging.getLogger("naiad.jobs")
 
@@ -38,8 +39,8 @@ class Jobs:
         self.telling = telling
         self.totals = Totals()
         """As of the last tick."""
-        self.ended: Counter[tuple[str, JobState]] = Counter()
-        """Jobs that have come to an end on this server, by model."""
+        self.statistics: defaultdict[str, JobStatistics] = defaultdict(JobStatistics)
+        """What this server has taken, run and ended, by model; look at it by `of`."""
         self._store = store
         self._running = Running(store, runner, at_once, self._on_end)
         self._tick_s = tick_s
@@ -86,6 +87,7 @@ class Jobs:
         """Take a job; it is durable when this returns. Raises Overloaded, NotReady, AlreadyExists."""
         self._check_open()
         job = await self._store.add(request)
+        self.of(request.model).accepted += job.is_new
         self._work.set()
         return job
 
@@ -118,7 +120,7 @@ class Jobs:
         self._check_open()
         job = await self._store.cancel(job_id)
         if job is not None and not job.state.is_over:
-            self.ended[self._label(job.model), JobState.CANCELLED] += 1
+            self.of(job.model).ended[JobState.CANCELLED] += 1
             self._running.lose([job_id])
             self._wake(job_id)
             self._work.set()
@@ -172,7 +174,7 @@ class Jobs:
             self._running.lose(await self._store.renew(progress))
         for job_id in await self._store.tend():
             job = await self._store.read(job_id)
-            self.ended[self._label("" if job is None else job.model), JobState.FAILED] += 1
+            self.of("" if job is None else job.model).ended[JobState.FAILED] += 1
             self._wake(job_id)
         if self._store.is_shared:
             await self._look_for_waiters()
@@ -186,18 +188,18 @@ class Jobs:
             if job is None or job.state.is_over:
                 self._wake(job_id)
 
-    def _on_end(self, claim: Claim, state: JobState) -> None:
+    def _on_end(self, claim: Claim, state: JobState, run_s: float) -> None:
         """See `Running`."""
         if state.is_over:
-            self.ended[self._label(claim.request.model), state] += 1
+            self.of(claim.request.model).record_end(state, claim.waited_s, run_s)
             self.telling.hint()
         self._wake(claim.id)
         self._work.set()
 
-    def _label(self, model: str) -> str:
-        """The model's name, as long as there are not too many for the metrics."""
-        known = {name for name, _ in self.ended}
-        return model if model in known or len(known) < _MODELS_REMEMBERED else ""
+    def of(self, model: str) -> JobStatistics:
+        """The statistics of a model's jobs; of no name, where there are too many models for the metrics."""
+        is_told_apart = model in self.statistics or len(self.statistics) < _MODELS_REMEMBERED
+        return self.statistics[model if is_told_apart else ""]
 
     # who waits
 

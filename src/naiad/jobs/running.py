@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from naiad.core.clock import monotonic
 from naiad.core.errors import NaiadError
 from naiad.jobs.job import Claim, JobState, Outcome, Postponed
 from naiad.jobs.runner import Run, Runner
@@ -34,9 +35,12 @@ class Running:
     """Owned by the event loop's thread."""
 
     def __init__(
-        self, queue: JobQueue, runner: Runner, at_once: int, on_end: Callable[[Claim, JobState], None]
+        self, queue: JobQueue, runner: Runner, at_once: int, on_end: Callable[[Claim, JobState, float], None]
     ) -> None:
-        """at_once: of one model. on_end: called when a job has come to an end here, or was given back (WAITING)."""
+        """at_once: of one model. on_end: called when a job has come to an end here, or was given back (WAITING).
+
+        Its last argument are the seconds of the run.
+        """
         self._queue, self._runner, self._at_once, self._on_end = queue, runner, at_once, on_end
         self._jobs: dict[str, _Running] = {}
         self._counts: Counter[str] = Counter()
@@ -94,7 +98,7 @@ class Running:
         job = self._jobs[claim.id] = _Running(claim)
         model = claim.request.model
         self._counts[model] += 1
-        state = JobState.WAITING
+        state, began_s = JobState.WAITING, monotonic()
         try:
             outcome = await self._outcome(job)
             if not job.is_lost:
@@ -110,7 +114,7 @@ class Running:
         finally:
             del self._jobs[claim.id]
             self._counts[model] -= 1
-            self._on_end(claim, state)
+            self._on_end(claim, state, monotonic() - began_s)
 
     async def _outcome(self, job: _Running) -> Outcome | Postponed:
         future: asyncio.Future[Outcome | Postponed] = asyncio.get_running_loop().create_future()

@@ -29,7 +29,7 @@ class JobRecords(Protocol):
     """What clients see."""
 
     async def add(self, request: JobRequest) -> Job:
-        """Keep a new job; returns the earlier one of the same idempotency key.
+        """Keep a new job (`is_new`); returns the earlier one of the same idempotency key.
 
         Raises Overloaded where there is no room, AlreadyExists for a key that another request had.
         """

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from naiad.convert.checkpoint import builder_knows
-from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.repository import FetchSettings, Progress
 
 LOCK = "naiad.lock"
@@ -29,4 +27,7 @@ def settings_for(
 
 
 def _a_builder_knows(config: Mapping[str, Any]) -> bool:
+    from naiad.convert.checkpoint import builder_knows  # only a server of checkpoints needs the builders
+    from naiad.convert.image_checkpoint import image_builder_knows
+
     return builder_knows(config) or image_builder_knows(config)

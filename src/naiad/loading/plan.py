@@ -23,7 +23,6 @@ from naiad.loading.endpoints import load_endpoint
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.ensembles.planning import SCHEDULING, plan_declared, plan_ensemble
 from naiad.loading.function_models import plan_functions
-from naiad.loading.images.choice import image_task, load_image_model
 from naiad.loading.overrides import Override
 from naiad.loading.sources import (
     AnyOrigin,
@@ -34,7 +33,6 @@ from naiad.loading.sources import (
     Origin,
 )
 from naiad.loading.tensor_models import plan_triton_model, read_document
-from naiad.loading.text_models import load_text_model
 from naiad.repository import (
     CONFIG_FILE,
     CONFIGS_FOLDER,
@@ -300,6 +298,10 @@ def _plan_fetched(origin: Origin, fetching: FetchSettings, settings: ModelSettin
 
 def _load_checkpoint(entry: ModelEntry, fetched: Fetched, layout: Layout, settings: ModelSettings) -> list[ServedModel]:
     """Load a checkpoint of a text or an image model, whichever it is."""
+    # A third of all our code: a server of other models is ready sooner without.
+    from naiad.loading.images.choice import image_task, load_image_model
+    from naiad.loading.text_models import load_text_model
+
     task = image_task(entry, fetched.folder)
     if task:
         return load_image_model(entry, task, fetched, layout, settings)

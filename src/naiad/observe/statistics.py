@@ -226,9 +226,9 @@ class ModelStatistics:
             "last_inference": self.last_inference_ms,
             "inference_count": self.inference_count,
             "execution_count": self.execution_count,
-            "inference_stats": {stage: _count_and_ns(getattr(self, stage)) for stage in (*stages, "cache_miss")},
+            "inference_stats": {stage: count_and_ns(getattr(self, stage)) for stage in (*stages, "cache_miss")},
             "response_stats": {
-                str(index): {name: _count_and_ns(getattr(row, name)) for name in RESPONSE_FIELDS}
+                str(index): {name: count_and_ns(getattr(row, name)) for name in RESPONSE_FIELDS}
                 for index, row in sorted(self.responses.items())
             },
             "batch_stats": [
@@ -258,21 +258,21 @@ class ModelStatistics:
             {
                 "priority": level,
                 "pending": now[level],
-                "queue": _count_and_ns(self.queue_by_priority.get(level, Duration())),
+                "queue": count_and_ns(self.queue_by_priority.get(level, Duration())),
             }
             for level in levels
         ]
 
     def _limited(self, waiting: int) -> dict[str, Any]:
-        return {"pending": waiting, "wait": _count_and_ns(self.limit)}
+        return {"pending": waiting, "wait": count_and_ns(self.limit)}
 
     def _steps(self) -> list[dict[str, Any]]:
         return [
             {
                 "step": number,
                 "model": step.model,
-                "run": _count_and_ns(step.runs),
-                "wait": _count_and_ns(step.waits),
+                "run": count_and_ns(step.runs),
+                "wait": count_and_ns(step.waits),
                 "pending": pending,
             }
             for number, (step, pending) in enumerate(zip(self.steps, self.count_held(), strict=True))
@@ -283,5 +283,6 @@ def _sequences(active: int, waiting: int) -> dict[str, int]:
     return {"active": active, "waiting": waiting}
 
 
-def _count_and_ns(duration: Duration | Histogram) -> dict[str, int]:
+def count_and_ns(duration: Duration | Histogram) -> dict[str, int]:
+    """As the statistics extension writes it."""
     return {"count": duration.count, "ns": round(duration.sum * 1e9)}

@@ -26,7 +26,7 @@ from naiad.observe.trace.tracing import Tracing
 from naiad.repository import Entry, FetchSettings
 from naiad.scheduling.rate_limiter.limiter import RateLimiter
 from naiad.scheduling.rate_limiter.resources import read_resources
-from naiad.server.jobs import make_jobs, numbers_of
+from naiad.server.jobs import make_jobs, numbers_of, statistics_of
 from naiad.server.wrapping import Wrapping
 from naiad.serving.caching.choice import make_cache
 from naiad.serving.caching.model import Caching
@@ -71,8 +71,14 @@ class Assembly:
         self.control = Control(
             entries, self.catalog, settings.models, fetching or FetchSettings(), wrap, bindings, self.engine
         )
+        waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
+        self.jobs = make_jobs(settings, self.engine, waiting)
         self.overview = Overview(
-            self.engine, settings.server_name, self.control, strict_readiness=settings.models.strict_readiness
+            self.engine,
+            settings.server_name,
+            self.control,
+            strict_readiness=settings.models.strict_readiness,
+            jobs=None if self.jobs is None else partial(statistics_of, self.jobs),
         )
         metrics = CustomMetrics()
         self._host = self.control.host = Host(self.engine, self.control, metrics)
@@ -80,8 +86,6 @@ class Assembly:
         tracing = Tracing(read_trace_config(settings.trace_config), self.engine.serves, may_change=may_change)
         self.engine.tracing = tracing
         logs = LogControl(LogOptions.of(settings.log), may_change=may_change)
-        waiting = Waiting(settings.max_waiting_size, settings.max_connection_waiting_size)
-        self.jobs = make_jobs(settings, self.engine, waiting)
         services = Services(
             self.engine,
             self.overview,

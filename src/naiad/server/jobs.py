@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
 from naiad.jobs.callbacks.allowed import Allowed
 from naiad.jobs.callbacks.telling import Telling
+from naiad.jobs.job import ModelJobs
 from naiad.jobs.keeper import Jobs
 from naiad.jobs.redis.server import SCHEMES
 from naiad.jobs.redis.store import RedisStore
@@ -42,6 +44,12 @@ def _store(place: str, bounds: Bounds) -> JobStore:
     return RedisStore(place, bounds)
 
 
+def statistics_of(jobs: Jobs, model: str) -> dict[str, Any]:
+    """Return what the statistics of a model say of its jobs."""
+    now = jobs.totals.models.get(model, ModelJobs())
+    return {"waiting": now.waiting, "running": now.running, **jobs.of(model).as_json()}
+
+
 def numbers_of(jobs: Jobs) -> JobNumbers:
     """Return what there is to show of jobs."""
     models = jobs.totals.models
@@ -51,7 +59,7 @@ def numbers_of(jobs: Jobs) -> JobNumbers:
         waiting={name: one.waiting for name, one in models.items()},
         running={name: one.running for name, one in models.items()},
         oldest_s={name: one.oldest_s for name, one in models.items()},
-        ended={(name, str(state)): count for (name, state), count in jobs.ended.items()},
+        models=jobs.statistics,
         told=jobs.telling.told,
         failed=jobs.telling.failed,
     )

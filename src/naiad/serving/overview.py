@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
@@ -24,8 +24,13 @@ class Overview:
         control: ModelControl = FixedModels(),  # noqa: B008 (has no state)
         *,
         strict_readiness: bool = True,
+        jobs: Callable[[str], Mapping[str, Any]] | None = None,
     ) -> None:
-        """strict_readiness: be ready only when every model is that should be."""
+        """strict_readiness: be ready only when every model is that should be.
+
+        jobs: gives what is to be told of a model's jobs, if any are taken.
+        """
+        self._jobs = jobs
         self._engine = engine
         self._catalog = engine.catalog
         self._control = control
@@ -74,7 +79,7 @@ class Overview:
         self._catalog.check()
         version = version and version_number(version)
         rows = [
-            served.statistics.as_json()
+            served.statistics.as_json() | ({} if self._jobs is None else {"naiad_jobs": self._jobs(served.name)})
             for served in self._catalog.models()
             if name in ("", served.name) and version in ("", served.version)
         ]

@@ -432,6 +432,35 @@ FAILS_LATER = """
 """
 
 
+STARTS_SLOWLY_THE_SECOND_TIME = """
+    import os, time
+    import triton_python_backend_utils as pb_utils
+
+    class TritonPythonModel:
+        def initialize(self, args):
+            if os.path.exists({flag!r}):
+                with open({pipe!r}, "w") as pipe:
+                    pipe.write(str(os.getpid()))
+                time.sleep(600)
+            open({flag!r}, "w").close()
+
+        def execute(self, requests):
+            os._exit(1)
+"""
+
+
+def test_closing_a_model_ends_a_worker_that_is_being_started(code: Code, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    before = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    instance = code.load(STARTS_SLOWLY_THE_SECOND_TIME.format(flag=str(tmp_path / "flag"), pipe=str(pipe)))
+    assert isinstance(answer(instance, request_of()), ModelFailed)
+    second = pipe.read_text()
+    instance.close()
+    assert not Path(f"/proc/{second}").exists()
+    assert sum(1 for _ in Path("/proc/self/fd").iterdir()) <= before
+
+
 def test_a_worker_that_cannot_start_again_is_tried_ever_more_slowly(code: Code, tmp_path: Path) -> None:
     instance = code.load(FAILS_LATER.format(flag=str(tmp_path / "flag")))
     assert isinstance(answer(instance, request_of()), ModelFailed)

@@ -200,6 +200,23 @@ def test_a_worker_that_dies_between_two_batches(code: Code) -> None:
     run(test)
 
 
+def test_a_worker_that_dies_while_it_has_nothing_to_do_is_said_to_have(
+    code: Code, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has sent nothing, neither sense nor nonsense."""
+    runner = runner_of(code, IDENTITY)
+
+    async def test() -> None:
+        await ask(runner, execution_of(request_of()))
+        worker = runner._instance._supervisor.worker()
+        os.kill(worker.pid, signal.SIGKILL)
+        runner._instance._readable(worker)  # the loop sees the end of the channel first
+        await asyncio.get_running_loop().run_in_executor(None, worker.gone.wait, 30)
+        assert worker.ending == "it was ended by SIGKILL"
+
+    run(test)
+
+
 @pytest.mark.parametrize("is_here", [True, False])
 def test_closing_answers_what_is_under_way(code: Code, is_here: bool) -> None:
     """On the loop's own thread, and on another one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -167,9 +168,7 @@ class PythonInstance(Supervised):
         """Take a reply, on the loop."""
         posted = self._posted
         if posted is None or posted.worker is not worker:
-            self._read_no_more()
-            if not worker.gone.is_set():
-                worker.kill(NONSENSE)
+            self._unasked(worker)
             return
         try:
             message = worker.run.receive(wire.RECEIVE_NOWAIT)
@@ -186,6 +185,23 @@ class PythonInstance(Supervised):
             message = None
         self._read_no_more()
         asyncio.get_running_loop().run_in_executor(None, self._finish_long, posted, message)
+
+    def _unasked(self, worker: WorkerProcess) -> None:
+        """Take what comes without an order: the end of the worker, as a rule; on the loop."""
+        self._read_no_more()
+        try:
+            message = worker.run.receive(wire.RECEIVE_NOWAIT)
+        except wire.Garbled:
+            worker.kill(NONSENSE)
+        except OSError:  # it is gone
+            pass
+        else:
+            if message is None:
+                asyncio.get_running_loop().run_in_executor(None, worker.end)
+            else:
+                for one in message.descriptors:
+                    os.close(one)
+                worker.kill(NONSENSE)
 
     def _closed(self, worker: WorkerProcess) -> None:
         """Take the last reply of a worker that has ended, or none; on the loop."""

@@ -95,7 +95,7 @@ class WorkerProcess:
                 poller.unregister(output)
             if side in events and not self._read_side():
                 poller.unregister(side)
-                self._side_is_over()
+                self.end()
             if self._wake in events:
                 with suppress(KeyError):  # the loop reads it already
                     poller.unregister(side)
@@ -117,6 +117,11 @@ class WorkerProcess:
         if not self.gone.is_set():
             with suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill a worker that has closed its end of a connection, unless it ends by itself, which is waited for."""
+        if not self.gone.is_set() and not _has_ended(self._started.pidfd):
+            self.kill("it closed its connection to the server")
 
     def wait_gone(self) -> str:
         """Wait for the end of a process that is ending, or kill it, and say how it ended."""
@@ -157,7 +162,7 @@ class WorkerProcess:
             os.eventfd_read(self._wake)
         self._deal_with_left()
         if self._side_ended:
-            self._side_is_over()
+            self.end()
         elif self._moves and self.readers.loop is not None:
             self._moves = False
             with suppress(RuntimeError):  # the loop is closed
@@ -177,10 +182,6 @@ class WorkerProcess:
         self.readers.remove(self.side.connection.fileno())
         self._left, self._side_ended = message, message is None
         self.read_on_loop()
-
-    def _side_is_over(self) -> None:
-        if not _has_ended(self._started.pidfd):
-            self.kill("it closed its connection to the server")
 
     def _deal_with_left(self) -> None:
         left, self._left = self._left, None

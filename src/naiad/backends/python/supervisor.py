@@ -30,6 +30,11 @@ READINESS_S = 1.0
 PATIENCE_S = 30.0
 """A batch waits so long for a worker that is being started; then it fails."""
 
+_GIVING_UP_S = 10.0
+"""What it takes by far until a worker that is being started is gone."""
+
+_UNLOADED = "the model was unloaded"
+
 _log = logging.getLogger("naiad.model")
 
 
@@ -92,6 +97,9 @@ class Supervisor:
         self.restarts = 0
         self._state = State.STARTING
         self._worker: WorkerProcess | None = None
+        self._starting: WorkerProcess | None = None
+        """One that has not loaded the model yet."""
+        self._watching: set[threading.Thread] = set()
         self._failures = 0
         self._changed = threading.Condition()
 
@@ -141,23 +149,27 @@ class Supervisor:
             worker.kill(reason)
 
     def interrupt(self) -> None:
-        """Start no more workers, and end a run that is under way; `close` follows."""
+        """Start no more workers, and end one that is being started; `close` follows."""
         with self._changed:
             self._state = State.CLOSED
             self._changed.notify_all()
+            starting = self._starting
+        if starting is not None:
+            starting.kill(_UNLOADED)
 
     def close(self) -> None:
         """Let the model finalise, and end the worker; blocks."""
         self.interrupt()
         worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        worker.readers.close()
-        if not worker.gone.is_set():
-            self._finalize(worker)
-        worker.kill("the model was unloaded")
-        worker.wait_gone()
-        worker.close()
+        if worker is not None:
+            worker.readers.close()
+            if not worker.gone.is_set():
+                self._finalize(worker)
+            worker.kill(_UNLOADED)
+            worker.wait_gone()
+            worker.close()
+        for thread in list(self._watching):  # one may be at starting a worker, and is about to give up
+            thread.join(_GIVING_UP_S)
 
     def _finalize(self, worker: WorkerProcess) -> None:
         worker.run.connection.settimeout(self.order.end_s)
@@ -179,7 +191,13 @@ class Supervisor:
             worker = WorkerProcess(order.launch, order.name, order.side.handle)
         except OSError as error:
             raise LoadFailed(f"the worker process of instance '{order.name}' cannot be started: {error}") from error
-        threading.Thread(target=self._watch, args=[worker], name=f"{order.name}-worker", daemon=True).start()
+        thread = threading.Thread(target=self._watch, args=[worker], name=f"{order.name}-worker", daemon=True)
+        with self._changed:
+            self._watching.add(thread)
+            thread.start()
+            self._starting = worker
+            if self._state is State.CLOSED:
+                worker.kill(_UNLOADED)
         try:
             self._enter(worker, load(worker, order.load))
         except BaseException:
@@ -188,6 +206,7 @@ class Supervisor:
             worker.close()
             raise
         finally:
+            self._starting = None
             worker.settled.set()
 
     def _enter(self, worker: WorkerProcess, facts: dict[str, Any]) -> None:
@@ -200,6 +219,7 @@ class Supervisor:
         with self._changed:
             if self._state is State.CLOSED:
                 raise LoadFailed("the model is being unloaded")
+            self._starting = None
             self._worker = worker
             self._state = State.UP
             self._changed.notify_all()
@@ -223,6 +243,7 @@ class Supervisor:
         worker.settled.wait()  # or it could end before anybody knows that it is in service
         if self._worker is worker:
             self._restart(worker)
+        self._watching.discard(threading.current_thread())
 
     def _restart(self, worker: WorkerProcess) -> None:
         with self._changed:

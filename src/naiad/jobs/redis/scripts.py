@@ -123,8 +123,8 @@ for n = 2, #ARGV, 2 do
         call('HSET', job, 'state', 'running', 'started_s', shown(at), 'responses', 0)
         call('ZADD', P .. 'running', shown(at + ARGV[1]), id)
         call('SADD', P .. 'running:' .. model, id)
-        local found = call('HMGET', job, 'version', 'form', 'headers', 'body')
-        claims[#claims + 1] = {id, attempt, model, found[1], found[2], found[3], found[4]}
+        local found = call('HMGET', job, 'version', 'form', 'headers', 'body', 'created_s')
+        claims[#claims + 1] = {id, attempt, model, found[1], found[2], found[3], found[4], shown(at - found[5])}
     end
 end
 return claims

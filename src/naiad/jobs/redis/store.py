@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from naiad.core.errors import AlreadyExists, Overloaded
 from naiad.jobs.job import Claim, Job, JobRequest, JobResult, JobState, ModelJobs, Notice, Outcome, Totals
@@ -58,7 +59,9 @@ class RedisStore:
             raise AlreadyExists(KEY_TAKEN)
         job = await self.read(value.decode())
         assert job is not None or said == b"earlier"
-        return job or await self.add(request)  # the earlier one has been forgotten just now
+        if job is not None:
+            return replace(job, is_new=said == b"new")
+        return await self.add(request)  # the earlier one has been forgotten just now
 
     async def read(self, job_id: str) -> Job | None:
         """See `JobRecords.read`."""
@@ -106,8 +109,9 @@ class RedisStore:
                 job_id.decode(),
                 attempt,
                 JobRequest(model.decode(), version.decode(), form.decode(), body, json.loads(headers)),
+                max(0.0, float(waited_s)),
             )
-            for job_id, attempt, model, version, form, headers, body in found
+            for job_id, attempt, model, version, form, headers, body, waited_s in found
         ]
 
     async def release(self, claim: Claim, delay_s: float) -> None:

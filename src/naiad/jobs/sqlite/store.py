@@ -56,7 +56,9 @@ class SqliteStore:
             if count >= bounds.max_count or size + request.size > bounds.max_size:
                 raise Overloaded(no_room(bounds, count))
             job_id = secrets.token_hex(16)
-            job = Job(job_id, request.model, request.version, JobState.WAITING, now, callback=request.callback)
+            job = Job(
+                *(job_id, request.model, request.version, JobState.WAITING, now), callback=request.callback, is_new=True
+            )
             connection.execute(
                 "INSERT INTO jobs (id, model, version, state, created_s, size, key, fingerprint, callback) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,7 +122,7 @@ class SqliteStore:
         """See `JobQueue.claim`."""
         now = self._clock()
         find = (
-            "SELECT id, version, attempts FROM jobs WHERE state = 'waiting' AND model = ? AND due_s <= ? "
+            "SELECT id, version, attempts, created_s FROM jobs WHERE state = 'waiting' AND model = ? AND due_s <= ? "
             "ORDER BY number LIMIT ?"
         )
         begin = "UPDATE jobs SET state = 'running', started_s = ?, attempts = attempts + 1, responses = 0 WHERE id = ?"
@@ -131,7 +133,8 @@ class SqliteStore:
                 for row in connection.execute(find, (model, now, count)).fetchall():
                     connection.execute(begin, (now, row["id"]))
                     request = read_request(connection, row["id"], model, row["version"])
-                    claims.append(Claim(row["id"], row["attempts"] + 1, request))
+                    waited_s = max(0.0, now - row["created_s"])
+                    claims.append(Claim(row["id"], row["attempts"] + 1, request, waited_s))
             return claims
 
         return await self._ledger.run(claim)
