@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import importlib.util
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from naiad.testing import RunningServer
 
 MODELS = Path(__file__).parent / "data" / "model_repository"
+
+# A shell's background jobs ignore Ctrl-C, and `nohup` the end of the terminal; servers that tests start would, too.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # A busy machine is slow now and then; how long one example takes is no property of the code.
 settings.register_profile("naiad", parent=settings.default, deadline=None)
