@@ -81,7 +81,7 @@ check: setup-dev ## format, lint, types, floors, docs: a few seconds
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m generate --check
-	$(BIN)/python -m pytest -q tests/contract tests/docs
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/contract tests/docs
 
 audit: setup-dev ## compare the pinned versions with known faults (tools/advisories.toml says of which day)
 	$(BIN)/python tools/audit.py
