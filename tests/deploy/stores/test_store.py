@@ -93,9 +93,11 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_is_written(folder: tuple[Emulator, Store, str], tmp_path: Path) -> None:
     _, client, _ = folder
-    if client.reference.scheme == "gs":
-        pytest.skip("the emulators do not take uploads by the XML API, which Google's store takes")
-    (tmp_path / "file").write_bytes(b"content")
-    client.write("1/model.onnx", tmp_path / "file")
-    [file] = client.list().files
-    assert bytes(client.read(file, 0, 100)) == b"content"
+    contents = {"1/model.onnx": b"content", "1/é x+y.bin": b"", "1/large": bytes(range(256)) * (24 << 10)}
+    for name, content in contents.items():
+        (tmp_path / "file").write_bytes(content)
+        client.write(name, tmp_path / "file")
+    assert {file.path: bytes(client.read(file, 0, 8 << 20)) for file in client.list().files if file.size_bytes} == {
+        name: content for name, content in contents.items() if content
+    }
+    assert {file.path for file in client.list().files} == set(contents)

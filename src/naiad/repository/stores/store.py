@@ -17,6 +17,7 @@ from typing import Any
 from naiad.core.errors import InvalidConfiguration, NotFound
 from naiad.repository.stores.access.access import access_to
 from naiad.repository.stores.address import StoreReference
+from naiad.repository.stores.emulator import upload
 from naiad.repository.stores.listing import Listing, StoredFile
 
 RETRY_S = 10.0
@@ -79,6 +80,9 @@ class Store:
         """Upload a file. Raises OSError."""
         import obstore
 
+        if self._access.emulator:
+            upload(self._access.emulator, self.reference.bucket, self._full(path), file)
+            return
         with self._explained():
             obstore.put(self._store, self._full(path), file)
 

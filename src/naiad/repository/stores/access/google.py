@@ -19,11 +19,11 @@ def google_access(reference: StoreReference, given: Any, environ: Mapping[str, s
     if file and not Path(file).is_file():
         raise InvalidConfiguration(f"{reference}: there is no file {file}, which should have Google's credentials")
     if emulator:
-        address = emulator if "://" in emulator else f"http://{emulator}"
-        return Access(
-            {"base_url": re.sub(r"/storage/v1/?$|/$", "", address), "skip_signature": True},
-            "an emulator's no credentials",
-        )
+        address = re.sub(r"/storage/v1/?$|/$", "", emulator if "://" in emulator else f"http://{emulator}")
+        if not address.startswith(("http://", "https://")):
+            raise InvalidConfiguration(f"STORAGE_EMULATOR_HOST is {emulator}, but must be HOST:PORT or an http address")
+        options = {"base_url": address, "skip_signature": True}
+        return Access(options, "an emulator's no credentials", address)
     if file:
         return Access({"application_credentials": file}, f"the credentials in {file}")
     if is_set(environ, "GOOGLE_SKIP_SIGNATURE"):

@@ -19,6 +19,8 @@ class Access:
     """As obstore names them."""
     how: str
     """In words, without secrets, for messages."""
+    emulator: str = ""
+    """Address of a server that stands in for Google's store and takes uploads by its JSON API; empty: none."""
 
     @property
     def is_plain(self) -> bool:
