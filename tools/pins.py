@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
 ONE_ENVIRONMENT = ("base", "dev", "torch", "torch-itself", "model", "fuzz")
 """Files that are installed side by side in .venv; the others (bench-*) are of other servers, each in its own place."""
-HASHED = (*ONE_ENVIRONMENT, "stores", "kubernetes", "kserve", "ray", "image")
+HASHED = (*ONE_ENVIRONMENT, "stores", "kubernetes", "kserve", "ray", "image", "gpu")
 """Files whose packages are checked when they are installed."""
 UNHASHED = ("torch-itself",)
 """Of these, those whose packages are not the same files everywhere."""

@@ -11,7 +11,7 @@ without() {
 }
 
 missing=()
-for program in buildah podman mmdebstrap skopeo runc; do
+for program in buildah catatonit podman mmdebstrap skopeo runc; do
     command -v "$program" >/dev/null || PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("$program")
 done
 if [ "${#missing[@]}" -gt 0 ]; then

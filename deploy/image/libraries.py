@@ -14,6 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from trees import PACKAGES, compile_all, remove, run, settle
 
@@ -27,12 +28,12 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("part")
     given = parser.parse_args()
-    table = tomllib.loads(given.contents.read_text())["libraries"][given.part]
+    table = _table(given.contents, given.part)
     site = given.root / PACKAGES
     for pins in _chosen(table["from"]):
         _install(pins, site)
     remove(site, table["remove"])
-    for name in table.get("strip", ()):
+    for name in table["strip"]:
         for path in sorted(site.glob(name)):
             run("strip", "--strip-unneeded", path)
     for record in site.glob("*.dist-info"):
@@ -40,6 +41,14 @@ def main() -> None:
             (record / name).unlink(missing_ok=True)  # they name files that are not here, or how they came
     compile_all(given.root, PACKAGES)
     settle(given.root)
+
+
+def _table(contents: Path, part: str) -> dict[str, Any]:
+    """Give what a part is made of; what is removed and stripped in a part that it is like, too."""
+    parts = tomllib.loads(contents.read_text())["libraries"]
+    table = parts[part]
+    other = parts.get(table.get("like"), {})
+    return table | {key: [*other.get(key, ()), *table.get(key, ())] for key in ("remove", "strip")}
 
 
 def _chosen(files: dict[str, list[str]]) -> Iterator[list[str]]:

@@ -13,6 +13,10 @@ PACKAGES = "usr/local/lib/python3.11/dist-packages"
 """Where Debian's Python looks for what Debian did not package."""
 
 
+OF_THE_MACHINE = {"libcuda.so.1"}
+"""Libraries that a container gets when it starts: NVIDIA's driver."""
+
+
 def epoch() -> int:
     """The time that every file bears."""
     return int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
@@ -62,7 +66,7 @@ def settle(root: Path) -> None:
 
 def check_links(root: Path) -> None:
     """End the build where a library or program links another that is not there."""
-    present = {path.name for path in root.rglob("*.so*")}
+    present = {path.name for path in root.rglob("*.so*")} | OF_THE_MACHINE
     for path in sorted(root.rglob("*")):
         if path.is_symlink() or not path.is_file() or not _is_elf(path):
             continue

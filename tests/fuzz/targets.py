@@ -21,7 +21,7 @@ from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidConfiguration, MalformedBody, NaiadError
 from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.modelconfig import check_servable, finish, parse_pbtxt, prepare, print_pbtxt
+from naiad.modelconfig import GpuKind, check_servable, finish, parse_pbtxt, prepare, print_pbtxt
 from naiad.proto.pool import message_class
 from naiad.protocol import binary, generate, infer_json
 from naiad.protocol.grpc import infer_request
@@ -174,7 +174,7 @@ def config_pbtxt(data: bytes) -> None:
         document = parse_pbtxt(data)
         again = parse_pbtxt(print_pbtxt(document))
         require(again == document, "printing and reading gives another document")
-        check_servable(finish(prepare(document, "m", ["1/model.onnx"]), allow_gpu_kind_on_cpu=True))
+        check_servable(finish(prepare(document, "m", ["1/model.onnx"]), gpu_kind=GpuKind.GPU))
     except InvalidConfiguration as error:
         require(len(error.message) < 100_000, "an endless message")
 

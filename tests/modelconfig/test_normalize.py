@@ -9,7 +9,7 @@ import pytest
 
 from naiad.core.errors import InvalidConfiguration
 from naiad.core.model_config import InstanceGroup, QueuePolicy, TensorConfig
-from naiad.modelconfig import finish, normalize, parse_pbtxt, prepare
+from naiad.modelconfig import GpuKind, finish, normalize, parse_pbtxt, prepare
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"
 
@@ -110,9 +110,20 @@ def test_a_gpu_group_is_refused_or_on_wish_runs_on_the_cpu() -> None:
     with pytest.raises(InvalidConfiguration) as caught:
         finish(given)
     assert caught.value.message == ("instance group m_0 of model m has kind KIND_GPU but server does not support GPUs")
-    config = finish(given, allow_gpu_kind_on_cpu=True)
+    config = finish(given, gpu_kind=GpuKind.CPU)
     assert config.instance_groups == (InstanceGroup("m_0", "KIND_CPU", 3),)
     assert config.document["instance_group"][0]["gpus"] == []
+
+
+def test_groups_run_on_the_gpu_that_they_name_and_the_others_on_the_cpu() -> None:
+    groups = [{"kind": "KIND_GPU", "gpus": [3], "count": 2}, {"kind": "KIND_GPU"}, {"kind": "KIND_AUTO"}]
+    config = finish(document(instance_group=groups), gpu_kind=GpuKind.GPU)
+    assert [(group.kind, group.gpu, group.count) for group in config.instance_groups] == [
+        ("KIND_GPU", 3, 2), ("KIND_GPU", 0, 1), ("KIND_CPU", None, 1),
+    ]  # fmt: skip
+    given = document(instance_group=[{"kind": "KIND_GPU", "gpus": [0, 1]}])
+    with pytest.raises(InvalidConfiguration, match=r"instance group m_0 .* names 2 GPUs.*; make a group for each"):
+        finish(given, gpu_kind=GpuKind.GPU)
 
 
 def test_ensembles_get_no_instances() -> None:

@@ -122,8 +122,8 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
             "allow-gpu-kind-on-cpu",
             BOOLEAN,
             "allow_gpu_kind_on_cpu",
-            "Serve models that ask for KIND_GPU on the CPU; false refuses them, as Triton does without a GPU. Not in "
-            "Triton.",
+            "Where ONNX Runtime has no CUDA, serve models that ask for KIND_GPU on the CPU; false refuses them, as "
+            "Triton does without a GPU. Not in Triton.",
         ),
         _ignored("model-namespacing", BOOLEAN, "models of one name in two repositories are not served", "false"),
         _ignored("enable-peer-access", BOOLEAN, _NO_GPU, "true", "false"),

@@ -161,7 +161,9 @@ class ModelSettings(Settings):
         group="Rate limiter",
     )
     allow_gpu_kind_on_cpu: bool = _models(
-        "allow_gpu_kind_on_cpu", True, "Serve models that ask for KIND_GPU on the CPU instead of refusing them."
+        "allow_gpu_kind_on_cpu",
+        True,
+        "Where ONNX Runtime has no CUDA, serve models that ask for KIND_GPU on the CPU instead of refusing them.",
     )
 
     def __post_init__(self) -> None:

@@ -256,6 +256,16 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class RunsOnGpus(Protocol):
+    """What a backend may be besides: one whose instances may be of KIND_GPU. Those of others run on the CPU."""
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether its runtime is built for GPUs; whether there is one shows when a model is loaded."""
+        ...
+
+
 @dataclass(slots=True)
 class Preparation:
     """What a task made of a request: the items to run, and what it must remember until they have run."""

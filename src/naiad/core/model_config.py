@@ -122,6 +122,8 @@ class InstanceGroup:
     count: int = 1
     is_passive: bool = False
     rate_limit: RateLimit = RateLimit()
+    gpu: int | None = None
+    """Number of the GPU that a group of KIND_GPU runs on."""
 
 
 @dataclass(frozen=True, slots=True)

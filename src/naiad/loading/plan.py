@@ -222,7 +222,7 @@ def _check_device(origin: Origin) -> None:
     device = origin.entry.device
     if device not in DEVICES:
         raise InvalidConfiguration(
-            f"'{origin.name}': device '{device}' cannot be used, because this version runs models on "
+            f"'{origin.name}': device '{device}' cannot be used, because this version runs checkpoints on "
             f"the CPU only. Leave device out, or set it to one of: {', '.join(DEVICES)}",
             device=device,
         )

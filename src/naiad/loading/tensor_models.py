@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.registry import find_backend
+from naiad.backends.registry import BACKENDS, find_backend
 from naiad.core.config import ModelSettings
-from naiad.core.contracts import Instances, LoadRequest, TensorFiles
+from naiad.core.contracts import Instances, LoadRequest, RunsOnGpus, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.core.model_config import ModelConfig
@@ -22,7 +22,15 @@ from naiad.loading.backend_settings import settings_of
 from naiad.loading.initial_states import initial_states
 from naiad.loading.statistics import statistics_of
 from naiad.loading.warmup import warm_up
-from naiad.modelconfig import check_servable, choose_versions, fields_without_effect, finish, parse_pbtxt, prepare
+from naiad.modelconfig import (
+    GpuKind,
+    check_servable,
+    choose_versions,
+    fields_without_effect,
+    finish,
+    parse_pbtxt,
+    prepare,
+)
 from naiad.repository import CONFIG_FILE, CONFIGS_FOLDER, ModelFolder, check_relative_path
 from naiad.serving.model import ServedModel
 from naiad.serving.tensor_model import TensorModel
@@ -63,7 +71,7 @@ def read_document(
     files = [child.name for child in newest.iterdir()] if newest.is_dir() else []
     document = dict(prepare(given, folder.name, files))
     if not settings.auto_complete_config or (document["input"] and document["output"]):
-        finish(document, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)  # for its errors, before any file's
+        finish(document, gpu_kind=_gpu_kind(document, settings))  # for its errors, before any file's
     elif document["max_batch_size"] < 0:
         raise InvalidConfiguration(f"'max_batch_size' must be non-negative value for {folder.name}", model=folder.name)
     return document
@@ -149,17 +157,32 @@ def checked(document: Mapping[str, Any], model_dir: Path | None, settings: Model
 
     model_dir: with it, files that the document names must be there. Raises InvalidConfiguration, LoadFailed.
     """
-    config = finish(document, model_dir=model_dir, allow_gpu_kind_on_cpu=settings.allow_gpu_kind_on_cpu)
+    gpu_kind = _gpu_kind(document, settings)
+    config = finish(document, model_dir=model_dir, gpu_kind=gpu_kind)
     check_servable(config)
     for field in fields_without_effect(config):
         _log.warning("model '%s': %s has no effect here", config.name, field)
-    if any(group.get("kind") == "KIND_GPU" for group in document.get("instance_group", [])):
+    if gpu_kind is GpuKind.CPU and _asks_for_gpu(document):
         _log.warning("model '%s' asks for KIND_GPU; it is served on the CPU", config.name)
     if not settings.batching or (config.dynamic_batching is None and not settings.join_waiting):
         config = replace(config, parameters={**config.parameters, "batching": "off"})
     elif not settings.adaptive_batching:
         config = replace(config, parameters={"batching": "immediate", **config.parameters})
     return config
+
+
+def _gpu_kind(document: Mapping[str, Any], settings: ModelSettings) -> GpuKind:
+    """Say where groups of KIND_GPU run: on a GPU where the backend can, and then nowhere else."""
+    name = document.get("backend", "")
+    if name in BACKENDS and _asks_for_gpu(document):
+        backend = find_backend(name)
+        if isinstance(backend, RunsOnGpus) and backend.has_gpus:
+            return GpuKind.GPU
+    return GpuKind.CPU if settings.allow_gpu_kind_on_cpu else GpuKind.REFUSED
+
+
+def _asks_for_gpu(document: Mapping[str, Any]) -> bool:
+    return any(group.get("kind") == "KIND_GPU" for group in document.get("instance_group", ()))
 
 
 def instance_names(config: ModelConfig) -> tuple[str, ...]:

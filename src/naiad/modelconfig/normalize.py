@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +19,33 @@ from naiad.modelconfig.validate import validate
 CPU_INSTANCE_COUNTS = {"onnxruntime": 2, "tensorflow": 2}
 
 
+class GpuKind(Enum):
+    """What becomes of instance groups of KIND_GPU."""
+
+    REFUSED = "refused"
+    CPU = "they run on the CPU"
+    GPU = "they run on a GPU"
+
+
 def finish(
     document: Mapping[str, Any],
     *,
     model_dir: Path | None = None,
-    allow_gpu_kind_on_cpu: bool = False,
+    gpu_kind: GpuKind = GpuKind.REFUSED,
 ) -> ModelConfig:
     """Normalise, validate and view a document as a ModelConfig; called after the backend has completed it.
 
     model_dir: with it, files named in the document must exist inside. Raises InvalidConfiguration.
     """
-    normal = normalize(document, allow_gpu_kind_on_cpu=allow_gpu_kind_on_cpu)
+    normal = normalize(document, gpu_kind=gpu_kind)
     validate(normal, model_dir)
     return typed_config(normal)
 
 
-def normalize(document: Mapping[str, Any], *, allow_gpu_kind_on_cpu: bool = False) -> Document:
+def normalize(document: Mapping[str, Any], *, gpu_kind: GpuKind = GpuKind.REFUSED) -> Document:
     """Return the document as `GET /v2/models/M/config` prints it; the given one is not changed.
 
-    allow_gpu_kind_on_cpu: load KIND_GPU groups on the CPU instead of refusing them. Raises InvalidConfiguration.
+    Raises InvalidConfiguration.
     """
     normal = parse_json(document, f"model '{document.get('name', '')}'")
     normal.setdefault("version_policy", {"latest": {"num_versions": 1}})
@@ -48,7 +57,7 @@ def normalize(document: Mapping[str, Any], *, allow_gpu_kind_on_cpu: bool = Fals
     _normalize_scheduling(normal)
     groups = normal["instance_group"] = normal["instance_group"] or [{}]
     for index, group in enumerate(groups):
-        _normalize_group(normal, group, index, allow_gpu_kind_on_cpu)
+        _normalize_group(normal, group, index, gpu_kind)
     return parse_json(normal)
 
 
@@ -61,20 +70,22 @@ def _normalize_scheduling(normal: Document) -> None:
         sequence["max_sequence_idle_microseconds"] = 1_000_000
 
 
-def _normalize_group(normal: Document, group: dict[str, Any], index: int, allow_gpu: bool) -> None:
+def _normalize_group(normal: Document, group: dict[str, Any], index: int, gpu_kind: GpuKind) -> None:
     model = normal["name"]
     if not group.get("name"):
         # A group that the configuration does not list bears the model's own name.
         group["name"] = f"{model}_{index}" if group else model
     kind = group.setdefault("kind", "KIND_AUTO")
-    if kind == "KIND_GPU" and not allow_gpu:
+    if kind == "KIND_GPU" and gpu_kind is GpuKind.REFUSED:
         raise InvalidConfiguration(
             f"instance group {group['name']} of model {model} has kind KIND_GPU but server does not support GPUs",
             model=model,
         )
-    if kind in {"KIND_AUTO", "KIND_GPU"}:
+    if kind == "KIND_GPU" and gpu_kind is GpuKind.GPU:
+        group["gpus"] = group.get("gpus") or [0]
+    elif kind in {"KIND_AUTO", "KIND_GPU"}:
         group["kind"] = "KIND_CPU"
-        if allow_gpu:
+        if gpu_kind is GpuKind.CPU:
             group["gpus"] = []
     if not group.get("count"):
         is_cpu = group["kind"] == "KIND_CPU"

@@ -24,7 +24,7 @@ MAKE_BATCH_TENSORS = frozenset({"onnxruntime"})
 
 WITHOUT_EFFECT = {
     "model_repository_agents": "no agent looks at the files; checksums are not verified",
-    "cc_model_filenames": "there is no GPU to choose a file for",
+    "cc_model_filenames": "no file is chosen by the GPU",
 }
 
 
@@ -56,7 +56,7 @@ def fields_without_effect(config: ModelConfig) -> list[str]:
     if any(accelerators.values()):
         found.append("optimization.execution_accelerators: ONNX Runtime runs on the CPU without them")
     if "cuda" in optimization:
-        found.append("optimization.cuda: there is no GPU")
+        found.append("optimization.cuda: no CUDA graphs are made")
     if any(group.get("host_policy") for group in document.get("instance_group", ())):
         found.append("instance_group.host_policy: the operating system decides which cores and memory are used")
     return found

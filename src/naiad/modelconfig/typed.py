@@ -76,7 +76,8 @@ def _instance_group(group: Mapping[str, Any]) -> InstanceGroup:
     limiter = group.get("rate_limiter", {"resources": (), "priority": 0})
     resources = tuple(RateResource(one["name"], one["count"], one["global"]) for one in limiter["resources"])
     rate_limit = RateLimit(resources, limiter["priority"])
-    return InstanceGroup(group["name"], group["kind"], group["count"], group["passive"], rate_limit)
+    gpu = group["gpus"][0] if group["kind"] == "KIND_GPU" else None
+    return InstanceGroup(group["name"], group["kind"], group["count"], group["passive"], rate_limit, gpu)
 
 
 def _dynamic_batching(batching: Mapping[str, Any]) -> DynamicBatching:

@@ -41,6 +41,8 @@ def _validate_group(document: Document, group: Mapping[str, Any]) -> None:
         refuse(model, f"{where} has unknown kind {kind}")
     if kind != "KIND_GPU" and group["gpus"]:
         refuse(model, f"{where} has kind {kind} but specifies one or more GPUs", "remove 'gpus'")
+    if len(group["gpus"]) > 1:
+        refuse(model, f"{where} names {len(group['gpus'])} GPUs, which Naiad does not support", "make a group for each")
     if kind != "KIND_GPU" and group["secondary_devices"]:
         refuse(model, f"{where} has secondary devices, which needs kind KIND_GPU")
     if group["profile"] and platform != TENSORRT:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.encoders.opening import inspect_encoder, load_encoder
+from naiad.backends.onnxruntime.gpu import has_cuda
 from naiad.backends.onnxruntime.loaded import LoadedModel, model_path
 from naiad.backends.onnxruntime.options import SessionSettings
 from naiad.backends.onnxruntime.session import bytes_beside, open_session, runtime
@@ -31,6 +32,11 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
 
+    @property
+    def has_gpus(self) -> bool:
+        """See RunsOnGpus."""
+        return has_cuda()
+
     def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
         """Fill in inputs, outputs and batching from the graph. Raises LoadFailed.
 
@@ -49,7 +55,7 @@ class OnnxRuntimeBackend:
         return read_ports(_open_to_look(files.version_dir, files.config.default_model_filename))
 
     def load(self, request: LoadRequest) -> Instances[Any]:
-        """Load the instances of one version; the narrow ones share a session. Raises LoadFailed.
+        """Load the instances of one version; the narrow ones share a session, on each GPU one. Raises LoadFailed.
 
         The wide one of a tensor model has a session and a copy of the weights of its own. That is worth it where a run
         is long enough to be shared among cores, and nobody has said how many threads to use (`intra_op_thread_count`)
@@ -61,6 +67,10 @@ class OnnxRuntimeBackend:
         files = request.model
         path = model_path(files.version_dir, files.config.default_model_filename)
         settings = SessionSettings.of(request)
+        gpus = [group.gpu for group in files.config.instance_groups if not group.is_passive for _ in range(group.count)]
+        if any(gpu is not None for gpu in gpus):
+            models = {gpu: LoadedModel(files, path, settings, gpu) for gpu in dict.fromkeys(gpus)}
+            return Instances(tuple(OnnxRuntimeInstance(models[gpu]) for gpu in gpus), names=request.names)
         model = LoadedModel(files, path, settings)
         narrow = tuple(OnnxRuntimeInstance(model) for _ in request.names)
         wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from naiad.backends.onnxruntime.gpu import open_on_gpu
 from naiad.backends.onnxruntime.options import SessionSettings
 from naiad.backends.onnxruntime.ports import InputPort, OutputPort, read_value
 from naiad.backends.onnxruntime.session import open_session, runtime
@@ -42,9 +43,11 @@ def model_path(version_dir: Path, filename: str) -> Path:
 class LoadedModel:
     """A session and everything about its tensors that can be worked out before the first request."""
 
-    def __init__(self, files: TensorFiles, path: Path, settings: SessionSettings) -> None:
+    def __init__(self, files: TensorFiles, path: Path, settings: SessionSettings, gpu: int | None = None) -> None:
+        """gpu: the number of the one to run on; None: the CPU."""
         config = files.config
-        self.session = open_session(
+        open_it = open_session if gpu is None else partial(open_on_gpu, gpu)
+        self.session = open_it(
             path, threads=settings.threads, entries=dict(settings.entries), configure=settings.configure
         )
         signature = read_signature(self.session)

@@ -16,6 +16,8 @@ from naiad.backends.onnxruntime.prepared.extents import read_extents
 from naiad.core.cores import available_cores
 from naiad.core.errors import LoadFailed
 
+CPU = "CPUExecutionProvider"
+
 
 @cache
 def runtime() -> ModuleType:
@@ -43,14 +45,16 @@ def open_session(
     configure: Callable[[Any], None] | None = None,
     disabled_optimizers: Sequence[str] = (),
     is_ours: bool = False,
+    providers: Sequence[Any] = (CPU,),
 ) -> Any:
-    """Open an InferenceSession on the CPU.
+    """Open an InferenceSession, on the CPU unless `gpu.py` asks for it.
 
     threads: how many one run may use, the caller's included; 0 = all available cores. A session with one thread may be
     run by several Python threads at a time: each run stays on its caller, and all share the one copy of the weights.
     entries: session config entries by their ONNX Runtime names. configure: called with the SessionOptions before the
     session is made, for what config.pbtxt may ask of them. disabled_optimizers: by their ONNX Runtime names. is_ours: a
-    copy made for this machine, whose packed matrices may be used. Raises LoadFailed naming the file.
+    copy made for this machine, whose packed matrices may be used. providers: ONNX Runtime's, the preferred first.
+    Raises LoadFailed naming the file.
     """
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
@@ -65,7 +69,7 @@ def open_session(
         configure(options)
     try:
         return onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled_optimizers)
+            str(model), options, providers=list(providers), disabled_optimizers=list(disabled_optimizers)
         )
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise LoadFailed(f"{model}: ONNX Runtime cannot load this file: {error}", path=str(model)) from error

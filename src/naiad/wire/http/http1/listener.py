@@ -17,7 +17,7 @@ from naiad.wire.http.http1.timeouts import HttpTimes, Watch
 from naiad.wire.http.origins import Origins
 from naiad.wire.listening import Listening, listen
 
-_TELLING_S = 0.25
+TELLING_S = 0.25
 """What clients get to send a last request: HTTP/1.1 has no other word for the end than an answer."""
 
 
@@ -91,7 +91,7 @@ class HttpListener:
     async def wait_told(self) -> None:
         """Wait a moment for requests that are on their way: what a client sends on an open connection is answered."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait_closed(), _TELLING_S)
+            await asyncio.wait_for(self.wait_closed(), TELLING_S)
 
     def finish_connections(self) -> None:
         """Close every connection as soon as it has its answers."""
