@@ -23,7 +23,7 @@ FIND_PYTHON = for python in $(PYTHON) python3 python3.14 python3.13 python3.12 p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-torch test-field test-weights test-triton test-deploy image image-test test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
+.PHONY: help serve test test-torch test-field test-weights test-triton test-deploy test-deploy-quick image image-test test-largest check audit hashes fix generate bench bench-quick smoke fuzz soak clean setup setup-dev setup-torch setup-model \
 	setup-fuzz
 
 help: ## this list
@@ -49,15 +49,19 @@ test-triton: setup-dev ## compare our answers with those of NVIDIA's own server 
 	$(BIN)/python tests/differential/set_up.py
 	$(BIN)/python -m pytest tests/differential $(wildcard tests/*/test_real_triton*.py tests/*/*/test_real_triton*.py) $(ARGS)
 
-test-deploy: setup-dev ## stores by emulators, Helm, Kubernetes' schemas, KServe's parts, Ray (installs them in .bench)
+test-deploy: setup-dev setup-model ## stores by emulators, Helm, Kubernetes' schemas, KServe's parts, Ray (installs them in .bench)
 	$(BIN)/python tests/deploy/set_up.py
-	$(BIN)/python -m pytest tests/deploy $(ARGS)
+	$(BIN)/python -m pytest tests/deploy $(SIDE_BY_SIDE) $(ARGS)
+
+test-deploy-quick: setup-dev setup-model ## the most telling part of that, in a few minutes
+	$(BIN)/python tests/deploy/set_up.py --quick
+	$(BIN)/python -m pytest tests/deploy -m "not long" $(SIDE_BY_SIDE) $(ARGS)
 
 image: ## build the container image from Debian's packages, without a registry; VARIANT=pip or torch; root, buildah
 	python3 deploy/image/build.py --variant $(VARIANT) $(ARGS)
 
 image-test: setup-dev setup-model ## run the image under podman, read-only and without capabilities, and test what it does
-	$(BIN)/python -m pytest tests/image $(ARGS)
+	$(BIN)/python -m pytest tests/image tests/deploy/kubernetes/test_podman.py $(ARGS)
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py

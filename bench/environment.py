@@ -46,7 +46,9 @@ def make_environment(name: str, *requirements: Path) -> Path:
         print(f"making .bench/env/{name} from {', '.join(file.name for file in requirements)} …", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
+        # Python compiles what it imports; pip would compile everything, which takes longer than all the rest.
+        options = ["--disable-pip-version-check", "install", "-qq", "--no-compile"]
+        pip = [str(folder / "bin" / "python"), "-m", "pip", *options]
         for file in requirements:
             is_whole = "--hash=" in file.read_text()  # names every package; pip would want a hash of each other one
             subprocess.run([*pip, *(["--no-deps"] if is_whole else []), "-r", str(file)], check=True)

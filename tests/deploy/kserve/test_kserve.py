@@ -66,7 +66,10 @@ def check_answers(running: Any, model: str) -> None:
         np.testing.assert_allclose(np.reshape(output["data"], vectors.shape), vectors, atol=1e-6)
 
 
-@pytest.mark.parametrize("revision", ["", ":v1", ":COMMIT"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("revision", ["", pytest.param(":v1", marks=LONG), pytest.param(":COMMIT", marks=LONG)])
 def test_from_the_hub(checkpoint: Path, models: Path, tmp_path: Path, revision: str) -> None:
     with LocalHub() as hub:
         commit = hub.add_folder("acme/tiny", checkpoint)

@@ -61,6 +61,7 @@ def test_a_pod_that_is_deleted_answers_on_but_is_no_endpoint(kubelets: Callable[
     assert CHOICES.lame_duck_s <= pod.stopped_in_s < CHOICES.grace_s
 
 
+@pytest.mark.long
 def test_a_pod_that_hangs_is_started_again(kubelets: Callable[..., Kubelet]) -> None:
     def hasten(spec: dict[str, Any]) -> None:
         spec["terminationGracePeriodSeconds"] = 1
@@ -74,6 +75,7 @@ def test_a_pod_that_hangs_is_started_again(kubelets: Callable[..., Kubelet]) -> 
     assert status(pod, "/v2/models/simple") == 200
 
 
+@pytest.mark.long
 def test_a_hook_and_the_stop_share_the_grace_period(kubelets: Callable[..., Kubelet]) -> None:
     def hook(spec: dict[str, Any]) -> None:
         spec["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 2}}}
@@ -103,6 +105,7 @@ def test_what_the_kubelet_cannot_do_is_refused() -> None:
         Probe.of({"exec": {"command": ["true"]}})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_direct", [False, True], ids=["behind Envoy", "direct"])
 def test_a_rolling_update_loses_nothing(is_direct: bool) -> None:
     """The bounded form; all of it: python tests/deploy/kubernetes/rolling.py --stops 10 --requests 20000."""

@@ -55,6 +55,8 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
     found = {"CONTAINERS_CONF": str(tmp_path / "containers.conf")}
     if shutil.which("podman") is None or not (shutil.which("runc") or Path("/usr/sbin/runc").exists()):
         pytest.skip("podman and runc are not installed")
+    if shutil.which("catatonit") is None and not Path("/usr/libexec/podman/catatonit").exists():
+        pytest.skip("podman plays no pods without catatonit (Debian: apt-get install catatonit)")
     known = subprocess.run(
         ["podman", "image", "exists", IMAGE], env=os.environ | found, capture_output=True, timeout=60, check=False
     )

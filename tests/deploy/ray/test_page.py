@@ -46,6 +46,7 @@ def script(checkpoint: str) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_runs() -> None:
     if reason := why_not():
         pytest.skip(reason)

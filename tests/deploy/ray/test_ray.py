@@ -104,6 +104,7 @@ def test_other_models_without_a_new_replica_and_without_a_loss(two: RayCluster) 
     assert two.ask("index") == ["simple", "simple_int8"]
 
 
+@pytest.mark.long
 def test_a_killed_replica_is_replaced_and_only_its_own_requests_are_lost(two: RayCluster) -> None:
     before = {one["pid"] for one in two.order("replicas")}
     killed = min(before)
@@ -137,6 +138,7 @@ def scaled(cluster: RayCluster, made: Path) -> RayCluster:
     return cluster
 
 
+@pytest.mark.long
 def test_replicas_come_when_requests_wait_and_go_again(scaled: RayCluster) -> None:
     options = scaled.order("options")["naiad"]
     assert options["max_ongoing_requests"] == 32, "16 that run or are on their way, and as many that wait"
@@ -152,6 +154,7 @@ def test_replicas_come_when_requests_wait_and_go_again(scaled: RayCluster) -> No
     until(lambda: len(scaled.order("replicas")) == 1, "one replica")
 
 
+@pytest.mark.long
 def test_what_cannot_be_is_said_in_the_status(cluster: RayCluster) -> None:
     cluster.order("deploy", config=config([], {"modles": []}), wait=False)
     seen = cluster.order("wait", status="DEPLOY_FAILED")
