@@ -100,7 +100,7 @@ def test_the_token_is_in_no_layer(image: str) -> None:
 
 def test_sigterm_under_load_loses_nothing() -> None:
     sys.path.insert(0, str(Path(__file__).parents[1] / "soak"))
-    from drain import Load
+    from drain import LATE, Load
 
     with container("serve", "/models/simple", options=[SIMPLE]) as server:
         load = Load(server.http_port, server.grpc_port)
@@ -111,7 +111,8 @@ def test_sigterm_under_load_loses_nothing() -> None:
             load.stop()
     assert status == 0
     for kind, counts in load.counts.items():
-        assert set(counts) <= {"answered", "refused"}, (kind, counts)
+        assert set(counts) <= {"answered", "refused", LATE}, (kind, counts)
+        assert counts[LATE] <= counts["answered"] / 100, (kind, counts)
         assert counts["answered"] > 0, kind
 
 
