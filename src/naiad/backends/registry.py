@@ -38,6 +38,10 @@ CODE = "model.py"
 """What a backend of the operator's own consists of, in a folder of its name."""
 
 
+_RUN_BY_CODE = {"pytorch": "serve-pytorch-models.md", "tensorflow": "serve-tensorflow-models.md"}
+"""Triton's backends that a few lines of Python stand in for, and the page of `docs/how-to` that has them."""
+
+
 def find_backend(name: str, directory: str = "") -> Backend:
     """Give the one backend of that name; instances of one model find each other through it. Raises LoadFailed.
 
@@ -48,6 +52,8 @@ def find_backend(name: str, directory: str = "") -> Backend:
     what = f"there is no backend '{name}'; this server has: {', '.join(sorted(BACKENDS))}"
     if not directory:
         hint = "name the folder of one that is Python code with --backend-directory"
+        if name in _RUN_BY_CODE:
+            hint = f"export it to ONNX, or run it by the Python code of docs/how-to/{_RUN_BY_CODE[name]}"
         raise LoadFailed(f"{what}; {hint}", backend=name)
     home = Path(directory).resolve() / name
     if Path(name).name != name or not (home / CODE).is_file():
