@@ -126,7 +126,8 @@ def test_a_table_in_tritons_lines(logger: logging.Logger, tmp_path: Path) -> Non
     set_up_logging(LogOptions(file=str(tmp_path / "log"), format="default"))
     log_table(logger, ROWS)
     head, *rest = (tmp_path / "log").read_text().split("\n")
-    assert re.fullmatch(r"I\d{4} \d\d:\d\d:\d\d\.\d{6} \d+ test_logs\.py:\d+\] ", head)
+    place = re.escape(Path(__file__).name)
+    assert re.fullmatch(rf"I\d{{4}} \d\d:\d\d:\d\d\.\d{{6}} \d+ {place}:\d+\] ", head)
     assert rest == [
         "+--------------------+---------+",
         "| Model              | Version |",
