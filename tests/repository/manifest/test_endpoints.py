@@ -100,6 +100,10 @@ ATTACHED = "endpoint: a, model: m, preprocess: pre.py"
         (USUAL + ", metrics: {variable_value: ['x=1']}", "'x=1' must be written as x"),
         (USUAL + ", metrics: {variable_value: [x], variable_counter: [x]}", "'x' is declared twice"),
         (USUAL + ", metrics: {variables: [x]}", "unknown key 'variables'"),
+        (USUAL + ", weights: [0.1, 0.9]", "there is no key 'weights' here: requests are not split among versions"),
+        (USUAL + ", model_id: abc", "there is no key 'model_id' here: there is no model registry"),
+        (USUAL + ", max_versions: 2", "new files are found by --model-control-mode poll"),
+        (USUAL + ", aux_config: [a=b]", "write a config.pbtxt for the model"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, item: str, said: str) -> None:

@@ -231,6 +231,31 @@ def test_what_is_not_served(server: RunningServer, path: str, named: str) -> Non
     assert ask(server, path, {}) == (404, {"detail": said})
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("v1/chat/completions", "; ClearML has vLLM answer it, which is not run here: send it to a vLLM server"),
+        ("v1/embeddings", "; this server has it at /v1/embeddings, without /serve/openai"),
+        ("v1/models", "; this server has it at /v1/models, without /serve/openai"),
+    ],
+)
+def test_openais_routes_of_clearml_are_refused_by_name(
+    server: RunningServer, method: str, path: str, said: str
+) -> None:
+    connection = http.client.HTTPConnection(server.address, timeout=30)
+    connection.request(method, f"/serve/openai/{path}", b"{}" if method == "POST" else None)
+    answer = connection.getresponse()
+    told = json.loads(answer.read())["detail"]
+    connection.close()
+    assert (answer.status, f"'openai/{path}' not found{said}" in told) == (404, True)
+
+
+def test_openais_routes_without_a_version_are_refused_by_name(server: RunningServer) -> None:
+    assert ask(server, "openai/rerank", {})[1]["detail"].endswith("has it at /v1/rerank, without /serve/openai")
+    assert "vLLM" in ask(server, "openai/tokenize", {})[1]["detail"]
+
+
 def test_a_package_under_a_name_of_two_parts(server: RunningServer) -> None:
     assert ask(server, "group/packed", {}) == (200, {"word": "inside", "beside": "next door"})
 

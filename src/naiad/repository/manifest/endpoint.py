@@ -20,6 +20,28 @@ ENDPOINT_KEYS = (
     "endpoint", "version", "engine", "preprocess", "model", "model_version", "model_file", "workers", "concurrency",
     "environment", "input_name", "input_type", "input_size", "output_name", "output_type", "output_size", "metrics",
 )  # fmt: skip
+_CANARY = (
+    "requests are not split among versions; clients ask for one, as /serve/NAME/2, or what stands in front of the "
+    "server splits them (docs/how-to/move-from-clearml.md, Canaries)"
+)
+_REGISTRY = "there is no model registry; give the model by 'model' or 'model_file'"
+_UPDATES = "new files are found by --model-control-mode poll"
+ELSEWHERE = {
+    "weights": _CANARY,
+    "input_endpoints": _CANARY,
+    "input_endpoint_prefix": _CANARY,
+    "load_endpoint_prefix": _CANARY,
+    "model_id": _REGISTRY,
+    "name": _REGISTRY,
+    "tags": _REGISTRY,
+    "project": _REGISTRY,
+    "published": _REGISTRY,
+    "max_versions": _UPDATES,
+    "aux_config": "write a config.pbtxt for the model",
+    "auxiliary_cfg": "write a config.pbtxt for the model",
+}
+"""ClearML-Serving's options that have no key here → what to do."""
+
 METRICS_KEYS = ("log_freq", "variable_scalar", "variable_enum", "variable_value", "variable_counter")
 
 MOST_WORKERS = 1024
@@ -58,7 +80,7 @@ class EndpointEntry:
 
 def read_endpoint_entry(document: object, place: Position, base: Path) -> EndpointEntry:
     """Read one item of a manifest's `endpoints`; relative paths begin at `base`. Raises InvalidConfiguration."""
-    keys = Fields(document, place, ENDPOINT_KEYS)
+    keys = Fields(document, place, ENDPOINT_KEYS, ELSEWHERE)
     name = keys.text("endpoint").strip("/")
     if not _NAME.fullmatch(name) or set(name.split("/")) & {".", ".."}:
         raise place.at("endpoint").refuse(

@@ -41,12 +41,17 @@ class Position:
 class Fields:
     """The keys of one mapping, each taken once."""
 
-    def __init__(self, document: object, place: Position, known: Iterable[str]) -> None:
+    def __init__(
+        self, document: object, place: Position, known: Iterable[str], elsewhere: Mapping[str, str] | None = None
+    ) -> None:
+        """elsewhere: by keys of other systems, what to do instead."""
         if not isinstance(document, Mapping):
             raise place.refuse(f"must be a mapping of keys to values, not {_kind(document)}")
         self._document, self.place = document, place
         known = tuple(known)
         for key in document:
+            if key not in known and elsewhere and key in elsewhere:
+                raise place.at(str(key)).refuse(f"there is no key '{key}' here: {elsewhere[key]}")
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
                 fix = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"

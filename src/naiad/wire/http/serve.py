@@ -29,6 +29,9 @@ from naiad.wire.services import Services
 
 _JSON = b"application/json"
 _OUTPUTS = (RequestedOutput(BODY),)
+_OPENAI = "openai"
+_OURS = ("embeddings", "score", "rerank", "classify")
+"""Routes below /v1 that `texts.py` has; ClearML has them of vLLM, the last three without `v1/`."""
 _LOAD_FAILED = "Error [<class 'EndpointModelLoadException'>] processing request: {}"
 """ClearML's words for an endpoint that is there and cannot be loaded."""
 
@@ -36,7 +39,10 @@ _LOAD_FAILED = "Error [<class 'EndpointModelLoadException'>] processing request:
 def serve_routes(services: Services, limits: Limits) -> list[Route]:
     """Return the routes; a name of two parts and a version look alike, and are told apart by what is served."""
     handler = ServeHandler(services.engine, limits)
-    return [route(r"/serve/(?P<first>[^/]+)(?:/(?P<second>[^/]+))?/?", Feature.INFERENCE, POST=handler)]
+    return [
+        route(r"/serve/(?P<first>[^/]+)(?:/(?P<second>[^/]+))?/?", Feature.INFERENCE, POST=handler),
+        route(r"/serve/(?P<path>openai/v1/.+)", Feature.INFERENCE, POST=_refuse_openai, GET=_refuse_openai),
+    ]
 
 
 class ServeHandler:
@@ -132,5 +138,16 @@ def _status(error: NaiadError) -> int:
     return 500 if isinstance(error, ModelFailed) else http_status(error)
 
 
+def _refuse_openai(exchange: Exchange, path: str) -> None:
+    _fail(exchange, NotFound(_unknown(path)))
+
+
 def _unknown(url: str) -> str:
-    return f"Error processing request, endpoint was not found: Model inference endpoint '{url}' not found"
+    said = f"Error processing request, endpoint was not found: Model inference endpoint '{url}' not found"
+    first, _, path = url.partition("/")
+    if first != _OPENAI or not path:
+        return said
+    ours = path.removeprefix("v1/")
+    if path == "v1/models" or ours in _OURS:
+        return f"{said}; this server has it at /v1/{ours}, without /serve/{_OPENAI}"
+    return f"{said}; ClearML has vLLM answer it, which is not run here: send it to a vLLM server of its own"
