@@ -14,10 +14,8 @@ import triton_python_backend_utils as pb_utils
 class TritonPythonModel:
     def initialize(self, args):
         config = json.loads(args["model_config"])
-        self.device = torch.device("cpu")
-        if args["model_instance_kind"] == "MODEL" and torch.cuda.is_available():  # KIND_MODEL: the code chooses
-            number = int(args["model_instance_name"].rpartition("_")[2])
-            self.device = torch.device("cuda", number % torch.cuda.device_count())
+        on_gpu = args["model_instance_kind"] == "GPU"
+        self.device = torch.device(f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu")
         self.batches = config["max_batch_size"] > 0
         self.inputs = in_order([one["name"] for one in config["input"]])
         self.outputs = in_order([one["name"] for one in config["output"]])

@@ -19,9 +19,8 @@ class TritonPythonModel:
         self.outputs = [one["name"] for one in config["output"]]
         signature = config.get("parameters", {}).get("TF_SIGNATURE_DEF", {}).get("string_value", "serving_default")
         folder = Path(pb_utils.get_model_dir()) / (config.get("default_model_filename") or "model.savedmodel")
-        self.device, found = "/CPU:0", tf.config.list_physical_devices("GPU")
-        if args["model_instance_kind"] == "MODEL" and found:  # KIND_MODEL: the code chooses
-            self.device = f"/GPU:{int(args['model_instance_name'].rpartition('_')[2]) % len(found)}"
+        on_gpu = args["model_instance_kind"] == "GPU"
+        self.device = f"/GPU:{args['model_instance_device_id']}" if on_gpu else "/CPU:0"
         with tf.device(self.device):
             self.model = tf.saved_model.load(str(folder))  # keeps the signature's variables alive
         self.call = self.model.signatures[signature]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from naiad.backends.registry import BACKENDS, find_backend
+from naiad.backends.registry import find_backend
 from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest, RunsOnGpus, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
@@ -173,11 +174,11 @@ def checked(document: Mapping[str, Any], model_dir: Path | None, settings: Model
 
 def _gpu_kind(document: Mapping[str, Any], settings: ModelSettings) -> GpuKind:
     """Say where groups of KIND_GPU run: on a GPU where the backend can, and then nowhere else."""
-    name = document.get("backend", "")
-    if name in BACKENDS and _asks_for_gpu(document):
-        backend = find_backend(name)
-        if isinstance(backend, RunsOnGpus) and backend.has_gpus:
-            return GpuKind.GPU
+    if _asks_for_gpu(document):
+        with suppress(LoadFailed):  # of a backend that there is not; who loads the model says so
+            backend = find_backend(document.get("backend", ""), settings.backend_directory)
+            if isinstance(backend, RunsOnGpus) and backend.has_gpus:
+                return GpuKind.GPU
     return GpuKind.CPU if settings.allow_gpu_kind_on_cpu else GpuKind.REFUSED
 
 

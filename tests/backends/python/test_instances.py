@@ -5,16 +5,19 @@ from __future__ import annotations
 import gc
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from naiad.core.contracts import Batch
+from naiad.backends.registry import find_backend
+from naiad.core.contracts import Batch, LoadRequest
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidRequest, LoadFailed, NotReady
 from naiad.core.message import InferRequest, SequenceStep
+from naiad.core.model_config import InstanceGroup
 from naiad.core.tensor import Tensor, bytes_tensor
 
 from .conftest import IDENTITY, Code, answer, request_of, value
@@ -78,6 +81,30 @@ def test_what_a_model_is_told(code: Code) -> None:
     assert response.parameters == {"n": 1, "ok": True, "s": "é"}
     (other,) = instances.narrow[0].execute(Batch([request]))
     assert json.loads(value(other, "said")[0])["pid"] not in (said["pid"], os.getpid())
+
+
+def test_an_instance_of_a_gpu_is_told_which(code: Code) -> None:
+    """One group for each GPU; the code puts its model there."""
+    source = """
+        import triton_python_backend_utils as pb_utils
+
+        class TritonPythonModel:
+            def initialize(self, args):
+                self.said = args["model_instance_kind"] + args["model_instance_device_id"]
+
+            def execute(self, requests):
+                return [pb_utils.InferenceResponse(error=pb_utils.TritonError(self.said)) for _ in requests]
+    """
+    files = code.files(source)
+    groups = (InstanceGroup("m_0", "KIND_GPU", 1, gpu=0), InstanceGroup("m_1", "KIND_GPU", 1, gpu=1))
+    groups = (*groups, InstanceGroup("m_2", "KIND_CPU", 1))
+    on_gpus = replace(files, config=replace(files.config, instance_groups=groups))
+    loaded = find_backend("python").load(LoadRequest(on_gpus, ("m_0_0", "m_1_0", "m_2_0")))
+    try:
+        said = [answer(instance, request_of()).message for instance in loaded.narrow]
+    finally:
+        loaded.close()
+    assert [one.rpartition(": ")[2] for one in said] == ["GPU0", "GPU1", "CPU0"]
 
 
 ALL = """

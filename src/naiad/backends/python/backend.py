@@ -32,6 +32,11 @@ COMPLETED = ("max_batch_size", "input", "output", "dynamic_batching", "model_tra
 KINDS = {"KIND_CPU": "CPU", "KIND_GPU": "GPU", "KIND_MODEL": "MODEL"}
 """What `initialize` is told of its instance."""
 
+_CPU = ("CPU", 0)
+
+NVIDIA = Path("/dev/nvidiactl")
+"""There is where NVIDIA's driver is."""
+
 END_SETTING = "stub-timeout-seconds"
 """Triton's name; here the time that `finalize` may take."""
 
@@ -45,6 +50,11 @@ class PythonBackend(Graphless):
         """home: folder of the code that runs all models of this backend; None: each model brings its own."""
         self.name = "python" if home is None else home.name
         self._home = home
+
+    @property
+    def has_gpus(self) -> bool:
+        """See `RunsOnGpus`; the model's code takes the GPU that it is told, so that one must be there."""
+        return NVIDIA.exists()
 
     def complete(self, config: dict[str, Any], version_dir: Path, settings: Mapping[str, str]) -> dict[str, Any]:
         """Have `auto_complete_config` complete the configuration, in a worker of its own, if the code has one.
@@ -77,14 +87,14 @@ class PythonBackend(Graphless):
         files = request.tensors
         config = files.config
         launch = _launch(files, request.settings, self._home)
-        kinds = list(_kinds(config))
+        devices = list(_devices(config))
         orders, answers = Orders(config), Answers(config, files.version)
         is_alone = len(request.names) == 1 and not config.is_decoupled and files.endpoint is None
         only = config.name if is_alone else ""
         supervisors, sides = [], []
         for index, name in enumerate(request.names):
             side = Side(Calls(request.host, orders.traces, only), Asking(request.host, request.heard))
-            header = _load_header(files, name, kinds[index] if index < len(kinds) else "CPU", self._home)
+            header = _load_header(files, name, devices[index] if index < len(devices) else _CPU, self._home)
             order = Order(name, launch, header, side, request.hang_timeout_s, _seconds(config.name, request.settings))
             supervisors.append(Supervisor(order))
             sides.append(side)
@@ -149,13 +159,13 @@ def _launch(files: TensorFiles, settings: Mapping[str, str], home: Path | None) 
     return launch_in(config.name, endpoint.environment, settings)
 
 
-def _load_header(files: TensorFiles, name: str, kind: str, home: Path | None) -> dict[str, Any]:
+def _load_header(files: TensorFiles, name: str, device: tuple[str, int], home: Path | None) -> dict[str, Any]:
     config = files.config
     args = {
         "model_config": json.dumps(config.document),
-        "model_instance_kind": kind,
+        "model_instance_kind": device[0],
         "model_instance_name": name,
-        "model_instance_device_id": "0",
+        "model_instance_device_id": str(device[1]),
         "model_repository": str(files.model_dir),
         "model_version": files.version,
         "model_name": config.name,
@@ -171,11 +181,11 @@ def _load_header(files: TensorFiles, name: str, kind: str, home: Path | None) ->
     return {**header, "model": _model(path, files.version_dir)}
 
 
-def _kinds(config: ModelConfig) -> Iterator[str]:
-    """The kind of each instance that takes requests."""
+def _devices(config: ModelConfig) -> Iterator[tuple[str, int]]:
+    """The kind of each instance that takes requests, and the number of its GPU."""
     for group in config.instance_groups:
         if not group.is_passive:
-            yield from [KINDS.get(group.kind, "CPU")] * group.count
+            yield from [(KINDS.get(group.kind, "CPU"), group.gpu or 0)] * group.count
 
 
 def _seconds(model: str, settings: Mapping[str, str]) -> float:

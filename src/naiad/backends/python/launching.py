@@ -99,6 +99,7 @@ def _start(launch: Launch) -> Started:
             stderr=its_output,
             pass_fds=(its_run.fileno(), its_side.fileno()),
             env=dict(launch.variables),
+            # A group alone would not do: code that asks the terminal for a password would be stopped for good.
             start_new_session=True,
         )
         channels = [wire.Channel(one, orjson.dumps, orjson.loads) for one in (run, side)]
