@@ -97,17 +97,21 @@ def test_a_stop_lets_requests_streams_and_background_tasks_end(tmp_path: Path) -
     assert notes.read_text() == "startup\nbackground\nshutdown\n"
 
 
-@pytest.mark.parametrize("name", ["app", "nothing"])
+@pytest.mark.parametrize("name", ["app", "nothing", "ap"])
 def test_an_application_that_cannot_be_served_ends_the_command(tmp_path: Path, name: str) -> None:
-    (tmp_path / "app.py").write_text(
-        "import flask\nimport nowhere_to_be_found\n" if name == "app" else WSGI.format(name="a", says="")
-    )
+    sources = {
+        "app": "import flask\nimport nowhere_to_be_found\n",
+        "nothing": WSGI.format(name="a", says=""),
+        "ap": "from flask import Flask, request, session\n\napp = Flask(__name__)\n",
+    }
+    (tmp_path / "app.py").write_text(sources[name])
     with naiad(f"app.py:{name}", cwd=tmp_path) as process:
         said = process.communicate(timeout=60)[1]
         assert process.returncode == 1
     expected = {
         "app": "there is no module 'nowhere_to_be_found'; install it beside Naiad: pip install nowhere_to_be_found",
         "nothing": "has no 'nothing'; it has a",
+        "ap": "has no 'ap'; it has app",
     }
     assert expected[name] in said.splitlines()[-1]
 

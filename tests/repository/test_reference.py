@@ -129,3 +129,11 @@ def test_names_before_sources(text: str, expected: tuple[str, str]) -> None:
 )
 def test_default_names(text: str, expected: str) -> None:
     assert parse_reference(text).default_name == expected
+
+
+def test_a_program_written_as_for_uvicorn_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "main.py").touch()
+    with pytest.raises(InvalidConfiguration, match=r"did you mean package/main\.py:app\?"):
+        parse_reference("package.main:app")

@@ -58,7 +58,7 @@ def load_program(path: Path, name: str) -> AsyncServer | None:
     if kind_of(found) in (WSGI, ASGI):
         return None
     if found is None:
-        servers = [key for key, value in vars(module).items() if not key.startswith("_") and _is_served(value)]
+        servers = [key for key, value in vars(module).items() if not key.startswith("_") and kind_of(value)]
         hint = f"; it has {', '.join(servers)}" if servers else ", and no server under any other name"
         raise InvalidConfiguration(f"{path} has no '{name}'{hint}")
     if _server(found) is None and callable(found):
@@ -77,10 +77,6 @@ def load_program(path: Path, name: str) -> AsyncServer | None:
 def application_entry(path: Path, name: str, settings: ServerSettings) -> ApplicationEntry:
     """Say which application is to be served."""
     return ApplicationEntry(path, name, settings.application, workers_environment())
-
-
-def _is_served(value: Any) -> bool:
-    return _server(value) is not None or kind_of(value) in (WSGI, ASGI)
 
 
 def _server(value: Any) -> AsyncServer | None:

@@ -12,6 +12,13 @@ WSGI, ASGI, SERVER = "wsgi", "asgi", "server"
 
 def kind_of(value: Any) -> str:
     """Return what a value is, by what its call takes; empty for what cannot be served."""
+    try:
+        return _kind_of(value)
+    except Exception:  # noqa: BLE001 - a stand-in, as Flask's request is, raises whatever is asked of it outside of one
+        return ""
+
+
+def _kind_of(value: Any) -> str:
     if _is_server(value):
         return SERVER
     if inspect.isclass(value) or not callable(value):

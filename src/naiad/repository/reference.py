@@ -219,6 +219,10 @@ def _folder(text: str, folder: Path) -> FolderReference:
         raise InvalidConfiguration(f"'{text}' is a file; {fix}", reference=text)
     parts = [part for part in text.split("/") if part not in ("", ".")]
     hint = f"; for the Hub write hf://{'/'.join(parts)}" if text[0] not in "/~" and len(parts) >= 2 else ""
+    module, _, name = text.rpartition(":")
+    file = Path(f"{module.replace('.', '/')}.py")
+    if module and name.isidentifier() and file.is_file():  # as uvicorn and gunicorn have it
+        hint = f"; did you mean {file}:{name}?"
     kind = "there is no such folder" if text.startswith((".", "/", "~", "file:")) else "there is no folder of that name"
     raise InvalidConfiguration(f"'{text}': {kind} ({folder}){hint or f'; a source is {FORMS}'}", reference=text)
 
