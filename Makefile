@@ -61,7 +61,7 @@ image: ## build the container image from Debian's packages, without a registry; 
 	python3 deploy/image/build.py --variant $(VARIANT) $(ARGS)
 
 image-test: setup-dev setup-model ## run the image under podman, read-only and without capabilities, and test what it does
-	$(BIN)/python -m pytest tests/image tests/deploy/kubernetes/test_podman.py $(ARGS)
+	$(BIN)/python -m pytest tests/image tests/deploy/kubernetes/test_podman.py $(SIDE_BY_SIDE) $(ARGS)
 
 smoke: setup-dev setup-model setup-torch ## make serve, the README's curl, transformers' own answer, SIGTERM
 	$(BIN)/python tests/smoke/make_serve.py

@@ -80,6 +80,8 @@ def test_a_bare_name_means_the_hub_even_if_such_a_folder_exists_and_says_so(tmp_
         ("https://example.com/model.onnx", "not read from web addresses", "hf://org/name"),
         ("ftp://bucket/key", "unknown scheme ftp://", "pkg://module/path"),
         ("gpt2", "there is no folder of that name", "hf://org/name"),
+        ("s3:bucket/path", "no slashes behind s3:", "did you mean 's3://bucket/path'?"),
+        ("hf:org/name", "no slashes behind hf:", "did you mean 'hf://org/name'?"),
         ("./missing", "there is no such folder", "./folder"),
         ("./missing/two", "there is no such folder", "for the Hub write hf://missing/two"),
         ("org/name/sub", "there is no folder", "for the Hub write hf://org/name/sub"),

@@ -85,6 +85,10 @@ def command(
     files[KUSTOMIZATION] = to_yaml([kustomization(files, choices.namespace)])
     _write(out, files)
     click.echo(f"wrote {len(files)} files; apply them with: kubectl apply -k {out}")
+    if "/" not in choices.image:
+        click.echo(
+            f"naiad: the nodes must have the image {choices.image}; --image names one of a registry of yours", err=True
+        )
     if missing:
         click.echo(f"naiad: the secret {choices.secret} must have the keys {', '.join(missing)}", err=True)
 

@@ -28,6 +28,7 @@ _REVISION = re.compile(r"(?P<revision>refs/(?:pr|convert)/[^/]+|[^/]+)(?:/(?P<su
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<source>.+)", re.DOTALL)
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/")
+_NO_SLASHES = re.compile(rf"(?P<scheme>hf|pkg|{'|'.join(SCHEMES)}):")
 _HUB_HOSTS = ("huggingface.co", "hf.co", "www.huggingface.co")
 
 VOLUMES = Path("/mnt/pvc")
@@ -147,6 +148,11 @@ def parse_reference(text: str, base: Path | None = None) -> Reference:
         raise InvalidConfiguration(f"a source is empty; write {FORMS}")
     if match := _SCHEME.match(text):
         return _parse_scheme(text, match["scheme"].lower(), text[match.end() - 1 :])
+    if (match := _NO_SLASHES.match(text)) and not (base / _expanded(text)).exists():
+        fix = f"{match['scheme']}://{text[match.end() :]}"
+        raise InvalidConfiguration(
+            f"'{text}' has no slashes behind {match['scheme']}:; did you mean '{fix}'?", reference=text
+        )
     folder = base / _expanded(text)
     if text.startswith((".", "/", "~")):
         return _folder(text, folder)

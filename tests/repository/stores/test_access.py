@@ -136,6 +136,8 @@ def test_the_longest_key_of_the_credential_file_wins_and_goes_before_the_environ
         (S3, {"AWS_PROFILE": "absent"}, "has the AWS profile 'absent'"),
         (GS, {"GOOGLE_APPLICATION_CREDENTIALS": "/no/such"}, "there is no file /no/such"),
         (AZURE, {"AZURE_STORAGE_CONNECTION_STRING": "AccountKey=!"}, "AccountKey is not base64"),
+        (AZURE, {"AZURE_STORAGE_CONNECTION_STRING": "garbage"}, "has no key: it looks like AccountName=…;AccountKey=…"),
+        (GS, {"STORAGE_EMULATOR_HOST": "file:///etc"}, "STORAGE_EMULATOR_HOST is file:///etc, but must be HOST:PORT"),
     ],
 )
 def test_what_is_wrong_is_named(

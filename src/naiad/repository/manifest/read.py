@@ -26,7 +26,10 @@ def read_manifest(path: Path, read_secret: ReadSecret = secret_from_environment)
             )
         text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
-        raise NotFound(f"there is no manifest {path}; name a source, or write one", file=str(path)) from error
+        raise NotFound(
+            f"there is no manifest {path}; write one that lists models, such as: models: [{{source: org/name}}]",
+            file=str(path),
+        ) from error
     except UnicodeDecodeError as error:
         raise InvalidConfiguration(f"{path} is not UTF-8 text", file=str(path)) from error
     except OSError as error:

@@ -43,8 +43,8 @@ def push_to_store(
     recognise(folder)
     files = files or files_that_may_leave(folder, allow_code=allow_code)
     size = sum((folder / path).stat().st_size for path in files)
-    (progress or SilentProgress()).note(f"uploading {folder.name} ({size_text(size)}) to {target}")
     store = Store(target)
+    (progress or SilentProgress()).note(f"uploading {folder.name} ({size_text(size)}) to {target}")
     first = [path for path in files if Path(path).name not in _LAST]
     last = [path for path in files if Path(path).name in _LAST]
     try:

@@ -35,7 +35,9 @@ def azure_access(reference: StoreReference, given: Any, environ: Mapping[str, st
         return Access(options | {"account_key": environ["AZURE_STORAGE_KEY"]}, "AZURE_STORAGE_KEY")
     if environ.get("AZURE_STORAGE_SAS_TOKEN"):
         return Access(options | {"sas_key": environ["AZURE_STORAGE_SAS_TOKEN"]}, "AZURE_STORAGE_SAS_TOKEN")
-    return Access(options | {"skip_signature": True}, "no credentials")
+    return Access(
+        options | {"skip_signature": True}, "no credentials, because AZURE_STORAGE_KEY and its kin are not set"
+    )
 
 
 def _connection(text: str, reference: StoreReference) -> dict[str, Any]:
@@ -49,5 +51,10 @@ def _connection(text: str, reference: StoreReference) -> dict[str, Any]:
         base64.b64decode(key, validate=True)
     except ValueError as error:
         raise InvalidConfiguration("AZURE_STORAGE_CONNECTION_STRING: its AccountKey is not base64") from error
+    if not key and not parts.get("SharedAccessSignature"):
+        raise InvalidConfiguration(
+            "AZURE_STORAGE_CONNECTION_STRING has no key: it looks like AccountName=…;AccountKey=…, or has a "
+            "SharedAccessSignature=…"
+        )
     found = {"account_name": account, "account_key": key, "endpoint": endpoint}
     return filled({**found, "sas_key": parts.get("SharedAccessSignature", "")})

@@ -69,7 +69,7 @@ def _identity(given: Any, environ: Mapping[str, str]) -> tuple[dict[str, Any], s
         return own, f"the AWS profile '{profile or 'default'}'"
     if is_set(environ, "AWS_EC2_METADATA_DISABLED"):
         return own | {"skip_signature": True}, "no credentials, because there are none"
-    return own, "the machine's role, because there are no other credentials"
+    return own, "the machine's role, because neither AWS_ACCESS_KEY_ID nor AWS_PROFILE is set"
 
 
 def _profile(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
