@@ -104,7 +104,7 @@ def packed_policies(checkpoint: Path, job: str, tokenizer: str) -> Iterator[Poli
 def packed(encoder: object, reader: object, texts: list[str], tokens: int) -> np.ndarray:
     """All are tokenised at once, then run in packs of about `tokens` tokens, the longest texts first."""
     from naiad.core.contracts import Batch
-    from naiad.core.encoder import TextTokens
+    from naiad.core.encoding.encoder import TextTokens
 
     sequences = [TextTokens(np.array(e.ids, np.int64), ("embedding",)) for e in reader.encode_batch(texts)]
     order = sorted(range(len(texts)), key=lambda i: -sequences[i].tokens)

@@ -19,7 +19,7 @@ import uvloop
 
 from naiad.core.contracts import Batch, Instances
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Job, Scheduler
 from naiad.scheduling.kinds import open_scheduler

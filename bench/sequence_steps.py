@@ -20,8 +20,8 @@ import numpy as np
 
 from naiad.core.contracts import Batch, Instances
 from naiad.core.message import InferRequest, InferResponse, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.sequences import OldestFirst, SequenceBatching, SequenceControl, SequenceState
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Job
 from naiad.scheduling.kinds import open_scheduler

@@ -16,11 +16,13 @@ from naiad.cli.main import COMMANDS, module_of
 from naiad.cli.options import group_of
 from naiad.client.errors import Unreachable
 from naiad.core import errors
-from naiad.observe import jobs, load, metrics, preprocessing, queues
+from naiad.observe import load
 from naiad.observe.cache_statistics import LOCAL_ONLY, SHARED_METRICS
 from naiad.observe.cache_statistics import METRICS as CACHE_METRICS
-from naiad.observe.latencies import LatencyOptions
-from naiad.observe.rate_limits import LIMIT_SUMMARIES, TOTAL, USED, WAITED, WAITING
+from naiad.observe.metrics import jobs, preprocessing, queues
+from naiad.observe.metrics import page as metrics
+from naiad.observe.metrics.latencies import LatencyOptions
+from naiad.observe.metrics.rate_limits import LIMIT_SUMMARIES, TOTAL, USED, WAITED, WAITING
 from naiad.observe.recent import SLICE_S, SLICES
 from naiad.observe.statistics import MOST_PRIORITIES
 from naiad.protocol.status import TABLE

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from naiad import errors
     from naiad.client import AsyncClient, Client
-    from naiad.core.batched import batched
-    from naiad.core.condition import When
-    from naiad.core.ensemble import Step
+    from naiad.core.model.condition import When
+    from naiad.core.model.ensemble import Step
+    from naiad.core.user_code.batched import batched
     from naiad.server import AsyncServer, Server
 
 __version__ = "0.1.0"
@@ -24,9 +24,9 @@ _HOMES = {
     "AsyncServer": "naiad.server",
     "Client": "naiad.client",
     "Server": "naiad.server",
-    "Step": "naiad.core.ensemble",
-    "When": "naiad.core.condition",
-    "batched": "naiad.core.batched",
+    "Step": "naiad.core.model.ensemble",
+    "When": "naiad.core.model.condition",
+    "batched": "naiad.core.user_code.batched",
 }
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from naiad.core.application import ApplicationEntry, ApplicationSettings
+from naiad.core.user_code.application import ApplicationEntry, ApplicationSettings
 from naiad.testing import RunningServer, running_server
 
 SERVED = Path(__file__).parent / "served"

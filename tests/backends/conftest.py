@@ -14,7 +14,7 @@ from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeInstance
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.message import InferRequest, RequestedOutput
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.modelconfig import finish, prepare
 

@@ -14,7 +14,7 @@ from naiad.backends.identity_delays import read_delays
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Job
 from naiad.scheduling.kinds import open_scheduler

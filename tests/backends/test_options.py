@@ -10,9 +10,9 @@ import pytest
 
 from naiad.backends.onnxruntime.options import SessionSettings
 from naiad.core.contracts import LoadRequest, TensorFiles
-from naiad.core.cores import most_threads
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.machine.cores import most_threads
+from naiad.core.model.config import ModelConfig
 
 
 def settings_of(parameters: dict[str, str], backend: dict[str, str] | None = None, **more: Any) -> SessionSettings:

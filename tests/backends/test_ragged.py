@@ -16,7 +16,7 @@ from naiad.backends.onnxruntime.tensors import OnnxRuntimeInstance
 from naiad.core.contracts import Batch
 from naiad.core.errors import LoadFailed, ModelFailed, NaiadError
 from naiad.core.message import InferRequest
-from naiad.core.model_config import BatchInput
+from naiad.core.model.config import BatchInput
 from naiad.core.tensor import Array
 
 FOUR = [(1, 2), (1, 4), (1, 1), (1, 3)]

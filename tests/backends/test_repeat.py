@@ -14,7 +14,7 @@ from naiad.backends.repeat import RepeatBackend, RepeatInstance
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidRequest, LoadFailed, NotReady
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 
 IN, DELAY, WAIT = (

@@ -12,7 +12,7 @@ from naiad.backends.square import SquareBackend
 from naiad.core.contracts import Batch, LoadRequest, TensorFiles
 from naiad.core.errors import InvalidRequest, LoadFailed, NaiadError, NotReady
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 
 IN, OUT = TensorConfig("IN", "INT32", (1,)), TensorConfig("OUT", "INT32", (1,))

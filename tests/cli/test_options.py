@@ -9,7 +9,7 @@ import pytest
 
 from naiad.cli.options import SectionedCommand, group_of
 from naiad.cli.serve import command
-from naiad.core.config import GROUPS, ServerSettings, options
+from naiad.core.settings.config import GROUPS, ServerSettings, options
 
 
 def read(*words: str) -> dict[str, Any]:

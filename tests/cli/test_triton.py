@@ -20,8 +20,8 @@ from naiad.cli.running import ONE_STOP_S
 from naiad.cli.triton import command
 from naiad.cli.triton_arguments import read_arguments
 from naiad.cli.triton_flags import BOOLEAN, NUMBER, TritonFlag, all_flags
-from naiad.core.config import ServerSettings, options
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings, options
 from naiad.repository import FolderReference
 
 from .test_serve import REPOSITORY, naiad, read_until, run, status_of

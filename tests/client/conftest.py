@@ -16,7 +16,8 @@ from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Tensor
-from naiad.protocol import infer_answer, infer_json
+from naiad.protocol.json import infer_answer
+from naiad.protocol.json import infer_request as infer_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from naiad.backends.registry import find_backend
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
-from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels, TextTokens
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec, ImagePixels, TextTokens
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
 from naiad.core.errors import NaiadError, Rescheduled
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput, SequenceStep
 from naiad.core.tensor import Tensor, bytes_tensor

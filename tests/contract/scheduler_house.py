@@ -16,8 +16,8 @@ from newest_first import NEWEST_FIRST
 from naiad.core.contracts import Batch, Instances, Send
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import SequenceStep
-from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, RateLimit, RateResource
-from naiad.core.sequence_config import OldestFirst, SequenceBatching
+from naiad.core.model.config import DynamicBatching, ModelConfig, QueuePolicy, RateLimit, RateResource
+from naiad.core.model.sequences import OldestFirst, SequenceBatching
 from naiad.scheduling.contract import Job, Scheduler
 from naiad.scheduling.kinds import KINDS, open_scheduler
 from naiad.scheduling.rate_limiter.limiter import RateLimiter

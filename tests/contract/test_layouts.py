@@ -10,7 +10,7 @@ import pytest
 from doors import DOORS, Case, in_process
 
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.observe.statistics import ModelStatistics
 from naiad.serving.response_sender import ResponseSender

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import bytes_tensor
 from naiad.observe.statistics import ModelStatistics
 from naiad.serving.response_sender import ResponseSender

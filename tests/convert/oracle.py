@@ -15,7 +15,7 @@ import pytest
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderResult, TextTokens
+from naiad.core.encoding.encoder import EncoderResult, TextTokens
 
 TOLERANCE = 1e-4
 

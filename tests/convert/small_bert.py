@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.cache import Converted
 from naiad.core.contracts import Batch, Instances, LoadRequest
-from naiad.core.encoder import EncoderItem, EncoderResult, TextTokens
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult, TextTokens
+from naiad.core.encoding.files import EncoderFiles
 from naiad.core.tensor import Array
 
 HIDDEN, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 24, 2, 3, 40, 60, 160

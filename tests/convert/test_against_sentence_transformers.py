@@ -13,7 +13,7 @@ from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import ACTIVATIONS
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.message import InferRequest
 from naiad.core.tensor import bytes_tensor
 from naiad.tasks.choice import build_task, infer_task

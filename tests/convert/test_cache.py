@@ -16,9 +16,9 @@ from small_bert import random_weights, write_checkpoint, write_modules
 from naiad.convert import cache
 from naiad.convert.cache import DATA, GRAPH, SPEC
 from naiad.convert.checkpoint import convert_checkpoint
-from naiad.core import file_digests
-from naiad.core.cache_folders import temporary_cache
 from naiad.core.errors import LoadFailed
+from naiad.core.machine import file_digests
+from naiad.core.machine.cache_folders import temporary_cache
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from small_bert import (
 
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint, known_architectures
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
 TOLERANCE = 2e-5

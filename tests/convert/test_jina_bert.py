@@ -15,7 +15,7 @@ from small_bert import run
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.bodies.alibi import slopes_of
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.errors import Unsupported
 from naiad.core.tensor import Array
 

@@ -13,7 +13,7 @@ from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, texts
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.errors import Unsupported
 
 WIDTH = 7

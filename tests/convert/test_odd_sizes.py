@@ -16,7 +16,7 @@ from small_bert import serve
 from naiad.backends.onnxruntime.prepared.extents import is_aligned
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")

@@ -14,9 +14,9 @@ from small_bert import run, write_modules
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.onnx_file import describe_exported_texts, describe_onnx_encoder
 from naiad.core.contracts import LoadRequest
-from naiad.core.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import InvalidRequest, LoadFailed, Unsupported
-from naiad.core.ports import Ports
 
 HIDDEN = 4
 

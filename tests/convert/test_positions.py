@@ -1,4 +1,4 @@
-"""What graphs of our own read of positions is what `naiad.core.positions` says, for exported files and tokenizers."""
+"""What our graphs read of positions is what `core/encoding/positions.py` says, for exported files and tokenizers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from naiad.convert.encoder.architectures import ARCHITECTURES
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import read_dimensions
-from naiad.core.positions import read_positions
+from naiad.core.encoding.positions import read_positions
 
 UNBOUNDED = ("t5", "mt5")
 """Our graphs of these have an end of their own."""

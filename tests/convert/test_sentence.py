@@ -14,8 +14,8 @@ from small_bert import CONFIG, HIDDEN, hidden_states, random_weights, run, texts
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.convert.opening import open_encoder
+from naiad.core.encoding.pooling import pool
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
-from naiad.core.pooling import pool
 from naiad.repository.checkpoint import Checkpoint
 
 LENGTHS = (5, 1, 33, 12)

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from naiad.convert.checkpoint import builder_knows, convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 
 TABLE = np.random.default_rng(1).standard_normal((9, 5)).astype(np.float32)

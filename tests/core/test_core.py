@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.config import LogSettings, ModelSettings, RequestSettings, ServerSettings, options
 from naiad.core.datatypes import BY_CONFIG_NAME, BY_NAME, BY_NUMPY, TABLE
-from naiad.core.door_settings import GrpcSettings, HttpSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.settings.config import LogSettings, ModelSettings, RequestSettings, ServerSettings, options
+from naiad.core.settings.doors import GrpcSettings, HttpSettings
 from naiad.core.tensor import Tensor, bytes_tensor
 
 

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from naiad.cli.main import COMMANDS, module_of
-from naiad.core.condition import WHEN_KEYS
+from naiad.core.model.condition import WHEN_KEYS
 from naiad.repository.manifest import naiad_yaml
 from naiad.repository.manifest.endpoint import ENDPOINT_KEYS, METRICS_KEYS
 from naiad.repository.manifest.ensemble import ENSEMBLE_KEYS, STEP_KEYS

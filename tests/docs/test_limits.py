@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.config import ServerSettings, options
+from naiad.core.settings.config import ServerSettings, options
 from naiad.protocol.limits import Limits
 from naiad.serving.worker import Worker
 from naiad.wire.http.http1.capacity import Capacity

@@ -20,13 +20,14 @@ import numpy as np
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidConfiguration, MalformedBody, NaiadError
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.modelconfig import GpuKind, check_servable, finish, parse_pbtxt, prepare, print_pbtxt
 from naiad.proto.pool import message_class
-from naiad.protocol import binary, generate, infer_json
+from naiad.protocol import binary, generate
 from naiad.protocol.grpc import infer_request
 from naiad.protocol.grpc.large import split
-from naiad.protocol.json_body import parse_json
+from naiad.protocol.json import infer_request as infer_json
+from naiad.protocol.json.body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.protocol.shared_memory import range_of_json, read_registration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.job_settings import JobSettings
+from naiad.core.settings.jobs import JobSettings
 from naiad.testing import running_server
 
 TESTS = Path(__file__).parents[1]

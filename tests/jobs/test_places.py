@@ -15,8 +15,8 @@ import pytest
 from job_server import ask, body, post, put
 from stores import claim_one, done, make, request
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NotReady, Overloaded
+from naiad.core.settings.config import ServerSettings
 from naiad.jobs.sqlite.ledger import FILE
 from naiad.testing import running_server
 

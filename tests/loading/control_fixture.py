@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from naiad.core.config import ModelSettings
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.control import Control
 from naiad.repository import FetchSettings, ModelEntry
 from naiad.serving.catalog import Catalog

@@ -17,8 +17,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from naiad.core.child import limit_memory
 from naiad.core.errors import NaiadError
+from naiad.core.machine.child import limit_memory
 from naiad.testing import tiny_checkpoint
 
 VALUES: dict[str, Any] = {

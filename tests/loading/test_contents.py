@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ModelSettings
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.contents import load
 from naiad.loading.plan import _ASKED, PlannedModel, plan
 from naiad.loading.sources import Sources

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from naiad.backends.python import backend
-from naiad.core.config import ModelSettings
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.tensor_models import checked
 from naiad.modelconfig import prepare
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
-from naiad.core.sequence_config import SequenceBatching, SequenceState
+from naiad.core.model.config import ModelConfig
+from naiad.core.model.sequences import SequenceBatching, SequenceState
 from naiad.loading.initial_states import initial_states
 
 

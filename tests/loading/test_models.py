@@ -17,7 +17,7 @@ import pytest
 from naiad.core.contracts import Instances
 from naiad.core.errors import LoadFailed, NotFound, NotReady
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.loading.models import Models
 from naiad.loading.plan import Plan, PlannedModel

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, NaiadError, Unsupported
+from naiad.core.settings.config import ModelSettings
 from naiad.loading import overrides
 from naiad.loading.overrides import Override, read_override
 from naiad.serving.control import LoadParameters

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.plan import PlannedModel, plan
 from naiad.loading.sources import Sources
 from naiad.repository import FetchSettings, ModelEntry

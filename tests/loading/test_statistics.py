@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.statistics import statistics_of
 from naiad.modelconfig import finish, prepare
-from naiad.observe.metrics import FIRST_RESPONSE, MetricsPage
+from naiad.observe.metrics.page import FIRST_RESPONSE, MetricsPage
 from naiad.observe.statistics import ModelStatistics
 
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [2]}

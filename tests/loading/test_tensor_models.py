@@ -13,10 +13,10 @@ from control_fixture import Fixture, Put
 
 from naiad.backends.onnxruntime import loaded
 from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest
 from naiad.core.errors import NaiadError
 from naiad.core.message import InferRequest
+from naiad.core.settings.config import ModelSettings
 from naiad.core.tensor import Tensor
 from naiad.loading.tensor_models import plan_triton_model, read_document
 from naiad.modelconfig import print_pbtxt

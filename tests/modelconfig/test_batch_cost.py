@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import BatchCost, ModelConfig
+from naiad.core.model.config import BatchCost, ModelConfig
 from naiad.modelconfig import finish, prepare
 
 X = {"name": "x", "data_type": "TYPE_FP32", "dims": [-1]}

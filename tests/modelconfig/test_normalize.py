@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import InstanceGroup, QueuePolicy, TensorConfig
+from naiad.core.model.config import InstanceGroup, QueuePolicy, TensorConfig
 from naiad.modelconfig import GpuKind, finish, normalize, parse_pbtxt, prepare
 
 REPOSITORY = Path(__file__).parents[1] / "data" / "model_repository"

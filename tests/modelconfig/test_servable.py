@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.modelconfig import check_servable, fields_without_effect, finish, parse_pbtxt, prepare
 from naiad.modelconfig.schema import config_class
 from naiad.modelconfig.servable import NOT_YET, WITHOUT_EFFECT

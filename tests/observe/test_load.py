@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from naiad.observe.load import FRESH_S, RATE_S, LoadMeter
-from naiad.observe.metrics import MetricsPage
+from naiad.observe.metrics.page import MetricsPage
 from naiad.observe.statistics import ModelStatistics
 from naiad.testing import ManualClock
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.protocol import binary
 from naiad.serving.validation import RequestCheck

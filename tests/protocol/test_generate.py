@@ -10,7 +10,7 @@ import pytest
 
 from naiad.core.errors import Failed, InvalidRequest, MalformedBody, NaiadError
 from naiad.core.message import InferRequest, InferResponse, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.protocol.generate import decode, encode, event
 from naiad.protocol.limits import Limits

@@ -11,8 +11,10 @@ from naiad.core.datatypes import TABLE
 from naiad.core.errors import Failed
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Array, Tensor
-from naiad.protocol import binary, generate, infer_answer, tensor_json
+from naiad.protocol import binary, generate
 from naiad.protocol.grpc import infer_answer as grpc_answer
+from naiad.protocol.json import infer_answer
+from naiad.protocol.json import tensor as tensor_json
 from naiad.serving.classification import classify
 
 from .layouts import LAYOUTS, SHAPES, sample

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.proto.pool import message_class
-from naiad.protocol import binary, generate, infer_json
+from naiad.protocol import binary, generate
 from naiad.protocol.grpc import infer_request
-from naiad.protocol.json_body import parse_json
+from naiad.protocol.json import infer_request as infer_json
+from naiad.protocol.json.body import parse_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, Unsupported
 from naiad.core.message import InferRequest
 from naiad.proto.pool import message_class
-from naiad.protocol import infer_json
 from naiad.protocol.grpc.infer_request import decode, parse_request
 from naiad.protocol.grpc.known_messages import KnownMessages
-from naiad.protocol.known_bodies import KnownBodies
+from naiad.protocol.json import infer_request as infer_json
+from naiad.protocol.json.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
 from naiad.protocol.recurring import MOST_KEPT
 

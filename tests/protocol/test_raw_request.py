@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from naiad.core.errors import InvalidRequest
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 

@@ -13,8 +13,8 @@ import pytest
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, Unsupported
 from naiad.core.message import InferRequest, SequenceStep
 from naiad.proto.pool import message_class
-from naiad.protocol import infer_json
 from naiad.protocol.grpc import infer_request
+from naiad.protocol.json import infer_request as infer_json
 from naiad.protocol.limits import Limits
 
 LIMITS = Limits()

@@ -17,9 +17,10 @@ from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotFoun
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
 from naiad.core.tensor import Tensor
 from naiad.proto.pool import message_class
-from naiad.protocol import infer_answer, infer_json
 from naiad.protocol.grpc import infer_answer as grpc_answer
 from naiad.protocol.grpc import infer_request
+from naiad.protocol.json import infer_answer
+from naiad.protocol.json import infer_request as infer_json
 from naiad.protocol.limits import Limits
 from naiad.protocol.shared_memory import read_registration
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NotFound
+from naiad.core.settings.config import ModelSettings
 from naiad.ray.application import _capacity, app, deployment_options
 from naiad.ray.capacity import UNKNOWN, Capacity, capacity_of
 from naiad.repository import ModelEntry

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from naiad.observe.logs import LogOptions, set_up_logging
+from naiad.observe.logs.lines import LogOptions, set_up_logging
 from naiad.repository import BarProgress, LineProgress, progress_for
 from naiad.repository.progress import Meter, size_text
 

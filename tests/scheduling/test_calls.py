@@ -11,7 +11,7 @@ from typing import Any
 
 import naiad.scheduling
 from naiad.core.contracts import Batch, Instances
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.scheduling.contract import Job, Scheduler
 from naiad.scheduling.kinds import open_scheduler
 from naiad.scheduling.runners.thread import INLINE_AFTER_RUNS

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest
-from naiad.core.model_config import BatchCost, DynamicBatching, ModelConfig, TensorConfig
+from naiad.core.model.config import BatchCost, DynamicBatching, ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.scheduling.cost import Affordable, CostLimit, decide_within
 from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil

@@ -10,8 +10,8 @@ import pytest
 
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest, SequenceStep
-from naiad.core.model_config import DynamicBatching, ModelConfig
-from naiad.core.sequence_config import SequenceBatching
+from naiad.core.model.config import DynamicBatching, ModelConfig
+from naiad.core.model.sequences import SequenceBatching
 from naiad.scheduling.contract import Job
 from naiad.scheduling.decision import Run, Situation, WaitUntil
 from naiad.scheduling.held import BACKLOG_DELAY, DELAY, held

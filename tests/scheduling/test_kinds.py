@@ -12,7 +12,7 @@ import pytest
 
 from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import Overloaded
-from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy
+from naiad.core.model.config import DynamicBatching, ModelConfig, QueuePolicy
 from naiad.scheduling.contract import Job
 from naiad.scheduling.kinds import KINDS, open_scheduler
 from naiad.testing import FakeInstance

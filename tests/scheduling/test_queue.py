@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import Overloaded
-from naiad.core.model_config import QueuePolicy
+from naiad.core.model.config import QueuePolicy
 from naiad.scheduling.contract import Job
 from naiad.scheduling.queue import SPARE_DEADLINES, JobQueue
 

@@ -13,7 +13,7 @@ import pytest
 
 from naiad.core.contracts import Batch
 from naiad.core.errors import Cancelled, DeadlineExceeded, ModelFailed, NotReady, Overloaded
-from naiad.core.model_config import QueuePolicy
+from naiad.core.model.config import QueuePolicy
 from naiad.scheduling.batching.lingering import LINGER_LOOKS, LINGER_S
 from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.batching.slots import LONE_JOBS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from naiad.core.message import Answer, InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
 from naiad.observe.trace.tracing import Tracing
 from naiad.serving.response_sender import ResponseSender

@@ -6,7 +6,7 @@ import pytest
 
 from naiad.core.contracts import Instances
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.serving.catalog import Catalog, Entry
 from naiad.serving.states import TRANSITIONS, VersionState
 from naiad.serving.tensor_model import TensorModel

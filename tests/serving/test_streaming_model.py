@@ -12,7 +12,7 @@ import pytest
 
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.testing import FakeStream, engine
 

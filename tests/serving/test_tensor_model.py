@@ -10,7 +10,7 @@ import pytest
 
 from naiad.core.errors import Cancelled, InvalidRequest, NotFound, NotReady, Overloaded
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
+from naiad.core.model.config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.testing import FakeInstance, engine
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Instances, Preparation
-from naiad.core.encoder import EncoderResult, TextTokens
+from naiad.core.encoding.encoder import EncoderResult, TextTokens
 from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, Overloaded
+from naiad.core.machine.turnstile import pause
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
-from naiad.core.turnstile import pause
 from naiad.observe.trace.tracing import Tracing
 from naiad.scheduling.tokens import TokenRule, decide_packed
 from naiad.scheduling.turns import SHARE_TOKENS

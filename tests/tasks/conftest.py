@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
 from naiad.core.message import InferRequest, RequestedOutput
 from naiad.core.tensor import Tensor, bytes_tensor
 

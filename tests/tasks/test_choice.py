@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 from naiad.tasks import KNOWN_TASKS, build_task, head_for, infer_task
 

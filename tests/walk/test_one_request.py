@@ -16,7 +16,8 @@ from naiad.backends.identity import IdentityBackend
 from naiad.core.contracts import Batch, LoadRequest, TensorFiles
 from naiad.core.message import Answer, Deliver, InferRequest, InferResponse
 from naiad.modelconfig import finish, parse_pbtxt, prepare
-from naiad.protocol import infer_answer, infer_json
+from naiad.protocol.json import infer_answer
+from naiad.protocol.json import infer_request as infer_json
 from naiad.protocol.limits import Limits
 from naiad.scheduling.contract import Job
 from naiad.scheduling.decision import Run, Situation

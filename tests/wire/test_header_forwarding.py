@@ -10,9 +10,9 @@ import httpx2
 import numpy as np
 import pytest
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.message import InferRequest
+from naiad.core.settings.config import ServerSettings
 from naiad.server.assembly import Assembly
 from naiad.serving.model import ServedModel
 from naiad.testing import RunningServer, running_server

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings
 from naiad.server.assembly import Assembly
 from naiad.testing import running_server
 

@@ -9,11 +9,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.features import Feature
-from naiad.observe.log_control import LogControl
-from naiad.observe.logs import LogOptions
+from naiad.core.settings.config import ServerSettings
+from naiad.core.settings.features import Feature
+from naiad.observe.logs.control import LogControl
+from naiad.observe.logs.lines import LogOptions
 from naiad.proto.pool import message_class
 from naiad.server.assembly import Assembly
 from naiad.testing import RunningServer, running_server

@@ -15,7 +15,7 @@ import grpc.aio
 import pytest
 
 from naiad.backends.onnxruntime.backend import OnnxRuntimeBackend
-from naiad.core.config import ServerSettings
+from naiad.core.settings.config import ServerSettings
 from naiad.loading.sources import Sources
 from naiad.proto.pool import message_class
 from naiad.repository import ModelEntry

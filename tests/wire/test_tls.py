@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import uvloop
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings
 from naiad.protocol.limits import Limits
 from naiad.server.assembly import Assembly
 from naiad.testing import RunningServer, running_server

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.contracts import LoadRequest
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.ports import Ports
 
 
 class Graphless:

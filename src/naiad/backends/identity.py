@@ -18,7 +18,7 @@ from naiad.backends.reshape import Reshape
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array, Tensor
 
 NO_RESHAPES: Mapping[str, Sequence[Reshape]] = {}

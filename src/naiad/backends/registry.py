@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from naiad.core.application import ApplicationEntry
 from naiad.core.contracts import Backend
 from naiad.core.errors import LoadFailed
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
+from naiad.core.user_code.application import ApplicationEntry
 
 if TYPE_CHECKING:
     from naiad.backends.application.running import Application

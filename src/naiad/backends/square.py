@@ -24,7 +24,7 @@ from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Instances, LoadRequest, Send
 from naiad.core.errors import InvalidRequest, ModelFailed, NotReady
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Tensor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from naiad.observe.logs import log_table
+from naiad.observe.logs.lines import log_table
 from naiad.repository import Entry, ModelEntry
 from naiad.server.assembly import Assembly
 from naiad.serving.states import VersionState

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from naiad.core.config import GROUPS, options
+from naiad.core.settings.config import GROUPS, options
 
 _VARIABLES = (
     "Every option below a section's name can also be set by an environment variable, such as NAIAD_HTTP_PORT for "

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from naiad.core.application import ApplicationEntry, workers_environment
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.python_file import import_file
-from naiad.core.web_kinds import ASGI, WSGI, kind_of
+from naiad.core.settings.config import ServerSettings
+from naiad.core.user_code.application import ApplicationEntry, workers_environment
+from naiad.core.user_code.python_file import import_file
+from naiad.core.user_code.web_kinds import ASGI, WSGI, kind_of
 from naiad.server.aio import AsyncServer, only_described
 
 _OF_SERVERS = re.compile(r"\b(?:Async)?Server\b|\bTriton\b")

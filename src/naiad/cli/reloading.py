@@ -49,7 +49,8 @@ def run_reloading(arguments: Sequence[str], folder: Path) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    begin = f"from naiad.core.child import die_with; die_with({os.getpid()}); from naiad.cli.main import main; main()"
+    dying = f"from naiad.core.machine.child import die_with; die_with({os.getpid()})"
+    begin = f"{dying}; from naiad.cli.main import main; main()"
     command = [sys.executable, "-c", begin, *arguments]
     _log.info("watching %s; the server starts again when a Python file changes", folder)
     while True:

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 from naiad.cli.announcing import log_models, log_ready
 from naiad.cli.freed_memory import keep_freed_memory
-from naiad.core.cache_folders import have_temporary_files, remove_temporary_folders
-from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
+from naiad.core.machine.cache_folders import have_temporary_files, remove_temporary_folders
+from naiad.core.settings.config import ServerSettings
 from naiad.functions import Bindings
 from naiad.repository import Entry, FetchSettings
 from naiad.server.assembly import Assembly

@@ -14,9 +14,9 @@ from naiad.cli.programs import application_entry, load_program, split_sources
 from naiad.cli.reloading import run_reloading
 from naiad.cli.running import run
 from naiad.cli.sources import entries_of, fetch_settings, source_options
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
-from naiad.observe.logs import LogOptions, set_up_logging
+from naiad.core.settings.config import ServerSettings
+from naiad.observe.logs.lines import LogOptions, set_up_logging
 from naiad.repository import LineProgress, progress_for
 
 

@@ -19,9 +19,9 @@ from naiad.cli.running import run
 from naiad.cli.sources import LOCK_VARIABLE, fetch_settings
 from naiad.cli.triton_arguments import TritonArguments, read_arguments
 from naiad.cli.triton_flags import DEFAULTS, FLAGS, SWITCH, TritonFlag, all_flags
-from naiad.core.config import options
 from naiad.core.errors import NaiadError
-from naiad.observe.logs import LogOptions, set_up_logging
+from naiad.core.settings.config import options
+from naiad.observe.logs.lines import LogOptions, set_up_logging
 from naiad.repository import Entry, FetchSettings, LineProgress
 
 _OWN = {option.name: option for option in options()}

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from naiad.cli.triton_flags import BOOLEAN, DEFAULTS, NUMBER, REPLACED, SWITCH, TritonFlag, all_flags
-from naiad.core.config import ServerSettings, options
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings, options
 from naiad.repository import Entry, FolderReference, ModelEntry, StoreReference, parse_reference, read_manifest
 
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")

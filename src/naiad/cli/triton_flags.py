@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from naiad.core.config import options
-from naiad.core.options import Option
+from naiad.core.settings.config import options
+from naiad.core.settings.options import Option
 
 BOOLEAN, NUMBER, TEXT, SWITCH = "boolean", "integer", "string", "switch"
 """Kinds of values; a switch takes none."""

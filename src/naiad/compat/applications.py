@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from naiad.core.application import ApplicationEntry, ApplicationSettings, workers_environment
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.web_kinds import ASGI, WSGI, kind_of
+from naiad.core.user_code.application import ApplicationEntry, ApplicationSettings, workers_environment
+from naiad.core.user_code.web_kinds import ASGI, WSGI, kind_of
 from naiad.server import Server
 from naiad.server.aio import Source
 

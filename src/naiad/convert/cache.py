@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from naiad.core.cache_folders import (
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
+from naiad.core.errors import LoadFailed
+from naiad.core.machine.cache_folders import (
     close_to_others,
     default_cache,
     folders_in_use,
@@ -31,9 +33,7 @@ from naiad.core.cache_folders import (
     temporary_cache,
     temporary_folder,
 )
-from naiad.core.encoder import EncoderOutput, EncoderSpec
-from naiad.core.errors import LoadFailed
-from naiad.core.file_digests import digests_of, remember
+from naiad.core.machine.file_digests import digests_of, remember
 
 GRAPH = "model.onnx"
 DATA = "model.onnx.data"

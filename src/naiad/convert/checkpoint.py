@@ -13,7 +13,7 @@ from typing import Any
 from naiad.convert.cache import GRAPH, Converted, find_entry
 from naiad.convert.encoder.architectures import ARCHITECTURES, find_architecture, known_architectures
 from naiad.convert.encoder.static import build_static
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import MODEL2VEC, Checkpoint
 

@@ -18,12 +18,12 @@ from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
 from naiad.core.contracts import LoadRequest
-from naiad.core.encoder import EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports
+from naiad.core.encoding.positions import read_positions
 from naiad.core.errors import Unsupported
 from naiad.core.json_values import LARGEST, is_whole
-from naiad.core.ports import Ports
-from naiad.core.positions import read_positions
 from naiad.repository.checkpoint import Checkpoint
 
 _log = logging.getLogger("naiad.convert")

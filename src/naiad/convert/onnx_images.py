@@ -15,10 +15,10 @@ from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.cache import find_entry
 from naiad.convert.vision.families import IMAGE_FAMILIES
 from naiad.core.contracts import LoadRequest
-from naiad.core.encoder import EncoderOutput, EncoderSpec
-from naiad.core.encoder_files import EncoderFiles, PixelPorts
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.files import EncoderFiles, PixelPorts
+from naiad.core.encoding.ports import Dims, Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.ports import Dims, Ports
 from naiad.proto.onnx_messages import read_model
 from naiad.repository.checkpoint import read_config
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
+from naiad.core.encoding.ports import Dims
 from naiad.core.errors import LoadFailed
-from naiad.core.ports import Dims
 
 SENTENCE = ("sentence_embedding", "sentence_embeddings", "dense_vecs", "dense_embedding", "dense_embeddings")
 """A finished vector for each text: (batch, width)."""

@@ -13,12 +13,12 @@ from typing import Any
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.core.contracts import Batch, Instance, LoadRequest, TensorFiles
 from naiad.core.datatypes import BY_NAME
-from naiad.core.encoder import EncoderItem, EncoderResult, EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult, EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Dims
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.ports import Dims
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Array, Tensor
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels, TextTokens
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
-from naiad.core.endpoint import Endpoint
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult, ImagePixels, TextTokens
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.model_host import ModelHost
-from naiad.core.ports import Ports
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.host import ModelHost
+from naiad.core.user_code.endpoint import Endpoint
 
 Item = TypeVar("Item")
 """What an instance takes: InferRequest for tensor models, EncoderItem for encoders."""

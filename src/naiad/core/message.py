@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from naiad.core.application import Work
 from naiad.core.client_memory import OutputMemory
 from naiad.core.errors import NaiadError
 from naiad.core.flow import Flow
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Trace
+from naiad.core.user_code.application import Work
 
 Parameter = bool | int | float | str
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from naiad.core.datatypes import BY_NAME, BY_NUMPY
 from naiad.core.errors import Failed, InvalidRequest
-from naiad.core.freeing import freed_in_pieces
+from naiad.core.machine.freeing import freed_in_pieces
 
 MANY_STRINGS = 64 * 1024
 """More are moved by several calls: in a longer one nobody else would get on, whichever thread makes it."""

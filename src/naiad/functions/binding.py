@@ -11,7 +11,7 @@ from typing import Any
 from naiad.core.contracts import Instances
 from naiad.core.errors import AlreadyExists, InvalidConfiguration, NotFound
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.functions.calling.coroutines import CoroutineInstance
 from naiad.functions.calling.generators import GeneratorInstance

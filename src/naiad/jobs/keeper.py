@@ -17,7 +17,7 @@ from naiad.jobs.job import Claim, Job, JobRequest, JobResult, JobState, Totals
 from naiad.jobs.runner import Runner
 from naiad.jobs.running import Running
 from naiad.jobs.store import JobStore
-from naiad.observe.jobs import JobStatistics
+from naiad.observe.metrics.jobs import JobStatistics
 
 TICK_S = 1.0
 """How often leases are renewed, at least, and what time brings is done."""

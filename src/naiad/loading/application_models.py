@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from naiad.backends.registry import open_application
-from naiad.core.application import ApplicationEntry
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import DynamicBatching, InstanceGroup, ModelConfig
-from naiad.core.model_host import ModelHost
+from naiad.core.model.config import DynamicBatching, InstanceGroup, ModelConfig
+from naiad.core.model.host import ModelHost
+from naiad.core.settings.config import ModelSettings
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.loading.statistics import statistics_of
 from naiad.serving.application_model import ApplicationModel, WorkModel
 from naiad.serving.model import ServedModel

@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from naiad import __version__
-from naiad.core.file_digests import digest_of
+from naiad.core.machine.file_digests import digest_of
 from naiad.loading.plan import PlannedModel
 from naiad.repository import Signature, signature
 from naiad.serving.model import ServedModel

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import (
     Failed,
     InvalidConfiguration,
@@ -26,8 +25,9 @@ from naiad.core.errors import (
     Overloaded,
     Unsupported,
 )
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
 from naiad.core.places import without_places
+from naiad.core.settings.config import ModelSettings
 from naiad.functions import Binding, Bindings
 from naiad.loading.backend_settings import read_backend_settings
 from naiad.loading.ensembles.dependencies import parts_first, unloaded_with

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.backends.registry import ENCODERS, find_backend
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import LoadRequest, Task
-from naiad.core.cores import available_cores, most_instances
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.machine.cores import available_cores, most_instances
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.learning import BatchSizes, choose_policy
 from naiad.modelconfig import finish

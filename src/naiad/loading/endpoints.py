@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.backends.registry import find_backend
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import LoadRequest, TensorFiles
-from naiad.core.endpoint import BODY, Endpoint
 from naiad.core.errors import InvalidRequest, LoadFailed
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
+from naiad.core.settings.config import ModelSettings
+from naiad.core.user_code.endpoint import BODY, Endpoint
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.statistics import statistics_of
 from naiad.loading.tensor_models import checked, instance_names

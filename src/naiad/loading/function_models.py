@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from naiad.core.bf16 import float_to_bf16
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import TensorFiles
 from naiad.core.errors import LoadFailed
+from naiad.core.settings.config import ModelSettings
 from naiad.core.tensor import Array, Tensor
 from naiad.functions import Binding
 from naiad.loading.tensor_models import Load, checked, instance_names, warmed_up

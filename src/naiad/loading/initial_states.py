@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import LoadFailed, NaiadError
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.loading.data_files import read_data
 from naiad.protocol.binary import decode

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from naiad.core.cache_folders import default_cache
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances
-from naiad.core.cores import available_cores
+from naiad.core.machine.cache_folders import default_cache
+from naiad.core.machine.cores import available_cores
+from naiad.core.settings.config import ModelSettings
 from naiad.repository import ModelEntry
 from naiad.scheduling.decision import Policy
 from naiad.scheduling.kinds import ONE_BY_ONE

@@ -17,9 +17,9 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import InvalidConfiguration, LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
+from naiad.core.machine.daemon_threads import DaemonThreads
 from naiad.core.places import without_places
 from naiad.loading.contents import load
 from naiad.loading.ensembles.definition import Definition

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, Unsupported
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.uploads import upload_folder
 from naiad.modelconfig import infer_backend, parse_json
 from naiad.repository import check_relative_path

@@ -14,10 +14,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotFound, Unsupported
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
 from naiad.core.places import without_places
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.application_models import VERSION, load_application
 from naiad.loading.endpoints import load_endpoint
 from naiad.loading.ensembles.definition import Definition

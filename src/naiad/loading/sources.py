@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from naiad.core.application import ApplicationEntry
 from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.functions import Binding, Bindings
 from naiad.repository import (
     EndpointEntry,

@@ -7,12 +7,12 @@ import re
 from itertools import pairwise
 from math import isinf, isnan
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
-from naiad.observe.latencies import read_metrics_config
+from naiad.core.model.config import ModelConfig
+from naiad.core.settings.config import ModelSettings
 from naiad.observe.measured import MeasuredStatistics
-from naiad.observe.metrics import FIRST_RESPONSE, FIRST_RESPONSE_MS
+from naiad.observe.metrics.latencies import read_metrics_config
+from naiad.observe.metrics.page import FIRST_RESPONSE, FIRST_RESPONSE_MS
 from naiad.observe.statistics import ModelStatistics
 
 _TAG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_]*")

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from naiad.backends.registry import find_backend
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import Instances, LoadRequest, RunsOnGpus, TensorFiles
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
-from naiad.core.model_host import ModelHost
+from naiad.core.model.config import ModelConfig
+from naiad.core.model.host import ModelHost
+from naiad.core.settings.config import ModelSettings
 from naiad.core.tensor import Tensor
 from naiad.loading.backend_settings import settings_of
 from naiad.loading.initial_states import initial_states

@@ -10,10 +10,10 @@ from pathlib import Path
 from naiad.convert.checkpoint import Converted, convert_checkpoint
 from naiad.convert.onnx_file import describe_exported_texts
 from naiad.convert.record import read_record
-from naiad.core.config import ModelSettings
-from naiad.core.encoder import EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.encoder_models import describe_model, open_queue
 from naiad.loading.learning import BatchSizes

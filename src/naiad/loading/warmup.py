@@ -22,7 +22,7 @@ from naiad.core.datatypes import BY_CONFIG_NAME
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
 from naiad.core.message import InferRequest, SequenceStep
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.loading.data_files import read_data
 from naiad.protocol.binary import decode

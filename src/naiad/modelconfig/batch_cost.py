@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import BatchCost
+from naiad.core.model.config import BatchCost
 from naiad.modelconfig.schema import Document
 
 MOST, INPUT, KIND = "max_batch_cost", "max_batch_cost_input", "max_batch_cost_kind"

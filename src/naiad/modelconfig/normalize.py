@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.schema import Document
 from naiad.modelconfig.syntax import parse_json

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 
 NOT_YET = {
     "model_operations": "libraries of custom operators, which are native code",

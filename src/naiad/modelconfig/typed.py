@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.datatypes import BY_CONFIG_NAME
-from naiad.core.model_config import (
+from naiad.core.model.config import (
     BatchInput,
     BatchOutput,
     DynamicBatching,
@@ -17,7 +17,7 @@ from naiad.core.model_config import (
     RateResource,
     TensorConfig,
 )
-from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
+from naiad.core.model.sequences import OldestFirst, SequenceBatching, SequenceControl, SequenceState
 from naiad.modelconfig.batch_cost import read_batch_cost
 from naiad.modelconfig.ensemble.steps import read_ensemble
 from naiad.modelconfig.schema import Document

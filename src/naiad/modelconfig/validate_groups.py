@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.cores import most_instances
+from naiad.core.machine.cores import most_instances
 from naiad.modelconfig.layout import ENSEMBLE
 from naiad.modelconfig.refusing import refuse
 from naiad.modelconfig.schema import Document

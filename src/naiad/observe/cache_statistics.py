@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from naiad.observe.exposition import Family
+from naiad.observe.metrics.exposition import Family
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.load import Load
-from naiad.observe.exposition import Family
 from naiad.observe.machine import CpuMeter
+from naiad.observe.metrics.exposition import Family
 from naiad.observe.statistics import ModelStatistics
 
 WAITING = ("naiad_requests_waiting", "Requests that wait for an instance, of all models")

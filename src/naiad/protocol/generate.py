@@ -17,10 +17,10 @@ import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.protocol import tensor_json
-from naiad.protocol.json_body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
+from naiad.protocol.json import tensor as tensor_json
+from naiad.protocol.json.body import PROTOCOL_KEYS, parse_json, set_own_parameter, set_parameter
 from naiad.protocol.limits import Limits, check_parameters, too_long
 
 

@@ -11,7 +11,7 @@ from math import prod
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import bytes_tensor
 from naiad.protocol import binary
 from naiad.protocol.limits import Limits, raw_too_large

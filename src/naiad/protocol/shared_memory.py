@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from naiad.core.client_memory import ClientMemory
 from naiad.core.errors import InvalidRequest, MalformedBody
-from naiad.protocol.json_body import read_unsigned
+from naiad.protocol.json.body import read_unsigned
 
 REGION = "shared_memory_region"
 _OFFSET = "shared_memory_offset"

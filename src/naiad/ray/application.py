@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings
 from naiad.ray.capacity import Capacity, capacity_of
 from naiad.ray.deployment import Naiad
 from naiad.ray.replica import check_options, read_user_config

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import NaiadError
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.sources import AnyOrigin, Origin, Sources
 from naiad.loading.tensor_models import read_given
 from naiad.repository import Entry

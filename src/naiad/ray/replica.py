@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, NaiadError, NotReady
+from naiad.core.settings.config import ServerSettings
 from naiad.ray.grpc_service import SERVICES, STREAMS, Written, metadata_of, set_status
 from naiad.server.aio import AsyncServer, Source
 from naiad.wire.grpc.in_process import CallFailed

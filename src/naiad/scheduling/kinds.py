@@ -12,8 +12,8 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
-from naiad.core.model_config import DynamicBatching, ModelConfig
-from naiad.core.sequence_config import OldestFirst
+from naiad.core.model.config import DynamicBatching, ModelConfig
+from naiad.core.model.sequences import OldestFirst
 from naiad.core.tensor import Array
 from naiad.scheduling.adaptive.batching import AdaptiveBatching
 from naiad.scheduling.batching.scheduler import WINDOW, BatchScheduler

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from naiad.core.errors import Overloaded
-from naiad.core.model_config import QueuePolicy
+from naiad.core.model.config import QueuePolicy
 from naiad.scheduling.contract import Job
 
 SPARE_PLACES = 64

@@ -22,15 +22,15 @@ from naiad.client.calls import scalar
 from naiad.client.metadata import ModelMetadata, read_model
 from naiad.client.result import Result
 from naiad.client.values import from_tensors, to_tensors
-from naiad.core.application import ApplicationEntry
-from naiad.core.config import ServerSettings
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import AlreadyExists, DeadlineExceeded, InvalidConfiguration, LoadFailed, NotReady
 from naiad.core.message import InferRequest, Parameter, RequestedOutput
+from naiad.core.model.ensemble import Ensemble, Step
+from naiad.core.settings.config import ServerSettings
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.functions import Binding, Bindings, Tensor
 from naiad.functions.binding import Function
 from naiad.loading.fetching import LOCK, settings_for
-from naiad.protocol.json_body import set_parameter
+from naiad.protocol.json.body import set_parameter
 from naiad.repository import (
     EnsembleEntry,
     Entry,

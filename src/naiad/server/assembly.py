@@ -11,16 +11,16 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property, partial
 
-from naiad.core.application import ApplicationEntry
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.settings.config import ServerSettings
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.functions import Bindings
 from naiad.loading.control import Control
-from naiad.observe.custom_metrics import CustomMetrics
-from naiad.observe.latencies import read_metrics_config
-from naiad.observe.log_control import LogControl
-from naiad.observe.logs import LogOptions
-from naiad.observe.metrics import MetricsPage
+from naiad.observe.logs.control import LogControl
+from naiad.observe.logs.lines import LogOptions
+from naiad.observe.metrics.custom import CustomMetrics
+from naiad.observe.metrics.latencies import read_metrics_config
+from naiad.observe.metrics.page import MetricsPage
 from naiad.observe.trace.options import read_trace_config
 from naiad.observe.trace.tracing import Tracing
 from naiad.repository import Entry, FetchSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.config import ServerSettings
 from naiad.jobs.callbacks.allowed import Allowed
 from naiad.jobs.callbacks.telling import Telling
 from naiad.jobs.job import ModelJobs
@@ -16,7 +16,7 @@ from naiad.jobs.redis.store import RedisStore
 from naiad.jobs.runner import Runner
 from naiad.jobs.sqlite.store import SqliteStore
 from naiad.jobs.store import Bounds, JobStore
-from naiad.observe.jobs import JobNumbers
+from naiad.observe.metrics.jobs import JobNumbers
 from naiad.serving.engine import Engine
 from naiad.wire.http.door import job_runner_of
 from naiad.wire.waiting import Waiting

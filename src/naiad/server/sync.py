@@ -11,9 +11,9 @@ from typing import Any, Self, TypeVar
 from naiad.client.metadata import ModelMetadata
 from naiad.client.result import Result
 from naiad.client.sync import Model
-from naiad.core.ensemble import Step
 from naiad.core.errors import NotReady
 from naiad.core.message import Parameter
+from naiad.core.model.ensemble import Step
 from naiad.functions import Tensor
 from naiad.functions.binding import Function
 from naiad.server.aio import AsyncServer, Source

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from naiad.core.application import Part, WebRequest
 from naiad.core.errors import Unsupported
 from naiad.core.message import InferRequest, InferResponse
+from naiad.core.user_code.application import Part, WebRequest
 from naiad.scheduling.contract import Job
 from naiad.serving.response_sender import ResponseSender
 from naiad.serving.tensor_model import TensorModel

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from naiad.core.errors import NaiadError, NotFound, NotReady
 from naiad.core.message import Deliver, InferRequest
-from naiad.core.model_host import CustomMetrics
+from naiad.core.model.host import CustomMetrics
 from naiad.core.trace import Trace
 from naiad.serving.control import LoadParameters, ModelControl
 from naiad.serving.engine import Engine

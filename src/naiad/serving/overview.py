@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, NotFound, NotReady
-from naiad.protocol.documents import model_metadata, server_metadata
+from naiad.protocol.json.documents import model_metadata, server_metadata
 from naiad.serving.catalog import version_number
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from naiad.core.contracts import Batch, Preparation, Task
 from naiad.core.errors import Failed, NaiadError
+from naiad.core.machine.turnstile import Turnstile
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
-from naiad.core.turnstile import Turnstile
+from naiad.core.model.config import ModelConfig
 from naiad.serving.response_sender import ResponseSender
 
 _log = logging.getLogger("naiad.serving")

@@ -9,7 +9,7 @@ from typing import Any
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest, add_stages
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array
 from naiad.core.trace import Trace
 from naiad.observe.statistics import ModelStatistics

@@ -14,12 +14,12 @@ from typing import cast
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Instances, Preparation, Task
-from naiad.core.encoder import EncoderItem, EncoderResult
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult
 from naiad.core.errors import NaiadError
+from naiad.core.machine.turnstile import Turnstile
 from naiad.core.message import Answer, InferRequest, InferResponse, add_stages
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.trace import Trace
-from naiad.core.turnstile import Turnstile
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.batching.tally import tally_of
 from naiad.scheduling.contract import Execution, Job, Scheduler

@@ -11,7 +11,7 @@ from math import prod
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Tensor
 
 _SHAPE_NOTE = (

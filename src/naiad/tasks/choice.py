@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.contracts import TextTask
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parts import TaskParts

@@ -7,7 +7,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.tasks.strings import read_optional_texts
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.tokenizing.tokenizer import Tokenizer

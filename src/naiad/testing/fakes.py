@@ -13,7 +13,7 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Instance, Instances, Send, StreamingInstance
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.modelconfig import finish, parse_pbtxt, prepare
 from naiad.serving.catalog import Catalog
 from naiad.serving.engine import Engine

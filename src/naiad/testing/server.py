@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from naiad.core.config import ServerSettings
+from naiad.core.settings.config import ServerSettings
 from naiad.repository import Entry, FetchSettings, ModelEntry
 from naiad.server.assembly import Assembly
 from naiad.server.loop_thread import LoopThread

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from naiad.core.config import ServerSettings
-from naiad.core.door_settings import DoorSettings
+from naiad.core.settings.config import ServerSettings
+from naiad.core.settings.doors import DoorSettings
 from naiad.wire.listening import address
 from naiad.wire.services import Services
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from naiad.core.config import ServerSettings
 from naiad.core.errors import NaiadError
+from naiad.core.settings.config import ServerSettings
 from naiad.wire.door import Door, DoorNeeds, MakeDoor
 from naiad.wire.grpc.door import grpc_door
 from naiad.wire.http.door import http_door, metrics_door

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from naiad.core.config import RequestSettings, ServerSettings
-from naiad.core.door_settings import HttpSettings
+from naiad.core.settings.config import RequestSettings, ServerSettings
+from naiad.core.settings.doors import HttpSettings
 from naiad.protocol.limits import Limits
 from naiad.serving.worker import Worker
 from naiad.wire.http.http1.capacity import Capacity

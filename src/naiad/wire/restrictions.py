@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from naiad.core.application import ApplicationEntry
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.jobs.keeper import Jobs
-from naiad.observe.log_control import LogControl
+from naiad.observe.logs.control import LogControl
 from naiad.serving.control import FixedModels, ModelControl
 from naiad.serving.engine import Engine
 from naiad.serving.overview import Overview

@@ -10,8 +10,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from naiad.core.door_settings import GrpcSettings, HttpSettings
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.doors import GrpcSettings, HttpSettings
 
 
 class _KeyIsEncryptedError(Exception):

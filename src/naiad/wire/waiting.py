@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from naiad.core.memory import available_memory
+from naiad.core.machine.memory import available_memory
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array
 

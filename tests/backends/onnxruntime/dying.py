@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from naiad.backends.onnxruntime.trial.order import Order
-from naiad.core.child import die_with
+from naiad.core.machine.child import die_with
 
 if __name__ == "__main__":
     order = Order.from_json(sys.stdin.read())

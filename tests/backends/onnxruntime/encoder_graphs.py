@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 from naiad.backends.registry import find_backend
 from naiad.core.contracts import Instances, LoadRequest
-from naiad.core.encoder import EncoderItem, EncoderOutput, EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderItem, EncoderOutput, EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
 
 HIDDEN, VOCABULARY, TYPES = 4, 40, 2
 

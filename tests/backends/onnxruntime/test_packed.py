@@ -15,9 +15,9 @@ from naiad.backends.onnxruntime.encoders.float_session import FloatSession
 from naiad.backends.onnxruntime.encoders.packed import PackedForm, split_packs
 from naiad.backends.onnxruntime.session import open_session
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
+from naiad.core.encoding.pack import Pack
 from naiad.core.errors import InvalidRequest, LoadFailed, ModelFailed
-from naiad.core.pack import Pack
 
 
 def text(*ids: int, outputs: tuple[str, ...] = ("embedding",), **more: Any) -> TextTokens:

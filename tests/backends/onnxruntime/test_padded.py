@@ -12,7 +12,7 @@ from encoder_graphs import HIDDEN, TABLE, open_encoder, write_graph
 from onnx import TensorProto, helper
 
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderOutput, EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest, LoadFailed
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids")

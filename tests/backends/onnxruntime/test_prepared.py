@@ -19,9 +19,9 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, write_copy
 from naiad.backends.onnxruntime.prepared.extents import ALIGNMENT_BYTES, is_aligned, parse_packed, read_extents
 from naiad.backends.onnxruntime.prepared.sharing import open_shared
 from naiad.backends.onnxruntime.session import open_session
-from naiad.core.cache_folders import temporary_cache
-from naiad.core.encoder import EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.machine.cache_folders import temporary_cache
 
 WEIGHT = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
 

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 
 from naiad.backends.onnxruntime.session import open_session
 from naiad.backends.onnxruntime.trial.probe import run_padded
-from naiad.core.encoder import EncoderSpec
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderSpec
+from naiad.core.encoding.files import EncoderFiles
 from naiad.core.errors import LoadFailed
 
 WIDTH, WORDS = 8, 300

@@ -9,7 +9,7 @@ from encoder_graphs import load_encoder, packed_spec, write_packed_graph
 
 from naiad.backends.onnxruntime.encoders.samples import ImageSamples
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderOutput, EncoderSpec, ImagePixels
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec, ImagePixels
 from naiad.core.errors import NaiadError
 
 

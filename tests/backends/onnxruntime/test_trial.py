@@ -20,8 +20,8 @@ from naiad.backends.onnxruntime.prepared import sharing
 from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH
 from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Order, Report
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.ports import Ports
 
 
 def order_of(graph: Path, **changes: Any) -> Order:

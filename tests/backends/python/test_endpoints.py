@@ -14,10 +14,10 @@ import pytest
 
 from naiad.backends.registry import find_backend
 from naiad.core.contracts import Batch, Instances, LoadRequest, TensorFiles
-from naiad.core.endpoint import BODY, IS_JSON, Endpoint
 from naiad.core.errors import HookFailed, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.core.tensor import Tensor
+from naiad.core.user_code.endpoint import BODY, IS_JSON, Endpoint
 from naiad.modelconfig import finish, prepare
 
 PORT = {"name": BODY, "data_type": "TYPE_UINT8", "dims": [-1]}

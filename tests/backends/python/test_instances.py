@@ -17,7 +17,7 @@ from naiad.core.contracts import Batch, LoadRequest
 from naiad.core.datatypes import TABLE
 from naiad.core.errors import InvalidRequest, LoadFailed, NotReady
 from naiad.core.message import InferRequest, SequenceStep
-from naiad.core.model_config import InstanceGroup
+from naiad.core.model.config import InstanceGroup
 from naiad.core.tensor import Tensor, bytes_tensor
 
 from .conftest import IDENTITY, Code, answer, request_of, value

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from naiad.backends.onnxruntime.session import open_session
 from naiad.convert.rewriting.graph_file import write_graph
 from naiad.convert.rewriting.triton_names import Pooling, finish_graph
+from naiad.core.encoding.pooling import normalized, pool
 from naiad.core.errors import Unsupported
-from naiad.core.pooling import normalized, pool
 from naiad.proto.onnx_messages import parse_model
 
 WIDTH = 6

@@ -13,7 +13,7 @@ from small_exports import HIDDEN, LABELS, SIDE, expected_logits, write_export
 from naiad.backends.registry import ENCODERS, find_backend
 from naiad.convert.onnx_images import describe_exported_images
 from naiad.core.contracts import Batch, LoadRequest
-from naiad.core.encoder import EncoderSpec, ImagePixels
+from naiad.core.encoding.encoder import EncoderSpec, ImagePixels
 from naiad.core.errors import LoadFailed
 
 PIXELS = np.random.default_rng(5).standard_normal((4, 3, SIDE, SIDE)).astype(np.float32)

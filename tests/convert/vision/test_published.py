@@ -12,7 +12,7 @@ import pytest
 from naiad.convert.image_checkpoint import convert_image_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import ImagePixels
+from naiad.core.encoding.encoder import ImagePixels
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed (make test-torch)")

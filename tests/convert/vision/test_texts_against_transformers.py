@@ -11,7 +11,7 @@ import pytest
 from naiad.convert.image_checkpoint import convert_image_checkpoint, convert_text_encoder
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import ImagePixels, TextTokens
+from naiad.core.encoding.encoder import ImagePixels, TextTokens
 from naiad.core.errors import NaiadError, Unsupported
 
 torch = pytest.importorskip("torch", reason="torch is not installed (make test-torch)")

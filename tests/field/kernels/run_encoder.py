@@ -14,7 +14,7 @@ import numpy as np
 from naiad.convert.checkpoint import convert_checkpoint
 from naiad.convert.opening import open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 
 LENGTHS = (7, 1, 23, 2, 60)
 

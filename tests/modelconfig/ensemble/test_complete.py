@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from naiad.core.condition import When
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.condition import When
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.modelconfig import finish
 from naiad.modelconfig.ensemble.complete import complete_ensemble
 from naiad.modelconfig.ensemble.steps import write_ensemble

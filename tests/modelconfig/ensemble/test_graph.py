@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.modelconfig import finish
 from naiad.modelconfig.ensemble.steps import write_ensemble
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.modelconfig.ensemble.parts import check_parts
 
 

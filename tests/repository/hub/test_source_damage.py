@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from naiad.core import file_digests
 from naiad.core.errors import DownloadFailed
+from naiad.core.machine import file_digests
 from naiad.repository.hub.cache import CachedRepository
 from naiad.repository.manifest.secret import Secret
 from naiad.testing import LocalHub

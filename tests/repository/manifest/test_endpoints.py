@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.endpoint import Variable
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.user_code.endpoint import Variable
 from naiad.repository import Manifest, read_manifest
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from naiad.core.condition import When
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.model.condition import When
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.repository import EnsembleEntry
 from naiad.repository.manifest.naiad_yaml import manifest_from_yaml
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from naiad.core.contracts import Batch, Instances
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.kinds import open_scheduler
 

@@ -13,7 +13,7 @@ from manual_runner import ManualRunner, ManualStream
 from plain_queue import PlainQueue, Waiting, batch_of
 
 from naiad.core.errors import Cancelled, DeadlineExceeded, NaiadError, NotReady, Overloaded
-from naiad.core.model_config import DynamicBatching
+from naiad.core.model.config import DynamicBatching
 from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from naiad.core.model_config import DynamicBatching, QueuePolicy
+from naiad.core.model.config import DynamicBatching, QueuePolicy
 
 
 @dataclass

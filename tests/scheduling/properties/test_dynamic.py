@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from manual_loop import run
 
 from naiad.core.errors import NotReady
-from naiad.core.model_config import DynamicBatching, QueuePolicy
+from naiad.core.model.config import DynamicBatching, QueuePolicy
 from naiad.testing import ManualClock
 
 # Times are sums of powers of two, so that no comparison depends on rounding.

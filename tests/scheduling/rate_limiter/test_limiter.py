@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import RateLimit, RateResource
+from naiad.core.model.config import RateLimit, RateResource
 from naiad.scheduling.rate_limiter.limiter import AT_LOAD, Entry, Member, RateLimiter, Usage, choose_next
 from naiad.scheduling.rate_limiter.resources import CPU
 from naiad.testing import ManualClock

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naiad.core.contracts import Batch
-from naiad.core.model_config import RateLimit, RateResource
+from naiad.core.model.config import RateLimit, RateResource
 from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.contract import Job
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic

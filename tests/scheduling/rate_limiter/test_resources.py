@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.core.model_config import RateLimit, RateResource
+from naiad.core.model.config import RateLimit, RateResource
 from naiad.scheduling.rate_limiter.resources import CPU, EVERY, GLOBAL, are_free, limits_of, needed, read_resources
 
 R, S, G = (CPU, "R"), (CPU, "S"), (GLOBAL, "R")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from naiad.core.errors import Cancelled, DeadlineExceeded, NotReady
-from naiad.core.model_config import QueuePolicy, RateLimit, RateResource
+from naiad.core.model.config import QueuePolicy, RateLimit, RateResource
 from naiad.scheduling.batching.scheduler import BatchScheduler
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.dynamic import DynamicRule, decide_dynamic

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from naiad.core.contracts import Instances
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError, NotReady, Overloaded
 from naiad.core.message import InferRequest, InferResponse, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl, SequenceState
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.sequences import OldestFirst, SequenceBatching, SequenceControl, SequenceState
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Execution, Job, Listener
 from naiad.scheduling.kinds import open_scheduler

@@ -9,7 +9,7 @@ import pytest
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import SequenceStep
-from naiad.core.sequence_config import SequenceControl
+from naiad.core.model.sequences import SequenceControl
 from naiad.scheduling.sequences.controls import Controls
 from naiad.scheduling.sequences.lane import LiveSequence
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from naiad.core.message import InferRequest, SequenceStep
-from naiad.core.model_config import ModelConfig
-from naiad.core.sequence_config import SequenceBatching, SequenceControl, SequenceState
+from naiad.core.model.config import ModelConfig
+from naiad.core.model.sequences import SequenceBatching, SequenceControl, SequenceState
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.decision import Decision, Run, Situation, WaitUntil

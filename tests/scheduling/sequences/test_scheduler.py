@@ -12,8 +12,8 @@ import pytest
 from naiad.core.contracts import Instances
 from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed, NaiadError, NotReady, Rescheduled
 from naiad.core.message import InferRequest, InferResponse, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.sequence_config import OldestFirst, SequenceBatching, SequenceControl
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.sequences import OldestFirst, SequenceBatching, SequenceControl
 from naiad.core.tensor import Tensor
 from naiad.scheduling.contract import Execution, Job
 from naiad.scheduling.kinds import open_scheduler

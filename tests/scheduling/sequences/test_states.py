@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from naiad.core.message import InferResponse
-from naiad.core.sequence_config import SequenceState
+from naiad.core.model.sequences import SequenceState
 from naiad.core.tensor import Array, Tensor
 from naiad.scheduling.sequences.lane import LiveSequence
 from naiad.scheduling.sequences.room import Room

@@ -11,7 +11,7 @@ import pytest
 from naiad.core.contracts import Instances
 from naiad.core.errors import Cancelled, InvalidRequest, ModelFailed
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.serving.caching.model import HASHED_BYTES, CachedModel, Caching
 from naiad.serving.caching.store import ResponseCache

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.serving.caching.choice import make_cache
 from naiad.serving.caching.model import Caching

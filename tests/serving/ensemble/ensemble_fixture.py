@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Instances
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.core.tensor import Tensor
 from naiad.modelconfig.ensemble.parts import check_parts
 from naiad.serving.catalog import Catalog

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from ensemble_fixture import Fixture, answer, plus_one, request, turns
 
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import Cancelled, Failed, InvalidRequest, ModelFailed, NaiadError, NotReady, Overloaded
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput, SequenceStep
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.core.tensor import Tensor
 from naiad.serving.ensemble.order import dependents_first
 from naiad.testing import FakeInstance, FakeStream

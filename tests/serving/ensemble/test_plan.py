@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.message import RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.modelconfig.ensemble.parts import check_parts
 from naiad.serving.ensemble.plan import MOST_ROUTES, Plan, fit, make_plan
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.condition import When
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import RequestedOutput, SequenceStep
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.condition import When
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.core.tensor import Tensor
 from naiad.modelconfig.ensemble.parts import check_parts
 from naiad.serving.ensemble.plan import make_plan

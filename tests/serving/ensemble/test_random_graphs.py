@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.condition import When
 from naiad.core.contracts import Instances
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import Cancelled, DeadlineExceeded, InvalidRequest, ModelFailed
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput
-from naiad.core.model_config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
+from naiad.core.model.condition import When
+from naiad.core.model.config import DynamicBatching, ModelConfig, QueuePolicy, TensorConfig
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.core.tensor import Tensor
 from naiad.modelconfig.ensemble.order import in_order
 from naiad.modelconfig.ensemble.parts import check_parts

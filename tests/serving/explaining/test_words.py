@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.core.model.config import DynamicBatching, ModelConfig
 from naiad.serving.explaining.diagnoses import DIAGNOSES, diagnose
 from naiad.serving.explaining.facts import Batching, Facts, StepFacts
 from naiad.serving.explaining.numbers import counted, duration, number, share

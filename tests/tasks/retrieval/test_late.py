@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task, head_for, infer_task

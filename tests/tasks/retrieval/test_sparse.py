@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidRequest, LoadFailed, Unsupported
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task, infer_task

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from naiad.core.contracts import Task
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration, InvalidRequest, LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest
 from naiad.tasks import build_task, infer_task

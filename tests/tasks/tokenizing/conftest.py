@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 
 CORPUS = [
     "The movie was great, and the city isn't big. It's 1,234.56 dollars; don't ask (really)!",

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer as RustTokenizer
 from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import Cancelled, InvalidRequest, LoadFailed, ModelFailed
-from naiad.core.turnstile import Turnstile
+from naiad.core.machine.turnstile import Turnstile
 from naiad.tasks.tokenizing.backend import SHARE_TEXTS
 from naiad.tasks.tokenizing.loading import load_tokenizer
 from naiad.tasks.tokenizing.settings import TokenizerSettings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.tasks.tokenizing.families.table import FAMILIES
 from naiad.tasks.tokenizing.loading import load_tokenizer
 

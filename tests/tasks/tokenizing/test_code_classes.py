@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.tasks.tokenizing.families.code.merger import Merger
 from naiad.tasks.tokenizing.lengths import fit_pair

@@ -15,7 +15,7 @@ from tokenizers.models import WordLevel
 from tokenizers.normalizers import Replace
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest, LoadFailed
 from naiad.tasks.tokenizing.loading import load_tokenizer
 from naiad.tasks.tokenizing.spaces import clean_up_spaces

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from naiad.core.child import Ended
 from naiad.core.errors import LoadFailed
+from naiad.core.machine.child import Ended
 from naiad.tasks.tokenizing.loading import load_tokenizer
 from naiad.tasks.tokenizing.trial import trying
 from naiad.tasks.tokenizing.trial.growth import check_growth

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from gated import PATIENCE_S, House, grpc, house, np
 
-from naiad.core.config import ModelSettings
+from naiad.core.settings.config import ModelSettings
 
 FULL = "Exceeds maximum queue size"
 

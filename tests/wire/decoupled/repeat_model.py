@@ -13,7 +13,7 @@ import numpy as np
 
 from naiad.core.errors import ModelFailed
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.observe.statistics import ModelStatistics
 from naiad.serving.response_sender import ResponseSender

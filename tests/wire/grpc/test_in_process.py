@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ServerSettings
+from naiad.core.settings.config import ServerSettings
 from naiad.proto.pool import message_class
 from naiad.repository import ModelEntry
 from naiad.server.assembly import Assembly

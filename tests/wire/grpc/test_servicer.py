@@ -14,7 +14,7 @@ import pytest
 
 from naiad.core.errors import ModelFailed
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.observe.statistics import ModelStatistics
 from naiad.proto.pool import message_class

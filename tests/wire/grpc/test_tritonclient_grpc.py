@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from naiad.core.door_settings import GRPC_TRANSPORTS
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.settings.doors import GRPC_TRANSPORTS
 from naiad.testing import RunningServer, running_server
 from naiad.wire.grpc.servicer import HEALTH
 

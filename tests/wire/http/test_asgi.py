@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.config import ServerSettings
+from naiad.core.settings.config import ServerSettings
 from naiad.repository import ModelEntry
 from naiad.server.assembly import Assembly
 from naiad.wire.http.asgi import AsgiExchange, _send_answer, target_of

@@ -12,7 +12,7 @@ import pytest
 from door import POST, Door
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.testing import RunningServer, running_server
 from naiad.wire.http.origins import Origins
 from naiad.wire.http.routes import Router, route

@@ -8,10 +8,10 @@ from naiad.backends.application import wire
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.withdrawals import Withdrawals
 from naiad.backends.python.worker.tensors import Packed
-from naiad.core.application import Call
 from naiad.core.errors import NaiadError, NotReady
 from naiad.core.message import Answer, InferRequest
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
+from naiad.core.user_code.application import Call
 
 
 class Calls:

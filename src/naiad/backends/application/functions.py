@@ -11,10 +11,10 @@ from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervised import HUNG, ended
 from naiad.backends.python.supervisor import Supervisor
 from naiad.backends.python.worker.tensors import Packed
-from naiad.core.application import Call
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch
 from naiad.core.errors import NaiadError
+from naiad.core.user_code.application import Call
 
 _numbers = itertools.count(1)
 

@@ -12,10 +12,10 @@ from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervised import HUNG, ended
 from naiad.backends.python.supervisor import Supervisor, close_all
 from naiad.backends.python.worker.tensors import Packed
-from naiad.core.application import Part, WebRequest
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Send
 from naiad.core.errors import ModelFailed, NaiadError
+from naiad.core.user_code.application import Part, WebRequest
 
 _CUT = "the application failed in the middle of its response"
 

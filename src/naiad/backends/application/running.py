@@ -14,10 +14,10 @@ from naiad.backends.application.handlers import HandlersInstance
 from naiad.backends.python.launching import Launch
 from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.supervisor import Order, Supervisor, start_all
-from naiad.core.application import RESERVED, ApplicationEntry
 from naiad.core.errors import LoadFailed
-from naiad.core.model_host import ModelHost
-from naiad.core.web_kinds import ASGI, SERVER
+from naiad.core.model.host import ModelHost
+from naiad.core.user_code.application import RESERVED, ApplicationEntry
+from naiad.core.user_code.web_kinds import ASGI, SERVER
 
 PROGRAM = Path(__file__).parent / "worker"
 

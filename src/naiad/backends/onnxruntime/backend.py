@@ -18,9 +18,9 @@ from naiad.backends.onnxruntime.session import bytes_beside, open_session, runti
 from naiad.backends.onnxruntime.signature import complete_document, read_ports, read_signature
 from naiad.backends.onnxruntime.tensors import OnnxRuntimeInstance
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
-from naiad.core.cores import available_cores
-from naiad.core.encoder_files import EncoderFiles
-from naiad.core.ports import Ports
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports
+from naiad.core.machine.cores import available_cores
 
 LIGHT_BYTES = 64 << 10
 """A model whose files are smaller gets no wide instance: a row makes at most some 16,000 products of its weights, which

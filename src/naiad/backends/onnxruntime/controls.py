@@ -7,7 +7,7 @@ from typing import Any
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 
 
 def added_names(document: Mapping[str, Any], side: str) -> frozenset[str]:

@@ -21,7 +21,7 @@ from naiad.backends.onnxruntime.session import open_session, runtime
 from naiad.backends.onnxruntime.signature import check, read_signature
 from naiad.core.contracts import TensorFiles
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 
 RunGraph = Callable[[Sequence[str], Mapping[str, Any], Any], Sequence[Any]]
 """Output names, feeds by input name, RunOptions or None → values in the order of the names."""

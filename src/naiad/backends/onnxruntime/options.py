@@ -12,8 +12,8 @@ from typing import Any
 
 from naiad.backends.onnxruntime.session import runtime
 from naiad.core.contracts import LoadRequest
-from naiad.core.cores import most_threads
 from naiad.core.errors import LoadFailed
+from naiad.core.machine.cores import most_threads
 
 SHRINKAGE = "memory.enable_memory_arena_shrinkage"
 ENTRIES = ("session.use_device_allocator_for_initializers",)

@@ -15,7 +15,7 @@ import numpy as np
 from naiad.backends.onnxruntime.session import runtime
 from naiad.backends.reshape import Reshape
 from naiad.core.errors import InvalidRequest
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Array
 
 ONNX_BFLOAT16 = 16  # TensorProto.BFLOAT16

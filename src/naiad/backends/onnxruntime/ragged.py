@@ -15,7 +15,7 @@ import numpy as np
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import ModelFailed
-from naiad.core.model_config import BatchInput
+from naiad.core.model.config import BatchInput
 from naiad.core.tensor import Array
 
 Shape = tuple[int, ...]

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from naiad.backends.onnxruntime.prepared.extents import read_extents
-from naiad.core.cores import available_cores
 from naiad.core.errors import LoadFailed
+from naiad.core.machine.cores import available_cores
 
 CPU = "CPUExecutionProvider"
 

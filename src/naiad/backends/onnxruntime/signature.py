@@ -14,9 +14,9 @@ from typing import Any
 from naiad.backends.onnxruntime.controls import added_names, check_controls
 from naiad.backends.onnxruntime.ragged import batch_input_shape
 from naiad.core.datatypes import BY_NAME
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.model_config import ModelConfig, TensorConfig
-from naiad.core.ports import Ports
+from naiad.core.model.config import ModelConfig, TensorConfig
 
 ELEMENT_NAMES = {"float16": "FP16", "float": "FP32", "double": "FP64", "string": "BYTES", "bfloat16": "BF16"}
 """ONNX Runtime's names that are not simply ours in small letters."""

@@ -27,7 +27,7 @@ from naiad.core.errors import (
     Unsupported,
 )
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.places import without_places
 from naiad.core.tensor import Tensor
 

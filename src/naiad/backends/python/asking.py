@@ -11,7 +11,7 @@ from naiad.backends.python.process import WorkerProcess
 from naiad.backends.python.worker import wire
 from naiad.core.contracts import Heard
 from naiad.core.errors import NaiadError, NotReady
-from naiad.core.model_host import CustomMetric, ModelHost
+from naiad.core.model.host import CustomMetric, ModelHost
 
 KINDS = ("counter", "gauge", "histogram")
 """By the numbers of MetricFamily."""

@@ -24,7 +24,7 @@ from naiad.backends.python.worker import wire
 from naiad.core.contracts import Instances, LoadRequest, TensorFiles
 from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 
 COMPLETED = ("max_batch_size", "input", "output", "dynamic_batching", "model_transaction_policy")
 """Fields of the configuration that `auto_complete_config` may fill in."""

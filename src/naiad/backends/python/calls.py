@@ -12,7 +12,7 @@ from naiad.backends.python.worker import wire
 from naiad.backends.python.worker.tensors import Packed, Unpacked
 from naiad.core.errors import InvalidRequest, NaiadError, NotReady
 from naiad.core.message import Answer, InferRequest, InferResponse, RequestedOutput, SequenceStep
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Trace
 

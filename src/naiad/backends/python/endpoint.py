@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from naiad.core.endpoint import Endpoint, Tensors
+from naiad.core.user_code.endpoint import Endpoint, Tensors
 
 
 def endpoint_header(endpoint: Endpoint) -> dict[str, Any]:

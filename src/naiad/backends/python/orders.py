@@ -11,7 +11,7 @@ from naiad.backends.python.worker.tensors import Packed
 from naiad.backends.python.worker.wire import Channel
 from naiad.backends.reshape import Reshape
 from naiad.core.message import InferRequest, SequenceStep
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.trace import Trace
 
 SEQUENCE_START, SEQUENCE_END = 1, 2

@@ -14,7 +14,7 @@ from naiad.backends.parameters import check_delay, whole_number
 from naiad.core.contracts import Batch, Instances, LoadRequest
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Tensor
 
 

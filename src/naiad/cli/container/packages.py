@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 
 from naiad import __version__
-from naiad.core.cache_folders import default_cache
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.machine.cache_folders import default_cache
 
 
 def install(requirements: Path) -> None:

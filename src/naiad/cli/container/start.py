@@ -20,8 +20,8 @@ from pathlib import Path
 import click
 
 from naiad.cli.container.packages import install
-from naiad.core.cache_folders import default_cache, have_temporary_files
 from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.core.machine.cache_folders import default_cache, have_temporary_files
 
 HF_MODELS = Path("/hfmodels.json")
 MANIFEST = Path("naiad.yaml")

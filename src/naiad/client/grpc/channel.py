@@ -11,7 +11,7 @@ from naiad.client.errors import Unreachable
 from naiad.client.grpc.calls import STREAM, GrpcCall
 from naiad.client.grpc.stream import GrpcStream
 from naiad.core import errors
-from naiad.core.daemon_threads import DaemonThreads
+from naiad.core.machine.daemon_threads import DaemonThreads
 from naiad.proto.pool import message_class
 
 Value = TypeVar("Value")

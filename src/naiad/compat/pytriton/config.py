@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from naiad.cli.triton_arguments import TritonArguments, read_arguments
 from naiad.compat.pytriton.exceptions import PyTritonValidationError
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.repository import ModelEntry
 
 ACCESS_HEADER = "triton-access-token"

@@ -22,8 +22,8 @@ from naiad.convert.encoder.quantize import Int8Dense, ObservingDense, has_fast_s
 from naiad.convert.encoder.sentence import excludes_prompt
 from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.convert.opening import Graph
-from naiad.core.encoder import EncoderSpec, TextTokens
-from naiad.core.pack import Pack
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.pack import Pack
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint
 

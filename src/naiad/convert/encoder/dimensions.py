@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from naiad.convert.encoder.config import Config
+from naiad.core.encoding.positions import LONGEST, read_positions
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.positions import LONGEST, read_positions
 
 _REFUSED: dict[str, tuple[object, ...]] = {
     "is_decoder": (None, False),

@@ -17,7 +17,7 @@ from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.embedding import Values
 from naiad.convert.encoder.sentence import SENTENCE, Normalize, Pooling, Step, read_step
 from naiad.convert.encoder.weights import Weights, weight_files
-from naiad.core.encoder import STATIC, EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import STATIC, EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import MODEL2VEC, Checkpoint

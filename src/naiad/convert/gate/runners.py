@@ -15,7 +15,7 @@ import numpy as np
 
 from naiad.convert.opening import Graph, open_encoder
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
+from naiad.core.encoding.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.errors import ModelFailed, NaiadError
 from naiad.core.tensor import Array
 

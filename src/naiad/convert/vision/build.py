@@ -20,7 +20,7 @@ from naiad.convert.vision.images import PIXELS, ImageGraph
 from naiad.convert.vision.layers import Parts
 from naiad.convert.vision.pooling import CLASSIFIERS, POOLINGS
 from naiad.convert.vision.sizes import read_image_sizes
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.core.tensor import Array
 

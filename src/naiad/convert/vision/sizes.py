@@ -12,7 +12,7 @@ from typing import Any
 from naiad.convert.encoder.dimensions import MOST_LAYERS
 from naiad.convert.encoder.families.architecture import ACTIVATIONS
 from naiad.convert.vision.families import ImageFamily, section_of
-from naiad.core.encoder import LARGEST_IMAGE
+from naiad.core.encoding.encoder import LARGEST_IMAGE
 from naiad.core.errors import InvalidConfiguration, Unsupported
 from naiad.core.json_values import LARGEST, is_number, is_whole, shown
 

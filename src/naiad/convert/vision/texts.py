@@ -19,7 +19,7 @@ from naiad.convert.encoder.weights import Weights, weight_files
 from naiad.convert.vision.families import CLIP_NAMES, section_of
 from naiad.convert.vision.layers import Layers, Parts, attend_in_pack, pack_bias
 from naiad.convert.vision.sizes import Options, read_layer_sizes
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import LoadFailed, Unsupported
 
 HEAD = "text-embedding"

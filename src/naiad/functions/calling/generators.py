@@ -9,8 +9,8 @@ from typing import Any
 from naiad.core.clock import monotonic
 from naiad.core.contracts import Batch, Send
 from naiad.core.errors import ModelFailed
+from naiad.core.machine.turnstile import Turnstile
 from naiad.core.message import InferRequest
-from naiad.core.turnstile import Turnstile
 from naiad.functions.calling.limited import Limit
 from naiad.functions.calling.plain import note_mistake
 from naiad.functions.calling.results import Results

@@ -14,8 +14,8 @@ from naiad.convert.gate.limits import Setting
 from naiad.convert.gate.report import Finding, Report
 from naiad.convert.gate.runners import Answers, tokens
 from naiad.convert.halved import halve_weights
+from naiad.core.encoding.pooling import normalized, pool
 from naiad.core.errors import NaiadError, Unsupported
-from naiad.core.pooling import normalized, pool
 from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.builders import Builder
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst

@@ -11,7 +11,7 @@ from naiad.convert.cache import Converted, Entry, find_entry
 from naiad.convert.export.models import TEXT
 from naiad.convert.export.process import Progress, has_torch
 from naiad.convert.onnx_file import describe_candidate
-from naiad.core.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 from naiad.loading.conversion.builders import builder_for
 from naiad.loading.conversion.convert import require_pass, run_course, with_torch

@@ -14,7 +14,7 @@ import numpy as np
 from naiad.convert.export.models import AUDIO, TEXT
 from naiad.convert.gate.runners import ROWS, Sample
 from naiad.convert.gate.texts import PAIRS, TEXTS, long_text, read_texts
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from naiad.core.errors import InvalidConfiguration
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.loading.ensembles.definition import Definition
 from naiad.modelconfig import finish
 from naiad.modelconfig.ensemble.complete import complete_ensemble

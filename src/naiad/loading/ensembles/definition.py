@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.observe.statistics import ModelStatistics
 
 

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from naiad.core.config import ModelSettings
 from naiad.core.errors import NaiadError
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.ensembles.definition import Definition
 from naiad.loading.sources import AnyOrigin, DeclaredOrigin, Origin
 from naiad.loading.statistics import statistics_of

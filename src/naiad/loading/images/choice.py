@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from naiad.core.config import ModelSettings
-from naiad.core.cores import available_cores
+from naiad.core.machine.cores import available_cores
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.encoder_models import describe_model
 from naiad.loading.images.pair import open_pair
 from naiad.loading.images.single import open_single

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from naiad.convert.image_checkpoint import convert_image_checkpoint
-from naiad.core.config import ModelSettings
 from naiad.core.contracts import Task
-from naiad.core.encoder import EncoderSpec
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.encoding.encoder import EncoderSpec
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.encoder_models import open_queue
 from naiad.loading.learning import BatchSizes
 from naiad.repository import ModelEntry

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from naiad.convert.image_checkpoint import convert_text_encoder
-from naiad.core.config import ModelSettings
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
 from naiad.core.errors import LoadFailed
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.images.opening import Opened, convert_own, queue_images, size_of
 from naiad.repository import Layout, ModelEntry
 from naiad.repository.checkpoint import Checkpoint

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from naiad.convert.image_checkpoint import image_builder_knows
 from naiad.convert.onnx_images import describe_exported_images
-from naiad.core.config import ModelSettings
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.files import EncoderFiles
 from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.settings.config import ModelSettings
 from naiad.loading.conversion.cached import exported_checkpoint
 from naiad.loading.images.opening import Opened, convert_own, quantization, queue_images, size_of
 from naiad.repository import Layout, ModelEntry

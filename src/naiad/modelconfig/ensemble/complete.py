@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from naiad.core.datatypes import BY_NAME
-from naiad.core.ensemble import Ensemble
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Ensemble
 from naiad.modelconfig.ensemble.parts import check_names
 from naiad.modelconfig.refusing import refuse
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from naiad.core.ensemble import Step
+from naiad.core.model.ensemble import Step
 from naiad.modelconfig.ensemble.order import in_order
 from naiad.modelconfig.ensemble.steps import read_ensemble
 from naiad.modelconfig.layout import ENSEMBLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from naiad.core.ensemble import Step
+from naiad.core.model.ensemble import Step
 
 
 def in_order(steps: Sequence[Step], inputs: Iterable[str]) -> Iterator[int]:

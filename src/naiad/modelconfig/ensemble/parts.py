@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from naiad.core.ensemble import Step
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Step
 from naiad.modelconfig.ensemble.order import in_order
 from naiad.modelconfig.refusing import refuse
 

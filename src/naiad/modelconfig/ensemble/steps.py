@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.condition import When
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.model.condition import When
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.modelconfig.refusing import refuse
 
 LATEST = -1

@@ -16,7 +16,7 @@ from naiad.core.errors import InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest
 from naiad.core.tensor import Tensor
 from naiad.core.trace import Caller, Trace, TracedDoor
-from naiad.observe.setting_changes import check_may_change
+from naiad.observe.logs.setting_changes import check_may_change
 from naiad.observe.trace.options import TraceOptions
 from naiad.observe.trace.sampling import Rules, Sampler, Samplers
 from naiad.observe.trace.settings import Change

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from naiad.core.cache_folders import close_to_others, private_folder
-from naiad.core.file_digests import GIT_BLOB, SHA256, digest_of
+from naiad.core.machine.cache_folders import close_to_others, private_folder
+from naiad.core.machine.file_digests import GIT_BLOB, SHA256, digest_of
 from naiad.repository.names import check_relative_path, resolve_inside
 
 UNKNOWN = -1

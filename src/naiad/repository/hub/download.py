@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import DownloadFailed
-from naiad.core.file_digests import digest_of
+from naiad.core.machine.daemon_threads import DaemonThreads
+from naiad.core.machine.file_digests import digest_of
 from naiad.repository.contract import FetchSettings
 from naiad.repository.hub.cache import CachedRepository, HubFile, total_bytes
 from naiad.repository.hub.client import RESUMABLE_FROM_BYTES, HubClient

@@ -10,8 +10,8 @@ from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
-from naiad.core.endpoint import ENGINES, Endpoint, Tensors, Variable
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.user_code.endpoint import ENGINES, Endpoint, Tensors, Variable
 from naiad.repository.layout import VERSION
 from naiad.repository.listing import Signature, signature_of
 from naiad.repository.manifest.fields import Fields, Position

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from naiad.core.condition import WHEN_KEYS, When
-from naiad.core.ensemble import Ensemble, Step
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.model.condition import WHEN_KEYS, When
+from naiad.core.model.ensemble import Ensemble, Step
 from naiad.repository.layout import VERSION
 from naiad.repository.manifest.fields import Fields, Position
 from naiad.repository.names import check_model_name

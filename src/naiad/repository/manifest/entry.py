@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from naiad.core.application import ApplicationEntry
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.user_code.application import ApplicationEntry
 from naiad.repository.manifest.endpoint import EndpointEntry, check_endpoints
 from naiad.repository.manifest.ensemble import EnsembleEntry
 from naiad.repository.manifest.secret import Secret

@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from naiad.core.cache_folders import default_cache, private_folder
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.machine.cache_folders import default_cache, private_folder
 from naiad.repository.stores.address import StoreReference
 from naiad.repository.stores.listing import Listing, StoredFile
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch, Instance, Instances, Samples
-from naiad.core.daemon_threads import DaemonThreads
 from naiad.core.errors import NaiadError
+from naiad.core.machine.daemon_threads import DaemonThreads
 from naiad.scheduling.learned.curve import Curve, Times
 
 BUDGET_S = 0.9

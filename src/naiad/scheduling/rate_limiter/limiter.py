@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.model_config import RateLimit
+from naiad.core.model.config import RateLimit
 from naiad.scheduling.rate_limiter.resources import Resources, are_free, limits_of, needed
 
 AT_LOAD = 2

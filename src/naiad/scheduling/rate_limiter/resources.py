@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from naiad.core.errors import InvalidConfiguration, LoadFailed
-from naiad.core.model_config import RateLimit
+from naiad.core.model.config import RateLimit
 
 GLOBAL = "global"
 EVERY = "every"

@@ -12,7 +12,7 @@ import numpy as np
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import SequenceStep
-from naiad.core.sequence_config import SequenceControl
+from naiad.core.model.sequences import SequenceControl
 from naiad.core.tensor import Tensor, bytes_tensor
 from naiad.scheduling.sequences.lane import LiveSequence
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from naiad.core.datatypes import BY_NAME
 from naiad.core.message import InferResponse
-from naiad.core.sequence_config import SequenceState
+from naiad.core.model.sequences import SequenceState
 from naiad.core.tensor import Array, Tensor
 from naiad.scheduling.sequences.lane import LiveSequence
 from naiad.scheduling.sequences.room import Room

@@ -12,8 +12,8 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse, RequestedOutput, SequenceStep
-from naiad.core.model_config import ModelConfig
-from naiad.core.sequence_config import SequenceBatching
+from naiad.core.model.config import ModelConfig
+from naiad.core.model.sequences import SequenceBatching
 from naiad.core.tensor import Array, Tensor
 from naiad.scheduling.contract import Job
 from naiad.scheduling.decision import Waiting

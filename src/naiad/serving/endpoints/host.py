@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from naiad.core.message import Answer, Deliver, InferRequest
-from naiad.core.model_host import ModelHost
+from naiad.core.model.host import ModelHost
 from naiad.core.trace import Trace
 from naiad.observe.starvation import Starvation
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from naiad.core.contracts import Instances
-from naiad.core.endpoint import BETWEEN, CHAIN, Endpoint
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
+from naiad.core.user_code.endpoint import BETWEEN, CHAIN, Endpoint
 from naiad.observe.starvation import Starvation
 from naiad.observe.statistics import ModelStatistics
 from naiad.scheduling.contract import Job

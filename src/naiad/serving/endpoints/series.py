@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from naiad.core.endpoint import Endpoint, Variable
 from naiad.core.errors import NaiadError
-from naiad.core.model_host import CustomMetric, CustomMetrics
+from naiad.core.model.host import CustomMetric, CustomMetrics
+from naiad.core.user_code.endpoint import Endpoint, Variable
 
 LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0)
 """Bounds of `:_latency`."""

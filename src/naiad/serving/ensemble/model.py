@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import NotReady
 from naiad.core.message import Answer, InferRequest, InferResponse, add_stages
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
 from naiad.observe.statistics import ModelStatistics, StepTimes
 from naiad.serving.ensemble.flight import Flight, Loaded
 from naiad.serving.ensemble.limits import StepLimit, steps_behind

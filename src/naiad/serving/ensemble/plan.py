@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from naiad.core.condition import When
-from naiad.core.ensemble import Step
 from naiad.core.message import RequestedOutput
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.condition import When
+from naiad.core.model.config import ModelConfig, TensorConfig
+from naiad.core.model.ensemble import Step
 from naiad.core.tensor import Array
 from naiad.modelconfig.ensemble.parts import Streams, may_be
 

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from naiad.core.condition import Value
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import Parameter, SequenceStep
+from naiad.core.model.condition import Value
 from naiad.core.tensor import Tensor
 from naiad.serving.ensemble.plan import Fit, Plan, PlannedStep, Route
 

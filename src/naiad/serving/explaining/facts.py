@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from naiad.core.model_config import DynamicBatching, ModelConfig
+from naiad.core.model.config import DynamicBatching, ModelConfig
 from naiad.observe.starvation import PreprocessTimes
 from naiad.scheduling.batching.tally import Tally
 from naiad.scheduling.kinds import chooses_delay, takes_batches

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.contracts import Task
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.image.classification import ImageClassificationTask

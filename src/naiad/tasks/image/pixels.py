@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, EncoderSpec, ImagePixels
+from naiad.core.encoding.encoder import EncoderResult, EncoderSpec, ImagePixels
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.image.preparing.inputs import MAX_IMAGES
 from naiad.tasks.response import respond

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult
+from naiad.core.encoding.encoder import EncoderResult
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.parameters import Parameters, one_of, text
 from naiad.tasks.parts import TaskParts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from naiad.core.encoder import TextTokens
+from naiad.core.encoding.encoder import TextTokens
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.tasks.retrieval.late_settings import LateSettings

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult
+from naiad.core.encoding.encoder import EncoderResult
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.tensor import Array
 from naiad.tasks.parameters import Parameters, one_of, whole_number

@@ -30,10 +30,10 @@ from typing import Any
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TextTokens
+from naiad.core.encoding.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts

@@ -22,10 +22,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import STATIC, EncoderResult, TextTokens
+from naiad.core.encoding.encoder import STATIC, EncoderResult, TextTokens
 from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import Parameters, flag, whole_number

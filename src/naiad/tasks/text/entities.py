@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, TextTokens
+from naiad.core.encoding.encoder import EncoderResult, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.tasks.parameters import Parameters, one_of, text_list, whole_number
 from naiad.tasks.parts import TaskParts

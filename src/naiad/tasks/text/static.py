@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import MODEL2VEC, Checkpoint, read_object

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderOutput, EncoderResult, EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.json_values import LARGEST, is_whole
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.response import respond

@@ -14,7 +14,7 @@ from typing import Any
 
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.foreign import is_librarys
-from naiad.core.turnstile import pause
+from naiad.core.machine.turnstile import pause
 from naiad.tasks.tokenizing.settings import TokenizerSettings
 
 CHARACTERS_PER_TOKEN = 16

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from naiad.core.encoder import STATIC, EncoderSpec
+from naiad.core.encoding.encoder import STATIC, EncoderSpec
 from naiad.core.errors import LoadFailed, NaiadError
 from naiad.core.foreign import is_librarys
 from naiad.tasks.tokenizing.families.table import Declared, make_declared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 
 SERVICE = "/inference.GRPCInferenceService/"
 """What the paths of v2's methods begin with."""

@@ -5,7 +5,7 @@ The HTTP door has the same in its router. What is restricted, and by what, is `n
 
 from __future__ import annotations
 
-from naiad.observe.log_control import LogControl
+from naiad.observe.logs.control import LogControl
 from naiad.wire.grpc.call import Call, Serve
 from naiad.wire.grpc.features import feature_of
 from naiad.wire.grpc.request_log import noted

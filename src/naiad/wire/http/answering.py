@@ -15,8 +15,8 @@ from naiad.core.errors import NaiadError
 from naiad.core.message import Deliver, InferRequest
 from naiad.core.trace import TracedDoor
 from naiad.observe.trace.tracing import Tracing, read_caller
-from naiad.protocol.json_body import as_object, parse_json
-from naiad.protocol.json_pieces import parse_in_pieces
+from naiad.protocol.json.body import as_object, parse_json
+from naiad.protocol.json.pieces import parse_in_pieces
 from naiad.protocol.limits import Limits
 from naiad.protocol.load_report import FORMAT
 from naiad.serving.engine import Engine

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import orjson
 
-from naiad.core.application import RESERVED
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
+from naiad.core.user_code.application import RESERVED
 from naiad.protocol.limits import Limits
 from naiad.serving.overview import Overview
 from naiad.wire.forwarding import Forwarding

@@ -5,9 +5,9 @@ What is hop by hop stays with this server (RFC 9110, 7.6.1): the application say
 
 from __future__ import annotations
 
-from naiad.core.application import Address, Part, WebRequest
 from naiad.core.errors import NaiadError, NotFound, NotReady
 from naiad.core.message import Answer, InferRequest
+from naiad.core.user_code.application import Address, Part, WebRequest
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine
 from naiad.wire.http.answering import submit

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
-from naiad.core.application import RESERVED
-from naiad.core.config import ServerSettings
-from naiad.core.door_settings import DoorSettings
+from naiad.core.settings.config import ServerSettings
+from naiad.core.settings.doors import DoorSettings
+from naiad.core.user_code.application import RESERVED
 from naiad.serving.engine import Engine
 from naiad.wire.door import Door, DoorNeeds
 from naiad.wire.forwarding import Forwarding

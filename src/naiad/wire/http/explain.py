@@ -13,9 +13,9 @@ from math import isfinite
 from urllib.parse import parse_qs
 
 from naiad.core.clock import monotonic
-from naiad.core.cores import available_cores
-from naiad.core.endpoint import SUFFIX
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
+from naiad.core.machine.cores import available_cores
+from naiad.core.user_code.endpoint import SUFFIX
 from naiad.protocol.status import http_status
 from naiad.serving.catalog import Catalog
 from naiad.serving.explaining.facts import Facts, Look, facts_between, look

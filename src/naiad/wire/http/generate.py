@@ -12,7 +12,7 @@ from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import Failed, InvalidRequest, NaiadError
 from naiad.core.message import Answer, InferRequest
 from naiad.protocol import generate
-from naiad.protocol.json_pieces import parse_long_json
+from naiad.protocol.json.pieces import parse_long_json
 from naiad.protocol.limits import Limits
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel

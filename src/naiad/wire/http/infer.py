@@ -8,8 +8,9 @@ from naiad.core.client_memory import ClientMemory
 from naiad.core.clock import Clock, monotonic
 from naiad.core.errors import InvalidRequest, NaiadError, Unsupported
 from naiad.core.message import Answer, InferRequest, InferResponse
-from naiad.protocol import infer_answer, infer_json
-from naiad.protocol.known_bodies import KnownBodies
+from naiad.protocol.json import infer_answer
+from naiad.protocol.json import infer_request as infer_json
+from naiad.protocol.json.known_bodies import KnownBodies
 from naiad.protocol.limits import Limits
 from naiad.protocol.raw_request import decode_raw
 from naiad.serving.engine import Engine

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from naiad.core.errors import MalformedBody, NotReady, Unsupported
-from naiad.core.features import Feature
-from naiad.observe.log_control import FIELDS, FORMATS, NO_FILE, SWITCHES, LogControl
+from naiad.core.settings.features import Feature
+from naiad.observe.logs.control import FIELDS, FORMATS, NO_FILE, SWITCHES, LogControl
 from naiad.protocol.limits import Limits
 from naiad.wire.http.answering import read_document, reading_beside, safe, send_json
 from naiad.wire.http.exchange import Exchange

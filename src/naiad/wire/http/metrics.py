@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.routes import Router, route
 from naiad.wire.restrictions import Gate

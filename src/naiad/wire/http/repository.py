@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from naiad.core.errors import InvalidRequest, MalformedBody, NaiadError, NotReady, Unsupported
-from naiad.core.features import Feature
-from naiad.protocol.json_body import read_boolean
+from naiad.core.settings.features import Feature
+from naiad.protocol.json.body import read_boolean
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.control import LoadParameters, ModelControl

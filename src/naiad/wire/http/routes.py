@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
-from naiad.core.features import Feature
-from naiad.observe.log_control import LogControl
+from naiad.core.settings.features import Feature
+from naiad.observe.logs.control import LogControl
 from naiad.wire.http.answering import internal_error
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.origins import path_of, preflight_lines

@@ -12,11 +12,11 @@ import numpy as np
 import orjson
 
 from naiad.core.clock import Clock, monotonic
-from naiad.core.endpoint import BODY, IS_JSON, SUFFIX
 from naiad.core.errors import HookFailed, InvalidRequest, MalformedBody, ModelFailed, NaiadError, NotFound, NotReady
-from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
+from naiad.core.settings.features import Feature
 from naiad.core.tensor import Tensor
+from naiad.core.user_code.endpoint import BODY, IS_JSON, SUFFIX
 from naiad.protocol.limits import Limits
 from naiad.protocol.status import http_status
 from naiad.serving.engine import Engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.protocol.shared_memory import check_cuda_registration, read_registration
 from naiad.serving.shared_memory.registry import SharedMemory

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, NotReady
-from naiad.core.features import Feature
 from naiad.core.message import Answer, InferRequest, RequestedOutput
-from naiad.core.model_config import ModelConfig
+from naiad.core.model.config import ModelConfig
+from naiad.core.settings.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.protocol.texts import openai, scoring, tei
 from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size

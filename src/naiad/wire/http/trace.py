@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from naiad.core.errors import MalformedBody, Unsupported
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.observe.trace.settings import KEYS, NO_FILE, Change, level_change, parse_number
 from naiad.observe.trace.tracing import Tracing
 from naiad.protocol.limits import Limits

@@ -14,7 +14,7 @@ import pytest
 
 from naiad.core.contracts import Instances
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import ModelConfig, TensorConfig
+from naiad.core.model.config import ModelConfig, TensorConfig
 from naiad.core.tensor import Tensor
 from naiad.serving.caching.choice import make_cache
 from naiad.serving.caching.model import CachedModel, Caching

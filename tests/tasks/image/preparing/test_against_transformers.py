@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pictures import encoded, picture
 
-from naiad.core.encoder import EncoderSpec
+from naiad.core.encoding.encoder import EncoderSpec
 from naiad.tasks.image.preparing.processor import ImageProcessor
 from naiad.tasks.image.preparing.settings import read_image_settings
 

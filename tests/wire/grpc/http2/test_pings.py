@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from naiad.core.config import ServerSettings
+from naiad.core.settings.config import ServerSettings
 from naiad.testing.manual_clock import ManualClock
 from naiad.wire.grpc.http2.framing.codes import ConnectionFault, ErrorCode
 from naiad.wire.grpc.http2.framing.pings import PingPolicy

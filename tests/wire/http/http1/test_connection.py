@@ -8,7 +8,7 @@ import socket
 import pytest
 from door import OK, POST, Door
 
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.wire.http.exchange import Exchange
 from naiad.wire.http.http1.listener import HttpListener

@@ -9,7 +9,7 @@ from typing import Any
 
 from naiad.backends.application import wire
 from naiad.backends.application.worker.link import Link
-from naiad.core.application import Address, Headers
+from naiad.core.user_code.application import Address, Headers
 
 WINDOW_BYTES = 1 << 20
 """Of a response that may be on their way to the client; who has more to say waits."""

@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from naiad.core.web_kinds import kind_of
+from naiad.core.user_code.web_kinds import kind_of
 
 
 class BadApplication(Exception):

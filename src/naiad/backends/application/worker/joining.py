@@ -19,16 +19,16 @@ from naiad.backends.application import wire
 from naiad.backends.application.worker.link import Link
 from naiad.backends.python.worker.tensors import Unpacked
 from naiad.core import errors
-from naiad.core.batched import Batched
-from naiad.core.daemon_threads import DaemonThreads
-from naiad.core.joined_calls import BoundCall, Outcome, run_joined
+from naiad.core.machine.daemon_threads import DaemonThreads
+from naiad.core.user_code.batched import Batched
+from naiad.core.user_code.joined_calls import BoundCall, Outcome, run_joined
 
 RunCoroutine = Callable[[Coroutine[Any, Any, Any]], Any]
 """Runs a coroutine to its end, where the application's other coroutines run."""
 
 
 class Joining:
-    """A `naiad.core.batched.Runtime`, and the runner of batches."""
+    """A `naiad.core.user_code.batched.Runtime`, and the runner of batches."""
 
     def __init__(self, link: Link, functions: list[Batched], run_coroutine: RunCoroutine) -> None:
         self._link = link

@@ -22,9 +22,9 @@ from naiad.backends.python.worker.receiving import take_orders
 from naiad.backends.python.worker.regions import Mapped
 from naiad.backends.python.worker.tensors import Unpacked
 from naiad.backends.python.worker.wire import Channel
-from naiad.core import batched
-from naiad.core.python_file import import_file
-from naiad.core.web_kinds import ASGI, SERVER
+from naiad.core.user_code import batched
+from naiad.core.user_code.python_file import import_file
+from naiad.core.user_code.web_kinds import ASGI, SERVER
 
 
 class Handlers(Protocol):

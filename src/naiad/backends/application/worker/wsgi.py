@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from naiad.backends.application.worker.exchanges import Request, Response
-from naiad.core.daemon_threads import DaemonThreads
+from naiad.core.machine.daemon_threads import DaemonThreads
 
 Environ = dict[str, Any]
 

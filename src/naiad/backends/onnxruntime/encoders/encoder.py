@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from naiad.backends.onnxruntime.encoders.float_session import FloatSession
 from naiad.core.clock import Clock, monotonic
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderResult
+from naiad.core.encoding.encoder import EncoderResult
 from naiad.core.errors import InvalidRequest, ModelFailed, NaiadError
 from naiad.core.tensor import Array
 

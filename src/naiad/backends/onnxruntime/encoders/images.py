@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from naiad.core.datatypes import BY_NAME
-from naiad.core.encoder import EncoderItem, EncoderResult, ImagePixels
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult, ImagePixels
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import InvalidRequest
-from naiad.core.ports import Ports
 from naiad.core.tensor import Array
 
 

@@ -6,7 +6,7 @@ here for every text.
 
 from __future__ import annotations
 
-from naiad.core.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.tensor import Array
 

@@ -15,10 +15,10 @@ from naiad.backends.onnxruntime.prepared.sharing import inspect_shared, notes_be
 from naiad.backends.onnxruntime.session import open_session
 from naiad.backends.onnxruntime.signature import read_ports
 from naiad.core.contracts import Instance, Instances, LoadRequest
-from naiad.core.cores import available_cores
-from naiad.core.encoder import EncoderItem, EncoderResult
-from naiad.core.encoder_files import EncoderFiles, EncoderPair
-from naiad.core.ports import Ports
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult
+from naiad.core.encoding.files import EncoderFiles, EncoderPair
+from naiad.core.encoding.ports import Ports
+from naiad.core.machine.cores import available_cores
 
 
 def load_encoder(model: EncoderFiles | EncoderPair, request: LoadRequest) -> Instances[EncoderItem]:

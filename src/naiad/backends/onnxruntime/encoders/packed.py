@@ -1,6 +1,6 @@
 """What packed graphs take and give: texts joined without padding, and each one's part of the answers.
 
-Not here: the row itself (`naiad.core.pack`) and graphs that want padding (`padded.py`).
+Not here: the row itself (`naiad.core.encoding.pack`) and graphs that want padding (`padded.py`).
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from naiad.backends.onnxruntime.encoders.objections import objection
-from naiad.core.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.pack import Pack
 from naiad.core.errors import InvalidRequest
-from naiad.core.pack import Pack
 
 
 class PackedForm:

@@ -13,11 +13,11 @@ import numpy as np
 
 from naiad.backends.onnxruntime.encoders.objections import objection
 from naiad.backends.onnxruntime.encoders.rectangle import Rectangle
-from naiad.core.encoder import EncoderResult, TextTokens
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderResult, TextTokens
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.pooling import normalized, pool
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import InvalidRequest
-from naiad.core.pooling import normalized, pool
-from naiad.core.ports import Ports
 from naiad.core.tensor import Array
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from naiad.core.contracts import Batch, Instance
-from naiad.core.encoder import EncoderItem, EncoderResult, TextTokens
+from naiad.core.encoding.encoder import EncoderItem, EncoderResult, TextTokens
 from naiad.core.errors import NaiadError
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.datatypes import BY_NAME
-from naiad.core.encoder import TextTokens
-from naiad.core.encoder_files import EncoderFiles
-from naiad.core.ports import Ports, role
+from naiad.core.encoding.encoder import TextTokens
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports, role
 from naiad.core.tensor import Array
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.backends.onnxruntime.trial.feeds import make_sequences
-from naiad.core.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
+from naiad.core.encoding.encoder import EncoderItem, EncoderSpec, ImagePixels, TextTokens
 
 
 class TextSamples:

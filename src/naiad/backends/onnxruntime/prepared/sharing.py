@@ -22,11 +22,11 @@ from naiad.backends.onnxruntime.prepared.copying import DATA, GRAPH, machine_nam
 from naiad.backends.onnxruntime.prepared.extents import is_mappable
 from naiad.backends.onnxruntime.trial.launch import run_trial
 from naiad.backends.onnxruntime.trial.order import Order, Report
-from naiad.core.cache_folders import is_open_to_all, is_writable, set_readers, temporary_cache
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.file_digests import digests_of, remember
-from naiad.core.ports import Ports
+from naiad.core.machine.cache_folders import is_open_to_all, is_writable, set_readers, temporary_cache
+from naiad.core.machine.file_digests import digests_of, remember
 
 TRIED = "tried.json"
 """The report of the first run; written last, and not at all for a model that died."""

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from naiad.backends.onnxruntime.trial.order import Order, Report
-from naiad.core.child import die_with
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.files import EncoderFiles
 from naiad.core.errors import LoadFailed, NaiadError
+from naiad.core.machine.child import die_with
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from naiad.backends.onnxruntime.encoders.encoder import Encoder
 from naiad.backends.onnxruntime.encoders.float_session import FloatSession
 from naiad.backends.onnxruntime.encoders.packed import PackedForm
 from naiad.core.contracts import Batch
-from naiad.core.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import NaiadError
 from naiad.core.tensor import Array
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from naiad.backends.onnxruntime.session import bytes_beside
 from naiad.backends.onnxruntime.trial.order import Order, Report
-from naiad.core.child import Ended, run_child
 from naiad.core.errors import LoadFailed
+from naiad.core.machine.child import Ended, run_child
 
 CHILD = "naiad.backends.onnxruntime.trial.child"
 

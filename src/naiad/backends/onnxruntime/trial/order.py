@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from naiad.core.encoder import EncoderOutput, EncoderSpec
-from naiad.core.ports import Ports
+from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
+from naiad.core.encoding.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from naiad.backends.onnxruntime.encoders.rectangle import Rectangle
 from naiad.backends.onnxruntime.prepared.extents import read_operators, read_types
 from naiad.backends.onnxruntime.signature import read_ports
 from naiad.backends.onnxruntime.trial.feeds import FEW_IDS, LONGEST, make_sequences
-from naiad.core.encoder import EncoderSpec, TextTokens
-from naiad.core.encoder_files import EncoderFiles
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.files import EncoderFiles
+from naiad.core.encoding.ports import Ports
 from naiad.core.errors import LoadFailed
-from naiad.core.ports import Ports
 from naiad.core.tensor import Array
 
 BY_TENSOR = frozenset({"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})

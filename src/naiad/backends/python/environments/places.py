@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from naiad.core.cache_folders import default_cache, private_folder
+from naiad.core.machine.cache_folders import default_cache, private_folder
 
 FOLDER = "python-environments"
 

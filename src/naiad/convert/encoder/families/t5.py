@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from naiad.convert.encoder.families.architecture import Architecture, LayerNames
-from naiad.core.positions import UNBOUNDED
+from naiad.core.encoding.positions import UNBOUNDED
 
 T5 = Architecture(
     base="transformer",

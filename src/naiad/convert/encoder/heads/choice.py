@@ -15,7 +15,7 @@ from naiad.convert.encoder.heads.language import masked_lm
 from naiad.convert.encoder.heads.late import late_interaction
 from naiad.convert.encoder.heads.sparse import sparse_embedding
 from naiad.convert.encoder.heads.tokens import question_answering, token_classification
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.core.errors import InvalidConfiguration, Unsupported
 from naiad.repository.checkpoint import Checkpoint
 

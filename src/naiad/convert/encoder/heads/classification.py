@@ -7,7 +7,7 @@ from naiad.convert.encoder.heads.labels import count_labels
 from naiad.convert.encoder.heads.pooling import Tokens, pool
 from naiad.convert.encoder.heads.transform import transform
 from naiad.convert.encoder.sentence import refuse_modules
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.repository.checkpoint import Checkpoint
 
 

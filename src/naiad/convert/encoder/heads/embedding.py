@@ -23,7 +23,7 @@ from naiad.convert.encoder.sentence import (
     read_steps,
 )
 from naiad.convert.encoder.weights import Weights, weight_files
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.core.errors import LoadFailed
 from naiad.repository.checkpoint import Checkpoint
 

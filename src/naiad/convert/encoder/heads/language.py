@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from naiad.convert.encoder.bodies.body import Body, Inputs
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.repository.checkpoint import Checkpoint
 
 

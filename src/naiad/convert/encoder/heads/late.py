@@ -12,7 +12,7 @@ from dataclasses import replace
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.embedding import Values
 from naiad.convert.encoder.sentence import TOKENS, Dense, Normalize, read_step, unknown_module
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.core.errors import Unsupported
 from naiad.repository.checkpoint import PYLATE, STANFORD, Checkpoint
 

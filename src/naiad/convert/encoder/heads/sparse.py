@@ -11,7 +11,7 @@ from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.language import vocabulary_logits
 from naiad.convert.encoder.heads.pooling import Tokens, ends, membership
 from naiad.convert.encoder.splade import read_splade
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.repository.checkpoint import Checkpoint
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.heads.labels import count_labels
 from naiad.convert.encoder.heads.transform import transform
-from naiad.core.encoder import EncoderOutput
+from naiad.core.encoding.encoder import EncoderOutput
 from naiad.repository.checkpoint import Checkpoint
 
 

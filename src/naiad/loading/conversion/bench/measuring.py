@@ -13,7 +13,7 @@ import numpy as np
 
 from naiad.convert.export.process import TorchProcess, has_torch
 from naiad.convert.gate.runners import ROWS, Sample, stack
-from naiad.core.cores import available_cores
+from naiad.core.machine.cores import available_cores
 from naiad.loading.conversion.bench.latencies import Latencies, Shape
 from naiad.loading.conversion.course import Outcome, Request, Variant
 

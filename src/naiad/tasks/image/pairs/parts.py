@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from naiad.core.encoder import EncoderSpec, TextTokens
+from naiad.core.encoding.encoder import EncoderSpec, TextTokens
 from naiad.core.errors import InvalidConfiguration, LoadFailed
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint

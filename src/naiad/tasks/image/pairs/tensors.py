@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from naiad.core.contracts import Preparation
-from naiad.core.encoder import EncoderResult, EncoderSpec, ImagePixels, TextTokens
+from naiad.core.encoding.encoder import EncoderResult, EncoderSpec, ImagePixels, TextTokens
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferRequest, InferResponse
-from naiad.core.model_config import TensorConfig
+from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Array, Tensor
 from naiad.tasks.image.pairs.parts import WANTED
 from naiad.tasks.image.pairs.zero_shot import similarity

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from naiad.core.encoder import ImagePixels
+from naiad.core.encoding.encoder import ImagePixels
 from naiad.core.errors import InvalidRequest
+from naiad.core.machine.turnstile import pause
 from naiad.core.message import InferRequest
-from naiad.core.turnstile import pause
 from naiad.tasks.image.preparing.processor import ImageProcessor
 
 IMAGE = "image"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from naiad.core.encoder import EncoderSpec, ImagePixels
+from naiad.core.encoding.encoder import EncoderSpec, ImagePixels
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.tensor import Array
 from naiad.tasks.image.preparing.decoding import open_image

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from naiad.core.encoder import LARGEST_IMAGE
+from naiad.core.encoding.encoder import LARGEST_IMAGE
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.core.json_values import is_number, is_whole, shown
 from naiad.repository.checkpoint import read_object

@@ -12,8 +12,8 @@ import resource
 import sys
 from pathlib import Path
 
-from naiad.core.child import die_with, limit_memory
 from naiad.core.foreign import is_librarys
+from naiad.core.machine.child import die_with, limit_memory
 from naiad.tasks.tokenizing.loading import RARE_CHARACTER, declare
 from naiad.tasks.tokenizing.trial.trying import OUT_OF_MEMORY
 

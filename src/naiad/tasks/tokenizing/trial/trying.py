@@ -14,10 +14,10 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
-from naiad.core.cache_folders import default_cache, is_writable, private_folder, temporary_cache
-from naiad.core.child import Ended, run_child
 from naiad.core.errors import LoadFailed
-from naiad.core.file_digests import digests_of
+from naiad.core.machine.cache_folders import default_cache, is_writable, private_folder, temporary_cache
+from naiad.core.machine.child import Ended, run_child
+from naiad.core.machine.file_digests import digests_of
 from naiad.repository.checkpoint import read_object
 from naiad.tasks.tokenizing.trial.growth import check_growth
 

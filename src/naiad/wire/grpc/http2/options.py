@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from naiad.core.door_settings import GrpcSettings
+from naiad.core.settings.doors import GrpcSettings
 from naiad.wire.grpc.http2.framing.settings import Http2Limits
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from naiad.core.errors import InvalidRequest, Unsupported
-from naiad.observe.log_control import NO_FILE, SWITCHES, LogControl
+from naiad.observe.logs.control import NO_FILE, SWITCHES, LogControl
 from naiad.wire.grpc.methods.method import Method
 from naiad.wire.ignored import warn_ignored
 from naiad.wire.services import Services

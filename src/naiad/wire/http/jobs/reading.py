@@ -12,7 +12,7 @@ from naiad.core.errors import InvalidRequest, Unsupported
 from naiad.core.message import InferRequest
 from naiad.jobs.job import GENERATE, JobRequest
 from naiad.protocol import generate
-from naiad.protocol.json_pieces import parse_long_json
+from naiad.protocol.json.pieces import parse_long_json
 from naiad.protocol.limits import Limits
 from naiad.serving.model import ServedModel
 from naiad.wire.forwarding import Forwarding

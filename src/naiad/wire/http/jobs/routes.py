@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound, Unsupported
-from naiad.core.features import Feature
+from naiad.core.settings.features import Feature
 from naiad.jobs.job import GENERATE, INFER, Job, JobRequest, JobState
 from naiad.jobs.keeper import Jobs
 from naiad.protocol.limits import Limits

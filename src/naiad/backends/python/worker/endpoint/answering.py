@@ -61,7 +61,7 @@ class ModelEndpoint:
 
 
 def endpoint_class(declared: dict[str, Any]) -> Any:
-    """Return a model class for what is declared. See `naiad.core.endpoint` for the keys."""
+    """Return a model class for what is declared. See `naiad.core.user_code.endpoint` for the keys."""
     return type("Endpoint", (_Endpoint,), {"declared": declared})
 
 

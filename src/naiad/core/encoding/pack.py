@@ -1,0 +1,105 @@
+"""Several tokenized texts as one row: what the graphs of our builder take instead of padding.
+
+The builder makes graphs for these inputs, observes them with such rows, and a runtime feeds and cuts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from naiad.core.encoding.encoder import EncoderResult, EncoderSpec, TextTokens
+from naiad.core.tensor import Array
+
+
+class Pack:
+    """Several texts as one row of tokens."""
+
+    def __init__(self, items: Sequence[TextTokens], spec: EncoderSpec, inputs: Collection[str]) -> None:
+        """inputs: those that the graph has."""
+        self._items = items
+        self._spec = spec
+        self._inputs = inputs
+        self.lengths = np.fromiter((item.tokens for item in items), np.int64, len(items))
+        self.ends = np.cumsum(self.lengths)
+        self.starts = self.ends - self.lengths
+        self.tokens = int(self.ends[-1])
+        self.names = sorted({name for item in items for name in item.outputs})
+        self.row_counts = [0 if item.rows is None else len(item.rows) for item in items]
+
+    @property
+    def size(self) -> str:
+        """How much it is, in words."""
+        return f"{self.tokens} tokens"
+
+    def feeds(self) -> dict[str, Array]:
+        """The inputs that the graph has, int64; see `Inputs` in the converter."""
+        names = self._inputs
+        ids = np.concatenate([item.input_ids for item in self._items], dtype=np.int64)
+        segments = np.repeat(np.arange(len(self._items)), self.lengths)
+        feeds = {
+            "input_ids": ids,
+            "segments": segments,
+            "starts": self.starts,
+        }
+        if "positions" in names:
+            feeds["positions"] = self._positions(ids, segments)
+        if "type_ids" in names:
+            feeds["type_ids"] = self._type_ids()
+        if "rows" in names:
+            feeds["rows"] = self._rows()
+        if "attended" in names:
+            feeds["attended"] = self._attended()
+        if "prompt_tokens" in names:
+            feeds["prompt_tokens"] = np.array([item.prompt_tokens for item in self._items], np.int64)
+        return feeds
+
+    def split(self, arrays: Mapping[str, Array]) -> list[EncoderResult]:
+        """One result for each item, holding what it asked for; the arrays are views."""
+        granularity = {output.name: output.granularity for output in self._spec.outputs}
+        row_ends = np.cumsum(self.row_counts)
+        results = []
+        for number, item in enumerate(self._items):
+            cuts: dict[str, int | slice] = {
+                "item": number,
+                "token": slice(self.starts[number], self.ends[number]),
+                "row": slice(row_ends[number] - self.row_counts[number], row_ends[number]),
+            }
+            results.append({name: arrays[name][cuts[granularity[name]]] for name in item.outputs})
+        return results
+
+    def _positions(self, ids: Array, segments: Array) -> Array:
+        offset = self._spec.position_offset
+        if offset:
+            real = ids != offset - 1
+            if not real.all():
+                return self._positions_around_padding(real, segments)
+        return np.arange(offset, offset + self.tokens) - self.starts[segments]
+
+    def _positions_around_padding(self, real: Array, segments: Array) -> Array:
+        """RoBERTa's way: a padding token in the text stands at its own position and does not move the others."""
+        counted = np.cumsum(real)
+        before = (counted - real)[self.starts]
+        positions: Array = (counted - before[segments]) * real + self._spec.position_offset - 1
+        return positions
+
+    def _type_ids(self) -> Array:
+        if not self._spec.uses_type_ids or all(item.type_ids is None for item in self._items):
+            return np.zeros(self.tokens, np.int64)
+        return np.concatenate(
+            [np.zeros(item.tokens, np.int64) if item.type_ids is None else item.type_ids for item in self._items],
+            dtype=np.int64,
+        )
+
+    def _attended(self) -> Array:
+        seen = np.ones(self.tokens, np.int64)
+        for item, end in zip(self._items, self.ends.tolist(), strict=True):
+            seen[end - item.unseen_tokens : end] = 0
+        return seen
+
+    def _rows(self) -> Array:
+        parts = [
+            item.rows + start for item, start in zip(self._items, self.starts, strict=True) if item.rows is not None
+        ]
+        return np.concatenate(parts, dtype=np.int64) if parts else np.zeros(0, np.int64)

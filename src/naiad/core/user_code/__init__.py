@@ -1,0 +1,1 @@
+"""Python that users write for the server: applications, endpoints, functions whose calls are joined."""
