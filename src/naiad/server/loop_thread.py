@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from typing import Any, TypeVar
 
 from naiad.core.errors import NotReady
@@ -32,27 +32,48 @@ class LoopThread:
         Raises TimeoutError, and NotReady once it is closed. When the wait ends early, by the timeout or an interrupt,
         the coroutine is cancelled.
         """
+        over: Future[Value] = Future()
+        tasks: list[asyncio.Task[Value]] = []
+
+        def begin() -> None:
+            tasks.append(self._loop.create_task(coroutine))
+            tasks[0].add_done_callback(lambda task: _pass_on(task, over))
+
+        def cancel() -> None:
+            tasks[0].cancel()
+
         with self._lock:
             if self._is_closed:
                 coroutine.close()
                 raise NotReady("the server is closed")
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-            self._running.add(future)
-        future.add_done_callback(self._running.discard)
+            self._running.add(over)
+            self._loop.call_soon_threadsafe(begin)
+        over.add_done_callback(self._running.discard)
         try:
-            return future.result(timeout_s)
+            return over.result(timeout_s)
         except BaseException:
-            future.cancel()
+            if not over.done():
+                self._loop.call_soon_threadsafe(cancel)
             raise
 
     def close(self) -> None:
-        """Let what runs there end, then stop the loop and wait for the thread."""
+        """Let what runs there end, and what was cancelled clean up; then stop the loop and wait for the thread."""
         with self._lock:
             self._is_closed = True
         wait(tuple(self._running))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _pass_on(task: asyncio.Task[Value], over: Future[Value]) -> None:
+    """Tell another thread how a task has ended."""
+    if task.cancelled():
+        over.set_exception(CancelledError())
+    elif error := task.exception():
+        over.set_exception(error)
+    else:
+        over.set_result(task.result())
 
 
 def without_waiting(coroutine: Coroutine[Any, Any, Value]) -> Value:
