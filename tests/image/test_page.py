@@ -204,8 +204,18 @@ def test_an_image_of_ones_own(place: Place) -> None:
         assert place.embeds("minilm")
 
 
-def test_the_build(place: Place) -> None:
+def has_other_layers(image: str) -> bool:
+    """Whether what the image's slow layers are made of has changed since; then the build would download packages."""
+    told = subprocess.run(["podman", "image", "inspect", image], capture_output=True, text=True, check=True).stdout
+    revision = json.loads(told)[0]["Labels"]["org.opencontainers.image.revision"]
+    made_of = ("requirements", "deploy/image")
+    return subprocess.run(["git", "diff", "--quiet", revision, "--", *made_of], cwd=ROOT, check=False).returncode != 0
+
+
+def test_the_build(place: Place, image: str) -> None:
     """The page's line takes the layers that `make image` has left, so it is quick, and nothing is downloaded."""
+    if has_other_layers(image):
+        pytest.skip("the image is of an earlier commit, with other packages; make image makes it anew")
     place.run(f"podman tag {BASE} docker.io/library/debian:bookworm-slim")
     said = place.run(line_of("docker build -f"), ROOT)
     assert f"Successfully tagged localhost/naiad:{VERSION}" in said

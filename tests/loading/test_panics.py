@@ -10,7 +10,7 @@ import pytest
 from control_fixture import Fixture, Put
 
 from naiad.core.errors import LoadFailed
-from naiad.loading import plan
+from naiad.loading import text_models
 from naiad.testing import tiny_checkpoint
 
 
@@ -25,7 +25,7 @@ def panics(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise PanicException("index out of bounds")
 
-    monkeypatch.setattr(plan, "load_text_model", fail)
+    monkeypatch.setattr(text_models, "load_text_model", fail)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def test_a_stop_is_not_swallowed(repository: Path, evil: Path, monkeypatch
     def stop(*_: object) -> None:
         raise Stop
 
-    monkeypatch.setattr(plan, "load_text_model", stop)
+    monkeypatch.setattr(text_models, "load_text_model", stop)
     with pytest.raises(Stop):
         async with Fixture(evil):
             pass
@@ -104,7 +104,7 @@ async def test_reasons_do_not_tell_where_files_lie(
     def fail(*_: object) -> None:
         raise LoadFailed(f"{cache}/converted/x/model.onnx: damaged; and {tmp_path}/evil/config.json, too")
 
-    monkeypatch.setattr(plan, "load_text_model", fail)
+    monkeypatch.setattr(text_models, "load_text_model", fail)
     evil = tiny_checkpoint(tmp_path / "evil")
     shutil.copytree(evil, tmp_path / "empty")
     (tmp_path / "empty" / "config.json").write_text(json.dumps({}))

@@ -62,6 +62,7 @@ ROUTES = {
     "GET /v2/jobs": Feature.MODEL_REPOSITORY,
     "POST /serve/e": Feature.INFERENCE,
     "POST /serve/e/1": Feature.INFERENCE,
+    "POST /serve/openai/v1/chat/completions": Feature.INFERENCE,
     "GET /v2/models/m/config": Feature.MODEL_CONFIG,
     "GET /v2/models/m/stats": Feature.STATISTICS,
     "GET /v2/models/stats": Feature.STATISTICS,
