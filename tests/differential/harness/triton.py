@@ -21,6 +21,9 @@ ENVIRONMENT = Path(__file__).parents[3] / ".bench" / "env" / "triton"
 FOUND = sorted(ENVIRONMENT.glob("lib/python3*/site-packages/pytriton/tritonserver/bin/tritonserver"))
 _START_S = 240.0
 _STOP_S = 5.0
+_TRIES = 3
+_ITS_OWN_CRASH = "boost::interprocess::lock_exception"
+"""Of its Python backend, while many programs of models start on a busy machine; it is started once more then."""
 
 
 @contextmanager
@@ -38,13 +41,25 @@ def running_triton(repository: Path, log: Path, options: tuple[str, ...] = ()) -
         "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",
         "LD_LIBRARY_PATH": f"{sysconfig.get_config_var('LIBDIR')}:{home.parents[1] / 'nvidia_pytriton.libs'}",
     }
+    for left in reversed(range(_TRIES)):
+        with _process(command, variables, log) as process:
+            if _answers(process, f"http://127.0.0.1:{http}/v2/health/live"):
+                yield Address(("127.0.0.1", http), f"127.0.0.1:{grpc}")
+                return
+        told = log.read_text()
+        if not left or _ITS_OWN_CRASH not in told:
+            raise RuntimeError(f"Triton does not answer:\n{told[-3000:]}")
+
+
+@contextmanager
+def _process(command: list[str], variables: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Triton until the block ends."""
     with (
         log.open("wb") as output,
         subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True) as process,
     ):
         try:
-            _wait(process, f"http://127.0.0.1:{http}/v2/health/live", log)
-            yield Address(("127.0.0.1", http), f"127.0.0.1:{grpc}")
+            yield process
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -61,16 +76,16 @@ def _put_stub(home: Path) -> None:
         shutil.copy(home / "python_backend_stubs" / version / stub.name, stub)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Return when it answers; it listens only when all models are loaded. There is nothing but the port to wait for."""
+def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
+    """Wait until it answers; it listens only when all models are loaded. There is nothing but the port to wait for."""
     end = time.monotonic() + _START_S
     while True:
         try:
             with urllib.request.urlopen(url, timeout=_START_S):
-                return
+                return True
         except urllib.error.HTTPError:  # it is up, and says that something is wrong
-            return
+            return True
         except (urllib.error.URLError, ConnectionError):
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"Triton does not answer:\n{log.read_text()[-3000:]}") from None
+                return False
             time.sleep(0.05)
