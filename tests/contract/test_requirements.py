@@ -17,6 +17,7 @@ sys.path.append(str(ROOT / "tools"))
 from pins import FOLDER, ONE_ENVIRONMENT, UNHASHED, Pin, path_of, read_pins
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+IMAGES = tomllib.loads((ROOT / "deploy/image/contents.toml").read_text())["libraries"]
 
 
 def pins(name: str) -> list[Pin]:
@@ -62,6 +63,13 @@ def test_what_the_project_asks_for_is_pinned(requirements: list[str], files: lis
     for requirement in map(Requirement, requirements):
         version = pinned[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version, prereleases=True), requirement
+
+
+@pytest.mark.parametrize("variant", IMAGES)
+def test_what_an_image_takes_of_a_file_is_pinned_there(variant: str) -> None:
+    for name, packages in IMAGES[variant]["from"].items():
+        pinned = {pin.name for pin in pins(name)}
+        assert [package for package in packages if package.removeprefix("-") not in pinned] == [], name
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.name)
