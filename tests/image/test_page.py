@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .containers import ROOT, START_TIMEOUT_S, VERSION
+from .containers import ROOT, START_TIMEOUT_S, VERSION, podman
 from .lonely import NAME, PRIVATE, TOKEN
 
 PAGE = (ROOT / "docs" / "how-to" / "run-the-image.md").read_text()
@@ -206,8 +206,8 @@ def test_an_image_of_ones_own(place: Place) -> None:
 
 def has_other_layers(image: str) -> bool:
     """Whether what the image's slow layers are made of has changed since; then the build would download packages."""
-    told = subprocess.run(["podman", "image", "inspect", image], capture_output=True, text=True, check=True).stdout
-    revision = json.loads(told)[0]["Labels"]["org.opencontainers.image.revision"]
+    [told] = json.loads(podman("image", "inspect", image).stdout)
+    revision = told["Labels"]["org.opencontainers.image.revision"]
     made_of = ("requirements", "deploy/image")
     return subprocess.run(["git", "diff", "--quiet", revision, "--", *made_of], cwd=ROOT, check=False).returncode != 0
 

@@ -122,8 +122,7 @@ FLAGS: dict[str, tuple[TritonFlag, ...]] = {
             "allow-gpu-kind-on-cpu",
             BOOLEAN,
             "allow_gpu_kind_on_cpu",
-            "Where ONNX Runtime has no CUDA, serve models that ask for KIND_GPU on the CPU; false refuses them, as "
-            "Triton does without a GPU. Not in Triton.",
+            f"{_OWN_HELP['allow_gpu_kind_on_cpu']} Not in Triton.",
         ),
         _ignored("model-namespacing", BOOLEAN, "models of one name in two repositories are not served", "false"),
         _ignored("enable-peer-access", BOOLEAN, _NO_GPU, "true", "false"),

@@ -40,7 +40,7 @@ class Jobs:
         self.totals = Totals()
         """As of the last tick."""
         self.statistics: defaultdict[str, JobStatistics] = defaultdict(JobStatistics)
-        """What this server has taken, run and ended, by model; look at it by `of`."""
+        """What this server has taken, run and ended, by model; what happens is noted in `of`."""
         self._store = store
         self._running = Running(store, runner, at_once, self._on_end)
         self._tick_s = tick_s

@@ -16,7 +16,7 @@ from naiad.jobs.redis.store import RedisStore
 from naiad.jobs.runner import Runner
 from naiad.jobs.sqlite.store import SqliteStore
 from naiad.jobs.store import Bounds, JobStore
-from naiad.observe.metrics.jobs import JobNumbers
+from naiad.observe.metrics.jobs import JobNumbers, JobStatistics
 from naiad.serving.engine import Engine
 from naiad.wire.http.door import job_runner_of
 from naiad.wire.waiting import Waiting
@@ -47,7 +47,8 @@ def _store(place: str, bounds: Bounds) -> JobStore:
 def statistics_of(jobs: Jobs, model: str) -> dict[str, Any]:
     """Return what the statistics of a model say of its jobs."""
     now = jobs.totals.models.get(model, ModelJobs())
-    return {"waiting": now.waiting, "running": now.running, **jobs.of(model).as_json()}
+    done = jobs.statistics.get(model, JobStatistics())
+    return {"waiting": now.waiting, "running": now.running, **done.as_json()}
 
 
 def numbers_of(jobs: Jobs) -> JobNumbers:

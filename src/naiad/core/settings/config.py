@@ -163,7 +163,7 @@ class ModelSettings(Settings):
     allow_gpu_kind_on_cpu: bool = _models(
         "allow_gpu_kind_on_cpu",
         True,
-        "Where ONNX Runtime has no CUDA, serve models that ask for KIND_GPU on the CPU instead of refusing them.",
+        "Serve models that ask for KIND_GPU on the CPU where their backend has no GPU, instead of refusing them.",
     )
 
     def __post_init__(self) -> None:

@@ -57,7 +57,7 @@ class SqliteStore:
                 raise Overloaded(no_room(bounds, count))
             job_id = secrets.token_hex(16)
             job = Job(
-                *(job_id, request.model, request.version, JobState.WAITING, now), callback=request.callback, is_new=True
+                job_id, request.model, request.version, JobState.WAITING, now, callback=request.callback, is_new=True
             )
             connection.execute(
                 "INSERT INTO jobs (id, model, version, state, created_s, size, key, fingerprint, callback) "
