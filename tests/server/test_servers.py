@@ -146,6 +146,13 @@ def test_one_source_needs_no_list(ask: Ask, echo: Path) -> None:
         assert ask(source, lambda server: server.infer("echo", {"text": "a"}))["text_out"] == "a"
 
 
+@pytest.mark.parametrize("source", [None, 5, b"org/name", [["org/name"]], ["org/name", None]], ids=repr)
+def test_what_is_no_source_is_refused_by_its_name(source: Any) -> None:
+    for server in (naiad.Server, naiad.AsyncServer):
+        with pytest.raises(InvalidConfiguration, match="is no source of a model; give a string, a Path, or a mapping"):
+            server(source)
+
+
 def test_there_is_no_such_model(ask: Ask, echo: Path) -> None:
     with pytest.raises(NotFound, match="unknown model: 'ecco' is not found"):
         ask([echo], lambda server: server.infer("ecco", {"text": "a"}))

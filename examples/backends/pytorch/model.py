@@ -37,6 +37,8 @@ class TritonPythonModel:
             answers = self.model(*[tensor.to(self.device) for tensor in joined])
         if isinstance(answers, torch.Tensor):
             answers = [answers]
+        if isinstance(answers, dict):
+            answers = [answers[name] for name in self.outputs]
         counts = [len(row[0]) for row in rows]
         parts = [answer.cpu().split(counts) if self.batches else [answer.cpu()] for answer in answers]
         for each in zip(*parts, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -48,7 +48,6 @@ _log = logging.getLogger("naiad.server")
 
 Source = str | Path | Mapping[str, Any] | ModelEntry | ApplicationEntry
 """A SOURCE or NAME=SOURCE as `naiad serve` takes it, a folder, or an entry of naiad.yaml: its keys, or as read."""
-_ONE_SOURCE = (str, Path, Mapping, ModelEntry, ApplicationEntry)
 
 
 only_described: ContextVar[bool] = ContextVar("only_described", default=False)
@@ -82,8 +81,7 @@ class AsyncServer:
         ask no network. Ports: 0 lets the system choose; None: shut. options: those of `naiad serve`, by the names of
         their flags, such as max_waiting=100.
         """
-        sources = [models] if isinstance(models, _ONE_SOURCE) else models
-        entries: list[Entry] = [_entry(source) for source in sources]
+        entries: list[Entry] = [_entry(source) for source in _several(models)]
         if manifest is not None:
             entries += read_manifest(Path(manifest)).entries
             lock = lock or Path(manifest).parent / LOCK
@@ -364,6 +362,12 @@ class AsyncServer:
         return known[1]
 
 
+def _several(models: Source | Iterable[Source]) -> Iterable[Source]:
+    if isinstance(models, str | bytes | Mapping) or not isinstance(models, Iterable):
+        return [models]
+    return models
+
+
 def _entry(source: Source) -> ModelEntry | ApplicationEntry:
     if isinstance(source, ModelEntry | ApplicationEntry):
         return source
@@ -371,6 +375,10 @@ def _entry(source: Source) -> ModelEntry | ApplicationEntry:
         return entry_from_mapping(source)
     if isinstance(source, Path):  # a folder, whatever its name is like
         return ModelEntry(parse_reference(str(source.absolute())))
+    if not isinstance(source, str):
+        raise InvalidConfiguration(
+            f"{source!r} is no source of a model; give a string, a Path, or a mapping of its keys"
+        )
     return ModelEntry.from_source(source)
 
 
