@@ -94,6 +94,8 @@ class World:
         """Ids whose sequence has lost its instance."""
         self.sums: dict[int, int] = defaultdict(int)
         self.order: dict[int, list[int]] = defaultdict(list)
+        self.begun: dict[int, list[int]] = defaultdict(list)
+        """First steps that failed or were withdrawn, some before earlier steps were answered."""
 
     def submit(self, name: int, is_first: bool, is_last: bool, value: int, timeout_s: float) -> None:
         request = InferRequest(
@@ -123,16 +125,18 @@ class World:
         if isinstance(result, NaiadError):
             if isinstance(result, ModelFailed):
                 self.broken.add(step.id)
-            if step.is_first:  # its sequence has begun all the same
-                self.sums[step.id] = 0
+            if step.is_first:  # its sequence has begun all the same, for the steps behind it
+                self.begun[step.id].append(self.jobs.index(job))
             return
         assert step.is_first or step.id not in self.broken, "it went on after its instance failed"
         self.broken.discard(step.id)
         assert [tensor.name for tensor in result.outputs] == ["x"], "nobody sees the state"
-        value = int(job.item.inputs["x"].data.item())
-        self.sums[step.id] = value if step.is_first else self.sums[step.id] + value
+        value, place, answered = int(job.item.inputs["x"].data.item()), self.jobs.index(job), self.order[step.id]
+        last = answered[-1] if answered else -1
+        is_new = step.is_first or any(last < begun < place for begun in self.begun[step.id])
+        self.sums[step.id] = value if is_new else self.sums[step.id] + value
         assert result.outputs[0].data.item() == self.sums[step.id], "somebody else's state"
-        self.order[step.id].append(self.jobs.index(job))
+        answered.append(place)
         assert self.order[step.id] == sorted(self.order[step.id]), "out of order"
 
     def check_running(self) -> None:
