@@ -11,7 +11,7 @@ from machines import ALONE, PACKS, Machine
 
 from naiad.core.contracts import Batch, Instances
 from naiad.core.errors import ModelFailed
-from naiad.scheduling.learned.measuring import LONE_BUDGET_S, ROUNDS, Measured, measure
+from naiad.scheduling.learned.measuring import LONE_BUDGET_S, ROUNDS, SLOW_BUDGET_S, Measured, measure
 from naiad.scheduling.learned.rule import LearnedRule, chosen_texts
 
 
@@ -88,13 +88,22 @@ def test_the_machine_is_found(machine: Machine) -> None:
     assert chosen_texts(rule, 32) == chosen_texts(machine.rule(), 32)
 
 
-@pytest.mark.parametrize("slower", [1.0, 3.0, 10.0, 100.0])
+@pytest.mark.parametrize("slower", [1.0, 3.0, 10.0, 100.0, 1000.0])
 def test_it_ends_in_time_whatever_a_run_takes(slower: float) -> None:
     """One run more than expected, at most; a model that is too slow is not measured at all."""
     time = Time()
     curve = measure(instances(PACKS, time, slower=slower), Texts(), 512, clock=time, budget_s=1.0).curve
-    assert time() <= 1.0 + LONE_BUDGET_S + slower * 0.02
-    assert (curve is None) == (slower == 100.0)
+    assert time() <= SLOW_BUDGET_S + LONE_BUDGET_S + slower * 0.02
+    assert (curve is None) == (slower == 1000.0)
+
+
+def test_a_slow_model_is_measured_up_to_packs_that_are_worth_it() -> None:
+    """With times of two texts only, packs of two would be chosen, whatever more would save."""
+    time = Time()
+    curve = measure(instances(PACKS, time, slower=20.0), Texts(), 512, clock=time).curve
+    assert curve is not None
+    assert [tokens for tokens, _ in curve.busy_together.points] == [64, 128, 256]
+    assert chosen_texts(LearnedRule(curve, 2, 512), 32) >= chosen_texts(PACKS.rule(), 32)
 
 
 def test_a_cheap_model_is_measured_a_few_times_and_no_more() -> None:

@@ -108,6 +108,10 @@ class EncoderSpec:
     """Packed graphs: a number of tokens that together are fast on most machines, for where nothing was measured."""
     pack_limit: int = 0
     """Packed graphs: never more tokens run together, unless it is one text; 0 = `pack_tokens`."""
+    filled_limit: int = 0
+    """Packed graphs: never more tokens run together, those that fill lanes included; 0 = as many as it takes."""
+    pairs_per_token: int = 400
+    """Packed graphs: for how many pairs of tokens attention takes as long as everything else for one token."""
     pooling: str = "none"
     """Padded graphs without pooling of their own: mean, cls, max, lasttoken …, done after the run; else "none"."""
     normalize: bool = False

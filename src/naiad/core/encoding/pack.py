@@ -1,6 +1,7 @@
 """Several tokenized texts as one row: what the graphs of our builder take instead of padding.
 
-The builder makes graphs for these inputs, observes them with such rows, and a runtime feeds and cuts them.
+The builder makes graphs for these inputs, observes them with such rows, and a runtime feeds and cuts them. A graph with
+the input `lanes` takes a row cut into lanes of equal width (`lanes.py`); all but attention sees one row all the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from naiad.core.encoding.encoder import EncoderResult, EncoderSpec, TextTokens
+from naiad.core.encoding.lanes import Lanes, lay_out
 from naiad.core.tensor import Array
 
 
@@ -18,6 +20,15 @@ class Pack:
 
     def __init__(self, items: Sequence[TextTokens], spec: EncoderSpec, inputs: Collection[str]) -> None:
         """inputs: those that the graph has."""
+        self._asked = items
+        self._places: Sequence[int] = range(len(items))
+        """Where among the laid out texts each one is."""
+        self.lanes = 1
+        if len(items) > 1 and "lanes" in inputs:
+            lanes = lay_out([item.tokens for item in items], spec.pairs_per_token, spec.filled_limit)
+            self.lanes = len(lanes.texts)
+            if self.lanes > 1:
+                items, self._places = _in_lanes(items, lanes)
         self._items = items
         self._spec = spec
         self._inputs = inputs
@@ -43,6 +54,8 @@ class Pack:
             "segments": segments,
             "starts": self.starts,
         }
+        if "lanes" in names:
+            feeds["lanes"] = np.array([self.lanes], np.int64)
         if "positions" in names:
             feeds["positions"] = self._positions(ids, segments)
         if "type_ids" in names:
@@ -60,7 +73,7 @@ class Pack:
         granularity = {output.name: output.granularity for output in self._spec.outputs}
         row_ends = np.cumsum(self.row_counts)
         results = []
-        for number, item in enumerate(self._items):
+        for item, number in zip(self._asked, self._places, strict=True):
             cuts: dict[str, int | slice] = {
                 "item": number,
                 "token": slice(self.starts[number], self.ends[number]),
@@ -103,3 +116,26 @@ class Pack:
             item.rows + start for item, start in zip(self._items, self.starts, strict=True) if item.rows is not None
         ]
         return np.concatenate(parts, dtype=np.int64) if parts else np.zeros(0, np.int64)
+
+
+def _in_lanes(items: Sequence[TextTokens], lanes: Lanes) -> tuple[list[TextTokens], list[int]]:
+    """The texts lane by lane, each lane filled up, and where among them each text now is.
+
+    What fills a lane is a text as well, with answers that nobody asks for: the beginning of the longest one, so that
+    its ids and positions are such as the graph takes.
+    """
+    longest = max(items, key=lambda item: item.tokens)
+    laid: list[TextTokens] = []
+    places = [0] * len(items)
+    for texts in lanes.texts:
+        free = lanes.width
+        for number in texts:
+            places[number] = len(laid)
+            laid.append(items[number])
+            free -= items[number].tokens
+        while free:
+            part = min(free, longest.tokens)
+            types = None if longest.type_ids is None else longest.type_ids[:part]
+            laid.append(TextTokens(longest.input_ids[:part], (), types))
+            free -= part
+    return laid, places

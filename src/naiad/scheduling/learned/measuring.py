@@ -22,6 +22,9 @@ from naiad.scheduling.learned.curve import Curve, Times
 BUDGET_S = 0.9
 """For the rounds; a model is ready a second later once, and never again on this machine."""
 
+SLOW_BUDGET_S = 3.0
+"""For the first packs of a model whose budget ends before them: a curve of two texts only would choose packs of two."""
+
 LONE_BUDGET_S = 1.0
 """Besides, where rounds ended early: for slow models, whose lone texts would go by a single, perhaps unlucky, run."""
 
@@ -34,6 +37,9 @@ TEXT = 32
 ALONE = (TEXT, 8, 128)
 TOGETHER = (2, 3, 4, 6, 8, 12, 16)
 """Texts of TEXT tokens in one run."""
+
+FEW = (2, 4, 8)
+"""The same, for slow models."""
 
 TOO_MUCH = 1.15
 """Sizes that cost so many times the best for each token are the last to be measured: larger ones are worse."""
@@ -92,7 +98,7 @@ def measure(
             measuring.warm_up()
             for number in range(ROUNDS):
                 if not measuring.run_round(limit):
-                    measuring.repeat_lone(ROUNDS - number, budget_s + LONE_BUDGET_S)
+                    measuring.repeat_lone(ROUNDS - number)
                     break
         except (NaiadError, RuntimeError) as error:
             _log.warning("a model could not be measured and is batched by default sizes", extra={"reason": str(error)})
@@ -140,18 +146,17 @@ class _Measuring:
         places = ["quiet", *(["busy"] if self._pool else []), *(["wide"] if self._wide else [])]
         usual, *others = dict.fromkeys(self._samples.size_near(size) for size in ALONE)
         counts = [texts for texts in TOGETHER if texts * usual <= limit or texts == TOGETHER[0]]
-        done = [self._time(_Step(place, 1, usual)) for place in places]
-        done.append(self._grow([_Step(self._loaded, texts, usual) for texts in counts]))
+        done = [self._time_usual(usual, places, counts)]
         done += [self._time(_Step(place, 1, size)) for size in others for place in places]
         if self._pool:
             done.append(self._grow([_Step("quiet", texts, usual) for texts in counts]))
         return all(done)
 
-    def repeat_lone(self, times: int, budget_s: float) -> None:
-        """Time a usual text on one instance and on all cores by turns, as long as the whole budget lasts."""
+    def repeat_lone(self, times: int) -> None:
+        """Time a usual text on one instance and on all cores by turns, as long as LONE_BUDGET_S lasts."""
         if self._wide is None:
             return
-        self._until_s = self._began_s + budget_s
+        self._until_s = self._clock() + LONE_BUDGET_S
         usual = self._samples.size_near(TEXT)
         for _ in range(times):
             if not all(self._time(_Step(place, 1, usual)) for place in ("quiet", "wide")):
@@ -167,6 +172,23 @@ class _Measuring:
             size = self._samples.size_near(TEXT)
             quiet_together = busy_together.scaled(min(1.0, quiet.seconds(size) / busy.seconds(size)))
         return Curve(quiet, quiet_together, busy, busy_together, self._times("wide", 1))
+
+    def _time_usual(self, size: int, places: Sequence[str], counts: Sequence[int]) -> bool:
+        """Time what nothing can be chosen without: a text alone, and texts together as under load.
+
+        Slow models get more time for it, and fewer sizes.
+        """
+        until_s = self._until_s
+        self._until_s = max(until_s, self._began_s + SLOW_BUDGET_S)
+        done = [self._time(_Step(place, 1, size)) for place in places]
+        steps = [_Step(self._loaded, texts, size) for texts in counts]
+        if self._clock() + sum(self._expected_s(step) for step in steps if step.texts <= max(FEW)) > until_s:
+            steps = [step for step in steps if step.texts in FEW]
+        else:
+            self._until_s = until_s
+        done.append(self._grow(steps))
+        self._until_s = until_s
+        return all(done)
 
     def _grow(self, steps: Sequence[_Step]) -> bool:
         """Time larger and larger runs until they are worse; False when there was no time for one."""

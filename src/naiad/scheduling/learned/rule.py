@@ -97,14 +97,15 @@ def decide_learned(situation: Situation, rule: LearnedRule) -> Decision:
 
 
 def cheapest_pack(sizes: Sequence[int], budget: int, rule: LearnedRule) -> Pack:
-    """The first item and those that save most with it, within the budget; the smallest pack of about equal ones."""
+    """The first item and those that save most with it, within the budget; the smallest pack of about equal ones.
+
+    Nearest lengths first: less is padded, or lanes of a pack are narrower.
+    """
     oldest = sizes[0]
     if oldest > budget:
         return Pack((0,), oldest, 1.0)
     alone, together, pads = rule.busy.alone, rule.busy.together, rule.pads
-    order: Sequence[int] = range(1, len(sizes))
-    if pads:
-        order = sorted(order, key=lambda index: abs(sizes[index] - oldest))
+    order = sorted(range(1, len(sizes)), key=lambda index: abs(sizes[index] - oldest))
     picks, tokens, ratios = [0], [oldest], [1.0]
     longest, apart_s = oldest, alone[oldest]
     for index in order:

@@ -49,7 +49,7 @@ class AlibiBody(PostNormBody):
 
         def falling(distance: str) -> str:
             size = self.graph.op("Cast", self.graph.op("Abs", distance), to=self.graph.FLOAT)
-            return self.graph.op("Mul", slopes, size)
+            return self.graph.op("Mul", slopes, self.graph.op("Unsqueeze", size, self.graph.ints(1)))
 
         scope = Scope(self, inputs, bias=falling)
 

@@ -1,8 +1,8 @@
 """What all kinds of bodies have in common: weights by name, products, norms, tables, attention inside texts.
 
 Packed: all texts of a batch stand one after the other in one row of T tokens, without padding. Everything but
-attention treats tokens one by one and never notices; attention is kept inside a text by a block-diagonal mask made
-from segment ids. With packs of about 128 tokens the mask costs a few per cent and saves all the padding.
+attention treats tokens one by one and never notices. Attention sees the row cut into lanes of W tokens each, none of
+which cuts a text, and is kept inside a text by a mask made from segment ids; so it costs T * W, not the square of T.
 
 Plain operators on (T, width) matrices: on CPU the matrix products take 85 % of the time, ONNX Runtime fuses their bias
 and scale, and its SkipLayerNormalization and MultiHeadAttention measured slower than what stands here.
@@ -49,6 +49,9 @@ class Inputs:
     """(T,) 1 where other tokens may attend to a token, else 0; empty: everywhere."""
 
 
+LANES = "lanes"
+"""One more input, (1,): into how many lanes of equal width the pack is cut. No text lies in two."""
+
 Attention = Callable[[str, str], str]
 """From a layer's input (T, hidden) and prefix to what its heads attend to (T, all heads); the last product not yet."""
 
@@ -93,6 +96,7 @@ class Body(ABC):
     def declare_inputs(self, *, rows: bool) -> Inputs:
         """Declare the graph's inputs."""
         graph = self.graph
+        graph.input(LANES, (1,))
         return Inputs(
             ids=graph.input("input_ids", ("tokens",)),
             positions=graph.input("positions", ("tokens",)),
@@ -151,7 +155,7 @@ class Body(ABC):
         return self.graph.op("Gather", self.table(name, rows), ids)
 
     def distances(self, inputs: Inputs) -> str:
-        """(T, T) int64: key position minus query position; meaningless across texts.
+        """(lanes, W, W) int64: key position minus query position; meaningless across texts.
 
         Where positions do not count padding tokens, which a text may contain, places in the pack are what counts them.
         """
@@ -159,23 +163,25 @@ class Body(ABC):
         if self.sizes.position_offset:
             count = graph.op("Squeeze", graph.op("Shape", places))
             places = graph.op("Range", graph.integer(0), count, graph.integer(1))
-        across = graph.op("Unsqueeze", places, graph.ints(0))
-        return graph.op("Sub", across, graph.op("Unsqueeze", places, graph.ints(1)))
+        places = self.by_lanes(places)
+        across = graph.op("Unsqueeze", places, graph.ints(1))
+        return graph.op("Sub", across, graph.op("Unsqueeze", places, graph.ints(2)))
 
     def attention_bias(self, inputs: Inputs, inside: str = "", also: str = "") -> str:
-        """`inside` (0 if empty) where two tokens belong to one text, minus infinity elsewhere; (…, T, T).
+        """`inside` (0 if empty) where two tokens belong to one text, minus infinity elsewhere; (lanes, …, W, W).
 
-        also: (T, T) bool, what must hold besides.
+        inside: (lanes, heads, W, W). also: (lanes, W, W) bool, what must hold besides.
         """
-        graph = self.graph
-        across = graph.op("Unsqueeze", inputs.segments, graph.ints(0))
-        down = graph.op("Unsqueeze", inputs.segments, graph.ints(1))
+        graph, segments = self.graph, self.by_lanes(inputs.segments)
+        across = graph.op("Unsqueeze", segments, graph.ints(1))
+        down = graph.op("Unsqueeze", segments, graph.ints(2))
         same = graph.op("Equal", down, across)
         if also:
             same = graph.op("And", same, also)
         if inputs.attended:
             seen = graph.op("Equal", inputs.attended, graph.integer(1))
-            same = graph.op("And", same, graph.op("Unsqueeze", seen, graph.ints(0)))
+            same = graph.op("And", same, graph.op("Unsqueeze", self.by_lanes(seen), graph.ints(1)))
+        same = graph.op("Unsqueeze", same, graph.ints(1))
         return graph.op("Where", same, inside or graph.number(0.0), graph.number(-math.inf))
 
     def attention_products(self, prefix: str) -> list[Product]:
@@ -237,32 +243,53 @@ class Body(ABC):
         query and key may come as (T, heads, head size), too.
         """
         graph, sizes = self.graph, self.sizes
-        query, value = self.split_heads(query, (1, 0, 2)), self.split_heads(value, (1, 0, 2))
-        product = graph.op("MatMul", query, self.split_heads(key, (1, 2, 0)))
+        query, key, value = self.by_heads(query, key, value)
+        product = graph.op("MatMul", query, key)
         factor = sizes.head_size**-0.5 if scale is None else scale
         scores = product if factor == 1 else graph.op("Mul", product, graph.number(factor))
         return self.mix(graph.op("Add", scores, bias), value)
 
     def mix(self, scores: str, value: str) -> str:
-        """Values (heads, T, head size) weighted by the softmax of scores (heads, T, T); (T, all heads)."""
+        """Values (lanes, heads, W, size) weighted by the softmax of scores (lanes, heads, W, W); (T, all heads)."""
         mixed = self._mix_invariant(scores, value) if self._dense.rounds else self._mix(scores, value)
-        joined = self.graph.op("Transpose", mixed, perm=[1, 0, 2])
+        joined = self.graph.op("Transpose", mixed, perm=[0, 2, 1, 3])
         return self.graph.op("Reshape", joined, self.graph.ints(-1, self.sizes.attention))
 
-    def split_heads(self, x: str, permutation: tuple[int, int, int]) -> str:
-        """(T, heads * size) as (T, heads, size), permuted."""
-        split = self.graph.op("Reshape", x, self.graph.ints(0, self.sizes.heads, -1))
-        return self.graph.op("Transpose", split, perm=permutation)
+    def by_lanes(self, x: str) -> str:
+        """(T,) as (lanes, W)."""
+        graph = self.graph
+        return graph.op("Reshape", x, graph.once("lanes", lambda: graph.op("Concat", LANES, graph.ints(-1), axis=0)))
+
+    def by_heads(self, query: str, key: str, value: str) -> tuple[str, str, str]:
+        """Queries (lanes, heads, W, size), keys (lanes, heads, size, W) and values (lanes, heads, W, size), of (T, …).
+
+        Where inputs are rounded, values are one wider (see `_mix_invariant`).
+        """
+        size = self.sizes.head_size
+        return (
+            self._split_heads(query, size, (0, 2, 1, 3)),
+            self._split_heads(key, size, (0, 2, 3, 1)),
+            self._split_heads(value, size + self._dense.rounds, (0, 2, 1, 3)),
+        )
+
+    def _split_heads(self, x: str, size: int, permutation: tuple[int, int, int, int]) -> str:
+        graph, heads = self.graph, self.sizes.heads
+
+        def shape() -> str:
+            return graph.op("Concat", LANES, graph.ints(-1, heads, size), axis=0)
+
+        split = graph.op("Reshape", x, graph.once(f"{heads} heads of {size}", shape))
+        return graph.op("Transpose", split, perm=permutation)
 
     def _missing(self, part: str) -> NoReturn:
         raise Unsupported(f"{self.config.content.get('model_type')} has no {part} that Naiad converts itself")
 
     def _mix(self, scores: str, value: str) -> str:
-        """Values weighted by the softmax of scores, (heads, T, head size)."""
+        """Values weighted by the softmax of scores, (lanes, heads, W, head size)."""
         return self.graph.op("MatMul", self.graph.op("Softmax", scores, axis=-1), value)
 
     def _mix_invariant(self, scores: str, value: str) -> str:
-        """The same to the last bit wherever a text stands in the pack; `value` has a column of ones (heads, T, +1).
+        """The same to the last bit wherever a text stands in the pack; `value` has a column of ones (…, W, +1).
 
         A vectorised sum adds in an order that depends on the place. A matrix product adds one term after the other, and
         the zeros of other texts change nothing; so it sums the weights as well, in the column of ones.
@@ -270,7 +297,7 @@ class Body(ABC):
         graph = self.graph
         above = graph.op("Sub", scores, graph.op("ReduceMax", scores, graph.ints(-1), keepdims=1))
         mixed = graph.op("MatMul", graph.op("Exp", above), value)
-        last, end, axis = graph.ints(self.sizes.head_size), graph.ints(self.sizes.head_size + 1), graph.ints(2)
+        last, end, axis = graph.ints(self.sizes.head_size), graph.ints(self.sizes.head_size + 1), graph.ints(3)
         values = graph.op("Slice", mixed, graph.ints(0), last, axis)
         return graph.op("Div", values, graph.op("Slice", mixed, last, end, axis))
 

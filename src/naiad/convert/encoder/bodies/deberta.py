@@ -142,20 +142,17 @@ class DebertaV2Body(PostNormBody):
         return attend
 
     def _heads(self, x: str, prefix: str) -> tuple[str, str, str]:
-        """Queries (heads, T, size), scaled, keys (heads, size, T) and values (heads, T, size)."""
+        """Queries, scaled, keys and values as `by_heads` gives them."""
         products = self.attention_products(prefix)
         products[0] = _scaled(products[0], self._scale)
-        query, key, value = self.project(x, products)
-        turns = ((query, (1, 0, 2)), (key, (1, 2, 0)), (value, (1, 0, 2)))
-        first, second, third = (self.split_heads(part, permutation) for part, permutation in turns)
-        return first, second, third
+        return self.by_heads(*self.project(x, products))
 
     @property
     def _scale(self) -> np.float32:
         return np.float32((self.sizes.head_size * self.terms) ** -0.5)
 
     def _scores(self, key: str, prefix: str, window: Window | None) -> Callable[[str, str], str]:
-        """From queries (heads, n, size) and their places to their scores (heads, n, T)."""
+        """From queries (lanes, heads, n, size) and their places to their scores (lanes, heads, n, W)."""
         graph, columns, found = self.graph, "", ""
         if window is not None and "c2p" in self._kinds:
             keys = self.position_product(prefix, "c2p")
@@ -167,9 +164,9 @@ class DebertaV2Body(PostNormBody):
         def scores(query: str, places: str) -> str:
             total = graph.op("MatMul", query, key)
             if columns:
-                looked_up = graph.op("GatherElements", graph.op("MatMul", query, columns), places, axis=2)
+                looked_up = graph.op("GatherElements", graph.op("MatMul", query, columns), places, axis=3)
                 total = graph.op("Add", total, looked_up)
-            return graph.op("Add", total, graph.op("GatherElements", found, places, axis=1)) if found else total
+            return graph.op("Add", total, graph.op("GatherElements", found, places, axis=2)) if found else total
 
         return scores
 

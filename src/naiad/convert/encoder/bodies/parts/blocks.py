@@ -42,26 +42,26 @@ class Blocks:
         return self._body.graph.choose(self._is_long, lambda: self._join(prepare()), whole)
 
     def shared(self, make: Callable[[], str], kind: type[np.generic] = np.float32) -> str:
-        """What layers share that attend to everything at once; three axes of one element where they do not.
+        """What layers share that attend to everything at once; four axes of one element where they do not.
 
         kind: float32 or int32.
         """
         graph = self._body.graph
         if not self._may_be_long:
             return make()
-        return graph.choose(self._is_long, lambda: graph.constant(np.zeros((1, 1, 1), kind)), make, kind=kind)
+        return graph.choose(self._is_long, lambda: graph.constant(np.zeros((1, 1, 1, 1), kind)), make, kind=kind)
 
     def distances(self, begin: str, first: str = "", end: str = "") -> str:
-        """(BLOCK, keys) int64: key position minus query position, for keys between two places, or all."""
+        """(1, BLOCK, keys) int64: key position minus query position, for keys between two places, or all."""
         graph = self._body.graph
         first, end = first or graph.ints(0), end or self.total
         across = graph.op("Range", graph.op("Squeeze", first), graph.op("Squeeze", end), graph.integer(1))
-        return graph.op("Sub", across, graph.op("Add", graph.constant(np.arange(BLOCK)[:, None]), begin))
+        return graph.op("Sub", across, graph.op("Add", graph.constant(np.arange(BLOCK)[None, :, None]), begin))
 
     def queries(self, query: str, begin: str) -> str:
-        """A block's part of (heads, T, size)."""
+        """A block's part of (1, heads, T, size)."""
         graph = self._body.graph
-        return graph.op("Slice", query, begin, graph.op("Add", begin, graph.ints(BLOCK)), graph.ints(1))
+        return graph.op("Slice", query, begin, graph.op("Add", begin, graph.ints(BLOCK)), graph.ints(2))
 
     @property
     def _may_be_long(self) -> bool:

@@ -94,13 +94,14 @@ class Window:
         """(1,) int32, one past the last."""
 
     def places(self, distances: str) -> str:
-        """(heads, queries, keys) int32: columns, from `begin` on, of distances (queries, keys), key minus query."""
+        """(lanes, heads, queries, keys) int32: columns, from `begin` on, of distances (lanes, queries, keys)."""
         graph, farthest = self._body.graph, self._farthest
         shifted = graph.op("Add", distances, graph.integer(farthest))
         shifted = graph.op("Clip", shifted, graph.integer(0), graph.integer(2 * farthest))
         places = graph.op("Sub", graph.op("Gather", self._columns, shifted), self.begin)
-        shape = graph.op("Concat", graph.ints(self._body.sizes.heads), graph.op("Shape", distances), axis=0)
-        return graph.op("Expand", places, shape)
+        return graph.op(
+            "Expand", graph.op("Unsqueeze", places, graph.ints(1)), graph.ints(1, self._body.sizes.heads, 1, 1)
+        )
 
     def _table(self, name: str, values: Array) -> str:
         return self._body.graph.weight(f"distances.{name}", lambda: values.astype(np.int32))

@@ -14,9 +14,9 @@ from naiad.core.tensor import Array
 
 
 def bias_by_distance(body: Body, distances: str, name: str, farthest: int) -> str:
-    """(heads, queries, keys) from a weight (buckets, heads), for distances (queries, keys), key minus query.
+    """(lanes, heads, queries, keys) from a weight (buckets, heads), for distances (lanes, queries, keys).
 
-    Tokens beyond `farthest` share the last bucket of either side.
+    Distances are the key's place minus the query's. Tokens beyond `farthest` share the last bucket of either side.
 
     Rows of all heads are looked up and then turned: eight times faster than looking up single numbers.
     """
@@ -26,7 +26,7 @@ def bias_by_distance(body: Body, distances: str, name: str, farthest: int) -> st
     table = graph.weight(name, lambda: rows[buckets])
     places = graph.op("Add", distances, graph.integer(farthest))
     places = graph.op("Clip", places, graph.integer(0), graph.integer(2 * farthest))
-    return graph.op("Transpose", graph.op("Gather", table, places), perm=[2, 0, 1])
+    return graph.op("Transpose", graph.op("Gather", table, places), perm=[0, 3, 1, 2])
 
 
 def relative_buckets(distance: Array, buckets: int, farthest: int) -> Array:

@@ -13,7 +13,7 @@ from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.bodies.parts.blocks import BLOCK, Block, Blocks
 
 Bias = Callable[[str], str]
-"""From distances (queries, keys) int64, key minus query, to what is added to the scores, (heads, queries, keys)."""
+"""From distances (lanes, queries, keys) int64, key minus query, to what is added, (lanes, heads, queries, keys)."""
 
 
 class Scope:
@@ -53,23 +53,22 @@ class Scope:
         return body.attention_bias(self._inputs, inside, "" if self._reach is None else self._near(distance))
 
     def _near(self, distance: str) -> str:
-        """(queries, keys) bool."""
+        """(lanes, queries, keys) bool."""
         graph = self._body.graph
         assert self._reach is not None
         return graph.op("LessOrEqual", graph.op("Abs", distance), graph.integer(self._reach))
 
     def _in_blocks(self, query: str, key: str, value: str) -> Block:
         body, graph = self._body, self._body.graph
-        queries, all_values = body.split_heads(query, (1, 0, 2)), body.split_heads(value, (1, 0, 2))
-        all_keys = body.split_heads(key, (1, 2, 0))
+        queries, all_keys, all_values = body.by_heads(query, key, value)
 
         def block(begin: str) -> str:
             first, end, keys, values = graph.ints(0), self._blocks.total, all_keys, all_values
             if self._reach is not None:
                 first = graph.op("Max", graph.op("Sub", begin, graph.ints(self._reach)), first)
                 end = graph.op("Min", graph.op("Add", begin, graph.ints(BLOCK + self._reach)), end)
-                keys = graph.op("Slice", keys, first, end, graph.ints(2))
-                values = graph.op("Slice", values, first, end, graph.ints(1))
+                keys = graph.op("Slice", keys, first, end, graph.ints(3))
+                values = graph.op("Slice", values, first, end, graph.ints(2))
             scores = graph.op("MatMul", self._blocks.queries(queries, begin), keys)
             scores = graph.op("Mul", scores, graph.number(self._scale))
             bias = self._bias_of_block(begin, first, end)
@@ -84,4 +83,7 @@ class Scope:
             return ""
         distance = self._blocks.distances(begin, first, end)
         bias = graph.number(0.0) if self._by_distance is None else self._by_distance(distance)
-        return bias if self._reach is None else graph.op("Where", self._near(distance), bias, graph.number(-np.inf))
+        if self._reach is None:
+            return bias
+        near = graph.op("Unsqueeze", self._near(distance), graph.ints(1))
+        return graph.op("Where", near, bias, graph.number(-np.inf))
