@@ -46,6 +46,19 @@ def test_infer_takes_any_input(live_server: RunningServer) -> None:
     assert [line.split()[1:4:2] for line in shown.output.splitlines()[4:6]] == [["0", "0"], ["2", "0"]]
 
 
+@pytest.mark.parametrize(
+    ("asked", "end"), [("movies", "; did you mean 'movie'?"), ("xyz", "; the server has movie, movie.tensors, river")]
+)
+def test_infer_of_a_model_that_there_is_not_names_those_that_there_are(tmp_path: Path, asked: str, end: str) -> None:
+    """One that failed to load is among them; asked for, it says so itself."""
+    folder = tiny_checkpoint(tmp_path / "movie")
+    (tmp_path / "river").mkdir()
+    with running_server(str(folder), f"river={tmp_path / 'river'}") as running:
+        done = infer(asked, "--text", "hello", "--url", running.address)
+    assert isinstance(done.exception, errors.NotFound)
+    assert done.exception.message.endswith(end)
+
+
 def test_infer_prints_a_ranking_best_first(tmp_path: Path) -> None:
     folder = tiny_checkpoint(tmp_path / "ranker", head="sequence-classification", labels=("relevant",))
     texts = ["hello world", "a good movie", "the river"]

@@ -30,3 +30,19 @@ def test_one_failure_names_its_source_once_and_the_others_are_pulled(tmp_path: P
     assert second.startswith("naiad: bad: neither config.json")
     assert done.stdout.startswith("hf://org/good at commit ")
     assert "org/good" in (tmp_path / "naiad.lock").read_text()
+
+
+def test_a_target_that_takes_no_models_is_refused_before_the_download(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with LocalHub() as hub:
+        hub.add("org/good", {"config.json": '{"model_type": "bert"}', "vocab.txt": "[PAD]", "model.safetensors": "1"})
+        behind_file = pull(hub, tmp_path, "org/good", "--to", "file/models")
+        to_hub = pull(hub, tmp_path, "org/good", "--to", "hf://org/other")
+        to_closed = pull(hub, tmp_path, "org/good", "--to", "closed/models") if os.geteuid() else None
+        assert to_closed is None or "you may not write to" in to_closed.stderr
+        assert hub.requests == []
+    assert (behind_file.returncode, to_hub.returncode) == (1, 1)
+    assert behind_file.stderr.strip().endswith(f"{tmp_path / 'file'} is a file; give a folder")
+    assert "give a folder or an object store" in to_hub.stderr

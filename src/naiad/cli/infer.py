@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from naiad.core.errors import InvalidRequest
+from naiad.core.errors import InvalidRequest, NaiadError, NotFound
 
 if TYPE_CHECKING:
-    from naiad.client import ModelMetadata, Result
+    from naiad.client import Client, ModelMetadata, Result
 
 SHOWN_VALUES = 6
 """Numbers of an array that are printed; --json prints them all."""
+
+NAMED_MODELS = 12
+"""Models that are named to somebody who asked for one that there is not."""
 
 
 @click.command("infer")
@@ -54,7 +59,11 @@ def command(
     parameters = {name: _scalar(value) for name, value in _pairs("--parameter", given["parameters"]).items()}
     with Client(url, timeout_s=timeout_s) as client:
         asked = client.model(model, model_version)
-        inputs = _bind(asked.metadata(), given["texts"], named)
+        try:
+            metadata = asked.metadata()
+        except NotFound as error:
+            raise NotFound(f"{error.message}{_others(client, model)}") from error
+        inputs = _bind(metadata, given["texts"], named)
         result = asked.infer(inputs, parameters=parameters)
     if as_json:
         click.echo(_json(result))
@@ -62,6 +71,20 @@ def command(
         _show_ranking(result, inputs["documents"])
     else:
         _show(result)
+
+
+def _others(client: Client, model: str) -> str:
+    """What else to ask for, as the end of a sentence; empty where the server does not say, or has that model."""
+    names: list[str] = []
+    with suppress(NaiadError):
+        names = sorted({entry.name for entry in client.index()})
+    if not names or model in names:
+        return ""
+    close = get_close_matches(model, names, 1)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    more = ", …" if len(names) > NAMED_MODELS else ""
+    return f"; the server has {', '.join(names[:NAMED_MODELS])}{more}"
 
 
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from naiad.repository import (
     ModelEntry,
     Reference,
     carry,
+    check_target,
     fetch,
     parse_reference,
     progress_for,
@@ -46,6 +47,8 @@ def command(
     """
     manifest, entries = entries_of(sources, manifest)
     place = None if target is None else _place(target)
+    if place is not None:
+        check_target(place)
     fetching = fetch_settings(manifest, lock, update, verify, offline, progress=progress_for(sys.stderr))
     failed = 0
     for entry in (one for one in entries if isinstance(one, ModelEntry)):

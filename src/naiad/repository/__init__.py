@@ -1,6 +1,6 @@
 """Floor 1: where models come from."""
 
-from naiad.repository.carrying import carry
+from naiad.repository.carrying import carry, check_target
 from naiad.repository.checkpoint.card import model_name
 from naiad.repository.contract import Fetched, FetchedFile, FetchSettings, Source
 from naiad.repository.fetch import fetch
@@ -72,6 +72,7 @@ __all__ = [
     "check_inside",
     "check_model_name",
     "check_relative_path",
+    "check_target",
     "entry_from_mapping",
     "fetch",
     "find_folder",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,6 +15,19 @@ from naiad.repository.progress import Progress
 from naiad.repository.reference import FolderReference, Reference, parse_reference
 from naiad.repository.stores.address import StoreReference
 from naiad.repository.stores.push import push_to_store
+
+
+def check_target(target: Reference) -> None:
+    """Raise InvalidConfiguration for a target that takes no models: before anything is downloaded for it."""
+    if isinstance(target, StoreReference):
+        return
+    if not isinstance(target, FolderReference):
+        raise InvalidConfiguration(f"--to {target}: give a folder or an object store, such as s3://bucket/path")
+    place = next(folder for folder in (target.path, *target.path.parents) if folder.exists())
+    if not place.is_dir():
+        raise InvalidConfiguration(f"--to {target.path}: {place} is a file; give a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InvalidConfiguration(f"--to {target.path}: you may not write to {place}; give another folder")
 
 
 def carry(fetched: Fetched, name: str, target: Reference, progress: Progress | None = None) -> Reference:
@@ -29,8 +43,8 @@ def carry(fetched: Fetched, name: str, target: Reference, progress: Progress | N
         assert isinstance(place, StoreReference)
         push_to_store(fetched.folder, place, files=chosen, progress=progress)
         return place
-    if not isinstance(target, FolderReference):
-        raise InvalidConfiguration(f"--to {target}: give a folder or an object store, such as s3://bucket/path")
+    check_target(target)
+    assert isinstance(target, FolderReference)
     place_path = target.path / name
     if place_path.resolve() == fetched.folder.resolve():
         return FolderReference(place_path)
