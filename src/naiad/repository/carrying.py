@@ -23,7 +23,8 @@ def check_target(target: Reference) -> None:
         return
     if not isinstance(target, FolderReference):
         raise InvalidConfiguration(f"--to {target}: give a folder or an object store, such as s3://bucket/path")
-    place = next(folder for folder in (target.path, *target.path.parents) if folder.exists())
+    ways = (target.path, *target.path.parents)
+    place = next(way for way in ways if os.path.exists(way))  # noqa: PTH110 — Path.exists raises where one may not look
     if not place.is_dir():
         raise InvalidConfiguration(f"--to {target.path}: {place} is a file; give a folder")
     if not os.access(place, os.W_OK | os.X_OK):

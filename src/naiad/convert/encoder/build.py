@@ -94,7 +94,7 @@ def _write(order: _Order, dense: Dense, path: Path) -> EncoderSpec:
         pack_tokens=INT8_PACK_TOKENS if dense.rounds else PACK_TOKENS,
         pack_limit=INT8_PACK_LIMIT if dense.rounds else PACK_LIMIT,
         filled_limit=INT8_PACK_LIMIT if dense.rounds else 0,
-        pairs_per_token=pairs_per_token(sizes, is_gated=body.gated, rounds=dense.rounds),
+        pairs_per_token=_pairs_per_token(sizes, is_gated=body.gated, rounds=dense.rounds),
         vocabulary=sizes.vocabulary,
         type_vocabulary=sizes.type_ids,
         position_offset=sizes.position_offset,
@@ -103,7 +103,7 @@ def _write(order: _Order, dense: Dense, path: Path) -> EncoderSpec:
     )
 
 
-def pairs_per_token(sizes: Dimensions, *, is_gated: bool, rounds: bool) -> int:
+def _pairs_per_token(sizes: Dimensions, *, is_gated: bool, rounds: bool) -> int:
     """For how many pairs of tokens a layer's attention takes as long as its products for one token; roughly."""
     products = 4 * sizes.hidden * sizes.attention + (2 + is_gated) * sizes.hidden * sizes.intermediate
     return max(1, products // (sizes.heads * (INT8_WEIGHTS_PER_PAIR if rounds else WEIGHTS_PER_PAIR)))

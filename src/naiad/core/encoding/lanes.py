@@ -26,7 +26,7 @@ class Lanes:
 
     def cost(self, pairs_per_token: int) -> int:
         """What a run costs, in pairs of tokens; see `lay_out`."""
-        return self.tokens * (pairs_per_token + self.width)
+        return _cost(self.tokens, self.width, pairs_per_token)
 
 
 def lay_out(lengths: Sequence[int], pairs_per_token: int, limit: int = 0) -> Lanes:
@@ -53,8 +53,12 @@ def _promising(count: int, total: int, longest: int, pairs_per_token: int) -> li
     found = []
     for lanes in range(2, count + 1):
         width = max(longest, -(-total // lanes))
-        found.append((lanes, lanes * width * (pairs_per_token + width)))
+        found.append((lanes, _cost(lanes * width, width, pairs_per_token)))
     return sorted(found, key=lambda candidate: candidate[1])
+
+
+def _cost(tokens: int, width: int, pairs_per_token: int) -> int:
+    return tokens * (pairs_per_token + width)
 
 
 def _fill(order: Sequence[int], lengths: Sequence[int], count: int) -> Lanes:

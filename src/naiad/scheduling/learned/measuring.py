@@ -176,16 +176,18 @@ class _Measuring:
     def _time_usual(self, size: int, places: Sequence[str], counts: Sequence[int]) -> bool:
         """Time what nothing can be chosen without: a text alone, and texts together as under load.
 
-        Slow models get more time for it, and fewer sizes.
+        Slow models get more time for it in the first round, and fewer sizes.
         """
-        until_s = self._until_s
-        self._until_s = max(until_s, self._began_s + SLOW_BUDGET_S)
+        until_s, is_first = self._until_s, not self._least
+        if is_first:
+            self._until_s = max(until_s, self._began_s + SLOW_BUDGET_S)
         done = [self._time(_Step(place, 1, size)) for place in places]
         steps = [_Step(self._loaded, texts, size) for texts in counts]
-        if self._clock() + sum(self._expected_s(step) for step in steps if step.texts <= max(FEW)) > until_s:
-            steps = [step for step in steps if step.texts in FEW]
-        else:
-            self._until_s = until_s
+        if is_first:
+            if self._clock() + sum(self._expected_s(step) for step in steps if step.texts <= max(FEW)) > until_s:
+                steps = [step for step in steps if step.texts in FEW]
+            else:
+                self._until_s = until_s
         done.append(self._grow(steps))
         self._until_s = until_s
         return all(done)
