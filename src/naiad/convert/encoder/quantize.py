@@ -68,14 +68,16 @@ class ObservingDense:
     peaks: dict[str, str] = field(default_factory=dict)
     """Output of the graph → the module that it concerns."""
 
-    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
+    def __call__(
+        self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str, at: str = ""
+    ) -> list[str]:
         """See Dense."""
         if source == "norm":
             name = f"peak_{len(self.peaks)}"
             self.peaks[name] = products[0].module
             reach = graph.op("ReduceMax", graph.op("Abs", x), graph.ints(0), keepdims=0)
             graph.output(name, reach, (products[0].weight.shape[1],))
-        return Float32Dense()(graph, x, products, source)
+        return Float32Dense()(graph, x, products, source, at)
 
 
 class Int8Dense:
@@ -88,7 +90,9 @@ class Int8Dense:
         self._peaks = peaks
         self._signed = signed
 
-    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
+    def __call__(
+        self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str, at: str = ""
+    ) -> list[str]:
         """See Dense."""
         factor = self._balance(products)
         if factor is not None:
@@ -96,7 +100,7 @@ class Int8Dense:
             x = graph.op("Mul", x, graph.weight(name, lambda: 1 / factor))
         scale, zero_point = self._token_scale(graph, x, source)
         zero = graph.constant(zero_point)
-        zeros = graph.once(f"zeros of {zero}", lambda: graph.op("Expand", zero, graph.op("Shape", scale)))
+        zeros = graph.once(f"zeros of {zero} at {at}", lambda: graph.op("Expand", zero, graph.op("Shape", scale)))
         quantised = graph.op("QuantizeLinear", x, scale, zeros, axis=0)
         y = self._product(graph, (quantised, zero, scale), join(products), factor)
         return [y] if len(products) == 1 else graph.split(y, [len(product.weight) for product in products], axis=1)

@@ -64,6 +64,8 @@ class Pack:
             feeds["rows"] = self._rows()
         if "attended" in names:
             feeds["attended"] = self._attended()
+        if "all_tokens" in names:
+            feeds["all_tokens"] = np.array([self._wants_all_tokens], np.int64)
         if "prompt_tokens" in names:
             feeds["prompt_tokens"] = np.array([item.prompt_tokens for item in self._items], np.int64)
         return feeds
@@ -81,6 +83,10 @@ class Pack:
             }
             results.append({name: arrays[name][cuts[granularity[name]]] for name in item.outputs})
         return results
+
+    @property
+    def _wants_all_tokens(self) -> bool:
+        return any(output.granularity == "token" and output.name in self.names for output in self._spec.outputs)
 
     def _positions(self, ids: Array, segments: Array) -> Array:
         offset = self._spec.position_offset
@@ -112,10 +118,11 @@ class Pack:
         return seen
 
     def _rows(self) -> Array:
+        """Places in the pack; one that nobody asks for where there is none, because runtimes fail on empty products."""
         parts = [
             item.rows + start for item, start in zip(self._items, self.starts, strict=True) if item.rows is not None
         ]
-        return np.concatenate(parts, dtype=np.int64) if parts else np.zeros(0, np.int64)
+        return np.concatenate(parts, dtype=np.int64) if any(self.row_counts) else np.zeros(1, np.int64)
 
 
 def _in_lanes(items: Sequence[TextTokens], lanes: Lanes) -> tuple[list[TextTokens], list[int]]:

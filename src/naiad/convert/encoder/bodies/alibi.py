@@ -63,10 +63,10 @@ class AlibiBody(PostNormBody):
 
         return attend
 
-    def attention_block(self, x: str, prefix: str, attention: Attention) -> str:
+    def attention_block(self, x: str, prefix: str, attention: Attention, at: str) -> str:
         """See PostNormBody."""
-        attended = super().attention_block(x, prefix, attention)
-        return self.add_norm(attended, x, prefix + SECOND_ATTENTION_NORM) if self._later else attended
+        attended = super().attention_block(x, prefix, attention, at)
+        return self.add_norm(attended, self.rows(x, at), prefix + SECOND_ATTENTION_NORM) if self._later else attended
 
 
 def slopes_of(heads: int) -> Array:

@@ -23,14 +23,17 @@ class BartSide(Body):
     norm_first = False
     """Whether norms stand before attention and feed-forward, with one more at the end; else behind the residual sum."""
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         x, bias = self.embed(inputs.ids, inputs), self.attention_bias(inputs)
-        for layer in range(self.sizes.layers):
-            prefix = f"{self.side}.layers.{layer}."
-            x = self.attention_block(x, "", prefix + "self_attn", bias)
-            x = self.feed_forward_block(x, prefix)
+        for prefix, read in self.layers(self.layer_prefixes(), at):
+            x = self.attention_block(x, "", prefix + "self_attn", bias, read)
+            x = self.feed_forward_block(x, prefix, read)
         return self.end(x)
+
+    def layer_prefixes(self) -> list[str]:
+        """Before the names of each layer's modules."""
+        return [f"{self.side}.layers.{layer}." for layer in range(self.sizes.layers)]
 
     def embed(self, ids: str, inputs: Inputs) -> str:
         """(T, hidden)."""
@@ -43,8 +46,11 @@ class BartSide(Body):
         x = graph.op("Add", x, graph.op("Gather", table, inputs.positions))
         return self._norm(x, f"{side}.layernorm_embedding")
 
-    def attention_block(self, x: str, memory: str, module: str, bias: str) -> str:
-        """What x and its tokens attend to make: in `memory` (T, hidden), or in x itself where that is empty."""
+    def attention_block(self, x: str, memory: str, module: str, bias: str, at: str = "") -> str:
+        """What x and its tokens attend to make: in `memory` (T, hidden), or in x itself where that is empty.
+
+        at: see hidden_states.
+        """
         hidden = self.sizes.hidden
 
         def attend(inner: str) -> str:
@@ -55,19 +61,19 @@ class BartSide(Body):
                 projected = (asked, *self.multiply(memory, [key, value], source="norm"))
             else:
                 projected = self.project(inner, [query, key, value])
-            mixed = self.attend(projected[0], projected[1], projected[2], bias)
-            return self.dense(mixed, [f"{module}.out_proj"], hidden, hidden, source="attention")[0]
+            mixed = self.rows(self.attend(projected[0], projected[1], projected[2], bias), at)
+            return self.dense(mixed, [f"{module}.out_proj"], hidden, hidden, source="attention", at=at)[0]
 
-        return self._block(x, f"{module}_layer_norm", attend)
+        return self._block(x, f"{module}_layer_norm", attend, at)
 
-    def feed_forward_block(self, x: str, prefix: str) -> str:
-        """What x and its feed-forward make."""
-        sizes = self.sizes
+    def feed_forward_block(self, x: str, prefix: str, at: str) -> str:
+        """What x and its feed-forward make; at: see hidden_states."""
+        hidden, inner, activation = self.sizes.hidden, self.sizes.intermediate, self.sizes.activation
 
-        def feed(inner: str) -> str:
-            (inner,) = self.dense(inner, [prefix + "fc1"], sizes.intermediate, sizes.hidden, source="norm")
-            inner = self.activation(inner, sizes.activation)
-            return self.dense(inner, [prefix + "fc2"], sizes.hidden, sizes.intermediate, source=sizes.activation)[0]
+        def feed(x: str) -> str:
+            (y,) = self.dense(x, [prefix + "fc1"], inner, hidden, source="norm", at=at)
+            y = self.activation(y, activation)
+            return self.dense(y, [prefix + "fc2"], hidden, inner, source=activation, at=at)[0]
 
         return self._block(x, prefix + "final_layer_norm", feed)
 
@@ -75,10 +81,11 @@ class BartSide(Body):
         """Apply the norm behind the last layer, where one stands there."""
         return self._norm(x, f"{self.side}.layer_norm") if self.norm_first else x
 
-    def _block(self, x: str, norm: str, inner: Callable[[str], str]) -> str:
+    def _block(self, x: str, norm: str, inner: Callable[[str], str], at: str = "") -> str:
+        """The residual sum of x and what `inner` makes of it, and the norm; at: the rows that `inner` gives."""
         if self.norm_first:
-            return self.graph.op("Add", x, inner(self._norm(x, norm)))
-        return self._norm(self.graph.op("Add", x, inner(x)), norm)
+            return self.graph.op("Add", self.rows(x, at), inner(self._norm(x, norm)))
+        return self._norm(self.graph.op("Add", self.rows(x, at), inner(x)), norm)
 
     def _norm(self, x: str, module: str) -> str:
         return self.norm(x, self.weights.prefix + module, self.sizes.hidden)
@@ -120,18 +127,17 @@ class BartBody(BartSide):
         """The end of the text."""
         return self.config.integer("eos_token_id", least=0)
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         graph = self.graph
         memory = self._encoder.hidden_states(inputs)
         x = self.embed(self._shifted(inputs), inputs)
         inside = self.attention_bias(inputs)
         back = self.attention_bias(inputs, also=graph.op("LessOrEqual", self.distances(inputs), graph.integer(0)))
-        for layer in range(self.sizes.layers):
-            prefix = f"decoder.layers.{layer}."
+        for prefix, read in self.layers(self.layer_prefixes(), at):
             x = self.attention_block(x, "", prefix + "self_attn", back)
-            x = self.attention_block(x, memory, prefix + "encoder_attn", inside)
-            x = self.feed_forward_block(x, prefix)
+            x = self.attention_block(x, memory, prefix + "encoder_attn", inside, read)
+            x = self.feed_forward_block(x, prefix, read)
         return self.end(x)
 
     def first_tokens(self, inputs: Inputs) -> str:

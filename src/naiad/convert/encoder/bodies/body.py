@@ -107,16 +107,31 @@ class Body(ABC):
         )
 
     @abstractmethod
-    def hidden_states(self, inputs: Inputs) -> str:
-        """The last hidden state, (T, hidden)."""
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+        """The last hidden states, (T, hidden).
 
-    def dense(self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str) -> list[str]:
+        at: (n,) the tokens whose states are read; the states are then (n, hidden), and behind the last layer's
+        attention the others are not computed. Empty: all.
+        """
+
+    def layers(self, prefixes: Sequence[str], at: str) -> list[tuple[str, str]]:
+        """Each layer's prefix and the tokens at which its states are read; empty: all, because the next one attends."""
+        *others, last = prefixes
+        return [*((prefix, "") for prefix in others), (last, at)]
+
+    def rows(self, x: str, at: str) -> str:
+        """The states of the tokens that are read, (n, …) of (T, …); all if `at` is empty."""
+        return self.graph.op("Gather", x, at, axis=0) if at else x
+
+    def dense(
+        self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str, at: str = ""
+    ) -> list[str]:
         """Products of x by modules of the body, in the precision that the conversion chose; see Dense."""
-        return self.multiply(x, [self.product(module, outputs, inputs) for module in modules], source=source)
+        return self.multiply(x, [self.product(module, outputs, inputs) for module in modules], source=source, at=at)
 
-    def multiply(self, x: str, products: Sequence[Product], *, source: str) -> list[str]:
+    def multiply(self, x: str, products: Sequence[Product], *, source: str, at: str = "") -> list[str]:
         """The same for products whose weights are no modules as they stand: parts of a packed matrix, for one."""
-        return self._dense(self.graph, x, products, source)
+        return self._dense(self.graph, x, products, source, at)
 
     def product(self, module: str, outputs: int, inputs: int, *, bias: bool = True) -> Product:
         """The product of a module of the body."""
@@ -192,29 +207,32 @@ class Body(ABC):
             modules, names.packed and prefix + names.packed, width, bias=self.config.flag("attention_in_bias")
         )
 
-    def feed_forward(self, x: str, prefix: str, *, source: str = "norm") -> str:
-        """The two products of a layer's feed-forward and what is between them, gated or not; (T, hidden)."""
+    def feed_forward(self, x: str, prefix: str, at: str) -> str:
+        """The two products of a layer's feed-forward and what is between them, gated or not; (T, hidden).
+
+        at: see hidden_states; x has only these rows.
+        """
         sizes, names, graph = self.sizes, self.family.names, self.graph
         modules = [prefix + names.ffn_in, *([prefix + names.ffn_gate] if self.gated else [])]
         if names.gate_first:
             modules.reverse()
         packed = names.ffn_packed and prefix + names.ffn_packed
         products = self._products(modules, packed, sizes.intermediate, bias=self.config.flag("ffn_in_bias"))
-        inner = dict(zip(modules, self.multiply(x, products, source=source), strict=True))
+        inner = dict(zip(modules, self.multiply(x, products, source="norm", at=at), strict=True))
         activated = self.activation(inner[prefix + (names.ffn_gate if self.gated else names.ffn_in)], sizes.activation)
         if self.gated:
             activated = graph.op("Mul", activated, inner[prefix + names.ffn_in])
         out = self.product(
             prefix + names.ffn_out, sizes.hidden, sizes.intermediate, bias=self.config.flag("ffn_out_bias")
         )
-        (y,) = self.multiply(activated, [out], source="product" if self.gated else sizes.activation)
+        (y,) = self.multiply(activated, [out], source="product" if self.gated else sizes.activation, at=at)
         return y
 
-    def attention_out(self, x: str, prefix: str) -> str:
-        """The product behind attention, (T, hidden)."""
+    def attention_out(self, x: str, prefix: str, at: str) -> str:
+        """The product behind attention, (T, hidden); at: see hidden_states; x has only these rows."""
         sizes, module = self.sizes, prefix + self.family.names.attention_out
         product = self.product(module, sizes.hidden, sizes.attention, bias=self.config.flag("attention_out_bias"))
-        (y,) = self.multiply(x, [product], source="attention")
+        (y,) = self.multiply(x, [product], source="attention", at=at)
         return y
 
     def _products(self, modules: Sequence[str], packed: str, outputs: int, *, bias: bool) -> list[Product]:
@@ -231,10 +249,10 @@ class Body(ABC):
         """The product of values as `attend` wants it: where inputs are rounded, with a column of ones (see `_mix`)."""
         return self._with_ones(product) if self._dense.rounds else product
 
-    def project(self, x: str, products: Sequence[Product], *, source: str = "norm") -> tuple[str, str, str]:
+    def project(self, x: str, products: Sequence[Product]) -> tuple[str, str, str]:
         """Query, key and value of every token, (T, all heads); what `attend` takes."""
         query, key, value = products
-        first, second, third = self.multiply(x, [query, key, self.values(value)], source=source)
+        first, second, third = self.multiply(x, [query, key, self.values(value)], source="norm")
         return first, second, third
 
     def attend(self, query: str, key: str, value: str, bias: str, scale: float | None = None) -> str:

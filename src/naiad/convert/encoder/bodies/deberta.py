@@ -67,20 +67,20 @@ class DebertaV2Body(PostNormBody):
         """How many products a score is the sum of; attention is scaled by it, whether or not they are computed."""
         return 1 + ("c2p" in self._kinds) + ("p2c" in self._kinds)
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         embedded = x = self.embeddings(inputs)
         attention = self.attention(inputs)
-        for number, layer in enumerate(self.layer_prefixes()):
-            x = self.layer(x, layer, attention)
+        for number, (layer, read) in enumerate(self.layers(self.layer_prefixes(), at)):
+            x = self.layer(x, layer, attention, read)
             if number == 0:
-                x = self.after_first_layer(x, embedded, inputs)
+                x = self.after_first_layer(x, embedded, inputs, read)
         return x
 
-    def after_first_layer(self, x: str, embedded: str, inputs: Inputs) -> str:
-        """The largest published models add a convolution of the embeddings here."""
+    def after_first_layer(self, x: str, embedded: str, inputs: Inputs, at: str) -> str:
+        """The largest published models add a convolution of the embeddings here; at: see hidden_states."""
         width = self.config.integer("conv_kernel_size", least=0, most=WIDEST_KERNEL)
-        return self._convolution(x, embedded, inputs, width) if width else x
+        return self._convolution(x, embedded, inputs, width, at) if width else x
 
     def position_product(self, prefix: str, kind: str) -> Product:
         """Key (c2p) or query (p2c) of a distance."""
@@ -180,7 +180,7 @@ class DebertaV2Body(PostNormBody):
         table = graph.weight(name, lambda: split.astype(np.float32))
         return graph.op("Slice", table, window.begin, window.end, graph.constant(np.array([axis], np.int32)))
 
-    def _convolution(self, x: str, embedded: str, inputs: Inputs, width: int) -> str:
+    def _convolution(self, x: str, embedded: str, inputs: Inputs, width: int, at: str) -> str:
         """LayerNorm of x plus the activated convolution of the embeddings, which never looks into a neighbour."""
         hidden = self.sizes.hidden
         groups = self.config.integer("conv_groups")
@@ -190,7 +190,7 @@ class DebertaV2Body(PostNormBody):
             "encoder.conv.conv", joined_kernel(weight, groups), self.weights.body("encoder.conv.conv.bias", hidden)
         )
         around = self.graph.op("Concat", *neighbours(self.graph, embedded, inputs, width), axis=1)
-        (out,) = self.multiply(around, [product], source="norm")
+        (out,) = self.multiply(self.rows(around, at), [product], source="norm", at=at)
         out = self.activation(out, self.config.activation("conv_act"))
         return self.add_norm(out, x, "encoder.conv.LayerNorm")
 
@@ -205,7 +205,7 @@ class DebertaBody(DebertaV2Body):
         """See DebertaV2Body; here, kinds that are not known count, too."""
         return 1 + len(self._kinds)
 
-    def after_first_layer(self, x: str, embedded: str, inputs: Inputs) -> str:  # noqa: ARG002
+    def after_first_layer(self, x: str, embedded: str, inputs: Inputs, at: str) -> str:  # noqa: ARG002
         """Nothing."""
         return x
 

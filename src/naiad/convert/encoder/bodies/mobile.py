@@ -36,11 +36,12 @@ class MobileBody(Body):
         found = super().classifier
         return found if self.config.flag("classifier_activation") else replace(found, dense="")
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         x, bias = self._embeddings(inputs), self.attention_bias(inputs)
-        for layer in range(self.sizes.layers):
-            x = self._layer(x, self.family.layer.format(layer=layer) + ".", bias)
+        prefixes = [self.family.layer.format(layer=layer) + "." for layer in range(self.sizes.layers)]
+        for layer, read in self.layers(prefixes, at):
+            x = self._layer(x, layer, bias, read)
         return x
 
     def _embeddings(self, inputs: Inputs) -> str:
@@ -60,18 +61,20 @@ class MobileBody(Body):
                 x = graph.op("Add", x, graph.op("Gather", table, ids))
         return self._norm(x, self.family.embedding_norm, sizes.hidden, USUAL_EPSILON)
 
-    def _layer(self, x: str, prefix: str, bias: str) -> str:
+    def _layer(self, x: str, prefix: str, bias: str, at: str) -> str:
         narrow, asked, valued = self._bottleneck(x, prefix) if self._narrows else (x, x, x)
-        inner = self._attention(asked, valued, prefix, bias)
-        inner = self._add_norm(inner, narrow, f"{prefix}attention.output")
+        attended = self.rows(self._attention(asked, valued, prefix, bias), at)
+        output = f"{prefix}attention.output"
+        (inner,) = self.dense(attended, [f"{output}.dense"], self._width, self._width, source="attention", at=at)
+        inner = self._add_norm(inner, self.rows(narrow, at), output)
         for number in range(self.config.integer("num_feedforward_networks") - 1):
-            inner = self._feed_forward(inner, f"{prefix}ffn.{number}.")
-        inner = self._feed_forward(inner, prefix, USUAL_EPSILON)
+            inner = self._feed_forward(inner, f"{prefix}ffn.{number}.", at)
+        inner = self._feed_forward(inner, prefix, at, USUAL_EPSILON)
         if not self._narrows:
             return inner
         module, hidden = f"{prefix}output.bottleneck", self.sizes.hidden
-        (wide,) = self.dense(inner, [f"{module}.dense"], hidden, self._width, source="norm")
-        return self._norm(self.graph.op("Add", wide, x), f"{module}.LayerNorm", hidden)
+        (wide,) = self.dense(inner, [f"{module}.dense"], hidden, self._width, source="norm", at=at)
+        return self._norm(self.graph.op("Add", wide, self.rows(x, at)), f"{module}.LayerNorm", hidden)
 
     def _bottleneck(self, x: str, prefix: str) -> tuple[str, str, str]:
         """What the layer adds to, (T, width), and what queries and keys and what values are made of."""
@@ -91,15 +94,13 @@ class MobileBody(Body):
         value = self.values(self.product(f"{name}.value", self._width, sizes.hidden if takes_all else self._width))
         query, key = self.dense(asked, [f"{name}.query", f"{name}.key"], self._width, self._width, source="norm")
         (values,) = self.multiply(valued, [value], source="norm")
-        attended = self.attend(query, key, values, bias)
-        (y,) = self.dense(attended, [f"{prefix}attention.output.dense"], self._width, self._width, source="attention")
-        return y
+        return self.attend(query, key, values, bias)
 
-    def _feed_forward(self, x: str, prefix: str, epsilon: float | None = None) -> str:
-        sizes = self.sizes
-        (y,) = self.dense(x, [f"{prefix}intermediate.dense"], sizes.intermediate, self._width, source="norm")
-        y = self.activation(y, sizes.activation)
-        (y,) = self.dense(y, [f"{prefix}output.dense"], self._width, sizes.intermediate, source=sizes.activation)
+    def _feed_forward(self, x: str, prefix: str, at: str, epsilon: float | None = None) -> str:
+        width, inner, activation = self._width, self.sizes.intermediate, self.sizes.activation
+        (y,) = self.dense(x, [f"{prefix}intermediate.dense"], inner, width, source="norm", at=at)
+        y = self.activation(y, activation)
+        (y,) = self.dense(y, [f"{prefix}output.dense"], width, inner, source=activation, at=at)
         return self._add_norm(y, x, f"{prefix}output", epsilon)
 
     def _add_norm(self, x: str, residual: str, module: str, epsilon: float | None = None) -> str:

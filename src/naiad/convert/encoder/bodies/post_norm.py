@@ -25,12 +25,12 @@ class PostNormBody(Body):
     position_table = True
     """Whether positions are embedded; else attention knows of them."""
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         x = self.embeddings(inputs)
         attention = self.attention(inputs)
-        for layer in self.layer_prefixes():
-            x = self.layer(x, layer, attention)
+        for layer, read in self.layers(self.layer_prefixes(), at):
+            x = self.layer(x, layer, attention, read)
         return x
 
     def embeddings(self, inputs: Inputs) -> str:
@@ -50,15 +50,15 @@ class PostNormBody(Body):
         bias = self.attention_bias(inputs, inside)
         return lambda x, prefix: self.attend(*self.project(x, self.attention_products(prefix)), bias)
 
-    def layer(self, x: str, prefix: str, attention: Attention) -> str:
-        """One layer, (T, hidden)."""
-        x = self.attention_block(x, prefix, attention)
-        return self.add_norm(self.feed_forward(x, prefix), x, prefix + self.family.names.ffn_norm)
+    def layer(self, x: str, prefix: str, attention: Attention, at: str = "") -> str:
+        """One layer, (T, hidden); at: see hidden_states."""
+        x = self.attention_block(x, prefix, attention, at)
+        return self.add_norm(self.feed_forward(x, prefix, at), x, prefix + self.family.names.ffn_norm)
 
-    def attention_block(self, x: str, prefix: str, attention: Attention) -> str:
-        """Attention, its last product and its norm, (T, hidden)."""
-        attended = self.attention_out(attention(x, prefix), prefix)
-        return self.add_norm(attended, x, prefix + self.family.names.attention_norm)
+    def attention_block(self, x: str, prefix: str, attention: Attention, at: str) -> str:
+        """Attention, its last product and its norm, (T, hidden); at: see hidden_states."""
+        attended = self.attention_out(self.rows(attention(x, prefix), at), prefix, at)
+        return self.add_norm(attended, self.rows(x, at), prefix + self.family.names.attention_norm)
 
     def add_norm(self, x: str, residual: str, module: str) -> str:
         """The norm of a residual sum, by a module of the body."""

@@ -20,14 +20,14 @@ class PreNormBody(Body):
     position_table = True
     """Whether positions are embedded; else attention knows of them."""
 
-    def hidden_states(self, inputs: Inputs) -> str:
+    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """See Body."""
         x = embed(self, inputs, positions=self.position_table)
         if self.family.embedding_norm:
             x = self.body_norm(x, self.family.embedding_norm)
         attention = self.attention(inputs)
-        for layer in self.layer_prefixes():
-            x = self._layer(x, layer, attention)
+        for layer, read in self.layers(self.layer_prefixes(), at):
+            x = self._layer(x, layer, attention, read)
         return self.body_norm(x, self.family.final_norm)
 
     def attention(self, inputs: Inputs) -> Attention:
@@ -47,8 +47,8 @@ class PreNormBody(Body):
         """The norm of the hidden state by a module of the body."""
         return self.norm(x, self.weights.prefix + module, self.sizes.hidden)
 
-    def _layer(self, x: str, prefix: str, attention: Attention) -> str:
-        attended = self.attention_out(attention(self.attention_norm(x, prefix), prefix), prefix)
-        x = self.graph.op("Add", x, attended)
+    def _layer(self, x: str, prefix: str, attention: Attention, at: str) -> str:
+        attended = attention(self.attention_norm(x, prefix), prefix)
+        x = self.graph.op("Add", self.rows(x, at), self.attention_out(self.rows(attended, at), prefix, at))
         inner = self.body_norm(x, prefix + self.family.names.ffn_norm)
-        return self.graph.op("Add", x, self.feed_forward(inner, prefix))
+        return self.graph.op("Add", x, self.feed_forward(inner, prefix, at))

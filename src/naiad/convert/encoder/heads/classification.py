@@ -16,14 +16,14 @@ def sequence_classification(body: Body, inputs: Inputs, checkpoint: Checkpoint) 
     refuse_modules(checkpoint)
     graph, hidden, classifier = body.graph, body.sizes.hidden, body.classifier
     labels = count_labels(body, classifier.projection, checkpoint.config)
-    states = body.hidden_states(inputs)
     match classifier.pooling:
         case "cls":
-            x = transform(body, graph.op("Gather", states, _places(body, inputs), axis=0))
+            x = transform(body, body.hidden_states(inputs, at=_places(body, inputs)))
         case "late":
-            x, _ = pool(Tokens(graph, inputs, transform(body, states), hidden), ("mean",))
+            states = transform(body, body.hidden_states(inputs))
+            x, _ = pool(Tokens(graph, inputs, states, hidden), ("mean",))
         case pooling:
-            x = transform(body, pool(Tokens(graph, inputs, states, hidden), (pooling,))[0])
+            x = transform(body, pool(Tokens(graph, inputs, body.hidden_states(inputs), hidden), (pooling,))[0])
     logits = body.exact_dense(x, classifier.projection, labels, hidden)
     graph.output("logits", logits, ("texts", labels))
     return (EncoderOutput("logits", "item", labels),)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from naiad.convert.encoder.bodies.body import Body, Inputs
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.heads.activations import activate
@@ -30,6 +32,9 @@ from naiad.repository.checkpoint import Checkpoint
 PROMPT_TOKENS = "prompt_tokens"
 """Input of graphs that leave prompts out of their pooling: (n,) int64, how many tokens of each text."""
 
+ALL_TOKENS = "all_tokens"
+"""Input of graphs that pool first tokens: (1,) int64; 0: `last_hidden_state` is read by nobody and holds only these."""
+
 SMALLEST_NORM = 1e-12
 """What an embedding is divided by at least; torch.nn.functional.normalize has the same."""
 
@@ -39,24 +44,56 @@ LAYER_NORM_EPSILON = 1e-5
 
 def embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`embedding` for each text and `last_hidden_state` for each token."""
-    hidden = body.sizes.hidden
-    x = body.hidden_states(inputs)
-    body.graph.output("last_hidden_state", x, ("tokens", hidden))
-    values = Values(body.graph, inputs, checkpoint.folder, x, hidden)
-    values.follow(read_steps(checkpoint))
+    graph, hidden, steps = body.graph, body.sizes.hidden, read_steps(checkpoint)
+    if _reads_first_tokens(steps):
+        x, first = _first_or_all(body, inputs)
+        values = Values(graph, inputs, checkpoint.folder, x, hidden, graph.op("Gather", x, first, axis=0))
+        steps = steps[1:]
+    else:
+        x = body.hidden_states(inputs)
+        values = Values(graph, inputs, checkpoint.folder, x, hidden)
+    graph.output("last_hidden_state", x, ("states", hidden))
+    values.follow(steps)
     vector, width = values.get(SENTENCE, "the end")
-    body.graph.output("embedding", vector, ("texts", width))
+    graph.output("embedding", vector, ("texts", width))
     return EncoderOutput("embedding", "item", width), EncoderOutput("last_hidden_state", "token", hidden)
+
+
+def _reads_first_tokens(steps: tuple[Step, ...]) -> bool:
+    """Whether nothing of the tokens' states is needed but each text's first one."""
+    if steps[:1] != (Pooling(("cls",)),):
+        return False
+    readers = (step for step in steps[1:] if not isinstance(step, LayerNorm))
+    return not any(isinstance(step, Pooling) or step.reads == TOKENS for step in readers)
+
+
+def _first_or_all(body: Body, inputs: Inputs) -> tuple[str, str]:
+    """States (n or T, hidden), of the first tokens or of all, as the run wants it; and at which each text begins."""
+    graph = body.graph
+    wants_all = graph.op("Equal", graph.op("Squeeze", graph.input(ALL_TOKENS, (1,))), graph.integer(1))
+
+    def numbers(counted: str) -> str:
+        count = graph.op("Squeeze", graph.op("Shape", counted))
+        return graph.op("Range", graph.integer(0), count, graph.integer(1))
+
+    read = graph.choose(wants_all, lambda: numbers(inputs.ids), lambda: inputs.starts, np.int64)
+    first = graph.choose(wants_all, lambda: inputs.starts, lambda: numbers(inputs.starts), np.int64)
+    return body.hidden_states(inputs, at=read), first
 
 
 class Values:
     """What modules hand on to each other: the tokens' states and, after pooling, the sentence's vector."""
 
-    def __init__(self, graph: GraphBuilder, inputs: Inputs, folder: Path, states: str, width: int) -> None:
+    def __init__(
+        self, graph: GraphBuilder, inputs: Inputs, folder: Path, states: str, width: int, sentence: str = ""
+    ) -> None:
+        """states: (T, width). sentence: (n, width), what pooling gave; empty: it is one of the steps."""
         self._graph = graph
         self._inputs = inputs
         self._folder = folder
         self._values = {TOKENS: (states, width)}
+        if sentence:
+            self._values[SENTENCE] = sentence, width
 
     def follow(self, steps: Sequence[Step]) -> None:
         """Compute the steps one after the other. Raises LoadFailed where one does not fit those before it."""

@@ -14,9 +14,9 @@ from naiad.repository.checkpoint import Checkpoint
 
 def masked_lm(body: Body, inputs: Inputs, _checkpoint: Checkpoint) -> tuple[EncoderOutput, ...]:
     """`logits` for each row asked for."""
-    graph, vocabulary = body.graph, body.sizes.vocabulary
-    chosen = graph.op("Gather", body.hidden_states(inputs), inputs.rows, axis=0)
-    graph.output("logits", vocabulary_logits(body, chosen), ("rows", vocabulary))
+    vocabulary = body.sizes.vocabulary
+    logits = vocabulary_logits(body, body.hidden_states(inputs, at=inputs.rows))
+    body.graph.output("logits", logits, ("rows", vocabulary))
     return (EncoderOutput("logits", "row", vocabulary),)
 
 

@@ -35,10 +35,13 @@ class Dense(Protocol):
         """Whether inputs are rounded coarsely, so that a last-bit difference in them can become a visible one."""
         ...
 
-    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:
+    def __call__(
+        self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str, at: str = ""
+    ) -> list[str]:
         """Multiply x (T, in) by every weight transposed and add its bias; one (T, out) for each product.
 
         source: what made x: "norm", "attention", "product" or the activation's name. It tells what range to expect.
+        at: which tokens x has rows of; empty: all.
         """
         ...
 
@@ -48,7 +51,14 @@ class Float32Dense:
 
     rounds = False
 
-    def __call__(self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str) -> list[str]:  # noqa: ARG002
+    def __call__(
+        self,
+        graph: GraphBuilder,
+        x: str,
+        products: Sequence[Product],
+        source: str,  # noqa: ARG002
+        at: str = "",  # noqa: ARG002
+    ) -> list[str]:
         """See Dense."""
         return [gemm(graph, x, product) for product in products]
 

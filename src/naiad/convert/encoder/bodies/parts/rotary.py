@@ -1,8 +1,9 @@
 """Rotary positions: query and key turned by angles that grow with the position, in the spellings of several families.
 
 Turning takes pairs of channels. Whether a family pairs neighbours or halves, and whether it turns all channels, is
-settled at conversion: the rows of query and key are put into the order of halves, channels that do not turn have the
-angle 0, and the graph is one and the same. Scores do not depend on the order of channels.
+settled at conversion: the rows of query and key are put into one order, the first channel of every pair before all
+second ones; channels that do not turn have the angle 0, and the graph is one and the same. Scores do not depend on the
+order of channels.
 """
 
 from __future__ import annotations
@@ -103,43 +104,60 @@ class Rotary:
     def attend(self, x: str, products: list[Product], scope: Scope, inputs: Inputs) -> str:
         """Attention of all heads with turned queries and keys, (T, hidden)."""
         query, key, value = products
-        both = join([self._ordered(query), self._ordered(key)])
-        turned, values = self._body.multiply(x, [both, self._body.values(value)], source="norm")
-        queries, keys = self._turn(turned, inputs)
+        parts = [self._half(product, part) for part in (0, 1) for product in (query, key)]
+        halves, values = self._body.multiply(x, [join(parts), self._body.values(value)], source="norm")
+        queries, keys = self._turn(halves, inputs)
         return scope.attend(queries, keys, values)
 
     def _turn(self, x: str, inputs: Inputs) -> tuple[str, str]:
-        """Queries and keys, (T, 2 * hidden), to turned ones, each (T, heads, head size)."""
+        """Queries and keys to turned ones, each (T, heads, head size).
+
+        x: (T, 2 * all heads), the first halves of all queries and keys before all second ones: so what is multiplied
+        lies in long runs, and turning takes half the time that it takes head by head.
+        """
         graph, sizes = self._body.graph, self._body.sizes
         cos, sin = self._angles(inputs)
-        heads = graph.op("Reshape", x, graph.ints(0, 2 * sizes.heads, sizes.head_size))
-        one, other = graph.split(heads, [sizes.head_size // 2] * 2, axis=2)
+        halves = graph.op("Reshape", x, graph.ints(0, 2, 2, sizes.attention // 2))
+        one, other = graph.split(halves, [1, 1], axis=1)
         first = graph.op("Sub", graph.op("Mul", one, cos), graph.op("Mul", other, sin))
         second = graph.op("Add", graph.op("Mul", other, cos), graph.op("Mul", one, sin))
-        query, key = graph.split(graph.op("Concat", first, second, axis=2), [sizes.heads] * 2, axis=1)
+        shape = graph.ints(0, 2 * sizes.heads, sizes.head_size // 2)
+        turned = graph.op("Concat", *(graph.op("Reshape", half, shape) for half in (first, second)), axis=2)
+        query, key = graph.split(turned, [sizes.heads] * 2, axis=1)
         return query, key
 
     def _angles(self, inputs: Inputs) -> tuple[str, str]:
-        """Cosine and sine for every token and pair, (T, 1, head size / 2)."""
-        graph, rope = self._body.graph, self._rope
-        if rope.kind == "dynamic" and 0 < rope.trained < self._body.sizes.max_tokens:
-            angle = graph.once(f"{rope}", lambda: self._dynamic_angles(inputs))
-            return graph.once(f"{rope} cos", lambda: graph.op("Cos", angle)), graph.once(
-                f"{rope} sin", lambda: graph.op("Sin", angle)
-            )
-        return self._look_up("cos", inputs), self._look_up("sin", inputs)
+        """Cosine and sine for every token and pair of all heads, (T, 1, 1, all heads / 2)."""
+        return self._of_all_heads("cos", inputs), self._of_all_heads("sin", inputs)
 
-    def _look_up(self, name: str, inputs: Inputs) -> str:
-        graph = self._body.graph
+    def _of_all_heads(self, name: str, inputs: Inputs) -> str:
+        graph, heads = self._body.graph, self._body.sizes.heads
 
         def make() -> str:
-            table = graph.weight(f"rotary.{self._rope.theta:g}.{name}", lambda: self._table(name))
-            return graph.op("Unsqueeze", graph.op("Gather", table, inputs.positions), graph.ints(1))
+            one = self._computed(name, inputs) if self._is_dynamic else self._looked_up(name, inputs)
+            return graph.op("Unsqueeze", graph.op("Tile", one, graph.ints(1, heads)), graph.ints(1, 2))
 
         return graph.once(f"{self._rope} {name}", make)
 
+    def _looked_up(self, name: str, inputs: Inputs) -> str:
+        """(T, head size / 2)."""
+        graph = self._body.graph
+        table = graph.weight(f"rotary.{self._rope.theta:g}.{name}", lambda: self._table(name))
+        return graph.op("Gather", table, inputs.positions)
+
+    def _computed(self, name: str, inputs: Inputs) -> str:
+        """(T, head size / 2)."""
+        graph = self._body.graph
+        angle = graph.once(f"{self._rope}", lambda: self._dynamic_angles(inputs))
+        return graph.op({"cos": "Cos", "sin": "Sin"}[name], angle)
+
+    @property
+    def _is_dynamic(self) -> bool:
+        rope = self._rope
+        return rope.kind == "dynamic" and 0 < rope.trained < self._body.sizes.max_tokens
+
     def _dynamic_angles(self, inputs: Inputs) -> str:
-        """Angles whose base grows with a text's length beyond the trained one; (T, 1, head size / 2)."""
+        """Angles whose base grows with a text's length beyond the trained one; (T, head size / 2)."""
         graph, rope = self._body.graph, self._rope
         others = graph.op("Slice", inputs.starts, graph.ints(1), graph.ints(2**62), graph.ints(0))
         ends = graph.op("Concat", others, graph.op("Shape", inputs.segments), axis=0)
@@ -148,13 +166,13 @@ class Rotary:
         stretch = graph.op("Mul", longest, graph.number(rope.factor / rope.trained))
         stretch = graph.op("Sub", stretch, graph.number(rope.factor - 1))
         power = graph.op("Pow", stretch, graph.number(self._turned / (self._turned - 2)))
-        base = graph.op("Unsqueeze", graph.op("Mul", power, graph.number(rope.theta)), graph.ints(1, 2))
+        base = graph.op("Unsqueeze", graph.op("Mul", power, graph.number(rope.theta)), graph.ints(1))
         speeds = graph.op("Reciprocal", graph.op("Pow", base, graph.constant(self._exponents())))
         still = np.zeros((self._body.sizes.head_size - self._turned) // 2, np.float32)
         speeds = graph.op(
             "Mul", speeds, graph.constant(np.concatenate([np.ones(self._turned // 2, np.float32), still]))
         )
-        positions = graph.op("Unsqueeze", graph.op("Cast", inputs.positions, to=graph.FLOAT), graph.ints(1, 2))
+        positions = graph.op("Unsqueeze", graph.op("Cast", inputs.positions, to=graph.FLOAT), graph.ints(1))
         return graph.op("Mul", positions, speeds)
 
     def _exponents(self) -> Array:
@@ -179,17 +197,12 @@ class Rotary:
         table: Array = np.cos(angles) if name == "cos" else np.sin(angles)
         return table
 
-    def _ordered(self, product: Product) -> Product:
-        """Rows of each head so that channel i and channel i + half are a pair."""
+    def _half(self, product: Product, part: int) -> Product:
+        """The rows of one channel of every pair: of the first (part 0) or second ones (1) of all heads."""
         size, turned = self._body.sizes.head_size, self._turned
-        if turned == size and not self._rope.interleaved:
-            return product
-        first, second = (
-            (np.arange(0, turned, 2), np.arange(1, turned, 2))
-            if self._rope.interleaved
-            else np.split(np.arange(turned), 2)
-        )
-        rest = np.split(np.arange(turned, size), 2)
-        order = np.concatenate([first, rest[0], second, rest[1]])
-        rows = (np.arange(self._body.sizes.heads)[:, None] * size + order).reshape(-1)
+        pairs = np.arange(turned).reshape((-1, 2) if self._rope.interleaved else (2, -1))
+        channels = pairs[:, part] if self._rope.interleaved else pairs[part]
+        still = np.arange(turned, size).reshape(2, -1)[part]
+        channels = np.concatenate([channels, still])
+        rows = (np.arange(self._body.sizes.heads)[:, None] * size + channels).reshape(-1)
         return Product(product.module, product.weight[rows], None if product.bias is None else product.bias[rows])
