@@ -15,7 +15,7 @@ from naiad.convert.vision.families import IMAGE_FAMILIES, find_image_family
 from naiad.core.errors import Unsupported
 from naiad.repository.checkpoint import read_config
 
-IMAGE_BUILDER_VERSION = 3
+IMAGE_BUILDER_VERSION = 4
 """Part of every cache key of this builder; raise it when the graph of any image model changes."""
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 
 from naiad.convert.image_checkpoint import convert_image_checkpoint
@@ -198,6 +200,32 @@ def test_int8_is_close(name: str, changes: dict[str, Any], tmp_path: Path) -> No
         one, other = expected["last_hidden_state"].reshape(-1), result["last_hidden_state"].reshape(-1)
         assert one @ other / np.linalg.norm(one) / np.linalg.norm(other) > 0.99
         assert np.abs(one - other).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("ViTForImageClassification", 1),
+        ("DeiTForImageClassificationWithTeacher", 2),
+        ("BeitForImageClassification", 17),
+    ],
+)
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_a_classifier_computes_what_it_reads(name: str, read: int, quantize: str, tmp_path: Path) -> None:
+    """Behind the last attention only the first tokens are left, unless the head reads all 16 patches, too."""
+    model = make_model(name, hidden_size=96, num_attention_heads=4, intermediate_size=192, num_labels=3)
+    model.save_pretrained(tmp_path)
+    converted = convert_image_checkpoint(tmp_path, head="image-classification", image=(32, 32), quantize=quantize)
+    graph = onnx.load(converted.graph)
+    activated = [node.output[0] for node in graph.graph.node if node.op_type == "Gelu"]
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in activated)
+    onnx.save(graph, shown := converted.graph.with_name("shown.onnx"))
+    values = pixels(3, 32, 32)
+    session = onnxruntime.InferenceSession(shown, providers=["CPUExecutionProvider"])
+    logits, *rows = session.run(["logits", *activated], {"pixel_values": values})
+    assert [len(array) for array in rows] == [3 * (17 + (read == 2)), 3 * read]
+    expected = np.stack([said["logits"] for said in expected_of(model, "image-classification", values)])
+    assert np.abs(logits - expected).max() <= (TOLERANCE if quantize == "none" else 0.1 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model."])

@@ -95,11 +95,11 @@ def _write(order: Order, dense: Dense, path: Path) -> EncoderSpec:
 
 
 def _classification(image: ImageGraph, family: ImageFamily) -> tuple[EncoderOutput, ...]:
-    states = image.states()
     architectures = image.config.get("architectures") or [""]
     if str(architectures[0]).endswith(_DISTILLED):
-        logits, labels = _distilled(image, states)
+        logits, labels = _distilled(image, image.states(leading=2))
     else:
+        states = image.states(leading=1 if family.classifier == "first" else 0)
         pooled, width = CLASSIFIERS[family.classifier](image, states)
         logits, labels = _project(image, pooled, "classifier", width)
     image.graph.output("logits", logits, ("images", labels))

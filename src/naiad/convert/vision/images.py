@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from naiad.convert.encoder.quantize import ObservingDense
 from naiad.convert.vision.families import ImageFamily
 from naiad.convert.vision.layers import Layers, Parts, attend_in_batch
 from naiad.convert.vision.positions import relative_bias, resample_positions
@@ -34,9 +35,11 @@ class ImageGraph:
         self.options = image_options(config, family)
         self._shared_bias = ""
 
-    def states(self) -> str:
-        """The last hidden state, (images, tokens, hidden)."""
+    def states(self, leading: int = 0) -> str:
+        """The last hidden state, (images, tokens, hidden); leading: of so many first tokens only, 0: of all."""
         graph, sizes, prefix = self.graph, self.sizes, self.weights.prefix
+        if isinstance(self.parts.multiply, ObservingDense):
+            leading = 0  # few images are observed, so all their tokens are
         pixels = graph.input(PIXELS, ("images", sizes.channels, *sizes.image), floats=True)
         x = graph.op("Reshape", self._embeddings(pixels), graph.ints(-1, sizes.layer.hidden))
         if self.family.pre_norm:
@@ -44,10 +47,21 @@ class ImageGraph:
         if self.options.flag("use_shared_relative_position_bias"):
             self._shared_bias = self._relative_bias(f"{prefix}encoder.")
         gated = self.options.flag("use_swiglu_ffn")
-        x = Layers(self.parts, self.family.names, self.family.layer, self._attend, is_gated=gated)(x)
+        x = Layers(self.parts, self.family.names, self.family.layer, self._attend, is_gated=gated)(
+            x, self._leading(pixels, leading) if leading else ""
+        )
         if self._has_final_norm:
             x = self.parts.norm(x, prefix + self.family.final_norm)
-        return graph.op("Reshape", x, graph.ints(-1, sizes.length, sizes.layer.hidden))
+        return graph.op("Reshape", x, graph.ints(-1, leading or sizes.length, sizes.layer.hidden))
+
+    def _leading(self, pixels: str, count: int) -> str:
+        """(images * count,): where the first tokens of each image are."""
+        graph, length = self.graph, self.sizes.length
+        images = graph.op("Squeeze", graph.op("Shape", pixels, end=1))
+        end, step = graph.op("Mul", images, graph.integer(length)), graph.integer(length)
+        begins = graph.op("Range", graph.integer(0), end, step)
+        places = graph.op("Add", graph.op("Unsqueeze", begins, graph.ints(1)), graph.ints(*range(count)))
+        return graph.op("Reshape", places, graph.ints(-1))
 
     def first(self, states: str, number: int = 0) -> str:
         """The state of one of the tokens before the patches, (images, hidden)."""

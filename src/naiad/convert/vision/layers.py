@@ -38,9 +38,11 @@ class Parts:
         """X (tokens, in) times a module's weight transposed, plus its bias if it has one; the module named in full."""
         return gemm(self.graph, x, self._product(module, outputs, inputs))
 
-    def products(self, x: str, modules: Sequence[str], outputs: int, inputs: int, source: str) -> list[str]:
-        """The same for modules of the layers, in the precision that the conversion chose; source: see Dense."""
-        return self.multiply(self.graph, x, [self._product(module, outputs, inputs) for module in modules], source)
+    def products(
+        self, x: str, modules: Sequence[str], outputs: int, inputs: int, source: str, at: str = ""
+    ) -> list[str]:
+        """The same for modules of the layers, in the precision that the conversion chose; source, at: see Dense."""
+        return self.multiply(self.graph, x, [self._product(module, outputs, inputs) for module in modules], source, at)
 
     def _product(self, module: str, outputs: int, inputs: int) -> Product:
         has_bias = self.weights.find(f"{module}.bias") is not None
@@ -79,35 +81,39 @@ class Layers:
         self._attention = attention
         self._is_gated = is_gated
 
-    def __call__(self, x: str) -> str:
-        """Run x (tokens, hidden) through all layers."""
-        for number in range(self._parts.sizes.layers):
-            x = self._run(x, self._parts.weights.prefix + self._layer.format(layer=number) + ".")
+    def __call__(self, x: str, at: str = "") -> str:
+        """Run x (tokens, hidden) through all layers; at: the tokens whose states are read, as in Body.hidden_states."""
+        layers = self._parts.sizes.layers
+        for number in range(layers):
+            prefix = self._parts.weights.prefix + self._layer.format(layer=number) + "."
+            x = self._run(x, prefix, at if number == layers - 1 else "")
         return x
 
-    def _run(self, x: str, prefix: str) -> str:
+    def _run(self, x: str, prefix: str, at: str) -> str:
         parts, names, hidden = self._parts, self._names, self._parts.sizes.hidden
         normed = parts.norm(x, prefix + names.attention_norm)
         modules = [prefix + name for name in (names.query, names.key, names.value)]
         query, key, value = parts.products(normed, modules, hidden, hidden, "norm")
         attended = self._attention(query, key, value, prefix)
-        (attended,) = parts.products(attended, [prefix + names.attention_out], hidden, hidden, "attention")
+        if at:
+            x, attended = (parts.graph.op("Gather", states, at, axis=0) for states in (x, attended))
+        (attended,) = parts.products(attended, [prefix + names.attention_out], hidden, hidden, "attention", at)
         x = parts.graph.op("Add", self._scaled(attended, prefix, names.attention_scale), x)
-        inner = self._feed_forward(parts.norm(x, prefix + names.ffn_norm), prefix)
+        inner = self._feed_forward(parts.norm(x, prefix + names.ffn_norm), prefix, at)
         return parts.graph.op("Add", self._scaled(inner, prefix, names.ffn_scale), x)
 
-    def _feed_forward(self, x: str, prefix: str) -> str:
+    def _feed_forward(self, x: str, prefix: str, at: str) -> str:
         parts, names, sizes = self._parts, self._names, self._parts.sizes
         if self._is_gated:
-            (both,) = parts.products(x, [f"{prefix}mlp.weights_in"], 2 * sizes.intermediate, sizes.hidden, "norm")
+            (both,) = parts.products(x, [f"{prefix}mlp.weights_in"], 2 * sizes.intermediate, sizes.hidden, "norm", at)
             gate, up = parts.graph.split(both, [sizes.intermediate, sizes.intermediate], axis=1)
             inner = parts.graph.op("Mul", parts.activation(gate, "silu"), up)
             out, source = f"{prefix}mlp.weights_out", "product"
         else:
-            (inner,) = parts.products(x, [prefix + names.ffn_in], sizes.intermediate, sizes.hidden, "norm")
+            (inner,) = parts.products(x, [prefix + names.ffn_in], sizes.intermediate, sizes.hidden, "norm", at)
             inner = parts.activation(inner, sizes.activation)
             out, source = prefix + names.ffn_out, sizes.activation
-        return parts.products(inner, [out], sizes.hidden, sizes.intermediate, source)[0]
+        return parts.products(inner, [out], sizes.hidden, sizes.intermediate, source, at)[0]
 
     def _scaled(self, x: str, prefix: str, name: str) -> str:
         """Layer scale, where the family has one and the checkpoint holds it."""
