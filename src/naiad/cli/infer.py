@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from naiad.core.errors import InvalidRequest, NaiadError, NotFound
+from naiad.core.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from naiad.client import Client, ModelMetadata, Result
@@ -80,11 +80,8 @@ def _others(client: Client, model: str) -> str:
         names = sorted({entry.name for entry in client.index()})
     if not names or model in names:
         return ""
-    close = get_close_matches(model, names, 1)
-    if close:
-        return f"; did you mean '{close[0]}'?"
     more = ", …" if len(names) > NAMED_MODELS else ""
-    return f"; the server has {', '.join(names[:NAMED_MODELS])}{more}"
+    return did_you_mean(model, names, f"; the server has {', '.join(names[:NAMED_MODELS])}{more}")
 
 
 def _pairs(option: str, given: tuple[str, ...]) -> dict[str, Any]:

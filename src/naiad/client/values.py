@@ -6,7 +6,6 @@ value for a model that takes many ("lone") goes out as a batch of one, and its a
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from naiad.client.metadata import ModelMetadata, TensorMetadata
 from naiad.core.bf16 import bf16_to_float, float_to_bf16
 from naiad.core.datatypes import BY_NAME
 from naiad.core.errors import InvalidRequest
+from naiad.core.nearest import did_you_mean
 from naiad.core.tensor import Array, Tensor
 
 _KINDS = {"b": "b", "i": "iub", "u": "iub", "f": "fiub"}
@@ -39,8 +39,7 @@ def to_tensors(inputs: Mapping[str, Any], model: ModelMetadata) -> tuple[list[Te
 
 def _unknown_input(model: ModelMetadata, name: str) -> InvalidRequest:
     names = [one.name for one in model.inputs]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name, names)
     return InvalidRequest(f"model '{model.name}' has no input '{name}' (it has: {', '.join(names) or 'none'}){hint}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from naiad.core.contracts import Instances
 from naiad.core.errors import AlreadyExists, InvalidConfiguration, NotFound
 from naiad.core.message import InferRequest
 from naiad.core.model.config import ModelConfig
+from naiad.core.nearest import did_you_mean
 from naiad.core.tensor import Array
 from naiad.functions.calling.coroutines import CoroutineInstance
 from naiad.functions.calling.generators import GeneratorInstance
@@ -92,8 +92,7 @@ class Binding:
     ) -> Binding:
         """Make one, reading from the function what is not said. Raises InvalidConfiguration."""
         if unknown := sorted(rest.keys() - _OPTIONS):
-            near = difflib.get_close_matches(unknown[0], [*_OPTIONS, "instances", "max_batch_size", "decoupled"], n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
+            hint = did_you_mean(unknown[0], [*_OPTIONS, "instances", "max_batch_size", "decoupled"])
             raise InvalidConfiguration(f"model '{name}': there is no option '{unknown[0]}'{hint}")
         if not isinstance(name, str):
             raise InvalidConfiguration(f"a model's name must be a string, not {name!r}; the function comes second")

@@ -6,7 +6,6 @@ Every error is InvalidConfiguration and names the text, the line or the field, a
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import textwrap
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.nearest import did_you_mean
 from naiad.modelconfig.schema import Document, config_class, is_map, to_document
 
 MAX_CHARACTERS = 4 << 20
@@ -223,5 +223,4 @@ def _split_place(reason: str) -> tuple[str, str]:
 
 
 def _suggest(word: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(names)}"
+    return did_you_mean(word, names, f"; known: {', '.join(names)}")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from naiad.core.contracts import TextTask
 from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.nearest import did_you_mean
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.recognise import recognise_task
@@ -114,7 +114,7 @@ def build_tensors(folder: Path, spec: EncoderSpec) -> TextTask:
 
 def _row(task: str) -> _Row:
     if task not in _TABLE:
-        close = get_close_matches(task, KNOWN_TASKS, 1)
-        hint = f"did you mean '{close[0]}'? Known are" if close else "known are"
-        raise InvalidConfiguration(f"unknown task '{task}'; {hint} {', '.join(KNOWN_TASKS)}", task=task)
+        hint = did_you_mean(task, KNOWN_TASKS)
+        known = f"{' Known' if hint else '; known'} are {', '.join(KNOWN_TASKS)}"
+        raise InvalidConfiguration(f"unknown task '{task}'{hint}{known}", task=task)
     return _TABLE[task]

@@ -13,10 +13,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
+from naiad.core.nearest import nearest
 
 LIKENESS = 0.75
 """From this share of common letters on (difflib's ratio), an unknown name is taken for a misspelt known one."""
@@ -84,8 +84,7 @@ class Parameters:
 def _closest(name: str, known: Mapping[str, Any]) -> str:
     """The known name that this one looks like; empty where there is none."""
     spelled = {re.sub(r"[\W_]", "", one).lower(): one for one in known}
-    found = get_close_matches(re.sub(r"[\W_]", "", name).lower(), spelled, 1, LIKENESS)
-    return spelled[found[0]] if found else ""
+    return spelled.get(nearest(re.sub(r"[\W_]", "", name).lower(), spelled, LIKENESS), "")
 
 
 def whole_number(name: str, default: int | None, minimum: int = 1) -> ParameterSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.nearest import did_you_mean
 from naiad.core.user_code.endpoint import ENGINES, Endpoint, Tensors, Variable
 from naiad.repository.layout import VERSION
 from naiad.repository.listing import Signature, signature_of
@@ -124,8 +124,7 @@ def _engine(keys: Fields) -> str:
         raise keys.place.at("engine").refuse(
             "engine 'vllm' is not served here; run vLLM itself, which has these routes"
         )
-    near = difflib.get_close_matches(engine, ENGINES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(engine, ENGINES)
     raise keys.place.at("engine").refuse(f"must be one of {', '.join(ENGINES)}, not '{engine}'{hint}")
 
 

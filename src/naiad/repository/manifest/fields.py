@@ -5,12 +5,12 @@ Knows where each value stands (`naiad.yaml line 7`), so that an error leads to t
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.nearest import did_you_mean
 
 Path = tuple[str | int, ...]
 
@@ -53,9 +53,8 @@ class Fields:
             if key not in known and elsewhere and key in elsewhere:
                 raise place.at(str(key)).refuse(f"there is no key '{key}' here: {elsewhere[key]}")
             if key not in known:
-                close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-                fix = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}"
-                raise place.at(str(key)).refuse(f"unknown key '{key}'; {fix}")
+                fix = did_you_mean(str(key), known, f"; known are {', '.join(known)}")
+                raise place.at(str(key)).refuse(f"unknown key '{key}'{fix}")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string; without a default it must be there and not be empty."""
