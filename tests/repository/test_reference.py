@@ -139,3 +139,21 @@ def test_a_program_written_as_for_uvicorn_is_recognised(tmp_path: Path, monkeypa
     (tmp_path / "package" / "main.py").touch()
     with pytest.raises(InvalidConfiguration, match=r"did you mean package/main\.py:app\?"):
         parse_reference("package.main:app")
+
+
+@pytest.mark.parametrize("text", ["app.pyy:app", "ap.py:app", "./app.pyy:app"])
+def test_a_misspelt_file_of_an_application(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("app.py").touch()
+    Path("other.py").touch()
+    with pytest.raises(InvalidConfiguration, match=r"did you mean app\.py:app\?"):
+        parse_reference(text)
+
+
+@pytest.mark.parametrize("text", ["flask.py:app", "nowhere/app.pyy:app", "lama:latest"])
+def test_no_file_is_like_it(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("llama.py").touch()
+    with pytest.raises(InvalidConfiguration) as raised:
+        parse_reference(text)
+    assert "did you mean llama.py" not in str(raised.value)

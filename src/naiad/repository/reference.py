@@ -13,11 +13,13 @@ Parsing looks at the disk only to tell a folder from a typing mistake; nothing i
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
 from naiad.core.errors import InvalidConfiguration
+from naiad.core.nearest import nearest
 from naiad.repository.names import LONGEST_NAME, check_model_name
 from naiad.repository.stores.address import SCHEMES, StoreReference, parse_azure_url, parse_store
 
@@ -226,11 +228,22 @@ def _folder(text: str, folder: Path) -> FolderReference:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     hint = f"; for the Hub write hf://{'/'.join(parts)}" if text[0] not in "/~" and len(parts) >= 2 else ""
     module, _, name = text.rpartition(":")
-    file = Path(f"{module.replace('.', '/')}.py")
-    if module and name.isidentifier() and file.is_file():  # as uvicorn and gunicorn have it
+    if module and name.isidentifier() and (file := _python_file(module)):
         hint = f"; did you mean {file}:{name}?"
     kind = "there is no such folder" if text.startswith((".", "/", "~", "file:")) else "there is no folder of that name"
     raise InvalidConfiguration(f"'{text}': {kind} ({folder}){hint or f'; a source is {FORMS}'}", reference=text)
+
+
+def _python_file(module: str) -> Path | None:
+    """The file of an application's module, as uvicorn and gunicorn have it, or the one whose name was meant."""
+    file, meant = Path(f"{module.replace('.', '/')}.py"), Path(module)
+    with suppress(PermissionError):  # a folder that one may not enter
+        if file.is_file():
+            return file
+        if meant.suffix and meant.parent.is_dir():
+            name = nearest(meant.name, sorted(found.name for found in meant.parent.glob("*.py")))
+            return meant.with_name(name) if name else None
+    return None
 
 
 def _parse_volume(text: str, body: str) -> FolderReference:
