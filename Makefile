@@ -101,7 +101,7 @@ fix: setup-dev ## format, mend what the linter can mend, write the generated fil
 generate: setup-dev ## write the files that follow from others: reference pages, the async client
 	$(BIN)/python -m generate
 
-bench: setup-model ## print the whole benchmark table (makes environments of its own in .bench; tens of minutes)
+bench: setup-model ## print the whole benchmark table (makes environments of its own in .bench; one to two hours)
 	$(BIN)/python bench/run.py $(ARGS)
 
 bench-quick: setup-model ## the same in a few minutes: short runs, no peers

@@ -76,12 +76,21 @@ def markdown(results: dict) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def apart(machine: dict, rounds: int) -> str:
+    """The note below a section that was measured at another time than the others."""
+    return f"Measured apart from the others, in {rounds} rounds: {_place(machine)}"
+
+
+def _place(machine: dict) -> str:
+    hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}"
+    return f"Naiad {machine['versions']['naiad']} at {machine['commit']}, {machine['date']}, on {hardware}."
+
+
 def _machine(machine: dict, results: dict) -> str:
     ours = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if name != "naiad")
     peers = ", ".join(machine["peers"].values())
-    hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}"
     lines = [
-        f"Naiad {machine['versions']['naiad']} at {machine['commit']}, {machine['date']}, on {hardware}.",
+        _place(machine),
         f"Python {machine['python']}, {ours}; {peers}.",
         f"Rounds: {results['rounds']}, contenders alternating. Load average before: {machine['load_average']}.",
     ]

@@ -1,8 +1,9 @@
 """The benchmark: prints the whole table as Markdown and writes it to bench/results, with the figures and a picture.
 
-    .venv/bin/python bench/run.py             # everything (tens of minutes)
+    .venv/bin/python bench/run.py             # everything (one to two hours)
     .venv/bin/python bench/run.py --quick     # one short round, Triton the only peer (five minutes)
     .venv/bin/python bench/run.py --only simple footprint --rounds 5
+    .venv/bin/python bench/run.py --only families --renew    # keep the other sections of the last figures
     .venv/bin/python bench/run.py --redraw    # measure nothing; write table and picture anew from the last figures
 
 How it measures and what it does not say: docs/explanation/benchmarks.md.
@@ -30,7 +31,7 @@ from peers.mosec import Mosec
 from peers.naiad import Naiad
 from peers.triton import Triton
 from picture import picture
-from report import markdown
+from report import apart, markdown
 from sections import (
     applications,
     batching,
@@ -121,12 +122,17 @@ def main() -> None:
         pace = replace(pace, rounds=options.rounds)
     asks_triton = bool({"protocol", "python-models"} & set(options.only))
     files = prepare(["triton", *chosen] if asks_triton and "triton" not in chosen else chosen)
-    results: dict[str, object] = {"machine": machine.describe(), "rounds": pace.rounds}
+    here = machine.describe()
+    results = {"machine": here, "rounds": pace.rounds}
+    if options.renew:
+        results = json.loads(path.with_suffix(".json").read_text())
     page = ""
     sections = ways([PEERS[name]() for name in chosen], pace, files, quick=options.quick)
     for name in options.only:
         note(f"{name} …")
         results[name] = sections[name]()
+        if options.renew:
+            results.setdefault("notes", {})[name] = [apart(here, pace.rounds)]
         page = write(results, path)
     print(page)
 
@@ -140,6 +146,9 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--peers", nargs="*", choices=PEERS, metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--rounds", type=int, help="how often everybody meets everybody")
+    parser.add_argument(
+        "--renew", action="store_true", help="keep what the results have of other sections; the page tells them apart"
+    )
     parser.add_argument("--redraw", action="store_true", help="measure nothing; write table and picture anew")
     parser.add_argument("--results", default="latest", help="name of the files in bench/results")
     return parser.parse_args()

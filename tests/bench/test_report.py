@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bare import packs
-from report import against, middle, ratio, table
+from report import against, apart, markdown, middle, ratio, table
 from texts import make_texts
 
 
@@ -44,3 +44,16 @@ def test_the_texts_are_the_same_everywhere() -> None:
     assert len(texts) == 512
     assert texts == make_texts()
     assert texts[0] == "Time challenge notice senate copper pony swallow diagram."
+
+
+def test_a_section_measured_apart_says_so_below_its_table() -> None:
+    versions = {"naiad": "0.1.0", "numpy": "2.4"}
+    machine = {"processor": "A", "cores": 2, "memory_gb": 8, "system": "Linux", "commit": "1234567", "date": "today",
+               "python": "3.11", "versions": versions, "peers": {}, "load_average": 0.1}  # fmt: skip
+    rounds = [{"local cache": {}, "run inline": {}}]
+    note = apart({**machine, "commit": "7654321", "date": "yesterday"}, 5)
+    page = markdown({"machine": machine, "rounds": 3, "caching": {"rounds": rounds}, "notes": {"caching": [note]}})
+    place = "Naiad 0.1.0 at 7654321, yesterday, on A, 2 cores, 8 GB, Linux."
+    assert note == f"Measured apart from the others, in 5 rounds: {place}"
+    assert page.startswith("Naiad 0.1.0 at 1234567, today, on A, 2 cores, 8 GB, Linux.")
+    assert page.endswith(note + "\n")
