@@ -150,7 +150,7 @@ def test_a_misspelt_file_of_an_application(text: str, tmp_path: Path, monkeypatc
         parse_reference(text)
 
 
-@pytest.mark.parametrize("text", ["flask.py:app", "nowhere/app.pyy:app", "lama:latest"])
+@pytest.mark.parametrize("text", ["preprocess.py:app", "nowhere/app.pyy:app", "lama:latest"])
 def test_no_file_is_like_it(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("llama.py").touch()
