@@ -48,11 +48,11 @@ def embedding(body: Body, inputs: Inputs, checkpoint: Checkpoint) -> tuple[Encod
     if _reads_first_tokens(steps):
         x, first = _first_or_all(body, inputs)
         values = Values(graph, inputs, checkpoint.folder, x, hidden, graph.op("Gather", x, first, axis=0))
-        steps = steps[1:]
+        steps, axis = steps[1:], "tokens_or_texts"
     else:
-        x = body.hidden_states(inputs)
+        x, axis = body.hidden_states(inputs), "tokens"
         values = Values(graph, inputs, checkpoint.folder, x, hidden)
-    graph.output("last_hidden_state", x, ("states", hidden))
+    graph.output("last_hidden_state", x, (axis, hidden))
     values.follow(steps)
     vector, width = values.get(SENTENCE, "the end")
     graph.output("embedding", vector, ("texts", width))

