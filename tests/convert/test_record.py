@@ -36,8 +36,24 @@ def test_only_graphs_that_are_built_at_load_are_quantised_then(
     assert record.facts() == {"precision": precision, "converted_by": by, "accuracy_gate": "default"}
 
 
+@pytest.mark.parametrize(("found", "expected"), [({}, True), ({"rows_are_independent": False}, False)])
+def test_whether_answers_depend_on_company(found: dict[str, Any], expected: bool, tmp_path: Path) -> None:
+    write_record(tmp_path, {**WHOLE, "gate": {"setting": "default", **found}})
+    record = read_record(tmp_path)
+    assert record is not None
+    assert record.rows_are_independent is expected
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"task": "a", "precision": 3, "by": "b", "gate": {"setting": "c"}}']
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"task": "a", "precision": "p", "by": "b", "gate": "c"}',
+        '{"task": "a", "precision": "p", "by": "b", "gate": {"setting": "c", "rows_are_independent": 1}}',
+        '{"task": "a", "precision": 3, "by": "b", "gate": {"setting": "c"}}',
+    ],
 )
 def test_a_record_that_cannot_be_understood(tmp_path: Path, content: Any) -> None:
     (tmp_path / RECORD).write_text(content)

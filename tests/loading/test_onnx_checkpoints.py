@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from naiad.client import Client
+from naiad.convert.record import write_record
 from naiad.repository import ModelEntry
 from naiad.testing import running_server, tiny_checkpoint
 
@@ -80,6 +81,20 @@ def test_nobodys_answer_depends_on_strangers(tmp_path: Path, caplog: pytest.LogC
         among = client.model("m").infer({"text": MATES})["embedding"]
     assert np.array_equal(alone, among[0])
     assert caplog.text.count("every text runs alone, because") == 1
+
+
+@pytest.mark.parametrize("independent", [True, False])
+def test_what_a_conversion_found_of_company_counts(
+    independent: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nodes = [helper.make_node("Identity", ["x"], ["last_hidden_state"])]
+    folder = write_onnx(tmp_path / "m", "model.onnx", nodes, ("last_hidden_state",))
+    gate = {"setting": "default", "rows_are_independent": independent}
+    write_record(folder, {"task": "feature-extraction", "precision": "fp32", "by": "exporter", "gate": gate})
+    with running_server(str(folder)) as running, Client(running.url) as client:
+        assert len(client.model("m").infer({"text": MATES})["embedding"]) == len(MATES)
+    found = "every text runs alone, because its conversion found that a text's answer changes in company" in caplog.text
+    assert found is not independent
 
 
 def test_keys_about_onnx_files_and_other_weights(tmp_path: Path) -> None:

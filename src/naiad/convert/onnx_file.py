@@ -17,6 +17,7 @@ from naiad.convert.cache import find_entry
 from naiad.convert.encoder.heads.choice import infer_head
 from naiad.convert.encoder.sentence import excludes_prompt, plain_pooling
 from naiad.convert.onnx_outputs import LOGITS, STARTS, Chosen, Sizes, choose_outputs
+from naiad.convert.record import RECORD, read_record
 from naiad.core.contracts import LoadRequest
 from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.encoding.files import EncoderFiles
@@ -72,10 +73,19 @@ def describe_exported_texts(
     ports = inspect_texts(files)
     entry.forget_older()
     spec, sources = describe_onnx_encoder(folder, ports, head=head, output=output)
-    if ports.dependence:
+    dependence = ports.dependence or _known_dependence(folder)
+    if dependence:
         spec = replace(spec, runs_alone=True)
-        _log.warning("%s: every text runs alone, because %s", graph, ports.dependence)
+        _log.warning("%s: every text runs alone, because %s", graph, dependence)
     return replace(files, spec=spec, ports=ports, sources=sources)
+
+
+def _known_dependence(folder: Path) -> str:
+    """What its conversion found, as the end of a sentence; nothing where answers are the same in company."""
+    record = read_record(folder)
+    if record is None or record.rows_are_independent:
+        return ""
+    return f"its conversion found that a text's answer changes in company ({RECORD})"
 
 
 def describe_candidate(graph: Path, folder: Path, head: str) -> EncoderSpec:

@@ -1,6 +1,7 @@
 """What a converted folder says of its conversion: `naiad_conversion.json`, written by `naiad convert`, read at load.
 
-The task and the precision that were asked for count when the folder is served; the gate's findings are for people.
+The task and the precision that were asked for count when the folder is served, and whether answers depend on company;
+the gate's other findings are for people.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Record:
     """`builder`: the graph is built from the safetensors at load. `exporter`: the folder holds it."""
     gate: str
     """strict, default, or off."""
+    rows_are_independent: bool = True
+    """Whether an answer was the same in company; if not, inputs are run one by one."""
 
     @property
     def quantize(self) -> str:
@@ -46,13 +49,18 @@ def read_record(folder: Path) -> Record | None:
     try:
         content = json.loads(path.read_bytes())
         fields = {name: content[name] for name in ("task", "precision", "by")}
-        record = Record(**fields, gate=content["gate"]["setting"])
+        gate = content["gate"]
+        record = Record(**fields, gate=gate["setting"], rows_are_independent=gate.get("rows_are_independent", True))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LoadFailed(f"{path} is not a conversion's record: {error}; convert the model again") from error
     if not all(isinstance(value, str) for value in (*fields.values(), record.gate)):
         raise LoadFailed(f"{path} is not a conversion's record: its values must be strings; convert the model again")
+    if not isinstance(record.rows_are_independent, bool):
+        raise LoadFailed(
+            f"{path} is not a conversion's record: rows_are_independent must be true or false; convert the model again"
+        )
     return record
 
 

@@ -88,6 +88,16 @@ GRAPHS: dict[str, tuple[list[Any], str]] = {
         [helper.make_node("Softmax", ["x"], ["y"], axis=1)],
         "changes with its padding",
     ),
+    "a convolution that reaches into the padding, read at the first token": (
+        [
+            helper.make_node("Slice", ["x", "middle", "end", "middle"], ["later"]),
+            helper.make_node("Pad", ["later", "pads"], ["shifted"]),
+            helper.make_node("Add", ["x", "shifted"], ["both"]),
+            helper.make_node("Gather", ["both", "first"], ["state"], axis=1),
+            helper.make_node("Squeeze", ["state", "middle"], ["y"]),
+        ],
+        "changes with its padding",
+    ),
     "one text at a time": (
         [helper.make_node("Squeeze", ["x", "first"], ["one"]), helper.make_node("Unsqueeze", ["one", "first"], ["y"])],
         "fails on several texts at once",
@@ -98,7 +108,8 @@ GRAPHS: dict[str, tuple[list[Any], str]] = {
 def probe(folder: Path, nodes: list[Any], **changes: Any) -> str:
     gather = helper.make_node("Gather", ["table", "input_ids"], ["x"])
     inputs = {"input_ids": ("b", "t"), "attention_mask": ("b", "t")}
-    constants = {"last": np.array([2]), "middle": np.array([1]), "first": np.array([0])}
+    constants = {"last": np.array([2]), "middle": np.array([1]), "first": np.array([0]), "end": np.array([2**62]),
+                 "pads": np.array([0, 0, 0, 0, 1, 0])}  # fmt: skip
     square = np.random.default_rng(1).standard_normal((WIDTH, WIDTH)).astype(np.float16)
     path = write_graph(
         folder / "m.onnx", [gather, *nodes], inputs, {"y": None}, table=TABLE, half_square=square, **constants

@@ -8,6 +8,7 @@ import numpy as np
 from encoder_graphs import load_encoder, packed_spec, write_packed_graph
 
 from naiad.backends.onnxruntime.encoders.samples import ImageSamples
+from naiad.backends.onnxruntime.prepared.sharing import TRIED
 from naiad.core.contracts import Batch
 from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec, ImagePixels
 from naiad.core.errors import NaiadError
@@ -32,7 +33,7 @@ def test_what_was_found_out_lies_beside_the_copy_for_this_machine(tmp_path: Path
     notes = load_encoder(graph, packed_spec(), prepared_in=tmp_path).notes
     assert notes is not None
     assert notes.parent == tmp_path
-    assert (notes / "tried.json").is_file()
+    assert (notes / TRIED).is_file()
 
 
 def test_images_all_cost_the_same() -> None:

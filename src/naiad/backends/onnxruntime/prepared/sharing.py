@@ -28,8 +28,9 @@ from naiad.core.errors import LoadFailed
 from naiad.core.machine.cache_folders import is_open_to_all, is_writable, set_readers, temporary_cache
 from naiad.core.machine.file_digests import digests_of, remember
 
-TRIED = "tried.json"
-"""The report of the first run; written last, and not at all for a model that died."""
+TRIED = "tried-2.json"
+"""The report of the first run; written last, and not at all for a model that died. A trial that learns to find more
+takes another name, so that graphs are tried again."""
 
 DIGESTS = "digests.json"
 """SHA-256 of graph and data, as they were when they were tried."""
