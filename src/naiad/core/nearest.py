@@ -14,7 +14,7 @@ def nearest(word: str, known: Iterable[str], likeness: float = USUAL) -> str:
     return next(iter(get_close_matches(word, list(known), n=1, cutoff=likeness)), "")
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "", likeness: float = USUAL) -> str:
     """`; did you mean 'NAME'?` with the known name most like the word, or what is to be said otherwise."""
-    name = nearest(word, known)
+    name = nearest(word, known, likeness)
     return f"; did you mean '{name}'?" if name else otherwise

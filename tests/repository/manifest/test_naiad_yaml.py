@@ -76,6 +76,7 @@ def test_every_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "models:\n- source: org/name\n  token: hf_secret",
             ["line 3", "unknown key 'token'", "did you mean 'token_env'?"],
         ),
+        ("models:\n- source: org/name\n  tok: x", ["unknown key 'tok'; did you mean 'task'?"]),
         ("models:\n- source: org/name\n  zzz: 1", ["unknown key 'zzz'", "known are source, name"]),
         (
             "models:\n- source: org/name\n  revision: 1.10",

@@ -14,6 +14,9 @@ from naiad.core.nearest import did_you_mean
 
 Path = tuple[str | int, ...]
 
+LIKENESS = 0.5
+"""Of a key and the one that was meant: `rev` means `revision`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -53,7 +56,7 @@ class Fields:
             if key not in known and elsewhere and key in elsewhere:
                 raise place.at(str(key)).refuse(f"there is no key '{key}' here: {elsewhere[key]}")
             if key not in known:
-                fix = did_you_mean(str(key), known, f"; known are {', '.join(known)}")
+                fix = did_you_mean(str(key), known, f"; known are {', '.join(known)}", LIKENESS)
                 raise place.at(str(key)).refuse(f"unknown key '{key}'{fix}")
 
     def text(self, key: str, default: str | None = None) -> str:
