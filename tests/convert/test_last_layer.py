@@ -143,6 +143,22 @@ def test_a_text_without_rows(quantize: str, tmp_path: Path) -> None:
     assert np.abs(together[0]["logits"] - answer["logits"]).max() <= TOLERANCE
 
 
+def test_int8_observes_all_tokens(tmp_path: Path) -> None:
+    """A classifier's channels are balanced as those of the same body are that gives all states."""
+    classifier(tmp_path / "classifier")
+    write_checkpoint(tmp_path / "body", random_weights())
+    balances = []
+    for name in ("classifier", "body"):
+        graph = onnx.load(convert_checkpoint(tmp_path / name, quantize="int8").graph)
+        found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+        balances.append({name: array for name, array in found.items() if name.endswith(".balance")})
+    one, other = balances
+    assert one.keys() == other.keys()
+    assert len(one) == 4
+    for name, array in one.items():
+        assert np.allclose(array, other[name], rtol=1e-6)
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("family", CLASSIFIERS)
 @pytest.mark.filterwarnings(*(mark.args[0] for mark in MARKS if mark.args))

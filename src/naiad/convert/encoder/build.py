@@ -117,8 +117,7 @@ def _observe(order: _Order) -> dict[str, Array]:
         spec = _write(order, dense, graph)
         opened = Graph(graph)
         texts = random_tokens(order.sizes.vocabulary, spec.max_tokens)
-        asked = tuple(output.name for output in spec.outputs)
-        pack = Pack([TextTokens(ids, asked, rows=np.arange(len(ids))) for ids in texts], spec, opened.types)
+        pack = Pack([TextTokens(ids, ()) for ids in texts], spec, opened.types)
         reaches = opened.run(pack.feeds(), list(dense.peaks))
     peaks: dict[str, Array] = {}
     for output, module in dense.peaks.items():

@@ -104,6 +104,11 @@ class GraphBuilder:
         self._nodes.append(make_node(kind, inputs, [output], name=output, **attributes))
         return output
 
+    def numbers(self, x: str) -> str:
+        """0, 1, 2 … as many as x has entries along its first axis, int64."""
+        count = self.op("Squeeze", self.op("Shape", x, end=1))
+        return self.op("Range", self.integer(0), count, self.integer(1))
+
     def each(self, count: str, make: Callable[[str], str], shape: Shape | None = None) -> str:
         """Compute a value once for each number below `count` (int64 scalar) and stack the values, one after the other.
 

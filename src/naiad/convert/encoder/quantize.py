@@ -64,6 +64,7 @@ class ObservingDense:
     """Float32 products in a graph whose further outputs say how far each channel of their inputs reaches."""
 
     rounds: ClassVar[bool] = False
+    observes: ClassVar[bool] = True
 
     peaks: dict[str, str] = field(default_factory=dict)
     """Output of the graph → the module that it concerns."""
@@ -84,6 +85,7 @@ class Int8Dense:
     """Quantised products; those of one input share its quantisation."""
 
     rounds: ClassVar[bool] = True
+    observes: ClassVar[bool] = False
 
     def __init__(self, peaks: Mapping[str, Array], *, signed: bool) -> None:
         """peaks: by the first module of a group, how far each channel of the input reaches, (in,) float32."""

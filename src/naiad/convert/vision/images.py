@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from naiad.convert.encoder.quantize import ObservingDense
 from naiad.convert.vision.families import ImageFamily
 from naiad.convert.vision.layers import Layers, Parts, attend_in_batch
 from naiad.convert.vision.positions import relative_bias, resample_positions
@@ -38,8 +37,8 @@ class ImageGraph:
     def states(self, leading: int = 0) -> str:
         """The last hidden state, (images, tokens, hidden); leading: of so many first tokens only, 0: of all."""
         graph, sizes, prefix = self.graph, self.sizes, self.weights.prefix
-        if isinstance(self.parts.multiply, ObservingDense):
-            leading = 0  # few images are observed, so all their tokens are
+        if self.parts.multiply.observes:
+            leading = 0
         pixels = graph.input(PIXELS, ("images", sizes.channels, *sizes.image), floats=True)
         x = graph.op("Reshape", self._embeddings(pixels), graph.ints(-1, sizes.layer.hidden))
         if self.family.pre_norm:
@@ -56,10 +55,8 @@ class ImageGraph:
 
     def _leading(self, pixels: str, count: int) -> str:
         """(images * count,): where the first tokens of each image are."""
-        graph, length = self.graph, self.sizes.length
-        images = graph.op("Squeeze", graph.op("Shape", pixels, end=1))
-        end, step = graph.op("Mul", images, graph.integer(length)), graph.integer(length)
-        begins = graph.op("Range", graph.integer(0), end, step)
+        graph = self.graph
+        begins = graph.op("Mul", graph.numbers(pixels), graph.integer(self.sizes.length))
         places = graph.op("Add", graph.op("Unsqueeze", begins, graph.ints(1)), graph.ints(*range(count)))
         return graph.op("Reshape", places, graph.ints(-1))
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from naiad.convert.encoder.bodies.parts.activation import activate
 from naiad.convert.encoder.bodies.parts.dense import Dense, Float32Dense, Product, gemm
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers, rows
 from naiad.convert.encoder.graph import GraphBuilder
 from naiad.convert.encoder.weights import Weights
 from naiad.convert.vision.families import LayerNames
@@ -83,10 +84,10 @@ class Layers:
 
     def __call__(self, x: str, at: str = "") -> str:
         """Run x (tokens, hidden) through all layers; at: the tokens whose states are read, as in Body.hidden_states."""
-        layers = self._parts.sizes.layers
-        for number in range(layers):
-            prefix = self._parts.weights.prefix + self._layer.format(layer=number) + "."
-            x = self._run(x, prefix, at if number == layers - 1 else "")
+        before = self._parts.weights.prefix
+        prefixes = [f"{before}{self._layer.format(layer=number)}." for number in range(self._parts.sizes.layers)]
+        for prefix, read in read_of_layers(prefixes, at):
+            x = self._run(x, prefix, read)
         return x
 
     def _run(self, x: str, prefix: str, at: str) -> str:
@@ -94,9 +95,8 @@ class Layers:
         normed = parts.norm(x, prefix + names.attention_norm)
         modules = [prefix + name for name in (names.query, names.key, names.value)]
         query, key, value = parts.products(normed, modules, hidden, hidden, "norm")
-        attended = self._attention(query, key, value, prefix)
-        if at:
-            x, attended = (parts.graph.op("Gather", states, at, axis=0) for states in (x, attended))
+        attended = rows(parts.graph, self._attention(query, key, value, prefix), at)
+        x = rows(parts.graph, x, at)
         (attended,) = parts.products(attended, [prefix + names.attention_out], hidden, hidden, "attention", at)
         x = parts.graph.op("Add", self._scaled(attended, prefix, names.attention_scale), x)
         inner = self._feed_forward(parts.norm(x, prefix + names.ffn_norm), prefix, at)

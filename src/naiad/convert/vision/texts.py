@@ -161,11 +161,8 @@ class _TextGraph:
     def _ends(self, ids: str, segments: str, starts: str) -> str:
         """(texts,) the token whose state stands for each text."""
         graph = self._graph
-        count = graph.op("Squeeze", graph.op("Shape", starts), graph.ints(0))
-        numbers = graph.op("Range", graph.integer(0), count, graph.integer(1))
-        inside = graph.op(
-            "Equal", graph.op("Unsqueeze", numbers, graph.ints(1)), graph.op("Unsqueeze", segments, graph.ints(0))
-        )
+        down = graph.op("Unsqueeze", graph.numbers(starts), graph.ints(1))
+        inside = graph.op("Equal", down, graph.op("Unsqueeze", segments, graph.ints(0)))
         if not self._family.is_causal:
             return graph.op("ArgMax", graph.op("Cast", inside, to=graph.FLOAT), axis=1, keepdims=0, select_last_index=1)
         end = self._options.value("eos_token_id")

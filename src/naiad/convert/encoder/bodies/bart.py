@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from naiad.convert.encoder.bodies.body import Body, BodyParts, Inputs
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers
 from naiad.core.errors import InvalidConfiguration
 
 UNUSED_POSITIONS = 2
@@ -23,10 +24,10 @@ class BartSide(Body):
     norm_first = False
     """Whether norms stand before attention and feed-forward, with one more at the end; else behind the residual sum."""
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         x, bias = self.embed(inputs.ids, inputs), self.attention_bias(inputs)
-        for prefix, read in self.layers(self.layer_prefixes(), at):
+        for prefix, read in read_of_layers(self.layer_prefixes(), at):
             x = self.attention_block(x, "", prefix + "self_attn", bias, read)
             x = self.feed_forward_block(x, prefix, read)
         return self.end(x)
@@ -127,14 +128,14 @@ class BartBody(BartSide):
         """The end of the text."""
         return self.config.integer("eos_token_id", least=0)
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         graph = self.graph
         memory = self._encoder.hidden_states(inputs)
         x = self.embed(self._shifted(inputs), inputs)
         inside = self.attention_bias(inputs)
         back = self.attention_bias(inputs, also=graph.op("LessOrEqual", self.distances(inputs), graph.integer(0)))
-        for prefix, read in self.layers(self.layer_prefixes(), at):
+        for prefix, read in read_of_layers(self.layer_prefixes(), at):
             x = self.attention_block(x, "", prefix + "self_attn", back)
             x = self.attention_block(x, memory, prefix + "encoder_attn", inside, read)
             x = self.feed_forward_block(x, prefix, read)

@@ -21,6 +21,7 @@ import numpy as np
 
 from naiad.convert.encoder.bodies.parts.activation import activate
 from naiad.convert.encoder.bodies.parts.dense import Dense, Product, gemm
+from naiad.convert.encoder.bodies.parts.reading import rows
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
 from naiad.convert.encoder.families.architecture import Classifier, LanguageHead
@@ -106,22 +107,23 @@ class Body(ABC):
             rows=graph.input("rows", ("rows",)) if rows else "",
         )
 
-    @abstractmethod
     def hidden_states(self, inputs: Inputs, at: str = "") -> str:
         """The last hidden states, (T, hidden).
 
         at: (n,) the tokens whose states are read; the states are then (n, hidden), and behind the last layer's
-        attention the others are not computed. Empty: all.
+        attention the others are not computed, except to be observed. Empty: all.
         """
+        if self._dense.observes:
+            return self.rows(self.last_states(inputs, ""), at)
+        return self.last_states(inputs, at)
 
-    def layers(self, prefixes: Sequence[str], at: str) -> list[tuple[str, str]]:
-        """Each layer's prefix and the tokens at which its states are read; empty: all, because the next one attends."""
-        *others, last = prefixes
-        return [*((prefix, "") for prefix in others), (last, at)]
+    @abstractmethod
+    def last_states(self, inputs: Inputs, at: str) -> str:
+        """What a body adds for hidden_states, which see."""
 
     def rows(self, x: str, at: str) -> str:
-        """The states of the tokens that are read, (n, …) of (T, …); all if `at` is empty."""
-        return self.graph.op("Gather", x, at, axis=0) if at else x
+        """See `parts/reading.py`."""
+        return rows(self.graph, x, at)
 
     def dense(
         self, x: str, modules: Sequence[str], outputs: int, inputs: int, *, source: str, at: str = ""
@@ -176,8 +178,7 @@ class Body(ABC):
         """
         graph, places = self.graph, inputs.positions
         if self.sizes.position_offset:
-            count = graph.op("Squeeze", graph.op("Shape", places))
-            places = graph.op("Range", graph.integer(0), count, graph.integer(1))
+            places = graph.numbers(places)
         places = self.by_lanes(places)
         across = graph.op("Unsqueeze", places, graph.ints(1))
         return graph.op("Sub", across, graph.op("Unsqueeze", places, graph.ints(2)))

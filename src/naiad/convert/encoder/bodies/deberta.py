@@ -19,6 +19,7 @@ from naiad.convert.encoder.bodies.parts.blocks import Blocks
 from naiad.convert.encoder.bodies.parts.dense import Dense, Product
 from naiad.convert.encoder.bodies.parts.distance import Distances, Window
 from naiad.convert.encoder.bodies.parts.neighbours import joined_kernel, neighbours
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers
 from naiad.convert.encoder.bodies.post_norm import PostNormBody
 from naiad.convert.encoder.config import Config
 from naiad.convert.encoder.dimensions import Dimensions
@@ -67,11 +68,11 @@ class DebertaV2Body(PostNormBody):
         """How many products a score is the sum of; attention is scaled by it, whether or not they are computed."""
         return 1 + ("c2p" in self._kinds) + ("p2c" in self._kinds)
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         embedded = x = self.embeddings(inputs)
         attention = self.attention(inputs)
-        for number, (layer, read) in enumerate(self.layers(self.layer_prefixes(), at)):
+        for number, (layer, read) in enumerate(read_of_layers(self.layer_prefixes(), at)):
             x = self.layer(x, layer, attention, read)
             if number == 0:
                 x = self.after_first_layer(x, embedded, inputs, read)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from naiad.convert.encoder.bodies.body import Body, BodyParts, Inputs
 from naiad.convert.encoder.bodies.parts.neighbours import neighbours
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers
 from naiad.convert.encoder.families.architecture import Classifier
 from naiad.core.tensor import Array
 
@@ -36,11 +37,11 @@ class MobileBody(Body):
         found = super().classifier
         return found if self.config.flag("classifier_activation") else replace(found, dense="")
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         x, bias = self._embeddings(inputs), self.attention_bias(inputs)
         prefixes = [self.family.layer.format(layer=layer) + "." for layer in range(self.sizes.layers)]
-        for layer, read in self.layers(prefixes, at):
+        for layer, read in read_of_layers(prefixes, at):
             x = self._layer(x, layer, bias, read)
         return x
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
 from naiad.convert.encoder.bodies.parts.embeddings import embed
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers
 from naiad.convert.encoder.bodies.parts.relative import bias_by_distance
 from naiad.convert.encoder.dimensions import MOST_LAYERS
 
@@ -25,11 +26,11 @@ class PostNormBody(Body):
     position_table = True
     """Whether positions are embedded; else attention knows of them."""
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         x = self.embeddings(inputs)
         attention = self.attention(inputs)
-        for layer, read in self.layers(self.layer_prefixes(), at):
+        for layer, read in read_of_layers(self.layer_prefixes(), at):
             x = self.layer(x, layer, attention, read)
         return x
 

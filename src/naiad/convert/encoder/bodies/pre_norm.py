@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from naiad.convert.encoder.bodies.body import Attention, Body, Inputs
 from naiad.convert.encoder.bodies.parts.embeddings import embed
+from naiad.convert.encoder.bodies.parts.reading import read_of_layers
 
 
 class PreNormBody(Body):
@@ -20,13 +21,13 @@ class PreNormBody(Body):
     position_table = True
     """Whether positions are embedded; else attention knows of them."""
 
-    def hidden_states(self, inputs: Inputs, at: str = "") -> str:
+    def last_states(self, inputs: Inputs, at: str) -> str:
         """See Body."""
         x = embed(self, inputs, positions=self.position_table)
         if self.family.embedding_norm:
             x = self.body_norm(x, self.family.embedding_norm)
         attention = self.attention(inputs)
-        for layer, read in self.layers(self.layer_prefixes(), at):
+        for layer, read in read_of_layers(self.layer_prefixes(), at):
             x = self._layer(x, layer, attention, read)
         return self.body_norm(x, self.family.final_norm)
 

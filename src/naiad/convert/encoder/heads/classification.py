@@ -34,7 +34,6 @@ def _places(body: Body, inputs: Inputs) -> str:
     graph, token = body.graph, body.summary_token
     if token is None:
         return inputs.starts
-    count = graph.op("Squeeze", graph.op("Shape", inputs.ids), graph.ints(0))
-    places = graph.op("Range", graph.integer(0), count, graph.integer(1))
-    places = graph.op("Where", graph.op("Equal", inputs.ids, graph.integer(token)), places, graph.integer(0))
+    is_read = graph.op("Equal", inputs.ids, graph.integer(token))
+    places = graph.op("Where", is_read, graph.numbers(inputs.ids), graph.integer(0))
     return graph.op("ScatterElements", inputs.starts, inputs.segments, places, axis=0, reduction="max")

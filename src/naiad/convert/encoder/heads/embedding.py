@@ -71,13 +71,8 @@ def _first_or_all(body: Body, inputs: Inputs) -> tuple[str, str]:
     """States (n or T, hidden), of the first tokens or of all, as the run wants it; and at which each text begins."""
     graph = body.graph
     wants_all = graph.op("Equal", graph.op("Squeeze", graph.input(ALL_TOKENS, (1,))), graph.integer(1))
-
-    def numbers(counted: str) -> str:
-        count = graph.op("Squeeze", graph.op("Shape", counted))
-        return graph.op("Range", graph.integer(0), count, graph.integer(1))
-
-    read = graph.choose(wants_all, lambda: numbers(inputs.ids), lambda: inputs.starts, np.int64)
-    first = graph.choose(wants_all, lambda: inputs.starts, lambda: numbers(inputs.starts), np.int64)
+    read = graph.choose(wants_all, lambda: graph.numbers(inputs.ids), lambda: inputs.starts, np.int64)
+    first = graph.choose(wants_all, lambda: inputs.starts, lambda: graph.numbers(inputs.starts), np.int64)
     return body.hidden_states(inputs, at=read), first
 
 

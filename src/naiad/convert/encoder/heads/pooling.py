@@ -37,9 +37,7 @@ def _places(tokens: Tokens) -> str:
     graph, inputs = tokens.graph, tokens.inputs
 
     def make() -> str:
-        count = graph.op("Squeeze", graph.op("Shape", inputs.segments), graph.ints(0))
-        all_places = graph.op("Range", graph.integer(0), count, graph.integer(1))
-        return graph.op("Sub", all_places, graph.op("Gather", inputs.starts, inputs.segments))
+        return graph.op("Sub", graph.numbers(inputs.segments), graph.op("Gather", inputs.starts, inputs.segments))
 
     return graph.once("places", make)
 
@@ -56,9 +54,7 @@ def membership(tokens: Tokens) -> str:
     graph, inputs = tokens.graph, tokens.inputs
 
     def make() -> str:
-        count = graph.op("Squeeze", graph.op("Shape", inputs.starts), graph.ints(0))
-        numbers = graph.op("Range", graph.integer(0), count, graph.integer(1))
-        down = graph.op("Unsqueeze", numbers, graph.ints(1))
+        down = graph.op("Unsqueeze", graph.numbers(inputs.starts), graph.ints(1))
         same = graph.op("Equal", down, graph.op("Unsqueeze", inputs.segments, graph.ints(0)))
         if tokens.prompts:
             same = graph.op("And", same, graph.op("Unsqueeze", _counted(tokens), graph.ints(0)))

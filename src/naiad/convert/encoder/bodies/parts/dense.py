@@ -35,6 +35,11 @@ class Dense(Protocol):
         """Whether inputs are rounded coarsely, so that a last-bit difference in them can become a visible one."""
         ...
 
+    @property
+    def observes(self) -> bool:
+        """Whether it tells how far its inputs reach, for which it must see all tokens."""
+        ...
+
     def __call__(
         self, graph: GraphBuilder, x: str, products: Sequence[Product], source: str, at: str = ""
     ) -> list[str]:
@@ -50,6 +55,7 @@ class Float32Dense:
     """The plain one: a Gemm for each product, the weight as the checkpoint stores it."""
 
     rounds = False
+    observes = False
 
     def __call__(
         self,
