@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from control_door import Door, put
+from onnx import TensorProto, helper, numpy_helper, save
 
 from naiad.testing import running_server, tiny_checkpoint
 
@@ -120,3 +123,41 @@ def test_reloading_a_text_model_loses_no_request(kind: str, tmp_path: Path) -> N
                 door.client.load_model("tiny")
                 assert server.server.catalog.find("tiny") is not before
         assert door.settled() == {"tiny": {"1": "READY"}, "tiny.tensors": {"1": "READY"}}
+
+
+def write_table(repository: Path, value: float) -> Path:
+    """A model that looks up rows of `value` in a table beside it; the file with the table."""
+    folder = repository / "table" / "1"
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "i"], ["rows"])],
+        "table",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["n", 64])],
+        [numpy_helper.from_array(np.full((3000, 64), value, np.float32), "table")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data = folder / "table.data"
+    data.unlink(missing_ok=True)
+    save(model, folder / "model.onnx", save_as_external_data=True, location=data.name)
+    return data
+
+
+def test_weights_that_are_written_over_count_once_the_model_is_loaded_again(door: Door, tmp_path: Path) -> None:
+    """As `cp` does it: the old file becomes empty, and then the new one."""
+    new = write_table(tmp_path / "new", 2)
+    served = write_table(tmp_path, 1)
+    door.client.load_model("table")
+    given = door.module.InferInput("i", [2, 1], "INT64")
+    given.set_data_from_numpy(np.array([[0], [2999]]))
+
+    def value() -> set[float]:
+        return set(door.client.infer("table", [given]).as_numpy("rows").ravel().tolist())
+
+    assert value() == {1}
+    os.truncate(served, 0)
+    assert value() == {1}
+    shutil.copyfile(new, served)
+    assert value() == {1}
+    door.client.load_model("table")
+    assert value() == {2}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,9 @@ from safetensors.numpy import save_file
 
 from naiad.core.bf16 import bf16_to_float, float_to_bf16
 from naiad.core.errors import LoadFailed
-from naiad.repository.checkpoint.safetensors_file import SafetensorsFile
+from naiad.repository.checkpoint.safetensors_file import BF16, DTYPES, SafetensorsFile
 
-KINDS = {"F32": "f4", "F16": "f2", "F64": "f8", "I64": "i8", "U8": "u1", "BOOL": "?"}
+KINDS = {kind: dtype for kind, dtype in DTYPES.items() if kind != BF16}
 
 
 def write(path: Path, tensors: dict[str, tuple[str, list[int], bytes]], *, padding: int = 0) -> Path:
@@ -61,18 +60,20 @@ def test_other_types_are_read_as_they_are(kind: str, numpy: str, tmp_path: Path)
 
 def test_a_type_that_numpy_does_not_have_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.safetensors", {"w": ("F8_E4M3", [2], b"\0\0")})
-    # The library itself reads it where the package of such types has been imported; here is a process without.
-    code = (
-        "import sys; sys.modules['ml_dtypes'] = None\n"
-        "from pathlib import Path\n"
-        "from naiad.core.errors import LoadFailed\n"
-        "from naiad.repository.checkpoint.safetensors_file import SafetensorsFile\n"
-        f"with SafetensorsFile(Path({str(path)!r})) as file:\n"
-        "    try: file.read('w')\n"
-        "    except LoadFailed as error: print(error.message)\n"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert said.strip() == f"{path}: the weight w is F8_E4M3, which cannot be read"
+    with SafetensorsFile(path) as file, pytest.raises(LoadFailed) as caught:
+        file.read("w")
+    assert caught.value.message == f"{path}: the weight w is F8_E4M3, which cannot be read"
+
+
+def test_a_file_that_is_overwritten_while_it_is_read_does_not_end_the_process(tmp_path: Path) -> None:
+    """As `cp` does it: the old file becomes empty, and then the new one."""
+    path = tmp_path / "a.safetensors"
+    save_file({name: np.ones((300, 400), np.float32) for name in ("v", "w")}, path)
+    with SafetensorsFile(path) as file:
+        assert file.read("v").all()
+        os.truncate(path, 5000)
+        with pytest.raises(LoadFailed, match=r"a\.safetensors: the file was changed while it was read"):
+            file.read("w")
 
 
 @pytest.mark.parametrize("content", [b"", b"short", (10).to_bytes(8, "little") + b"not json!!", b"\xff" * 64])

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from naiad.backends.onnxruntime.data_files import opened_apart
 from naiad.backends.onnxruntime.encoders.opening import inspect_encoder, load_encoder
 from naiad.backends.onnxruntime.gpu import has_cuda
 from naiad.backends.onnxruntime.loaded import LoadedModel, model_path
@@ -65,22 +66,22 @@ class OnnxRuntimeBackend:
         if not isinstance(request.model, TensorFiles):
             return load_encoder(request.model, request)
         files = request.model
-        path = model_path(files.version_dir, files.config.default_model_filename)
         settings = SessionSettings.of(request)
-        gpus = [group.gpu for group in files.config.instance_groups if not group.is_passive for _ in range(group.count)]
-        if any(gpu is not None for gpu in gpus):
-            models = {gpu: LoadedModel(files, path, settings, gpu) for gpu in dict.fromkeys(gpus)}
-            return Instances(tuple(OnnxRuntimeInstance(models[gpu]) for gpu in gpus), names=request.names)
-        model = LoadedModel(files, path, settings)
-        narrow = tuple(OnnxRuntimeInstance(model) for _ in request.names)
         wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))
-        has_wide = wide.threads > 1 and wide != settings and bytes_beside(path) >= LIGHT_BYTES
-        return Instances(
-            narrow,
-            OnnxRuntimeInstance(LoadedModel(files, path, wide)) if has_wide else None,
-            may_inline=True,
-            names=request.names,
-        )
+        path = model_path(files.version_dir, files.config.default_model_filename)
+        gpus = [group.gpu for group in files.config.instance_groups if not group.is_passive for _ in range(group.count)]
+        with opened_apart(path) as apart:
+            if any(gpu is not None for gpu in gpus):
+                models = {gpu: LoadedModel(files, apart, settings, gpu) for gpu in dict.fromkeys(gpus)}
+                return Instances(tuple(OnnxRuntimeInstance(models[gpu]) for gpu in gpus), names=request.names)
+            model = LoadedModel(files, apart, settings)
+            has_wide = wide.threads > 1 and wide != settings and bytes_beside(path) >= LIGHT_BYTES
+            return Instances(
+                tuple(OnnxRuntimeInstance(model) for _ in request.names),
+                OnnxRuntimeInstance(LoadedModel(files, apart, wide)) if has_wide else None,
+                may_inline=True,
+                names=request.names,
+            )
 
 
 def _open_to_look(version_dir: Path, filename: str) -> Any:

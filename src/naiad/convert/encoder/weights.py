@@ -64,12 +64,13 @@ class Weights:
         """Before every name of the body; set by `find_body`."""
         self._outer = ""
         """Before the names of heads, where the body's prefix tells that they are wrapped together with it."""
-        self._stack = ExitStack()
         self._where: dict[str, tuple[SafetensorsFile, str]] = {}
         """Name without wrappers → the open file, and the name as it stands there."""
         self._files = files
-        for file in files:
-            self._open(file)
+        with ExitStack() as opened:
+            for file in files:
+                self._add(opened.enter_context(SafetensorsFile(file)))
+            self._stack = opened.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -160,15 +161,15 @@ class Weights:
         shown = ", ".join(others[:MOST_NAMED]) + (" …" if len(others) > MOST_NAMED else "")
         return f"; outside the body it has {shown or 'nothing'}" if self.prefix else ""
 
-    def _open(self, file: Path) -> None:
-        handle = self._stack.enter_context(SafetensorsFile(file))
-        for stored in handle.names():
+    def _add(self, file: SafetensorsFile) -> None:
+        for stored in file.names():
             name = ".".join(part for part in stored.split(".") if part not in WRAPPERS)
             if name in self._where:
                 raise LoadFailed(
-                    f"{file}: holds the weight {name} twice, as {self._where[name][1]} and as {stored}", path=str(file)
+                    f"{file.path}: holds the weight {name} twice, as {self._where[name][1]} and as {stored}",
+                    path=str(file.path),
                 )
-            self._where[name] = (handle, stored)
+            self._where[name] = (file, stored)
 
     def _read(self, name: str) -> Array:
         file, stored = self._where[name]

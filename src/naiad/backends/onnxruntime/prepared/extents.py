@@ -31,6 +31,8 @@ _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 class Extent:
     """One stretch of a data file that a session maps."""
 
+    file: str
+    """As the graph calls it: a path relative to its own folder."""
     offset: int
     length: int
     is_packed: bool
@@ -125,7 +127,8 @@ def _of_tensor(data: Bytes, start: int, stop: int) -> Iterator[Extent]:
             texts = {kind: data[left:right].decode() for kind, left, right in fields(data, begin, end)}
             entries[texts.get(_ENTRY_KEY, "")] = texts.get(_ENTRY_VALUE, "")
     if entries:
-        yield Extent(int(entries.get("offset", 0)), int(entries.get("length", 0)), is_packed=False)
+        file = entries.get("location", "")
+        yield Extent(file, int(entries.get("offset", 0)), int(entries.get("length", 0)), is_packed=False)
     for key, value in entries.items():
         if key.startswith("prepacked_"):
-            yield from (Extent(offset, length, is_packed=True) for offset, length, _ in parse_packed(value)[1])
+            yield from (Extent(file, offset, length, is_packed=True) for offset, length, _ in parse_packed(value)[1])
