@@ -109,12 +109,21 @@ def write(results: dict, path: Path) -> str:
     return page
 
 
+def read_last(path: Path) -> dict:
+    """The figures of an earlier run; ends the program where there is none."""
+    try:
+        return json.loads(path.with_suffix(".json").read_text())
+    except FileNotFoundError:
+        sys.exit(f"{path.with_suffix('.json')}: no such file; measure once without --renew or --redraw")
+
+
 def main() -> None:
     options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped on the way out
     path = (FOLDER / "results" if options.quick else RESULTS) / options.results
+    last = read_last(path) if options.redraw or options.renew else {}
     if options.redraw:
-        write(json.loads(path.with_suffix(".json").read_text()), path)
+        write(last, path)
         return
     chosen = options.peers if options.peers is not None else ["triton"] if options.quick else list(PEERS)
     pace = QUICK if options.quick else FULL
@@ -123,9 +132,7 @@ def main() -> None:
     asks_triton = bool({"protocol", "python-models"} & set(options.only))
     files = prepare(["triton", *chosen] if asks_triton and "triton" not in chosen else chosen)
     here = machine.describe()
-    results = {"machine": here, "rounds": pace.rounds}
-    if options.renew:
-        results = json.loads(path.with_suffix(".json").read_text())
+    results = last or {"machine": here, "rounds": pace.rounds}
     page = ""
     sections = ways([PEERS[name]() for name in chosen], pace, files, quick=options.quick)
     for name in options.only:
