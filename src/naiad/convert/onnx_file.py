@@ -51,6 +51,8 @@ def describe_onnx_encoder(
         outputs=chosen.outputs,
         uses_type_ids=ports.takes_types and _integer(config, "type_vocab_size", 0) != 1,
     )
+    if head != "sequence-classification":
+        spec = replace(spec, needed_token=None)
     return (_pooled(spec, checkpoint, chosen) if head == "embedding" else spec), chosen.sources
 
 
@@ -111,8 +113,9 @@ def _data_beside(graph: Path) -> list[Path]:
 
 
 def _facts(config: Mapping[str, Any], fixed_tokens: int = 0) -> EncoderSpec:
-    """What config.json says before the file is opened."""
+    """What config.json says before the file is opened. Classifiers with a decoder read the state at the end token."""
     positions = read_positions(config)
+    end = config.get("eos_token_id")
     return EncoderSpec(
         architecture=str(config.get("model_type", "unknown")),
         head="",
@@ -123,6 +126,7 @@ def _facts(config: Mapping[str, Any], fixed_tokens: int = 0) -> EncoderSpec:
         type_vocabulary=_integer(config, "type_vocab_size", 0),
         position_offset=positions.offset,
         layout="padded",
+        needed_token=end if config.get("is_encoder_decoder") and is_whole(end) else None,
     )
 
 

@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
 
 from naiad import Client
 from naiad.convert.export import process
@@ -89,6 +93,34 @@ def test_exported_checked_served_and_found_again_without_torch(tmp_path: Path, m
     monkeypatch.setattr(cached, "has_torch", lambda: False)
     monkeypatch.setattr(process.subprocess, "Popen", forbidden)
     assert np.abs(served_scores(folder) - expected).max() <= 1e-4
+
+
+def test_classifiers_that_read_the_end_token_of_a_decoder(tmp_path: Path) -> None:
+    """T5, UMT5, PLBart, LED: as many end tokens in each text of a batch, and a pair has two; so they run one by one."""
+    folder = tmp_path / "umt5"
+    folder.mkdir()
+    words = ["<pad>", "</s>", "<unk>", *sorted({word for text in TEXTS for word in text.replace("?", " ?").split()})]
+    tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.post_processor = TemplateProcessing("$A </s>", "$A </s> $B </s>", [("</s>", 1)])
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=64
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(7)
+    sizes = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "num_labels": 3}
+    config = transformers.UMT5Config(vocab_size=len(words), decoder_start_token_id=0, **sizes)
+    model = transformers.UMT5ForSequenceClassification(config).eval()
+    model.save_pretrained(folder)
+    inputs = [(text, None) for text in TEXTS] + [(TEXTS[0], TEXTS[1]), (TEXTS[3], TEXTS[2])]
+    with torch.no_grad():
+        logits = [model(**fast(*pair, return_tensors="pt")).logits[0] for pair in inputs]
+    expected = torch.stack(logits).softmax(dim=-1).numpy()
+    together = {"text": [one for one, _ in inputs], "text_pair": [other or "" for _, other in inputs]}
+    with running_server(f"m={folder}") as running, Client(running.url) as client:
+        assert running.all_loaded, [entry.reason for entry in client.index()]
+        scores = client.model("m")(**together, parameters={"order": "class"}).scores
+    assert np.abs(np.asarray(scores) - expected).max() <= 1e-4
 
 
 def test_a_body_in_a_folder_of_its_own(tmp_path: Path) -> None:

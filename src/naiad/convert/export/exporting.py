@@ -59,6 +59,10 @@ def make_example(loaded: LoadedModel, size: tuple[int, ...]) -> dict[str, Any]:
     ids = torch.arange(BATCH * LENGTH).reshape(BATCH, LENGTH) % (int(loaded.config.vocab_size) - least) + least
     mask = torch.ones_like(ids)
     mask[1, LENGTH - 3 :] = 0
+    end = getattr(loaded.config, "eos_token_id", None)
+    if isinstance(end, int):  # classifiers with a decoder read the state of the one end token of each text
+        ids[ids == end] = (end + 1) % int(loaded.config.vocab_size)
+        ids[0, -1] = ids[1, LENGTH - 4] = end
     everything = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
     return {name: everything[name] for name in loaded.inputs}
 

@@ -50,7 +50,12 @@ def exported_checkpoint(folder: Path, task: str, quantize: str, reason: Unsuppor
             require_pass(subject, outcome)
             return keep(entry, subject, outcome)
     except LoadFailed as error:
-        raise type(error)(f"{error.message} (torch was used because {reason.message})", **error.detail) from error
+        why = reason.message.partition("; ")[0]  # what follows lists what there is, and advises to do what just failed
+        raise type(error)(
+            f"{error.message.strip()} (exported with torch, since {why}; a Python model can run it with transformers: "
+            "docs/how-to/python-models.md)",
+            **error.detail,
+        ) from error
 
 
 def convert_to_cache(request: Request) -> Outcome:

@@ -16,6 +16,7 @@ from naiad.convert.gate.runners import Answers, GraphRunner, Sample, tokens
 from naiad.convert.onnx_file import describe_candidate
 from naiad.convert.rewriting.graph_file import read_graph, write_graph
 from naiad.convert.rewriting.precision import PRECISIONS, lower_precision
+from naiad.core.errors import GateFailed
 from naiad.loading.conversion.bench.memory import resident_bytes
 from naiad.loading.conversion.course import Outcome, Request, Variant, worst
 from naiad.loading.conversion.folder import copy_checkpoint, folder_bytes
@@ -102,9 +103,15 @@ class ExportedCourse:
         self._variants.append(Variant(f"ONNX Runtime ({precision.upper()})", runner, size, added, worst(found)))
 
     def _in_company(self, precision: str, runner: GraphRunner, gate: Gate, alone: list[Answers]) -> list[Finding]:
-        """What comes of mixed lengths together. Some families' own answers depend on padding: noted, not refused."""
-        findings = gate.in_company(precision, runner, alone)
-        if all(not finding.objections for finding in findings):
+        """What comes of mixed lengths together. Some families' own answers depend on padding: noted, not refused.
+
+        So are graphs that cannot run them together at all: what reads the end tokens of a batch wants as many of each.
+        """
+        try:
+            findings = gate.in_company(precision, runner, alone)
+        except GateFailed:
+            findings = []
+        if findings and all(not finding.objections for finding in findings):
             return findings
         self._independent = False
         self._notes.append(f"{precision}: answers depend on what else is in a batch; inputs have to be run one by one")
