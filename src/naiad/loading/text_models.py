@@ -46,7 +46,7 @@ def load_text_model(entry: ModelEntry, fetched: Fetched, layout: Layout, setting
     encoder, spec = _open(entry, layout, task_name, settings)
     task = build_task(task_name, folder, spec, entry.options)
     view = build_tensors(folder, spec)
-    facts = {"task": task_name, **facts_of(task_name, folder), **(record.facts() if record else {})}
+    facts = {"task": task_name, **facts_of(task_name, folder, entry.options), **(record.facts() if record else {})}
     described = [
         (describe_model(entry, suffix, PLATFORM, one, {**facts, "max_tokens": str(one.max_tokens)}), one)
         for suffix, one in (("", task), (VIEW_SUFFIX, view))

@@ -101,10 +101,12 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
     return row.build(TaskParts(name, checkpoint, spec, options or {}, load_tokenizer(checkpoint.body, spec)))
 
 
-def facts_of(task: str, folder: Path) -> dict[str, str]:
-    """What clients should know of a checkpoint and cannot see in its tensors, for the model's configuration."""
+def facts_of(task: str, folder: Path, options: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What clients should know of a model and cannot see in its tensors, for its configuration."""
     similarity = Checkpoint(folder).sentence_settings.get("similarity_fn_name")
-    return {"similarity_fn_name": str(similarity)} if similarity and _row(task).head in _COMPARED else {}
+    facts = {"similarity_fn_name": str(similarity)} if similarity and _row(task).head in _COMPARED else {}
+    normalizes = str((options or {}).get("normalize", "")).lower() == "true"
+    return {**facts, "normalize": "true"} if normalizes else facts
 
 
 def build_tensors(folder: Path, spec: EncoderSpec) -> TextTask:

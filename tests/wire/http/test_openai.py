@@ -15,6 +15,7 @@ import numpy as np
 import openai
 import pytest
 
+from naiad.repository import ModelEntry
 from naiad.testing import RunningServer, running_server, tiny_checkpoint
 
 MODELS = Path(__file__).parents[2] / "data" / "model_repository"
@@ -26,8 +27,12 @@ TEXTS = ["hello world", "a good movie in the city"]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     folder = tmp_path_factory.mktemp("models")
     embedder = tiny_checkpoint(folder / "tiny")
+    short = tiny_checkpoint(folder / "short")
+    (short / "config_sentence_transformers.json").write_text('{"truncate_dim": 6}')
+    scaled = ModelEntry.from_source(f"scaled={embedder}", options={"truncate_dim": 5, "normalize": True})
     ranker = tiny_checkpoint(folder / "ranker", head="sequence-classification", labels=("relevant",))
-    with running_server(f"tiny={embedder}", f"ranker={ranker}", str(MODELS / "simple")) as running:
+    sources = (f"tiny={embedder}", f"short={short}", scaled, f"ranker={ranker}", str(MODELS / "simple"))
+    with running_server(*sources) as running:
         assert running.all_loaded
         yield running
 
@@ -46,6 +51,22 @@ def post(server: RunningServer, path: str, document: Any) -> tuple[int, Any]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+@pytest.mark.parametrize(("model", "width"), [("short", 6), ("scaled", 5)])
+def test_token_ids_are_answered_as_their_text_is(model: str, width: int, server: RunningServer, tmp_path: Path) -> None:
+    """What is cut off, and scaled, for texts is so for ids."""
+    entry = {"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "data": ["hello world"]}]}
+    expected = post(server, f"/v2/models/{model}/infer", entry)[1]["outputs"][0]["data"]
+    assert len(expected) == width
+    words = (tiny_checkpoint(tmp_path / "m") / "vocab.txt").read_text().split()
+    ids = [words.index(word) for word in ("[CLS]", "hello", "world", "[SEP]")]
+    for value in ("hello world", ids, [ids]):
+        data = post(server, "/v1/embeddings", {"model": model, "input": value})[1]["data"]
+        np.testing.assert_allclose(data[0]["embedding"], expected, rtol=1e-5)
+    shorter = post(server, "/v1/embeddings", {"model": model, "input": ids, "dimensions": 3})[1]["data"]
+    of_text = post(server, "/v1/embeddings", {"model": model, "input": "hello world", "dimensions": 3})[1]["data"]
+    np.testing.assert_allclose(shorter[0]["embedding"], of_text[0]["embedding"], rtol=1e-5)
 
 
 def test_models(client: openai.OpenAI) -> None:

@@ -6,7 +6,7 @@ The routes themselves are in `openai.py`, `scoring.py` and `tei.py`: documents i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import orjson
 
 from naiad.core.errors import InvalidRequest
 from naiad.core.message import InferResponse, Parameter
+from naiad.core.model.config import ModelConfig
 from naiad.core.tensor import Array, Tensor, bytes_tensor, wire_array
 from naiad.protocol.limits import Limits
 
@@ -42,6 +43,33 @@ class TextCall:
     def takes_ids(self) -> bool:
         """Whether it is for the model's raw-tensor view, which takes token ids instead of texts."""
         return self.inputs[0].name == "input_ids"
+
+
+def as_for_texts(call: TextCall, config: ModelConfig) -> TextCall:
+    """A call with token ids, answered as the text model would: the raw-tensor view gives embeddings as they are made.
+
+    config: the text model's, with the width and the scaling of its embeddings.
+    """
+    width = next((tensor.dims[-1] for tensor in config.outputs if tensor.name == "embedding"), -1)
+    normalizes = config.parameters.get("normalize") == "true"
+
+    def finished(tensor: Tensor) -> Tensor:
+        if tensor.name != "embedding":
+            return tensor
+        vectors = wire_array(tensor)[:, : width if width > 0 else None]
+        return Tensor("embedding", "FP32", normalise(vectors) if normalizes else vectors)
+
+    def write(response: InferResponse) -> bytes:
+        return call.write(replace(response, outputs=list(map(finished, response.outputs))))
+
+    return replace(call, write=write)
+
+
+def normalise(embeddings: Array) -> Array:
+    """Scale rows to length 1; rows of zeros stay."""
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    scaled: Array = embeddings / np.where(norms > 0, norms, 1)
+    return scaled
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from naiad.protocol.texts.calls import (
     TextCall,
     TextRoute,
     ids_tensors,
+    normalise,
     read_count,
     read_input,
     texts_tensor,
@@ -64,13 +65,6 @@ def shorten(embeddings: Array, dimensions: int, model: str) -> Array:
             f"'dimensions' is {dimensions}, but the vectors of model '{model}' have {width}", param="dimensions"
         )
     return normalise(embeddings[:, :dimensions]) if dimensions else embeddings
-
-
-def normalise(embeddings: Array) -> Array:
-    """Scale rows to length 1; rows of zeros stay."""
-    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    scaled: Array = embeddings / np.where(norms > 0, norms, 1)
-    return scaled
 
 
 def _write_embeddings(model: str, dimensions: int, as_base64: bool, response: InferResponse) -> bytes:

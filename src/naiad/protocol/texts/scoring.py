@@ -22,13 +22,14 @@ from naiad.protocol.texts.calls import (
     RANKING_TASKS,
     TextCall,
     TextRoute,
+    normalise,
     read_count,
     read_flag,
     read_texts,
     texts_tensor,
     values_of,
 )
-from naiad.protocol.texts.openai import normalise, read_model, usage
+from naiad.protocol.texts.openai import read_model, usage
 
 
 def read_rerank(document: dict[str, Any], task: str) -> TextCall:

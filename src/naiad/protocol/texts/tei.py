@@ -24,6 +24,7 @@ from naiad.protocol.texts.calls import (
     TextCall,
     TextRoute,
     ids_tensors,
+    normalise,
     read_count,
     read_flag,
     read_input,
@@ -32,7 +33,7 @@ from naiad.protocol.texts.calls import (
     values_of,
     write_rows,
 )
-from naiad.protocol.texts.openai import normalise, shorten
+from naiad.protocol.texts.openai import shorten
 from naiad.protocol.texts.scoring import best_first, ranking_call, raw_parameters
 
 _CUTTING = frozenset({"truncate", "truncation_direction"})

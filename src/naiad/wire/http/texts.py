@@ -15,7 +15,7 @@ from naiad.core.model.config import ModelConfig
 from naiad.core.settings.features import Feature
 from naiad.protocol.limits import Limits
 from naiad.protocol.texts import openai, scoring, tei
-from naiad.protocol.texts.calls import TextCall, TextRoute, check_keys, check_size
+from naiad.protocol.texts.calls import TextCall, TextRoute, as_for_texts, check_keys, check_size
 from naiad.serving.engine import Engine
 from naiad.serving.model import ServedModel
 from naiad.serving.text_model import RANKING_SUFFIX, VIEW_SUFFIX
@@ -175,6 +175,7 @@ class _Texts:
         if isinstance(call, NaiadError):
             raise call
         if call.takes_ids:
+            call = as_for_texts(call, model.config)
             model = self._engine.route(model.name + VIEW_SUFFIX, model.version)
         self._submit(exchange, model, call, fail)
 
