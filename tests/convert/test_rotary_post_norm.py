@@ -153,6 +153,13 @@ def test_every_head(family: str, head: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_language_heads_of_bodies_with_another_activation(family: str, tmp_path: Path) -> None:
+    model = make(family, "masked-lm", hidden_act="relu")
+    save(model, tmp_path)
+    assert_equal(model, tmp_path, "masked-lm", make_ids(LENGTHS, 90))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_as_transformers_saves_it(family: str, tmp_path: Path) -> None:
     """It may write the words of the Hub."""
     model = make(family, "embedding")

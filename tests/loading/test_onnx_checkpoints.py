@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, helper, load, numpy_helper, save
 
 from naiad.client import Client
 from naiad.convert.record import write_record
@@ -102,3 +103,61 @@ def test_keys_about_onnx_files_and_other_weights(tmp_path: Path) -> None:
     with running_server(entry) as running, Client(running.url) as client:
         (found, *_) = [each for each in client.index() if each.name == "m"]
     assert "output and inputs apply to ONNX files only, but this model has other weights" in found.reason
+
+
+def write_classifier(folder: Path, operator: str, labels: int, output: str = "logits") -> np.ndarray:
+    """A graph whose output is a softmax or a sigmoid of the table's row for [CLS]; gives that row."""
+    nodes = [
+        helper.make_node("Gather", ["x", "first"], ["row"], axis=1),
+        helper.make_node("Slice", ["row", "from", "to", "axis"], ["few"]),
+        helper.make_node(operator, ["few"], ["shares"]),
+        helper.make_node("Identity", ["shares"], [output]),
+    ]
+    path = write_onnx(folder, "model.onnx", nodes, ()) / "model.onnx"
+    model = load(path)
+    constants = {"first": np.array(0), "from": np.array([0]), "to": np.array([labels]), "axis": np.array([1])}
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, ("b", labels)))
+    save(model, path)
+    config = json.loads((folder / "config.json").read_text())
+    names = {str(number): f"label {number}" for number in range(labels)}
+    config |= {"architectures": ["BertForSequenceClassification"], "id2label": names, "num_labels": labels}
+    (folder / "config.json").write_text(json.dumps(config))
+    return TABLE[(folder / "vocab.txt").read_text().split().index("[CLS]"), :labels]
+
+
+@pytest.mark.parametrize(("output", "chosen"), [("logits", ""), ("probabilities", "probabilities")])
+def test_classifiers_that_make_shares_themselves(output: str, chosen: str, tmp_path: Path) -> None:
+    row = write_classifier(tmp_path / "m", "Softmax", 3, output)
+    entry = ModelEntry.from_source(f"m={tmp_path / 'm'}", output=chosen)
+    with running_server(entry) as running, Client(running.url) as client:
+        assert running.all_loaded, [each.reason for each in client.index()]
+        scores = client.model("m")(["hello world"], parameters={"order": "class"}).scores
+    assert np.allclose(scores, np.exp(row) / np.exp(row).sum(), atol=1e-6)
+
+
+def test_rankers_that_end_in_a_sigmoid(tmp_path: Path) -> None:
+    row = write_classifier(tmp_path / "m", "Sigmoid", 1)
+    with running_server(str(tmp_path / "m")) as running, Client(running.url) as client:
+        assert running.all_loaded, [each.reason for each in client.index()]
+        scores = client.model("m")(query="hello", documents=["world", "a good movie"]).score
+    assert np.allclose(scores, 1 / (1 + np.exp(-row)), atol=1e-6)
+
+
+def test_tasks_that_need_logits_refuse_shares(tmp_path: Path) -> None:
+    write_classifier(tmp_path / "m", "Softmax", 3)
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    config["id2label"] = {"0": "contradiction", "1": "neutral", "2": "entailment"}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    entry = ModelEntry.from_source(f"m={tmp_path / 'm'}", task="zero-shot-classification")
+    with running_server(entry) as running, Client(running.url) as client:
+        (found, *_) = [each for each in client.index() if each.name == "m"]
+    assert "'zero-shot-classification' needs logits, and the ONNX file ends in a softmax or a sigmoid" in found.reason
+
+
+@pytest.mark.parametrize("task", ["sparse-embedding", "late-interaction"])
+def test_tasks_that_only_safetensors_are_served_for(task: str, tmp_path: Path) -> None:
+    folder = write_onnx(tmp_path / "m", "model.onnx", BOTH, ("left", "right"))
+    with running_server(ModelEntry.from_source(f"m={folder}", task=task)) as running, Client(running.url) as client:
+        (found, *_) = [each for each in client.index() if each.name == "m"]
+    assert f"the task {task} is not served from an ONNX file" in found.reason

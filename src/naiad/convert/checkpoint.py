@@ -27,7 +27,7 @@ __all__ = [
     "precision_of",
 ]
 
-BUILDER_VERSION = 18
+BUILDER_VERSION = 19
 """Part of every cache key; raise it when the graph of any model changes."""
 
 QUANTIZATIONS = ("none", "int8")

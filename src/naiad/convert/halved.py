@@ -22,7 +22,7 @@ def halve_weights(folder: Path) -> None:
         with SafetensorsFile(path) as file:
             tensors = {name: file.read(name) for name in file.names()}
         halved = {
-            name: np.clip(array, -limit, limit).astype(np.float16) if array.dtype == np.float32 else array
+            name: np.asarray(np.clip(array, -limit, limit), np.float16) if array.dtype == np.float32 else array
             for name, array in tensors.items()
         }
         save_file(halved, path, metadata={"format": "pt"})

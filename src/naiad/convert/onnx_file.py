@@ -21,7 +21,7 @@ from naiad.convert.record import RECORD, read_record
 from naiad.core.contracts import LoadRequest
 from naiad.core.encoding.encoder import EncoderSpec
 from naiad.core.encoding.files import EncoderFiles
-from naiad.core.encoding.ports import Ports
+from naiad.core.encoding.ports import SHARES, Ports
 from naiad.core.encoding.positions import read_positions
 from naiad.core.errors import Unsupported
 from naiad.core.json_values import LARGEST, is_whole
@@ -75,6 +75,8 @@ def describe_exported_texts(
     ports = inspect_texts(files)
     entry.forget_older()
     spec, sources = describe_onnx_encoder(folder, ports, head=head, output=output)
+    if any(ports.makers.get(name) in SHARES for name in sources.get("logits", ())):
+        spec = replace(spec, gives_shares=True)
     dependence = ports.dependence or _known_dependence(folder)
     if dependence:
         spec = replace(spec, runs_alone=True)

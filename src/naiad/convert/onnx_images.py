@@ -17,9 +17,8 @@ from naiad.convert.vision.families import IMAGE_FAMILIES
 from naiad.core.contracts import LoadRequest
 from naiad.core.encoding.encoder import EncoderOutput, EncoderSpec
 from naiad.core.encoding.files import EncoderFiles, PixelPorts
-from naiad.core.encoding.ports import Dims, Ports
+from naiad.core.encoding.ports import SHARES, Dims, Ports
 from naiad.core.errors import LoadFailed
-from naiad.proto.onnx_messages import read_model
 from naiad.repository.checkpoint import read_config
 
 PIXELS = "pixel_values"
@@ -29,9 +28,6 @@ POOLED = ("image_embeds", "pooler_output")
 """Names under which exporters give a vector for each image, the better one first."""
 
 STATES = "last_hidden_state"
-
-SHARES = ("Softmax", "Sigmoid")
-"""Operators after which an output is no logits any more."""
 
 _KINDS = ("FP32", "FP16")
 
@@ -145,7 +141,7 @@ def _classifier(file: _File, files: EncoderFiles) -> EncoderFiles:
     if len(dims) > 1 or not width or (labels and labels != width):
         raise file.fail(f"the output {name} is no number for each of the {labels} labels of config.json")
     outputs = (EncoderOutput("logits", "item", width),)
-    spec = replace(files.spec, outputs=outputs, gives_shares=_operator(file.graph, name) in SHARES)
+    spec = replace(files.spec, outputs=outputs, gives_shares=file.ports.makers.get(name) in SHARES)
     return replace(files, spec=spec, sources={"logits": (name,)})
 
 
@@ -177,13 +173,3 @@ def _width(file: _File, output: str) -> int:
     if not isinstance(width, int) or width < 1:
         raise file.fail(f"neither the file nor config.json says how wide the output {output} is")
     return width
-
-
-def _operator(graph: Path, output: str) -> str:
-    """The operator that makes an output; empty where it is a graph's input or constant."""
-    model = read_model(graph)
-    makers = {name: node for node in model.graph.node for name in node.output}
-    node = makers.get(output)
-    while node is not None and node.op_type in ("Identity", "Reshape", "Flatten", "Squeeze", "Cast"):
-        node = makers.get(node.input[0])
-    return "" if node is None else str(node.op_type)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from naiad.core.encoding.encoder import EncoderOutput
 from naiad.core.encoding.ports import Dims
-from naiad.core.errors import LoadFailed
+from naiad.core.errors import LoadFailed, Unsupported
 
 SENTENCE = ("sentence_embedding", "sentence_embeddings", "dense_vecs", "dense_embedding", "dense_embeddings")
 """A finished vector for each text: (batch, width)."""
@@ -41,6 +41,9 @@ OTHERS = re.compile(r"(hidden_states|attentions?|cross_attentions|present|past_k
                     r"seq_relationship_logits|probabilities|probs|scores|labels?")  # fmt: skip
 """Outputs that are known and are none of these."""
 
+UNREAD = frozenset({"sparse-embedding", "late-interaction"})
+"""Heads whose vectors are made in graphs of our own builder only."""
+
 NAMED = {*SENTENCE, *TOKENS, *EITHER, *TOKEN_VECTORS, *SPARSE, *POOLER, *LOGITS, *STARTS, *ENDS}
 
 
@@ -65,8 +68,17 @@ class Chosen:
 
 
 def choose_outputs(outputs: Mapping[str, Dims], head: str, sizes: Sizes, wanted: str = "") -> Chosen:
-    """Decide for a head. wanted: the graph's output that the manifest names. Raises LoadFailed with the list."""
+    """Decide for a head. wanted: the graph's output that the manifest names.
+
+    Raises LoadFailed with the list, Unsupported for heads that only safetensors are served with.
+    """
     table = _Table(outputs, wanted)
+    if head in UNREAD:
+        raise Unsupported(
+            f"the task {head} is not served from an ONNX file: what makes its vectors of the file's outputs is not in "
+            "it. Serve the safetensors (`weights: safetensors`)",
+            task=head,
+        )
     if head == "embedding":
         return _embedding(table, sizes)
     if head == "question-answering" and not wanted:

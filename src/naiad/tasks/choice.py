@@ -57,6 +57,9 @@ _RANKING = "text-ranking"
 _LATE_RANKING = _Row("late-interaction", MaxSimTask)
 """How late-interaction checkpoints rank."""
 
+_TAKING_SHARES = frozenset({"text-classification", "text-ranking", "token-classification"})
+"""Tasks for which it does not matter whether the graph makes shares of its logits."""
+
 _COMPARED = frozenset({"embedding", "sparse-embedding", "late-interaction"})
 """Heads whose outputs clients compare with each other."""
 
@@ -96,6 +99,12 @@ def build_task(name: str, folder: Path, spec: EncoderSpec, options: Mapping[str,
             f"task '{name}' needs a checkpoint with the head '{row.head}', this one has '{spec.head}'",
             task=name,
             head=spec.head,
+        )
+    if spec.gives_shares and name not in _TAKING_SHARES:
+        raise InvalidConfiguration(
+            f"task '{name}' needs logits, and the ONNX file ends in a softmax or a sigmoid; export it without, or "
+            "choose another output (`output:` in the manifest)",
+            task=name,
         )
     checkpoint = Checkpoint(folder)
     return row.build(TaskParts(name, checkpoint, spec, options or {}, load_tokenizer(checkpoint.body, spec)))

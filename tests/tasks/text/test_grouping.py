@@ -57,3 +57,12 @@ def test_of_overlapping_entities_the_longest_then_the_surest_stays() -> None:
     )
     assert found == [entity(0, 9, 0.2), entity(9, 12, 0.5), entity(20, 25, 0.3)]
     assert without_overlaps([]) == []
+
+
+def test_b_and_i_with_nothing_behind_them_are_labels_too() -> None:
+    scores = np.array([0, 1], np.float32)
+    tokens = [
+        TaggedToken(word, at, at + 1, label, 1.0, at, scores, continues_word=False)
+        for at, (word, label) in enumerate(zip("abcd", ["B-", "I-", "B-", "B-"], strict=True))
+    ]
+    assert [one["word"] for one in group(tokens, join)] == ["a+b", "c", "d"]

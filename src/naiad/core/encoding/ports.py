@@ -43,6 +43,8 @@ class Ports:
     """Datatypes of inputs and outputs: rows of the datatype table, or the runtime's own words if there is none."""
     dependence: str = ""
     """Text encoders: how a text's answer depends on what shares its run; empty where it does not, or nobody looked."""
+    makers: Mapping[str, str] = field(default_factory=dict)
+    """Output → the operator that makes its numbers, which may be one that only moves them; as far as it is known."""
 
     def check_text(self, graph: Path, constants: Mapping[str, float]) -> None:
         """Raise LoadFailed unless this is a text encoder's graph that takes batches, besides these constant inputs."""
@@ -83,6 +85,10 @@ class Ports:
         """The length to which the file wants every text padded; 0 = any length."""
         length = self.inputs[self.ids][1]
         return length if isinstance(length, int) else 0
+
+
+SHARES = frozenset({"Softmax", "Sigmoid"})
+"""Operators after which an output is no logits any more."""
 
 
 def role(name: str) -> str:

@@ -69,7 +69,9 @@ class ClassificationTask:
         ]
         self._parameters = Parameters(parts.name, specs, parts.options)
         function = self._parameters.of({})["function_to_apply"]
-        self._default_function = default_function(parts.checkpoint, width) if function == "default" else function
+        if function == "default":
+            function = "none" if parts.spec.gives_shares else default_function(parts.checkpoint, width)
+        self._default_function = function
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise. Raises InvalidRequest."""

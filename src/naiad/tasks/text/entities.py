@@ -59,6 +59,7 @@ class EntitiesTask:
         self._tokenizer = parts.tokenizer
         self._unknown_id = parts.tokenizer.special_id("unk")
         self._labels = parts.checkpoint.labels(parts.width("logits"))
+        self._gives_shares = parts.spec.gives_shares
         specs = [
             one_of("aggregation_strategy", "none", ("none", "simple", "first", "average", "max")),
             text_list("ignore_labels", ("O",)),
@@ -101,7 +102,7 @@ class EntitiesTask:
     def _entities(self, text: str, piece: TokenizedText, logits: Array, parameters: Mapping[str, Any]) -> list[Entity]:
         """Entities of one piece of a text, without the labels to be ignored."""
         strategy, ignored = parameters["aggregation_strategy"], parameters["ignore_labels"]
-        tokens = self._tagged(text, piece, softmax(logits))
+        tokens = self._tagged(text, piece, logits if self._gives_shares else softmax(logits))
         if strategy == "none":
             return [
                 {

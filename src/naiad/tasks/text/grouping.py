@@ -86,8 +86,7 @@ def group(tokens: Iterable[TaggedToken], join: Join) -> list[Entity]:
 
 def _kind(label: str) -> tuple[bool, str]:
     """Whether the label begins an entity, and of which kind."""
-    prefix, _, kind = label.partition("-")
-    return (prefix == "B", kind) if kind and prefix in ("B", "I") else (False, label)
+    return (label[0] == "B", label[2:]) if label.startswith(("B-", "I-")) else (False, label)
 
 
 def without_overlaps(entities: list[Entity]) -> list[Entity]:

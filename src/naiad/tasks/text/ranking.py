@@ -66,9 +66,9 @@ class RankingTask:
         specs += self._prompts.specs(kinds=False)
         self._parameters = Parameters(parts.name, specs, parts.options)
         function = self._parameters.of({})["function_to_apply"]
-        self._default_function = (
-            default_function(parts.checkpoint, 1, ranks=True) if function == "default" else function
-        )
+        if function == "default":
+            function = "none" if parts.spec.gives_shares else default_function(parts.checkpoint, 1, ranks=True)
+        self._default_function = function
 
     def prepare(self, request: InferRequest) -> Preparation:
         """Tokenise the query with each document. Raises InvalidRequest."""

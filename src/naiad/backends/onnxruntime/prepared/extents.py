@@ -19,9 +19,13 @@ ALIGNMENT_BYTES = 64
 DEEPEST = 64
 """Graphs within graphs (If, Loop) that are followed."""
 
+MOVING = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Slice", "Gather"})
+"""Operators that change no number."""
+
 _MODEL_GRAPH = 7
-_GRAPH_NODE, _GRAPH_TENSOR = 1, 5
-_NODE_OPERATOR, _NODE_ATTRIBUTE = 4, 5
+_GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_OUTPUT = 1, 5, 12
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 2, 4, 5
+_VALUE_NAME = 1
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _TENSOR_TYPE, _TENSOR_EXTERNAL = 2, 13
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
@@ -76,6 +80,44 @@ def read_types(model: Path) -> set[int]:
             for key, left, right in fields(data, begin, end)
             if key == _TENSOR_TYPE
         }
+
+
+def read_makers(model: Path) -> dict[str, str]:
+    """The operator that makes each output of the outermost graph, behind those that only move numbers.
+
+    Nothing for an output that is a graph's input or constant, and for what is no ONNX file.
+    """
+    nodes: dict[str, tuple[str, str]] = {}  # what a node gives → its operator and what it takes first
+    outputs = []
+    try:
+        with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            for number, start, stop in fields(data, 0, len(data)):
+                for kind, begin, end in fields(data, start, stop) if number == _MODEL_GRAPH else ():
+                    if kind == _GRAPH_NODE:
+                        texts = [
+                            (key, data[left:right].decode())
+                            for key, left, right in fields(data, begin, end)
+                            if key in (_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR)
+                        ]
+                        operator = "".join(text for key, text in texts if key == _NODE_OPERATOR)
+                        first = next((text for key, text in texts if key == _NODE_INPUT), "")
+                        nodes |= {text: (operator, first) for key, text in texts if key == _NODE_OUTPUT}
+                    elif kind == _GRAPH_OUTPUT:
+                        outputs += [
+                            data[left:right].decode()
+                            for key, left, right in fields(data, begin, end)
+                            if key == _VALUE_NAME
+                        ]
+    except (OSError, ValueError):
+        return {}
+    makers = {}
+    for output in outputs:
+        operator, first = nodes.get(output, ("", ""))
+        while operator in MOVING:
+            operator, first = nodes.get(first, ("", ""))
+        if operator:
+            makers[output] = operator
+    return makers
 
 
 def is_aligned(model: Path) -> bool:

@@ -28,7 +28,7 @@ from naiad.core.errors import LoadFailed
 from naiad.core.machine.cache_folders import is_open_to_all, is_writable, set_readers, temporary_cache
 from naiad.core.machine.file_digests import digests_of, remember
 
-TRIED = "tried-2.json"
+TRIED = "tried-3.json"
 """The report of the first run; written last, and not at all for a model that died. A trial that learns to find more
 takes another name, so that graphs are tried again."""
 

@@ -36,12 +36,14 @@ def main() -> None:
 def carry_out(order: Order) -> Report:
     """Copy, open, run. Raises NaiadError where the model cannot."""
     from naiad.backends.onnxruntime.prepared.copying import open_original
+    from naiad.backends.onnxruntime.prepared.extents import read_makers
     from naiad.backends.onnxruntime.signature import read_ports
 
     copies = _open_copy(order)
     sessions = copies or [open_original(order.graph, count) for count in order.threads]
     dependence = _try(order, sessions)
-    return Report(ports=replace(read_ports(sessions[0]), dependence=dependence), is_copied=bool(copies))
+    ports = replace(read_ports(sessions[0]), dependence=dependence, makers=read_makers(order.graph))
+    return Report(ports=ports, is_copied=bool(copies))
 
 
 def _open_copy(order: Order) -> list[Any]:

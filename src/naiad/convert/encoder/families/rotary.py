@@ -149,6 +149,9 @@ NEW = Architecture(
 GTE = replace(
     NEW,
     base="gte",
+    language=LanguageHead(
+        "lm_head.dense", "lm_head.layer_norm", "lm_head.decoder.weight", ("lm_head.decoder.bias", "lm_head.bias")
+    ),
     defaults={
         **NEW.defaults,
         "vocab_size": 250048,
