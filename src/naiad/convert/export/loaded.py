@@ -80,12 +80,19 @@ class LoadedModel:
         return pick_outputs(self.row, given)
 
     def answer(self, samples: str, into: str, progress: Callable[[str, int, int], None]) -> None:
-        """Answer each sample of an .npz file (`NUMBER/NAME`), alone, into another."""
+        """Answer each sample of an .npz file (`NUMBER/NAME`), alone, into another. Raises Refused where it cannot."""
         with np.load(samples) as file:
             wanted = read_samples(file)
         answers: dict[str, Any] = {}
         for number, sample in enumerate(wanted):
-            outputs = self.run(self.feeds(sample))
+            try:
+                outputs = self.run(self.feeds(sample))
+            except Exception as error:
+                shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in sample.items())
+                raise Refused(
+                    f"transformers' own model fails on an input that it is checked with ({shapes}): "
+                    f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+                ) from error
             for name, tensor in outputs.items():
                 array = tensor[0].float().numpy()
                 rows = sample.get("rows")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from naiad.convert.export.models import AUDIO, EXPORTABLE, IMAGE, TEXT
-from naiad.core.errors import InvalidConfiguration, NaiadError
+from naiad.core.errors import InvalidConfiguration, NaiadError, Unsupported
 from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks import KNOWN_TASKS, head_for, infer_task
-from naiad.tasks.image.choice import IMAGE_TASKS, image_head_for, image_task_of
+from naiad.tasks.image.choice import IMAGE_TASKS, image_head_for, image_task_of, is_pair
 from naiad.tasks.image.preparing.settings import read_image_settings
 
 IMAGE_PIXELS = 224
@@ -73,9 +73,23 @@ class Subject:
 
 
 def recognise_subject(folder: Path, task: str = "") -> Subject:
-    """Read config.json and tell the task, unless it is given. Raises InvalidConfiguration, LoadFailed."""
+    """Read config.json and tell the task, unless it is given.
+
+    Raises InvalidConfiguration, LoadFailed, Unsupported for what is served as it is and has nothing to convert.
+    """
     checkpoint = Checkpoint(folder)
+    if checkpoint.modules and checkpoint.modules[0].kind == "StaticEmbedding":
+        raise Unsupported(
+            f"{folder}: a StaticEmbedding is a table, there is nothing to convert; `naiad serve` serves the folder as "
+            "it is"
+        )
     task = task or _infer(checkpoint)
+    if is_pair(checkpoint) and task not in IMAGE_TASKS:
+        raise Unsupported(
+            f"{folder}: a {checkpoint.architecture} is an image encoder and a text encoder, which `naiad serve` "
+            "converts by itself; `naiad convert` converts the image encoder alone: --task image-feature-extraction",
+            task=task,
+        )
     if task in IMAGE_TASKS:
         head = image_head_for(task)
     elif task in KNOWN_TASKS:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 MAX_PIXELS = 64_000_000
-"""The most pixels of an image before it is resized: 8000 x 8000, which take 192 MB while it is decoded."""
+"""The most pixels of an image before and while it is resized: 8000 x 8000, which take 192 MB when it is decoded."""
 
 _TOO_LARGE = f"it has more than {MAX_PIXELS:,} pixels; send a smaller one"
 

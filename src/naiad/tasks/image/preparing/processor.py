@@ -13,7 +13,7 @@ import numpy as np
 from naiad.core.encoding.encoder import EncoderSpec, ImagePixels
 from naiad.core.errors import InvalidConfiguration, InvalidRequest
 from naiad.core.tensor import Array
-from naiad.tasks.image.preparing.decoding import open_image
+from naiad.tasks.image.preparing.decoding import MAX_PIXELS, open_image
 from naiad.tasks.image.preparing.settings import ImageSettings
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ class ImageProcessor:
         return ImagePixels(pixels, outputs, self._tokens, self._values)
 
     def _resize(self, image: Image) -> Array:
-        """(height, width, channels) uint8."""
+        """(height, width, channels) uint8. Raises InvalidRequest for an image too thin to be resized."""
         settings = self._settings
         if settings.resize is not None:
             height, width = resized(settings, image.height, image.width)
+            _check_resized(image, height, width)
             image = image.resize((width, height), resample=settings.resample)
         pixels = np.asarray(image)
         if settings.crop_share and settings.resize is not None and settings.resize["shortest_edge"] < NO_CROP_FROM:
@@ -85,14 +86,27 @@ def center_crop(pixels: Array, height: int, width: int) -> Array:
     """The middle of an image (rows, columns, channels); black is put around what is smaller."""
     rows, columns = pixels.shape[:2]
     top, left = (rows - height) // 2, (columns - width) // 2
-    if top >= 0 and left >= 0:
-        return pixels[top : top + height, left : left + width]
-    tall, wide = max(height, rows), max(width, columns)
-    canvas = np.zeros((tall, wide, pixels.shape[2]), pixels.dtype)
-    above, beside = -((rows - tall) // 2), -((columns - wide) // 2)  # rounded up, as transformers does
-    canvas[above : above + rows, beside : beside + columns] = pixels
-    top, left = top + above, left + beside
-    return canvas[max(0, top) : top + height, max(0, left) : left + width]
+    kept = pixels[max(0, top) : max(0, top) + height, max(0, left) : max(0, left) + width]
+    if kept.shape[:2] == (height, width):
+        return kept
+    canvas = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
+    above, beside = max(0, -top), max(0, -left)  # an odd row more goes above, as in transformers
+    canvas[above : above + kept.shape[0], beside : beside + kept.shape[1]] = kept
+    return canvas
+
+
+def _check_resized(image: Image, height: int, width: int) -> None:
+    """Raise InvalidRequest for an image that cannot be resized, or only by way of a huge one.
+
+    Pillow gives all rows the new width before it gives all columns the new height.
+    """
+    sizes = f"{image.height} x {image.width} pixels to {height} x {width} (height x width)"
+    if min(height, width) < 1:
+        raise InvalidRequest(f"it cannot be resized from {sizes}; send one that is less thin")
+    if max(height, image.height) * width > MAX_PIXELS:
+        raise InvalidRequest(
+            f"resizing it from {sizes} takes more than {MAX_PIXELS:,} pixels; send one that is less thin"
+        )
 
 
 def _by_shorter_edge(height: int, width: int, edge: int) -> tuple[int, int]:
