@@ -2,8 +2,9 @@
 
 Two libraries write such checkpoints, and each has its rule. A CrossEncoder of sentence-transformers names a class of
 torch: in config_sentence_transformers.json (version 5.4 and later), in config.json's `sentence_transformers` (4 and 5)
-or in its `sbert_ce_default_activation_function` (2 and 3). Everything else follows transformers' pipeline: by
-`problem_type` first, then by how many labels there are.
+or in its `sbert_ce_default_activation_function` (2 and 3); one that names none has sigmoid for one label and gives the
+logits of several as they are. Everything else follows transformers' pipeline: by `problem_type` first, then by how many
+labels there are.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def default_function(checkpoint: Checkpoint, label_count: int, *, ranks: bool = 
         return _FUNCTIONS[named]
     if ranks:
         return "sigmoid"
+    if checkpoint.kind == "CrossEncoder":
+        return "sigmoid" if label_count == 1 else "none"
     problem = checkpoint.config.get("problem_type")
     if problem == "regression":
         return "none"

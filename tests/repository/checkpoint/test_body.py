@@ -47,16 +47,16 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "the documents' route": (
         {
             "modules.json": modules(("", "Router")),
-            "router_config.json": router(query=["query_0_Table"], document=["document_0_Transformer"]),
-            "query_0_Table/config.json": {},
+            "router_config.json": router(query=["query_0_SparseStaticEmbedding"], document=["document_0_Transformer"]),
+            "query_0_SparseStaticEmbedding/config.json": {},
         },
         "document_0_Transformer",
     ),
     "a Transformer for queries alone": (
         {
             "modules.json": modules(("", "Router")),
-            "router_config.json": router(query=["query_0_Transformer"], document=["document_0_Table"]),
-            "document_0_Table/config.json": {},
+            "router_config.json": router(query=["query_0_Transformer"], document=["document_0_SparseStaticEmbedding"]),
+            "document_0_SparseStaticEmbedding/config.json": {},
         },
         "query_0_Transformer",
     ),

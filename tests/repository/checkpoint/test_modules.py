@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 from naiad.repository.checkpoint import Checkpoint
 
 
@@ -72,3 +72,50 @@ def test_a_link_outside(tmp_path: Path) -> None:
     write(folder, [{"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])
     with pytest.raises(InvalidConfiguration, match="1_Pooling is a link that leaves the model's folder"):
         _ = Checkpoint(folder).modules
+
+
+UNSERVED = [
+    ("sentence_transformers.cross_encoder.modules.logit_score.LogitScore", "ForSequenceClassification"),
+    ("sentence_transformers.sparse_encoder.modules.sparse_auto_encoder.SparseAutoEncoder", "feature-extraction"),
+    ("sentence_transformers.sparse_encoder.modules.SparseStaticEmbedding", "for the queries of a Router"),
+    ("sentence_transformers.models.BoW", "a Python model can run it"),
+    ("sentence_transformers.models.WordEmbeddings", "a Python model can run it"),
+    ("sentence_transformers.multi_vector_encoder.modules.token_pooling.HierarchicalTokenPooling", "take it out"),
+    ("sentence_transformers.models.LSTM", "export the whole model to ONNX"),
+]
+
+
+@pytest.mark.parametrize(("written", "advice"), UNSERVED)
+@pytest.mark.parametrize("has_config", [True, False])
+def test_classes_that_no_model_may_have(written: str, advice: str, has_config: bool, tmp_path: Path) -> None:
+    """Whoever looks where the checkpoint lies hears of them, before weights or a tokenizer are looked for."""
+    first = "sentence_transformers.models.Transformer"
+    write(tmp_path, [{"path": "0_First", "type": first}, {"path": "1_Other", "type": written}])
+    if has_config:
+        (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(Unsupported, match=f"1_Other: the module {written} of modules.json .*{advice}"):
+        _ = Checkpoint(tmp_path).body
+
+
+@pytest.mark.parametrize("written", [written for written, _ in UNSERVED])
+def test_an_onnx_file_may_hold_all_that_the_modules_do(written: str, tmp_path: Path) -> None:
+    write(tmp_path, [{"path": "", "type": "sentence_transformers.models.Transformer"}, {"path": "1", "type": written}])
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model.onnx").touch()
+    assert [module.type for module in Checkpoint(tmp_path).modules][1] == written
+
+
+@pytest.mark.parametrize(("kind", "is_served"), [("SparseStaticEmbedding", True), ("BoW", False)])
+def test_modules_on_a_route(kind: str, is_served: bool, tmp_path: Path) -> None:
+    write(tmp_path, [{"path": "", "type": "sentence_transformers.models.Router"}])
+    types = {
+        "query_0": f"sentence_transformers.models.{kind}",
+        "document_0": "sentence_transformers.models.Transformer",
+    }
+    content = {"types": types, "structure": {"query": ["query_0"], "document": ["document_0"]}, "parameters": {}}
+    (tmp_path / "router_config.json").write_text(json.dumps(content))
+    if is_served:
+        assert Checkpoint(tmp_path).routes is not None
+    else:
+        with pytest.raises(Unsupported, match=r"query_0: the module sentence_transformers\.models\.BoW"):
+            _ = Checkpoint(tmp_path).routes

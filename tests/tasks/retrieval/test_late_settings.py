@@ -49,6 +49,31 @@ def test_pylate(make_folder: Any) -> None:
     assert words.skipped == (".", ",")
 
 
+@pytest.mark.parametrize(
+    ("saved", "skipped"),
+    [
+        ({"query_prefix": "[Q] ", "document_prefix": "[D] "}, PUNCTUATION),
+        ({"document_prefix": "", "model_type": "SentenceTransformer"}, PUNCTUATION),
+        ({"query_length": 12}, ()),
+        ({"query_prefix": "[Q] ", "model_type": "MultiVectorEncoder"}, ()),
+        ({"query_prefix": "[Q] ", "skiplist_words": []}, ()),
+    ],
+)
+def test_pylate_without_a_list_of_skipped_words(make_folder: Any, saved: dict[str, Any], skipped: tuple[str]) -> None:
+    """sentence-transformers 6 knows PyLate's folder by its markers, whose default is punctuation."""
+    modules = [
+        {"path": "", "type": "sentence_transformers.models.Transformer"},
+        {"path": "1_Dense", "type": "pylate.models.Dense.Dense"},
+    ]
+    assert read(make_folder(modules=modules, config_sentence_transformers=saved)).skipped == skipped
+
+
+def test_two_ways_to_say_a_length(make_folder: Any) -> None:
+    transformer = {"processing_kwargs": {"text": {"max_length": 8}}, "document_length": 20}
+    with pytest.raises(Unsupported, match=r"max_length in sentence_bert_config\.json stands against the lengths"):
+        read(make_folder(sentence_bert_config=transformer))
+
+
 def test_stanford(make_folder: Any) -> None:
     folder = make_folder({"architectures": ["HF_ColBERT"]})
     assert infer_task(folder) == "late-interaction"

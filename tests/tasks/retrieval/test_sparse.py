@@ -40,6 +40,36 @@ def task(make_folder: Any) -> Any:
     return build_task("sparse-embedding", make_folder({"architectures": ["BertForMaskedLM"]}), SPEC)
 
 
+def test_the_longest_text_of_a_kind(make_folder: Any, ask: Ask) -> None:
+    """query_length and document_length count where input_type says what the texts are, even beyond max_seq_length."""
+    settings = {"max_seq_length": 8, "query_length": 5, "document_length": 10}
+    task = build_task("sparse-embedding", make_folder(sentence_bert_config=settings), SPEC)
+
+    def tokens(**parameters: str) -> int:
+        preparation = task.prepare(ask(parameters, text=["the movie was very good " * 4]))
+        return len(preparation.texts[0].input_ids)
+
+    assert (tokens(), tokens(input_type="query"), tokens(input_type="document")) == (8, 5, 10)
+
+
+def test_a_length_for_all_texts_wins(make_folder: Any, ask: Ask) -> None:
+    settings = {"query_length": 5, "processing_kwargs": {"text": {"max_length": 12}}}
+    task = build_task("sparse-embedding", make_folder(sentence_bert_config=settings), SPEC)
+    preparation = task.prepare(ask({"input_type": "query"}, text=["the movie was very good " * 4]))
+    assert len(preparation.texts[0].input_ids) == 12
+
+
+def test_queries_that_would_be_expanded(make_folder: Any) -> None:
+    settings = {"query_expansion": {"strategy": "fixed", "length": 32}}
+    with pytest.raises(Unsupported, match=r"query_expansion in sentence_bert_config\.json changes answers"):
+        build_task("sparse-embedding", make_folder(sentence_bert_config=settings), SPEC)
+
+
+def test_a_length_too_short_for_text(make_folder: Any) -> None:
+    with pytest.raises(LoadFailed, match="maximum of 2 tokens leaves no room"):
+        build_task("sparse-embedding", make_folder(sentence_bert_config={"query_length": 2}), SPEC)
+
+
 def test_what_is_not_zero_is_given_for_each_text(task: Any, ask: Ask) -> None:
     found = answer(task, ask(text=["the movie", "", "a"]), vector(_9=0.5, _5=2), vector(), vector(_6=1))
     assert found["counts"] == [2, 0, 1]

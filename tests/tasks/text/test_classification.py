@@ -161,6 +161,11 @@ def test_label_maps_that_do_not_fit(make_folder: Any, make_spec: Any, table: Any
         ({}, {"activation_fn": "torch.nn.modules.linear.Identity"}, 3, "none"),
         ({"sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}}, {}, 3, "sigmoid"),
         ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, {}, 3, "none"),
+        ({"sentence_transformers": {"version": "4.0.1"}}, {}, 3, "none"),
+        ({"sentence_transformers": {"version": "4.0.1"}}, {}, 1, "sigmoid"),
+        ({"sentence_transformers": {"version": "4.0.1"}, "problem_type": "regression"}, {}, 1, "sigmoid"),
+        ({}, {"model_type": "CrossEncoder"}, 3, "none"),
+        ({}, {"model_type": "CrossEncoder", "activation_fn": None}, 1, "sigmoid"),
     ],
 )
 def test_the_function_is_the_checkpoints(

@@ -7,18 +7,19 @@ graph `naiad.convert`; the tokenizer's own files are read in `naiad.tasks.tokeni
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from naiad.core.errors import InvalidConfiguration, LoadFailed
+from naiad.core.errors import InvalidConfiguration, LoadFailed, Unsupported
 from naiad.core.json_values import is_whole, shown
 from naiad.repository.checkpoint.card import read_card
 from naiad.repository.checkpoint.config_file import CONFIG, read_config
 from naiad.repository.checkpoint.json_files import read_json, read_object
-from naiad.repository.checkpoint.modules import MODULES, Module, parse_modules
+from naiad.repository.checkpoint.modules import MODULES, Module, parse_modules, refuse_unserved
 from naiad.repository.checkpoint.routes import Routes, parse_routes, router_file
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -56,26 +57,39 @@ class Checkpoint:
 
     @cached_property
     def modules(self) -> tuple[Module, ...]:
-        """What modules.json lists; empty where there is none. Raises InvalidConfiguration for a path that leads out."""
+        """What modules.json lists; empty where there is none.
+
+        Raises InvalidConfiguration for a path that leads out; Unsupported for a class that is not served, unless an
+        ONNX file lies in the folder, which may hold all that the modules do.
+        """
         path = self.folder / MODULES
         modules = parse_modules(self.folder, read_json(path)) if path.is_file() else ()
         for module in modules:
             if not Path(os.path.realpath(module.folder)).is_relative_to(os.path.realpath(self.folder)):
                 raise InvalidConfiguration(f"{module.folder} is a link that leaves the model's folder")
+        self._refuse_unserved(modules)
         return modules
 
     @cached_property
     def routes(self) -> Routes | None:
         """The routes where the first module is a router; None where it is none."""
         path = router_file(self.modules, Path.is_file)
-        return parse_routes(path, read_object(path)) if path else None
+        if path is None:
+            return None
+        routes = parse_routes(path, read_object(path))
+        self._refuse_unserved(chain.from_iterable(routes.modules.values()), are_routed=True)
+        return routes
 
     @cached_property
     def body(self) -> Path:
-        """Where config.json, the tokenizer and the weights lie: `folder`, or in older versions its first module's."""
+        """Where config.json, the tokenizer and the weights lie: `folder`, or in older versions its first module's.
+
+        Raises Unsupported as `modules` does, so that whoever opens a folder hears of that first.
+        """
+        modules, routes = self.modules, self.routes
         if (self.folder / CONFIG).is_file():
             return self.folder
-        return body_of(self.modules, self.routes, Path.is_file) or self.folder
+        return body_of(modules, routes, Path.is_file) or self.folder
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -102,6 +116,17 @@ class Checkpoint:
     def sentence_settings(self) -> dict[str, Any]:
         """config_sentence_transformers.json: prompts and their default; empty where there is none."""
         return read_object(self.folder / "config_sentence_transformers.json")
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """How many numbers of an embedding sentence-transformers keeps, None: all. Raises LoadFailed for nonsense."""
+        value = self.sentence_settings.get("truncate_dim")
+        if value is None or (is_whole(value) and value > 0):
+            return value
+        raise LoadFailed(
+            f"{self.folder / 'config_sentence_transformers.json'}: truncate_dim is {shown(value)}, a whole number of "
+            "at least 1 is expected"
+        )
 
     @cached_property
     def transformer_settings(self) -> dict[str, Any]:
@@ -219,6 +244,14 @@ class Checkpoint:
                 raise LoadFailed(f"{self.body / CONFIG}: label2id gives '{name}' the number {shown(index)}")
             return index
         return None
+
+    def _refuse_unserved(self, modules: Iterable[Module], *, are_routed: bool = False) -> None:
+        """Raise Unsupported for a class that is not served, unless there may be an export of the whole model."""
+        try:
+            refuse_unserved(modules, are_routed=are_routed)
+        except Unsupported:
+            if not any(self.folder.rglob("*.onnx")):
+                raise
 
 
 def body_of(modules: Sequence[Module], routes: Routes | None, is_file: Callable[[Path], bool]) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from naiad.core.encoding.encoder import EncoderResult
-from naiad.core.errors import LoadFailed, Unsupported
+from naiad.core.errors import Unsupported
 from naiad.core.json_values import shown
 from naiad.core.tensor import Array
 from naiad.repository.checkpoint import Checkpoint, Module, read_object
@@ -90,7 +90,7 @@ def read_vector_steps(checkpoint: Checkpoint, *kinds: str) -> VectorSteps:
 
     Raises Unsupported for modules and options that are not computed, LoadFailed for unreadable files.
     """
-    truncate_dim = _read_truncate_dim(checkpoint)
+    truncate_dim = checkpoint.truncate_dim
     if not checkpoint.modules:
         return VectorSteps(truncate_dim=truncate_dim)
     first, *rest = checkpoint.modules
@@ -176,13 +176,3 @@ def _check_normalize(module: Module) -> None:
                 f"{path}: {name} is {shown(content[name])}; Naiad normalises the sentence_embedding of an image",
                 module=module.type,
             )
-
-
-def _read_truncate_dim(checkpoint: Checkpoint) -> int | None:
-    value = checkpoint.sentence_settings.get("truncate_dim")
-    if value is None or (type(value) is int and value > 0):
-        return value
-    raise LoadFailed(
-        f"{checkpoint.folder / 'config_sentence_transformers.json'}: truncate_dim is {shown(value)}, a whole number of "
-        "at least 1 is expected"
-    )

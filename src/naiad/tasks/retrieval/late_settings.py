@@ -14,6 +14,7 @@ from typing import Any
 
 from naiad.core.errors import LoadFailed, Unsupported
 from naiad.repository.checkpoint import PYLATE, STANFORD, Checkpoint, read_object
+from naiad.tasks.tokenizing.transformer_keys import kind_length, text_max_length
 
 USUAL_LENGTH = 32
 """Tokens that queries are filled up to, where a checkpoint that expands them does not say."""
@@ -31,6 +32,8 @@ _PYLATE_KEYS = frozenset(
     }
 )
 """Any of them makes a checkpoint one that expands queries, unless it says otherwise."""
+
+_MARKERS = frozenset({"query_prefix", "document_prefix"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,18 @@ def read_late_settings(checkpoint: Checkpoint) -> LateSettings:
         saved = _of_stanford(checkpoint, saved)
     markers = {kind: str(saved[f"{kind}_prefix"] or "") for kind in ("query", "document") if f"{kind}_prefix" in saved}
     skipped, skipped_kinds, kept = _mask(checkpoint, saved)
+    lengths = {kind: _length(transformer, saved, kind) for kind in ("query", "document")}
+    expansion = _expansion(checkpoint, transformer, saved)
+    if text_max_length(transformer) is not None and (expansion or any(lengths.values())):
+        raise Unsupported(
+            f"{checkpoint.body}: processing_kwargs.text.max_length in sentence_bert_config.json stands against the "
+            "lengths and the expansion of queries; remove it, and set query_length and document_length"
+        )
     return LateSettings(
         prompts=_prompts(saved, markers),
         markers=markers,
-        lengths={
-            "query": _length(transformer, saved, "query_length"),
-            "document": _length(transformer, saved, "document_length"),
-        },
-        expansion=_expansion(checkpoint, transformer, saved),
+        lengths=lengths,
+        expansion=expansion,
         skipped=skipped,
         skipped_kinds=skipped_kinds,
         kept_ids=kept,
@@ -109,11 +116,9 @@ def _prompts(saved: Mapping[str, Any], markers: Mapping[str, str]) -> dict[str, 
     return prompts
 
 
-def _length(transformer: Mapping[str, Any], saved: Mapping[str, Any], key: str) -> int | None:
-    value = transformer.get(key) if transformer.get(key) is not None else saved.get(key)
-    if value is not None and (type(value) is not int or value < 1):
-        raise LoadFailed(f"{key} is {value!r}, a whole number of at least 1 is expected")
-    return value
+def _length(transformer: Mapping[str, Any], saved: Mapping[str, Any], kind: str) -> int | None:
+    length = kind_length(transformer, kind)
+    return kind_length(saved, kind) if length is None else length
 
 
 def _expansion(checkpoint: Checkpoint, transformer: Mapping[str, Any], saved: Mapping[str, Any]) -> Expansion | None:
@@ -123,7 +128,7 @@ def _expansion(checkpoint: Checkpoint, transformer: Mapping[str, Any], saved: Ma
     if _PYLATE_KEYS.isdisjoint(saved) or saved.get("do_query_expansion") is False:
         return None
     attends = saved.get("attend_to_expansion_tokens", saved.get("attend_to_mask_tokens"))
-    return Expansion(_length({}, saved, "query_length") or USUAL_LENGTH, is_attended=bool(attends))
+    return Expansion(kind_length(saved, "query") or USUAL_LENGTH, is_attended=bool(attends))
 
 
 def _written_expansion(checkpoint: Checkpoint, written: Any) -> Expansion | None:
@@ -151,8 +156,18 @@ def _mask(checkpoint: Checkpoint, saved: Mapping[str, Any]) -> tuple[tuple[str, 
             return tuple(content.get("skiplist_words") or ()), kinds, tuple(content.get("keep_only_token_ids") or ())
     words = saved.get("skiplist_words")
     if words is None:
-        words = string.punctuation if saved.get("model_type") == PYLATE else ()
+        words = string.punctuation if _is_pylates(checkpoint, saved) else ()
     return tuple(words), usual, ()
+
+
+def _is_pylates(checkpoint: Checkpoint, saved: Mapping[str, Any]) -> bool:
+    """Whether sentence-transformers 6 takes a folder for PyLate's, which skips punctuation unless it says otherwise.
+
+    By its model_type, or by a marker in a folder of modules that names no other kind.
+    """
+    kind = saved.get("model_type")
+    has_markers = not _MARKERS.isdisjoint(saved)
+    return kind == PYLATE or (kind in (None, "SentenceTransformer") and has_markers and bool(checkpoint.modules))
 
 
 def _is_mean(saved: Mapping[str, Any]) -> bool:

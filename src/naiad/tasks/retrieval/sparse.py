@@ -12,9 +12,10 @@
         input_type        query or document: the checkpoint's prompt for such texts, and its way of encoding them
         max_active_dims   how many weights to keep, the largest; default: the checkpoint's, else all
 
-Equal to sentence-transformers' SparseEncoder. If the checkpoint needs no inference for queries (a Router with
-SparseStaticEmbedding), their words are looked up in its table and no model runs; `input_type` decides, or else the
-router's default route.
+Equal to sentence-transformers' SparseEncoder: `input_type` also chooses query_length or document_length of
+sentence_bert_config.json, where there is one, as the longest text. If the checkpoint needs no inference for queries (a
+Router with SparseStaticEmbedding), their words are looked up in its table and no model runs; `input_type` decides, or
+else the router's default route.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from naiad.tasks.prompts import Prompts
 from naiad.tasks.response import respond
 from naiad.tasks.retrieval.token_weights import TokenWeights, token_weights
 from naiad.tasks.strings import read_texts, text_array
+from naiad.tasks.tokenizing.settings import read_sentence_settings
 
 WANTED = ("embedding",)
 
@@ -65,6 +67,10 @@ class SparseEmbeddingTask:
             TensorConfig("tokens", "BYTES", (-1,)),
         )
         self._tokenizer = parts.tokenizer
+        self._of_kinds = {
+            kind: parts.tokenizer.of_length(min(length, parts.spec.max_tokens))
+            for kind, length in read_sentence_settings(parts.checkpoint.body).kind_lengths.items()
+        }
         self._prompts = Prompts(parts.checkpoint)
         self._routes, self._default_route = token_weights(parts)
         limit = parts.checkpoint.sentence_settings.get("max_active_dims")
@@ -85,7 +91,7 @@ class SparseEmbeddingTask:
         if table is not None:
             weights, cut = table.look_up(texts)
             return Preparation([], _Asked(limit, weights), cut)
-        rows, cut = self._tokenizer.encode(texts)
+        rows, cut = self._of_kinds.get(parameters["input_type"], self._tokenizer).encode(texts)
         return Preparation([TextTokens(ids, WANTED) for ids in rows], _Asked(limit, None), cut)
 
     def finish(

@@ -11,12 +11,13 @@
         top_k               how many labels to give (k), best first; default: all
         order               best, or class: `labels` and `scores` in the order of config.json's id2label
         function_to_apply   softmax, sigmoid, tanh, none, or default: none for regression, sigmoid for several labels at
-                            once or one label, else softmax, by config.json's problem_type and label count
+                            once or one label, else softmax, by config.json's problem_type and label count; for a
+                            CrossEncoder what its files name, else sigmoid for one label and none for more
         prompt_name         name of one of the checkpoint's prompts, put before each text; default: the checkpoint's
         prompt              the prompt itself; "" for none
 
-Scores equal those of transformers' pipeline with top_k=None or, for a CrossEncoder, whose files name its activation,
-those of sentence-transformers.
+Scores equal those of transformers' pipeline with top_k=None or, for a CrossEncoder, those of sentence-transformers. An
+ONNX file that ends in a softmax or a sigmoid gives its scores as they are.
 """
 
 from __future__ import annotations

@@ -23,11 +23,9 @@ import numpy as np
 
 from naiad.core.contracts import Preparation
 from naiad.core.encoding.encoder import STATIC, EncoderResult, TextTokens
-from naiad.core.errors import LoadFailed
 from naiad.core.message import InferRequest, InferResponse
 from naiad.core.model.config import TensorConfig
 from naiad.core.tensor import Tensor
-from naiad.repository.checkpoint import Checkpoint
 from naiad.tasks.parameters import Parameters, flag, whole_number
 from naiad.tasks.parts import TaskParts
 from naiad.tasks.prompts import Prompts, prompt_tokens
@@ -53,8 +51,11 @@ class EmbeddingTask:
             self._encode, self.max_tokens = static.encode, static.max_tokens
         self._prompts = Prompts(parts.checkpoint)
         self._excludes_prompt = parts.spec.excludes_prompt
-        truncate_dim = _truncate_dim(parts.checkpoint)
-        specs = [*self._prompts.specs(), whole_number("truncate_dim", truncate_dim), flag("normalize", False)]
+        specs = [
+            *self._prompts.specs(),
+            whole_number("truncate_dim", parts.checkpoint.truncate_dim),
+            flag("normalize", False),
+        ]
         self._parameters = Parameters(parts.name, specs, parts.options)
         width = min(parts.width("embedding"), self._parameters.of({})["truncate_dim"] or parts.width("embedding"))
         self.inputs: tuple[TensorConfig, ...] = (TensorConfig("text", "BYTES", (-1,)),)
@@ -81,13 +82,3 @@ class EmbeddingTask:
         if parameters["normalize"]:
             vectors = normalized(vectors)
         return respond(request, preparation, [Tensor("embedding", "FP32", np.ascontiguousarray(vectors))])
-
-
-def _truncate_dim(checkpoint: Checkpoint) -> int | None:
-    value = checkpoint.sentence_settings.get("truncate_dim")
-    if value is None or (type(value) is int and value > 0):
-        return value
-    raise LoadFailed(
-        f"{checkpoint.folder / 'config_sentence_transformers.json'}: truncate_dim is {value!r}, a whole number of at "
-        "least 1 is expected"
-    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.encoding.encoder import STATIC, EncoderSpec
-from naiad.core.errors import LoadFailed, NaiadError
+from naiad.core.errors import LoadFailed, NaiadError, Unsupported
 from naiad.core.foreign import is_librarys
 from naiad.tasks.tokenizing.families.table import Declared, make_declared
 from naiad.tasks.tokenizing.settings import (
@@ -41,6 +41,7 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     try:
         begin_trial(folder, has_class=has_class).result()
         declared, sentence = declare(folder, has_class=has_class)
+        _refuse_kinds(folder, sentence, spec.head)
         declared.rust.encode(RARE_CHARACTER)
         _check_frame(folder, declared, spec.vocabulary)
         return Tokenizer(declared.rust, _settings(folder, declared, sentence, spec))
@@ -66,6 +67,22 @@ def declare(folder: Path, *, has_class: bool) -> tuple[Declared, SentenceSetting
     if sentence.lowercases:
         _lowercase_first(declared.rust)
     return declared, sentence
+
+
+def _refuse_kinds(folder: Path, sentence: SentenceSettings, head: str) -> None:
+    """Refuse what is said of queries and documents where the head's task does not heed it.
+
+    Late interaction heeds all of it, sparse embeddings the lengths; a classifier has no such kinds.
+    """
+    unheeded = [f"{kind}_length" for kind in sentence.kind_lengths] if head == "embedding" else []
+    if sentence.expands_queries and head in ("embedding", "sparse-embedding"):
+        unheeded.append("query_expansion")
+    if unheeded:
+        raise Unsupported(
+            f"{folder}: {unheeded[0]} in sentence_bert_config.json changes answers and is not obeyed for such a model: "
+            "remove it; max_seq_length is the longest input of all texts",
+            key=unheeded[0],
+        )
 
 
 def _settings(folder: Path, declared: Declared, sentence: SentenceSettings, spec: EncoderSpec) -> TokenizerSettings:

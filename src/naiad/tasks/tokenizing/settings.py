@@ -1,7 +1,7 @@
 """What the files beside a tokenizer say of its use: its longest input, which end is cut, whether decoding tidies up.
 
-Pure reading of sentence_*_config.json and of the options of tokenizer_config.json. What splits text is made in
-`families/`.
+Pure reading of sentence_*_config.json and of the options of tokenizer_config.json. What the former says beyond that is
+obeyed or refused by name, never passed over (`transformer_keys.py`). What splits text is made in `families/`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from naiad.core.errors import LoadFailed
-from naiad.repository.checkpoint import read_transformer_settings
+from naiad.repository.checkpoint import read_config, read_transformer_settings
+from naiad.tasks.tokenizing.transformer_keys import has_safetensors, kind_length, refuse_keys, text_max_length
 
 LONGEST_SANE_INPUT = 1_000_000
 """Tokens; tokenizer configs without a limit of their own write 1e30."""
@@ -24,6 +25,12 @@ class SentenceSettings:
 
     max_seq_length: object = None
     """Longest input; wins over the tokenizer's own."""
+    max_length: int | None = None
+    """Longest input that wins over everything else."""
+    kind_lengths: Mapping[str, int] = field(default_factory=dict)
+    """Longest input of texts that are said to be of one kind, `query` or `document`."""
+    expands_queries: bool = False
+    """Queries are filled up with more tokens."""
     lowercases: bool = False
     """Text is made lower case before anything else."""
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -51,12 +58,25 @@ class TokenizerSettings:
 
 
 def read_sentence_settings(folder: Path) -> SentenceSettings:
-    """Read the settings of sentence-transformers, empty where there are none. Raises LoadFailed for bad JSON."""
+    """Read the settings of sentence-transformers, empty where there are none.
+
+    Raises LoadFailed for what makes no sense, Unsupported naming a key that changes answers and is not obeyed.
+    """
     values = read_transformer_settings(folder)
+    refuse_keys(folder, values, read_config(folder) if has_safetensors(folder) else None)
     overrides = values.get("processor_kwargs") or values.get("tokenizer_args") or {}
     if not isinstance(overrides, dict):
         raise LoadFailed(f"{folder}: the tokenizer's arguments in sentence_bert_config.json must be an object")
-    return SentenceSettings(values.get("max_seq_length"), values.get("do_lower_case") is True, overrides)
+    max_length = text_max_length(values)
+    lengths = {kind: kind_length(values, kind) for kind in ("query", "document")} if max_length is None else {}
+    return SentenceSettings(
+        max_seq_length=values.get("max_seq_length"),
+        max_length=max_length,
+        kind_lengths={kind: length for kind, length in lengths.items() if length is not None},
+        expands_queries=bool(values.get("query_expansion")),
+        lowercases=values.get("do_lower_case") is True,
+        overrides=overrides,
+    )
 
 
 def longest_input(sentence: SentenceSettings, options: Mapping[str, Any], otherwise: int | None, encoder: int) -> int:
@@ -65,7 +85,9 @@ def longest_input(sentence: SentenceSettings, options: Mapping[str, Any], otherw
     What sentence-transformers says wins over the tokenizer's `model_max_length` (formerly `max_len`), that over the
     class's own; never more than the encoder has positions for. Raises LoadFailed for what is not a number.
     """
-    written = sentence.overrides.get("model_max_length", sentence.max_seq_length)
+    written = sentence.max_length
+    if written is None:
+        written = sentence.overrides.get("model_max_length", sentence.max_seq_length)
     if written is None:
         written = options.get("model_max_length", options.get("max_len", otherwise))
     return min(encoder, _sane(written))

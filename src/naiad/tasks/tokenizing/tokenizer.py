@@ -10,6 +10,7 @@ Not here: files (`loading.py`), calling the library (`backend.py`) and the arith
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class Tokenizer:
         rust.no_truncation()
         rust.no_padding()
         self._rust = rust
+        self._settings = settings
         self._backend = Backend(rust, settings)
         self._gives_type_ids = settings.gives_type_ids
         self._cuts_left = settings.cuts_left
@@ -48,6 +50,10 @@ class Tokenizer:
             )
         if self._gives_type_ids and any(rust.encode("a").type_ids):
             raise LoadFailed("the tokenizer gives token types to single texts, which Naiad does not pass on")
+
+    def of_length(self, max_tokens: int) -> Tokenizer:
+        """The same tokenizer with another maximum. Raises LoadFailed for one that leaves no room for text."""
+        return Tokenizer(self._rust, replace(self._settings, max_tokens=max_tokens))
 
     def encode(self, texts: list[str]) -> tuple[list[Array], int]:
         """Token ids of each text, (tokens,) int64, cut to the maximum; and how many were cut.

@@ -19,6 +19,7 @@ from naiad.core.machine.cache_folders import default_cache, is_writable, private
 from naiad.core.machine.child import Ended, run_child
 from naiad.core.machine.file_digests import digests_of
 from naiad.repository.checkpoint import read_object
+from naiad.tasks.tokenizing.settings import read_sentence_settings
 from naiad.tasks.tokenizing.trial.growth import check_growth
 
 CHILD = "naiad.tasks.tokenizing.trial.child"
@@ -50,8 +51,10 @@ _lock = threading.Lock()
 def begin_trial(folder: Path, *, has_class: bool, child: str = CHILD) -> Future[None]:
     """Begin a trial, or give that which is under way or was passed; the future raises LoadFailed.
 
-    has_class: as in `make_declared`. Raises OSError where the files cannot be read.
+    has_class: as in `make_declared`. Raises OSError where the files cannot be read; at once, as it costs nothing, what
+    `read_sentence_settings` raises.
     """
+    read_sentence_settings(folder)
     digest = _digest(folder, has_class=has_class)
     with _lock:
         if digest in _running:
