@@ -9,15 +9,17 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from naiad.convert.encoder.sentence import plain_pooling
+from naiad.convert.encoder.sentence import plain_pooling, refuse_modules
 from naiad.convert.export.models import TEXT
 from naiad.convert.rewriting.graph_file import read_graph, write_graph
 from naiad.convert.rewriting.triton_names import Pooling, finish_graph
 from naiad.core.errors import Unsupported
 from naiad.loading.conversion.course import Outcome, Request
 from naiad.loading.conversion.folder import copy_checkpoint
+from naiad.loading.conversion.triton.texts import TextSettings, default_prompt, describe_serving, keep_first
 from naiad.loading.conversion.triton.tokenize_step import MODEL
 from naiad.repository.names import check_model_name
 
@@ -69,19 +71,35 @@ def write_repository(request: Request, outcome: Outcome, layout: Layout, folder:
     """Write the models into `folder`. Raises Unsupported for a pooling that the graph does not do."""
     model = read_graph(outcome.graph)
     finish_graph(model, pooling_of(request))
+    reads_texts = request.subject.kind == TEXT
+    serving = describe_serving(request.subject, outcome) if reads_texts else None
+    if serving and serving.width:
+        keep_first(model.graph, serving.width)
     _write_model(model, layout, folder, batches=outcome.report.rows_are_independent)
-    if request.subject.kind == TEXT:
+    if serving:
         inputs, outputs = ([_tensor(one, False) for one in side] for side in (model.graph.input, model.graph.output))
-        _write_tokenizer(request, layout, inputs, folder)
+        _write_tokenizer(request, serving.texts, layout, inputs, folder)
         _write_ensemble(layout, inputs, outputs, folder)
 
 
 def pooling_of(request: Request) -> Pooling | None:
-    """What stands behind the body; None for heads with scores, and for bodies alone. Raises Unsupported."""
-    checkpoint = request.subject.checkpoint
-    if request.subject.head != "embedding" or not checkpoint.modules:
+    """What stands behind the body; None for heads with scores, and for bodies alone.
+
+    Raises Unsupported for what the graph does not do: other modules, and pooling that leaves out the prompt.
+    """
+    subject = request.subject
+    checkpoint = subject.checkpoint
+    if subject.head == "sequence-classification":
+        refuse_modules(checkpoint)
+    if subject.head != "embedding" or not checkpoint.modules:
         return None
     pooling, normalize = plain_pooling(checkpoint)
+    if not pooling.include_prompt and (prompt := default_prompt(subject)):
+        raise Unsupported(
+            f"{checkpoint.folder}: pooling leaves out the tokens of the default prompt {prompt!r} (include_prompt is "
+            "false), but the graph of a Triton repository pools all tokens; leave --format out, or take "
+            "default_prompt_name out of config_sentence_transformers.json"
+        )
     return Pooling("+".join(pooling.modes), normalize)
 
 
@@ -107,13 +125,17 @@ def _write_model(model: Any, layout: Layout, folder: Path, *, batches: bool) -> 
     (folder / layout.model / "config.pbtxt").write_text("\n".join(lines) + "\n")
 
 
-def _write_tokenizer(request: Request, layout: Layout, inputs: list[tuple[str, str, list[int]]], folder: Path) -> None:
+def _write_tokenizer(
+    request: Request,
+    settings: TextSettings,
+    layout: Layout,
+    inputs: list[tuple[str, str, list[int]]],
+    folder: Path,
+) -> None:
     version = folder / layout.tokenize / "1"
     version.mkdir(parents=True)
-    copy_checkpoint(request.subject.folder, version, weights=False)
-    for path in version.iterdir():  # modules' weights are no tokenizer's
-        if path.is_dir():
-            shutil.rmtree(path)
+    _copy_body(request, version)
+    settings.write(version)
     (version / "model.py").write_text(MODEL)
     lines = [
         f'name: "{layout.tokenize}"',
@@ -124,6 +146,18 @@ def _write_tokenizer(request: Request, layout: Layout, inputs: list[tuple[str, s
         f"instance_group [ {{ count: {layout.instances} kind: KIND_CPU }} ]",
     ]
     (folder / layout.tokenize / "config.pbtxt").write_text("\n".join(lines) + "\n")
+
+
+def _copy_body(request: Request, into: Path) -> None:
+    """Copy the files of the checkpoint's own folder, then those of its body, but no other module's."""
+    checkpoint = request.subject.checkpoint
+    with TemporaryDirectory(prefix="naiad-tokenizer-") as work:
+        whole = Path(work)
+        copy_checkpoint(checkpoint.folder, whole, weights=False)
+        for part in dict.fromkeys((whole, whole / checkpoint.body.relative_to(checkpoint.folder))):
+            for path in part.iterdir():
+                if path.is_file():
+                    shutil.copyfile(path, into / path.name)
 
 
 def _write_ensemble(
