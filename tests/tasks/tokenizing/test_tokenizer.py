@@ -257,6 +257,15 @@ def test_a_vocabulary_without_its_unknown_token_is_refused_at_load(make_folder: 
         load_tokenizer(folder, make_spec())
 
 
+@pytest.mark.parametrize("named", ["AlbertTokenizer", "CamembertTokenizer", "T5Tokenizer"])
+def test_a_file_that_was_made_for_another_class(named: str, make_folder: Any, make_spec: Any) -> None:
+    folder = make_folder()
+    (folder / "tokenizer.json").write_text(load_tokenizer(folder, make_spec())._rust.to_str())
+    (folder / "tokenizer_config.json").write_text(f'{{"tokenizer_class": "{named}"}}')
+    with pytest.raises(LoadFailed, match=f"holds a 'WordPiece' model and tokenizer_config.json names '{named}'"):
+        load_tokenizer(folder, make_spec())
+
+
 def test_without_special_tokens_an_empty_text_is_refused(make_spec: Any, tmp_path: Path) -> None:
     bare = RustTokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))
     bare.pre_tokenizer = WhitespaceSplit()

@@ -9,6 +9,8 @@ from typing import Any
 from naiad.core.encoding.encoder import STATIC, EncoderSpec
 from naiad.core.errors import LoadFailed, NaiadError, Unsupported
 from naiad.core.foreign import is_librarys
+from naiad.core.json_values import shown
+from naiad.repository.checkpoint import read_object
 from naiad.tasks.tokenizing.families.table import Declared, make_declared
 from naiad.tasks.tokenizing.settings import (
     SentenceSettings,
@@ -32,9 +34,8 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     """Load the tokenizer in a checkpoint's folder, by the class that its files declare.
 
     The first time, a process of its own tries it. Raises LoadFailed naming what is missing or wrong. Tokenising is kept
-    on the calling thread unless the environment
-    says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its own, and a pool of one thread a core beside
-    them slows both. The variable is the only switch that the library has.
+    on the calling thread unless the environment says otherwise (TOKENIZERS_PARALLELISM): the server has threads of its
+    own, and a pool of one thread a core beside them slows both. The variable is the only switch that the library has.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     has_class = spec.architecture != STATIC
@@ -50,7 +51,21 @@ def load_tokenizer(folder: Path, spec: EncoderSpec) -> Tokenizer:
     except BaseException as error:  # the library raises bare Exception for a fault in a file, or panics
         if not is_librarys(error):
             raise
-        raise LoadFailed(f"the tokenizer in {folder} cannot be used: {_gist(error)}", folder=str(folder)) from error
+        told = f"the tokenizer in {folder} cannot be used: {_gist(error)}{_kinds(folder)}"
+        raise LoadFailed(told, folder=str(folder)) from error
+
+
+def _kinds(folder: Path) -> str:
+    """What the two files say of the tokenizer's kind, as the end of a sentence; nothing where one says nothing."""
+    try:
+        kind = read_object(folder / "tokenizer.json")["model"]["type"]
+        named = read_object(folder / "tokenizer_config.json")["tokenizer_class"]
+    except (NaiadError, KeyError, TypeError):
+        return ""
+    return (
+        f". tokenizer.json holds a {shown(kind)} model and tokenizer_config.json names {shown(named)}: if they do not "
+        "belong together, set tokenizer_class to the class that the file was made for"
+    )
 
 
 def _gist(error: BaseException) -> str:
