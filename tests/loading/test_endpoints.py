@@ -164,6 +164,17 @@ def test_new_code_takes_over_without_losing_a_request(place: Place) -> None:
     assert {1} < set(numbers) <= {1, 2, 3}
 
 
+def test_new_code_of_the_same_size_and_second_is_read(place: Place) -> None:
+    """Python would take what it compiled of the old code for that of the new one."""
+    with serving(place) as server:
+        for number in (2, 3):
+            place.alone(number)
+            os.utime(place.folder / "alone.py", ns=(10**18, 10**18 + number))
+            look(server)
+            assert ask(server, "alone") == (200, {"number": number, "word": "old"})
+    assert not (place.folder / "__pycache__").exists()
+
+
 def test_a_new_model_file_and_a_file_of_a_package_are_seen(place: Place) -> None:
     with serving(place) as server:
         assert ask(server, "before")[1]["word"] == "first"

@@ -147,7 +147,7 @@ async def test_what_the_log_calls_loaded_serves(server: Fixture, monkeypatch: py
 
     monkeypatch.setattr("naiad.loading.models._log.info", info)
     await server.load({"1": Instance(1), "2": Instance(2)})
-    assert said == ["1", "2"]
+    assert sorted(said) == ["1", "2"]
     with pytest.raises(LoadFailed):
         await server.load({"1": Instance(3), "2": "no file"})
     assert said == ["1", "2"], "what is loaded and closed again is not spoken of"

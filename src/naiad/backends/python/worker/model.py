@@ -11,6 +11,7 @@ from typing import Any
 
 from .api.config import ModelConfig
 from .api.functions import set_model_dir
+from .source import FromSource, import_from_source
 
 CLASS = "TritonPythonModel"
 HOOKS = ("auto_complete_config", "initialize", "execute", "finalize", "is_ready")
@@ -33,6 +34,7 @@ def import_model(folder: str, package: str, filename: str, version_dir: str) -> 
     path = Path(folder) / package / filename
     if not path.is_file():
         raise BadModel(f"there is no file {package}/{filename}")
+    import_from_source(folder)
     sys.path += [str(path.parent), folder]
     set_model_dir(version_dir)
     name = f"{package}.{path.stem}"
@@ -116,7 +118,8 @@ def finished(returned: Any) -> Any:
 
 def _import_file(name: str, path: Path) -> Any:
     """Import a file whose name no import statement could say, or that another module hides."""
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = FromSource(name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise BadModel(f"{path.name} is no Python file")
     module = importlib.util.module_from_spec(spec)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model import BadModel, HookFailed
+from ..source import FromSource, import_from_source
 from . import storage
 
 CLASS = "Preprocess"
@@ -29,10 +30,12 @@ def import_class(path: str) -> Any:
         missing = f"the folder {place.name} has no __init__.py" if place.is_dir() else f"there is no file {place.name}"
         raise BadModel(missing)
     storage.stand_in()
+    import_from_source(str(file.parent))
     sys.path.append(str(file.parent))
     name = place.name.replace(".", "_") if place.is_dir() else CLASS
     inner = [str(place)] if place.is_dir() else None
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=inner)
+    loader = FromSource(name, str(file)) if file.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=inner)
     if spec is None or spec.loader is None:
         raise BadModel(f"{file.name} is no Python file")
     module = importlib.util.module_from_spec(spec)

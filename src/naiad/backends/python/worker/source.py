@@ -1,0 +1,43 @@
+"""A model's own files are compiled anew by each worker, from what they say now.
+
+Python keeps what it has compiled in `__pycache__`, and takes it for that of a file with the same size and the same
+second of change: new code that is put in place within a second, or with a fixed time as images and archives have it,
+would not be read.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import machinery
+from pathlib import Path
+from typing import Any
+
+
+class FromSource(machinery.SourceFileLoader):
+    """Reads and writes no `__pycache__`."""
+
+    def get_code(self, fullname: str) -> Any:
+        """Compile the file."""
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+_KINDS = (
+    (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+    (FromSource, machinery.SOURCE_SUFFIXES),
+    (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+)
+
+
+def import_from_source(folder: str) -> None:
+    """Have what lies below a folder imported so, but for libraries that are installed there."""
+    below = Path(folder).resolve()
+
+    def finder(path: str) -> machinery.FileFinder:
+        place = Path(path).resolve()
+        if below not in (place, *place.parents) or "site-packages" in place.parts[len(below.parts) :]:
+            raise ImportError(path)
+        return machinery.FileFinder(path, *_KINDS)
+
+    sys.path_hooks.insert(0, finder)
+    sys.path_importer_cache.clear()
