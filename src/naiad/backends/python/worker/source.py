@@ -30,12 +30,15 @@ _KINDS = (
 
 
 def import_from_source(folder: str) -> None:
-    """Have what lies below a folder imported so, but for libraries that are installed there."""
+    """Have what lies below a folder imported so, but for Python itself and libraries where they are installed there."""
     below = Path(folder).resolve()
+    environment = Path(sys.prefix).resolve()
+    inner = environment if below in environment.parents else None
 
     def finder(path: str) -> machinery.FileFinder:
         place = Path(path).resolve()
-        if below not in (place, *place.parents) or "site-packages" in place.parts[len(below.parts) :]:
+        around = (place, *place.parents)
+        if below not in around or inner in around or "site-packages" in place.parts:
             raise ImportError(path)
         return machinery.FileFinder(path, *_KINDS)
 
