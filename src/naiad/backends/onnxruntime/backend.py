@@ -67,7 +67,6 @@ class OnnxRuntimeBackend:
             return load_encoder(request.model, request)
         files = request.model
         settings = SessionSettings.of(request)
-        wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))
         path = model_path(files.version_dir, files.config.default_model_filename)
         gpus = [group.gpu for group in files.config.instance_groups if not group.is_passive for _ in range(group.count)]
         with opened_apart(path) as apart:
@@ -75,6 +74,7 @@ class OnnxRuntimeBackend:
                 models = {gpu: LoadedModel(files, apart, settings, gpu) for gpu in dict.fromkeys(gpus)}
                 return Instances(tuple(OnnxRuntimeInstance(models[gpu]) for gpu in gpus), names=request.names)
             model = LoadedModel(files, apart, settings)
+            wide = SessionSettings.of(replace(request, threads=request.wide_threads or available_cores()))
             has_wide = wide.threads > 1 and wide != settings and bytes_beside(path) >= LIGHT_BYTES
             return Instances(
                 tuple(OnnxRuntimeInstance(model) for _ in request.names),

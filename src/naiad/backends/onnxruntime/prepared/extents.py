@@ -7,7 +7,8 @@ through, so that weights inside it cost nothing. Not here: moving tensors (`alig
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,79 +46,57 @@ class Extent:
 
 def read_extents(model: Path) -> list[Extent]:
     """Every stretch of external data. Raises ValueError where the file is no ONNX model, OSError where it is none."""
-    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return [
-            extent
-            for number, start, stop in fields(data, 0, len(data))
-            if number == _MODEL_GRAPH
-            for extent in _of_graph(data, start, stop, DEEPEST)
-        ]
+    with _graphs(model) as (data, graphs):
+        return [extent for start, stop in graphs for extent in _of_graph(data, start, stop, DEEPEST)]
 
 
 def read_operators(model: Path) -> set[str]:
     """Names of the operators in the outermost graph. Raises as read_extents."""
-    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return {
-            data[left:right].decode()
-            for number, start, stop in fields(data, 0, len(data))
-            if number == _MODEL_GRAPH
-            for kind, begin, end in fields(data, start, stop)
-            if kind == _GRAPH_NODE
-            for key, left, right in fields(data, begin, end)
-            if key == _NODE_OPERATOR
-        }
+    with _graphs(model) as (data, graphs):
+        nodes = _inside(data, graphs, _GRAPH_NODE)
+        return {data[left:right].decode() for left, right in _inside(data, nodes, _NODE_OPERATOR)}
 
 
 def read_types(model: Path) -> set[int]:
     """Data types of the constants in the outermost graph, as ONNX numbers them. Raises as read_extents."""
-    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return {
-            whole_number(data, left, right)
-            for number, start, stop in fields(data, 0, len(data))
-            if number == _MODEL_GRAPH
-            for kind, begin, end in fields(data, start, stop)
-            if kind == _GRAPH_TENSOR
-            for key, left, right in fields(data, begin, end)
-            if key == _TENSOR_TYPE
-        }
+    with _graphs(model) as (data, graphs):
+        tensors = _inside(data, graphs, _GRAPH_TENSOR)
+        return {whole_number(data, left, right) for left, right in _inside(data, tensors, _TENSOR_TYPE)}
 
 
 def read_makers(model: Path) -> dict[str, str]:
     """The operator that makes each output of the outermost graph, behind those that only move numbers.
 
-    Nothing for an output that is a graph's input or constant, and for what is no ONNX file.
+    Nothing for an output that is a graph's input or constant. Raises as read_extents.
     """
-    nodes: dict[str, tuple[str, str]] = {}  # what a node gives → its operator and what it takes first
-    outputs = []
-    try:
-        with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            for number, start, stop in fields(data, 0, len(data)):
-                for kind, begin, end in fields(data, start, stop) if number == _MODEL_GRAPH else ():
-                    if kind == _GRAPH_NODE:
-                        texts = [
-                            (key, data[left:right].decode())
-                            for key, left, right in fields(data, begin, end)
-                            if key in (_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR)
-                        ]
-                        operator = "".join(text for key, text in texts if key == _NODE_OPERATOR)
-                        first = next((text for key, text in texts if key == _NODE_INPUT), "")
-                        nodes |= {text: (operator, first) for key, text in texts if key == _NODE_OUTPUT}
-                    elif kind == _GRAPH_OUTPUT:
-                        outputs += [
-                            data[left:right].decode()
-                            for key, left, right in fields(data, begin, end)
-                            if key == _VALUE_NAME
-                        ]
-    except (OSError, ValueError):
-        return {}
-    makers = {}
-    for output in outputs:
-        operator, first = nodes.get(output, ("", ""))
-        while operator in MOVING:
-            operator, first = nodes.get(first, ("", ""))
-        if operator:
-            makers[output] = operator
-    return makers
+    with _graphs(model) as (data, graphs):
+
+        def texts(message: tuple[int, int], number: int) -> list[str]:
+            return [data[left:right].decode() for left, right in _inside(data, [message], number)]
+
+        nodes = list(_inside(data, graphs, _GRAPH_NODE))
+        makers = {output: node for node in nodes for output in texts(node, _NODE_OUTPUT)}
+        found = {}
+        for value in _inside(data, graphs, _GRAPH_OUTPUT):
+            (output,) = texts(value, _VALUE_NAME)
+            node = makers.get(output)
+            while node and texts(node, _NODE_OPERATOR)[0] in MOVING:
+                node = makers.get(texts(node, _NODE_INPUT)[0])
+            if node:
+                found[output] = texts(node, _NODE_OPERATOR)[0]
+        return found
+
+
+@contextmanager
+def _graphs(model: Path) -> Iterator[tuple[Bytes, list[tuple[int, int]]]]:
+    """The mapped file, and where its outermost graph lies in it; a file may give it in several parts."""
+    with model.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        yield data, list(_inside(data, [(0, len(data))], _MODEL_GRAPH))
+
+
+def _inside(data: Bytes, messages: Iterable[tuple[int, int]], number: int) -> Iterator[tuple[int, int]]:
+    """Where the fields of a number lie in each of these messages."""
+    return ((begin, end) for message in messages for found, begin, end in fields(data, *message) if found == number)
 
 
 def is_aligned(model: Path) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from naiad.backends.onnxruntime.trial.order import Order, Report
@@ -36,14 +38,22 @@ def main() -> None:
 def carry_out(order: Order) -> Report:
     """Copy, open, run. Raises NaiadError where the model cannot."""
     from naiad.backends.onnxruntime.prepared.copying import open_original
-    from naiad.backends.onnxruntime.prepared.extents import read_makers
     from naiad.backends.onnxruntime.signature import read_ports
 
     copies = _open_copy(order)
     sessions = copies or [open_original(order.graph, count) for count in order.threads]
     dependence = _try(order, sessions)
-    ports = replace(read_ports(sessions[0]), dependence=dependence, makers=read_makers(order.graph))
+    ports = replace(read_ports(sessions[0]), dependence=dependence, makers=_makers(order.graph))
     return Report(ports=ports, is_copied=bool(copies))
+
+
+def _makers(graph: Path) -> dict[str, str]:
+    """See Ports; nothing for a file in the runtime's own format."""
+    from naiad.backends.onnxruntime.prepared.extents import read_makers
+
+    with suppress(OSError, ValueError):
+        return read_makers(graph)
+    return {}
 
 
 def _open_copy(order: Order) -> list[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .api.config import ModelConfig
 from .api.functions import set_model_dir
-from .source import FromSource, import_from_source
+from .source import import_from_source, spec_from_source
 
 CLASS = "TritonPythonModel"
 HOOKS = ("auto_complete_config", "initialize", "execute", "finalize", "is_ready")
@@ -118,8 +118,7 @@ def finished(returned: Any) -> Any:
 
 def _import_file(name: str, path: Path) -> Any:
     """Import a file whose name no import statement could say, or that another module hides."""
-    loader = FromSource(name, str(path)) if path.suffix == ".py" else None
-    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    spec = spec_from_source(name, path)
     if spec is None or spec.loader is None:
         raise BadModel(f"{path.name} is no Python file")
     module = importlib.util.module_from_spec(spec)

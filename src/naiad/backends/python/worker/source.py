@@ -7,10 +7,11 @@ would not be read.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from importlib import machinery
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 
 class FromSource(machinery.SourceFileLoader):
@@ -27,6 +28,12 @@ _KINDS = (
     (FromSource, machinery.SOURCE_SUFFIXES),
     (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
 )
+
+
+def spec_from_source(name: str, path: Path, inner: Optional[list[str]] = None) -> Any:  # noqa: UP045 - Python 3.9
+    """How to import one file so, under a name; None for what is no Python file. inner: where a package's files lie."""
+    loader = FromSource(name, str(path)) if path.suffix == ".py" else None
+    return importlib.util.spec_from_file_location(name, path, loader=loader, submodule_search_locations=inner)
 
 
 def import_from_source(folder: str) -> None:

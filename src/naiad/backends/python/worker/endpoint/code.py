@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model import BadModel, HookFailed
-from ..source import FromSource, import_from_source
+from ..source import import_from_source, spec_from_source
 from . import storage
 
 CLASS = "Preprocess"
@@ -34,8 +34,7 @@ def import_class(path: str) -> Any:
     sys.path.append(str(file.parent))
     name = place.name.replace(".", "_") if place.is_dir() else CLASS
     inner = [str(place)] if place.is_dir() else None
-    loader = FromSource(name, str(file)) if file.suffix == ".py" else None
-    spec = importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=inner)
+    spec = spec_from_source(name, file, inner)
     if spec is None or spec.loader is None:
         raise BadModel(f"{file.name} is no Python file")
     module = importlib.util.module_from_spec(spec)
